@@ -1,0 +1,1 @@
+//! The batch-sync function.

@@ -1,0 +1,2 @@
+//! The batch-sync function.
+fn main() {}

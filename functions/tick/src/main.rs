@@ -1,0 +1,2 @@
+//! The tick function.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The webhook function.
+fn main() {}

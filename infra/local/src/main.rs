@@ -1,0 +1,2 @@
+//! The command a person runs.
+fn main() {}

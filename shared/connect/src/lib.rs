@@ -1,0 +1,1 @@
+//! Sources and targets over HTTP, described by data.

@@ -1,0 +1,1 @@
+//! Use cases of Tidegate and the ports they own.

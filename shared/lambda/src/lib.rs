@@ -1,0 +1,1 @@
+//! Hosting: configuration, telemetry, event decoding, responses.

@@ -1,0 +1,1 @@
+//! Nouns and ids of Tidegate: no I/O, no clock, no async.

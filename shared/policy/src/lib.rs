@@ -1,0 +1,1 @@
+//! Every decision of Tidegate as a pure function.

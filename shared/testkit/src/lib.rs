@@ -1,0 +1,1 @@
+//! Ports in memory, a manual clock, seeded faults, doubles of target systems.
