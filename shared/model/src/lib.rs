@@ -1,1 +1,20 @@
-//! Nouns and ids of Tidegate: no I/O, no clock, no async.
+//! Nouns and ids of Tidegate: what the other crates talk about.
+//!
+//! No I/O, no clock, no async, so that every crate may depend on it. Types here cannot be wrong:
+//! fields that obey a rule are private and made by `try_new`.
+
+mod content;
+pub mod flow;
+mod id;
+pub mod item;
+mod message;
+mod tier;
+mod time;
+mod version;
+
+pub use content::{Content, ContentHash, Fields};
+pub use id::{ClaimToken, EndpointId, FlowId, IdError, RecordKey, RunId};
+pub use message::{Message, MessageError};
+pub use tier::{Tier, TierReason};
+pub use time::UnixMs;
+pub use version::{SourceVersion, Version, VersionError};

@@ -1,0 +1,168 @@
+//! The flow file: one object kept in step from one source to one target.
+//!
+//! These are the shapes of the file as it is written. Texts that hold an expression or a template
+//! carry a `format`, by which the check of a flow file finds and compiles every one of them:
+//! - `expression`: a minijinja expression that gives a value (`row.name | trim`);
+//! - `template`: text with minijinja in it (`/suppliers/{{ key }}`);
+//! - `json-pointer`, `time-zone`, `local-time`: as they say.
+
+mod http;
+mod limits;
+mod schedule;
+mod source;
+mod target;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use http::{Auth, Call, ErrorAction, ErrorRow, Method};
+pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
+pub use schedule::{Schedule, WindowSpec};
+pub use source::{ListSpec, OneSpec, Pages, RestSource, SourceSpec};
+pub use target::{FindSpec, QualioTarget, RestTarget, TargetSpec};
+
+use crate::FlowId;
+
+/// One flow file.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowFile {
+    /// Names the flow in paths, logs and keys.
+    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    pub name: FlowId,
+    /// Raise it when mapping or schema change: records are then staged anew.
+    #[schemars(range(min = 1))]
+    pub revision: u32,
+    /// What the flow is for, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// Names of canonical fields whose change of value makes a change critical: it goes at once.
+    #[serde(default)]
+    pub critical: Vec<String>,
+    /// What a deletion at the source does.
+    #[serde(default)]
+    pub deletion: Deletion,
+    /// Where records come from.
+    pub source: SourceSpec,
+    /// How a row of the source is identified and ordered.
+    pub record: RecordSpec,
+    /// Canonical fields: each an expression over `row` (and `key`, `env`).
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "expression"}))]
+    pub fields: BTreeMap<String, String>,
+    /// JSON Schema that the canonical fields must satisfy before any call is spent on them.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub schema: serde_json::Map<String, serde_json::Value>,
+    /// When batches start.
+    pub schedule: Schedule,
+    /// Where records go.
+    pub target: TargetSpec,
+    /// What happens after a failed call.
+    #[serde(default)]
+    pub retry: RetrySpec,
+    /// How old data may become before somebody is told.
+    pub freshness: FreshnessGoals,
+    /// How the source pushes changes, if it does.
+    #[serde(default)]
+    pub webhook: Option<WebhookSpec>,
+}
+
+/// What a deletion at the source (a 404 for one record, a tombstone) does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Deletion {
+    /// Delete it in the target.
+    Delete,
+    /// Archive it in the target.
+    Archive,
+    /// Leave the target as it is.
+    Keep,
+    /// Let a person decide.
+    #[default]
+    Review,
+}
+
+/// How a row of the source is identified and ordered.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordSpec {
+    /// Expression over `row` that gives the key, the external id.
+    #[schemars(extend("format" = "expression"))]
+    pub key: String,
+    /// What orders the changes of one record.
+    pub version: VersionSpec,
+    /// Expression over `row` that is true for a tombstone.
+    #[serde(default)]
+    #[schemars(extend("format" = "expression"))]
+    pub deleted: Option<String>,
+}
+
+/// What orders the changes of one record.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, tag = "by", rename_all = "snake_case")]
+pub enum VersionSpec {
+    /// A sequence number that grows with each change.
+    Sequence {
+        /// Expression over `row` that gives a whole number.
+        #[schemars(extend("format" = "expression"))]
+        at: String,
+    },
+    /// A last-modified time with its zone or offset.
+    Time {
+        /// Expression over `row` that gives an RFC 3339 time.
+        #[schemars(extend("format" = "expression"))]
+        at: String,
+    },
+    /// The source has neither: reads are serialised by the flow's lease and order the changes.
+    Read,
+}
+
+/// What happens after a call that failed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetrySpec {
+    /// Seconds to wait before each further attempt; after the last one a person decides (R8).
+    #[serde(default = "default_retry_after_s")]
+    #[schemars(length(min = 1, max = 10), inner(range(min = 1, max = 43_200)))]
+    pub after_s: Vec<u32>,
+}
+
+impl Default for RetrySpec {
+    fn default() -> Self {
+        Self { after_s: default_retry_after_s() }
+    }
+}
+
+/// 1, 5 and 15 minutes (R8).
+fn default_retry_after_s() -> Vec<u32> {
+    vec![60, 300, 900]
+}
+
+/// How old data may become before somebody is told, per class of field.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreshnessGoals {
+    /// Goal for critical fields, in seconds.
+    #[schemars(range(min = 1))]
+    pub critical_s: u32,
+    /// Goal for the others, in seconds. Must not be below what the schedule allows.
+    #[schemars(range(min = 1))]
+    pub other_s: u32,
+}
+
+/// How the source pushes changes: Standard Webhooks 1.0.0, JSON bodies.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSpec {
+    /// Names of the active secrets: one, or two while a secret rotates.
+    #[schemars(length(min = 1, max = 2))]
+    pub secrets: Vec<String>,
+    /// Expression over `body` that gives the record's key.
+    #[schemars(extend("format" = "expression"))]
+    pub key: String,
+    /// Expression over `body` that gives the whole row, or nothing when the body is only a hint.
+    #[serde(default)]
+    #[schemars(extend("format" = "expression"))]
+    pub row: Option<String>,
+}

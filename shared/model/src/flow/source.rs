@@ -1,0 +1,152 @@
+//! Sources, as a flow file describes them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Auth, BreakerSpec, ErrorRow, Rate};
+use crate::EndpointId;
+
+/// Where records come from.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SourceSpec {
+    /// A JSON API over HTTP.
+    Rest(RestSource),
+}
+
+/// A JSON API over HTTP that lists rows by pages and gives one row by its key.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestSource {
+    /// Flows that name the same source share its limit and breaker.
+    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    pub name: EndpointId,
+    /// Scheme, host and leading path.
+    #[schemars(extend("format" = "template"))]
+    pub base_url: String,
+    /// Seconds until an answer must be complete.
+    #[serde(default = "default_timeout_s")]
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_s: u32,
+    /// How calls are authenticated.
+    #[serde(default)]
+    pub auth: Auth,
+    /// Headers of every call.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "template"}))]
+    pub headers: BTreeMap<String, String>,
+    /// How rows are listed.
+    pub list: ListSpec,
+    /// How one row is read by its key.
+    pub one: OneSpec,
+    /// What the source allows.
+    pub limit: Rate,
+    /// When reads pause.
+    #[serde(default)]
+    pub breaker: BreakerSpec,
+    /// Answers that mean something else than HTTP says.
+    #[serde(default)]
+    pub errors: Vec<ErrorRow>,
+}
+
+/// How rows are listed. At hand in templates: `since` (RFC 3339, empty in a first run), `page.size`,
+/// `page.offset`, `page.number`, `page.cursor`, `page.after_time`, `page.after_id`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListSpec {
+    /// Path below `base_url`.
+    #[schemars(extend("format" = "template"))]
+    pub path: String,
+    /// Query parameters; one that renders empty is left out.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "template"}))]
+    pub query: BTreeMap<String, String>,
+    /// JSON pointer to the rows; empty when the body is the array.
+    #[serde(default)]
+    #[schemars(extend("format" = "json-pointer"))]
+    pub rows: String,
+    /// Rows asked for in a page.
+    #[serde(default = "default_page_size")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub page_size: u32,
+    /// How the next page is found.
+    #[serde(default)]
+    pub pages: Pages,
+}
+
+/// How the next page is found.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, tag = "by", rename_all = "snake_case")]
+pub enum Pages {
+    /// There is one page.
+    #[default]
+    None,
+    /// `page.offset` grows by the rows read; a short page is the last.
+    Offset,
+    /// `page.number` grows by one; a short page is the last.
+    Number {
+        /// Number of the first page.
+        #[serde(default = "one")]
+        first: u32,
+    },
+    /// `page.cursor` comes from the body; absent, null or empty is the end.
+    Cursor {
+        /// JSON pointer to it.
+        #[schemars(extend("format" = "json-pointer"))]
+        next: String,
+    },
+    /// The whole next address comes from the `Link` header, `rel="next"`. It must stay on the
+    /// origin of `base_url`.
+    Link,
+    /// `page.cursor` comes from a header; absent or empty is the end.
+    Header {
+        /// The header's name.
+        #[schemars(length(min = 1))]
+        name: String,
+    },
+    /// `page.after_time` and `page.after_id` come from the last row, so that no row is lost or
+    /// repeated at a boundary.
+    Keyset {
+        /// Expression over `row` for the time by which the source sorts.
+        #[schemars(extend("format" = "expression"))]
+        time: String,
+        /// JSON pointer to a flag that tells whether there is more; left out: a short page is the
+        /// last.
+        #[serde(default)]
+        #[schemars(extend("format" = "json-pointer"))]
+        more: Option<String>,
+    },
+}
+
+/// How one row is read by its key. A 404 is a deletion.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneSpec {
+    /// Path below `base_url`; `key` is at hand, percent-encoded.
+    #[schemars(extend("format" = "template"))]
+    pub path: String,
+    /// Query parameters; one that renders empty is left out.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "template"}))]
+    pub query: BTreeMap<String, String>,
+    /// JSON pointer to the row; empty when the body is the row.
+    #[serde(default)]
+    #[schemars(extend("format" = "json-pointer"))]
+    pub row: String,
+}
+
+/// 10 s: over three times what the slow-answer preset calls slow.
+pub(super) fn default_timeout_s() -> u32 {
+    10
+}
+
+/// 100 rows: small enough that a page is staged within seconds.
+fn default_page_size() -> u32 {
+    100
+}
+
+fn one() -> u32 {
+    1
+}

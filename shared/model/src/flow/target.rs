@@ -1,0 +1,190 @@
+//! Targets, as a flow file describes them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Auth, BreakerSpec, Call, ErrorRow, TargetLimits, source::default_timeout_s};
+use crate::EndpointId;
+
+/// Where records go.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TargetSpec {
+    /// A JSON API over HTTP.
+    Rest(RestTarget),
+    /// Qualio suppliers.
+    Qualio(QualioTarget),
+}
+
+impl TargetSpec {
+    /// Names the target; flows that name the same one share its limits and breaker.
+    pub fn name(&self) -> &EndpointId {
+        match self {
+            Self::Rest(target) => &target.name,
+            Self::Qualio(target) => &target.name,
+        }
+    }
+
+    /// The target's limits.
+    pub fn limits(&self) -> &TargetLimits {
+        match self {
+            Self::Rest(target) => &target.limits,
+            Self::Qualio(target) => &target.limits,
+        }
+    }
+
+    /// The target's breaker.
+    pub fn breaker(&self) -> &BreakerSpec {
+        match self {
+            Self::Rest(target) => &target.breaker,
+            Self::Qualio(target) => &target.breaker,
+        }
+    }
+
+    /// Seconds until a call's answer must be complete: T of the register protocol.
+    pub fn timeout_s(&self) -> u32 {
+        match self {
+            Self::Rest(target) => target.timeout_s,
+            Self::Qualio(target) => target.timeout_s,
+        }
+    }
+
+    /// Seconds after its time-out in which a call may still take effect: D of the protocol.
+    pub fn settle_s(&self) -> u32 {
+        match self {
+            Self::Rest(target) => target.settle_s,
+            Self::Qualio(target) => target.settle_s,
+        }
+    }
+
+    /// The body's template: a table whose leaves are expressions.
+    pub fn body(&self) -> &serde_json::Map<String, serde_json::Value> {
+        match self {
+            Self::Rest(target) => &target.body,
+            Self::Qualio(target) => &target.body,
+        }
+    }
+}
+
+/// A JSON API over HTTP. Either `upsert`, or `create` and `update`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestTarget {
+    /// Flows that name the same target share its limits and breaker.
+    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    pub name: EndpointId,
+    /// Scheme, host and leading path.
+    #[schemars(extend("format" = "template"))]
+    pub base_url: String,
+    /// Seconds until an answer must be complete.
+    #[serde(default = "default_timeout_s")]
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_s: u32,
+    /// Seconds after its time-out in which a call may still take effect at the target.
+    #[serde(default = "default_settle_s")]
+    #[schemars(range(min = 0, max = 120))]
+    pub settle_s: u32,
+    /// How calls are authenticated.
+    #[serde(default)]
+    pub auth: Auth,
+    /// Headers of every call.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "template"}))]
+    pub headers: BTreeMap<String, String>,
+    /// What is sent: a table whose leaves are expressions over `fields` and `key`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>", extend("format" = "body"))]
+    pub body: serde_json::Map<String, serde_json::Value>,
+    /// Creates or replaces by the external id. The safest form: no duplicate can arise.
+    #[serde(default)]
+    pub upsert: Option<Call>,
+    /// Creates; the answer holds the id.
+    #[serde(default)]
+    pub create: Option<Call>,
+    /// Updates by `target_id`.
+    #[serde(default)]
+    pub update: Option<Call>,
+    /// Deletes by `target_id` or `key`.
+    #[serde(default)]
+    pub delete: Option<Call>,
+    /// Archives by `target_id` or `key`.
+    #[serde(default)]
+    pub archive: Option<Call>,
+    /// Finds a record by its key, after a create whose outcome is not known.
+    #[serde(default)]
+    pub find: Option<FindSpec>,
+    /// Header for an idempotency key, where the target keeps one: a repeat is then safe.
+    #[serde(default)]
+    pub idempotency_header: Option<String>,
+    /// What the target allows.
+    pub limits: TargetLimits,
+    /// When calls pause.
+    #[serde(default)]
+    pub breaker: BreakerSpec,
+    /// Answers that mean something else than HTTP says.
+    #[serde(default)]
+    pub errors: Vec<ErrorRow>,
+}
+
+/// Finds a record by the value under which it was created.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindSpec {
+    /// Path below `base_url`; `search` holds the value as it was sent.
+    #[schemars(extend("format" = "template"))]
+    pub path: String,
+    /// Query parameters; one that renders empty is left out.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "template"}))]
+    pub query: BTreeMap<String, String>,
+    /// Expression over `fields` and `key` that gives the value to search by.
+    #[schemars(extend("format" = "expression"))]
+    pub by: String,
+    /// JSON pointer to the rows of the answer; empty when the body is the array.
+    #[serde(default)]
+    #[schemars(extend("format" = "json-pointer"))]
+    pub rows: String,
+    /// JSON pointer to the id within a row.
+    #[schemars(extend("format" = "json-pointer"))]
+    pub id: String,
+}
+
+/// Qualio suppliers: no external id, no idempotency key, names not unique. A marker in the notes
+/// stands in for the external id.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QualioTarget {
+    /// Flows that name the same target share its limits and breaker.
+    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    pub name: EndpointId,
+    /// `https://api.qualio.com`, or a double.
+    #[schemars(extend("format" = "template"))]
+    pub base_url: String,
+    /// Seconds until an answer must be complete.
+    #[serde(default = "default_timeout_s")]
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_s: u32,
+    /// Seconds after its time-out in which a call may still take effect at the target.
+    #[serde(default = "default_settle_s")]
+    #[schemars(range(min = 0, max = 120))]
+    pub settle_s: u32,
+    /// Name of the secret that holds the API key.
+    #[schemars(length(min = 1))]
+    pub secret: String,
+    /// What is sent: `name`, `contact_information`, `intended_use`, `sponsor_user_id`, `risk_id`,
+    /// with expressions over `fields` and `key` as leaves.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>", extend("format" = "body"))]
+    pub body: serde_json::Map<String, serde_json::Value>,
+    /// What the target allows.
+    pub limits: TargetLimits,
+    /// When calls pause.
+    #[serde(default)]
+    pub breaker: BreakerSpec,
+}
+
+/// 20 s: gateways in front of SaaS APIs end a request within 30 s, of which the time-out takes 10.
+fn default_settle_s() -> u32 {
+    20
+}

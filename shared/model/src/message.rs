@@ -1,0 +1,91 @@
+//! What travels through a queue: keys, never field values (QUE-1).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FlowId, RecordKey, Tier, UnixMs};
+
+/// Most keys in one message. A pack of ten fits one invocation well within its time, since the
+/// calls of its keys run side by side.
+pub const MAX_PACK_KEYS: usize = 10;
+
+/// The form of the message. Raised when a reader of the older form would misread it.
+const FORM: u8 = 1;
+
+/// "These records may need work." What the work is, the register says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    v: u8,
+    /// The flow of the records.
+    pub flow: FlowId,
+    /// One to [`MAX_PACK_KEYS`] keys.
+    pub keys: Vec<RecordKey>,
+    /// The queue it travels in.
+    pub tier: Tier,
+    /// Read the record from the source first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fetch: bool,
+    /// When a message for this work was first sent: the guard against an endless chain.
+    pub first_sent: UnixMs,
+    /// Not before this moment: a deferral longer than a queue can delay goes in hops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<UnixMs>,
+    /// It waited for its turn, so it does not queue again behind those that came later.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub had_turn: bool,
+}
+
+/// Why a body is not a message.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// Not JSON, or not of the form.
+    #[error("the message is not readable")]
+    Form(#[from] serde_json::Error),
+    /// A form of another release.
+    #[error("the message has form {0}, this release reads form {FORM}")]
+    UnknownForm(u8),
+    /// No key, or too many.
+    #[error("the message has {0} keys, a message has 1 to {MAX_PACK_KEYS}")]
+    Keys(usize),
+}
+
+impl Message {
+    /// A first message for these keys.
+    pub fn new(flow: FlowId, keys: Vec<RecordKey>, tier: Tier, now: UnixMs) -> Self {
+        Self { v: FORM, flow, keys, tier, fetch: false, first_sent: now, not_before: None, had_turn: false }
+    }
+
+    /// The same, asking for the record to be read from the source first.
+    #[must_use]
+    pub fn fetching(mut self) -> Self {
+        self.fetch = true;
+        self
+    }
+
+    /// The message's text.
+    pub fn encode(&self) -> String {
+        // A struct of strings and numbers always has a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads a message's text.
+    pub fn decode(body: &str) -> Result<Self, MessageError> {
+        #[derive(Deserialize)]
+        struct Form {
+            v: u8,
+        }
+        let form: Form = serde_json::from_str(body)?;
+        if form.v != FORM {
+            return Err(MessageError::UnknownForm(form.v));
+        }
+        let message: Self = serde_json::from_str(body)?;
+        if message.keys.is_empty() || message.keys.len() > MAX_PACK_KEYS {
+            return Err(MessageError::Keys(message.keys.len()));
+        }
+        Ok(message)
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
