@@ -1,0 +1,77 @@
+//! The functions' binaries, built once a process and packed as Lambda wants them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Cursor, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+use crate::python;
+
+/// The functions by the name of their crate's folder.
+pub const FUNCTIONS: [&str; 6] = ["api", "batch-sync", "digest", "tick", "webhook", "worker"];
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests lie in the workspace")
+        .to_path_buf()
+}
+
+/// The package that holds a function's binary.
+pub fn package_of(function: &str) -> String {
+    format!("tidegate-{function}")
+}
+
+/// Each function's deployment package: the binary as `bootstrap` in a zip.
+pub fn packages() -> &'static BTreeMap<&'static str, Vec<u8>> {
+    static PACKAGES: OnceLock<BTreeMap<&'static str, Vec<u8>>> = OnceLock::new();
+    PACKAGES.get_or_init(|| {
+        let built = build();
+        FUNCTIONS
+            .iter()
+            .map(|function| {
+                let binary = built.join(package_of(function));
+                let bytes = fs::read(&binary)
+                    .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+                (*function, zipped(&[("bootstrap".to_owned(), bytes)]))
+            })
+            .collect()
+    })
+}
+
+/// Builds in the workspace's own build folder: cargo has let go of its lock before it runs tests.
+fn build() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("cargo's folder for tests lies in the build folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["build", "--quiet", "--locked", "--profile", "e2e"])
+        .current_dir(repository())
+        .env("CARGO_TARGET_DIR", target);
+    for function in FUNCTIONS {
+        cargo.args(["--package", &package_of(function)]);
+    }
+    python::run(&mut cargo);
+    target.join("e2e")
+}
+
+/// A zip of executable files. Not compressed: it travels over loopback.
+pub fn zipped(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .unix_permissions(0o755);
+    for (name, bytes) in files {
+        zip.start_file(name, options).expect("a new entry of a zip");
+        zip.write_all(bytes).expect("a zip in memory grows");
+    }
+    zip.finish().expect("a zip in memory ends").into_inner()
+}

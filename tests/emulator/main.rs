@@ -1,0 +1,25 @@
+//! The bundle on an AWS emulator: the real function binaries, deployed from the real template,
+//! driven by real event source mappings and schedules.
+//!
+//! Why: the engine is tested without AWS; what is left is whether the template, the mains and the
+//! adapters fit each other, and only a deployment shows that.
+//!
+//! Invariants: a test installs what it needs below the build folder, listens on free ports of
+//! loopback, and leaves no process behind however it ends.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is how a test fails, and its helpers are part of it"
+)]
+
+mod binaries;
+mod emulator;
+mod python;
+mod stack;
+mod template;
+mod until;
+mod wire;
+
+mod deployment;

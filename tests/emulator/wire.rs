@@ -1,0 +1,146 @@
+//! The few calls to AWS's services that a test makes, as plain HTTP.
+//!
+//! Not by the SDK: that is what the functions use, and a test that reads by another way does not
+//! share its mistakes. It also spares the build six more clients.
+
+use serde_json::{Value, json};
+
+/// The emulator's account, region and any signature: it reads the service's name from it and
+/// checks nothing.
+fn authorization(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    )
+}
+
+/// Calls of services at one endpoint.
+#[derive(Clone)]
+pub struct Wire {
+    endpoint: String,
+    http: reqwest::Client,
+}
+
+impl Wire {
+    /// Calls to `endpoint`.
+    pub fn new(endpoint: String) -> Self {
+        Self {
+            endpoint,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// The client, for calls of other kinds.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// A URL below the endpoint.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.endpoint)
+    }
+
+    /// One operation of a service that speaks JSON, as `AmazonSQS.SendMessage`.
+    pub async fn json(&self, service: &str, operation: &str, body: &Value) -> Value {
+        let request = self
+            .http
+            .post(self.url("/"))
+            .header("authorization", authorization(service))
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", operation)
+            .body(body.to_string());
+        parsed(operation, &finished(operation, request).await)
+    }
+
+    /// One operation of a service that speaks JSON over paths.
+    pub async fn rest(
+        &self,
+        service: &str,
+        method: reqwest::Method,
+        path: &str,
+        body: &Value,
+    ) -> Value {
+        let request = self
+            .http
+            .request(method, self.url(path))
+            .header("authorization", authorization(service))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        parsed(path, &finished(path, request).await)
+    }
+
+    /// One operation of `CloudFormation`, which takes a form and answers XML.
+    pub async fn cloudformation(&self, form: &[(String, String)]) -> String {
+        let request = self
+            .http
+            .post(self.url("/"))
+            .header("authorization", authorization("cloudformation"))
+            .form(form);
+        finished("cloudformation", request).await
+    }
+
+    /// Puts an object into the emulator's S3; a path of one segment makes the bucket.
+    pub async fn put_object(&self, path: &str, bytes: Vec<u8>) {
+        let request = self
+            .http
+            .put(self.url(path))
+            .header("authorization", authorization("s3"))
+            .body(bytes);
+        finished(path, request).await;
+    }
+
+    /// Runs a function once and waits for its answer.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Value {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        self.rest("lambda", reqwest::Method::POST, &path, event)
+            .await
+    }
+
+    /// The mails that were sent, oldest first.
+    pub async fn mails(&self) -> Vec<Value> {
+        let path = "/_ministack/ses/messages";
+        let text = finished(path, self.http.get(self.url(path))).await;
+        parsed(path, &text)["messages"]
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::values)
+            .filter_map(Value::as_array)
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// How many messages a queue holds: waiting, in flight and delayed.
+    pub async fn queue_depth(&self, url: &str) -> u64 {
+        let asked = json!({"QueueUrl": url, "AttributeNames": ["All"]});
+        let answer = self
+            .json("sqs", "AmazonSQS.GetQueueAttributes", &asked)
+            .await;
+        [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        .iter()
+        .filter_map(|name| answer["Attributes"][name].as_str()?.parse::<u64>().ok())
+        .sum()
+    }
+}
+
+async fn finished(what: &str, request: reqwest::RequestBuilder) -> String {
+    let answer = request
+        .send()
+        .await
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    assert!(status.is_success(), "{what}: {status} {text}");
+    text
+}
+
+fn parsed(what: &str, text: &str) -> Value {
+    if text.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{what}: {error} in {text}"))
+}
