@@ -1,1 +1,15 @@
 //! Every decision of Tidegate as a pure function.
+
+pub mod answer;
+pub mod breaker;
+pub mod check;
+pub mod expr;
+pub mod flow;
+pub mod flow_state;
+pub mod keys;
+pub mod limiter;
+pub mod register;
+pub mod run;
+pub mod schedule;
+pub mod stage;
+pub mod sweep;

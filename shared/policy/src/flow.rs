@@ -1,0 +1,258 @@
+//! The checked flow: a flow file in which everything is compiled and nothing can be wrong.
+//!
+//! Made by [`Flow::load`] only, which reports every mistake of the file at once. All fields are
+//! private; the file as it was written stays at hand by [`Flow::file`].
+
+mod call;
+mod fault;
+mod row;
+mod source;
+mod target;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tidegate_model::{
+    Fields, FlowId, RecordKey,
+    flow::{Auth, Deletion, FlowFile, TargetLimits, TargetSpec},
+};
+
+pub use call::{CallTemplate, Rendered};
+pub use fault::FieldFault;
+pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
+pub use source::{ListPosition, Source};
+pub use target::{Find, Target};
+
+use crate::{
+    check::Mistake,
+    expr::{Context, ExprError},
+    schedule::CompiledSchedule,
+};
+
+/// Values of `env.NAME` in a flow file: addresses and ids that differ between places, never secrets.
+pub type Settings = BTreeMap<String, String>;
+
+/// Hex digits of the file's hash that are kept: enough to tell two versions of a file apart.
+const HASH_DIGITS: usize = 12;
+
+/// A flow that is known to be right.
+#[derive(Debug)]
+pub struct Flow {
+    file: FlowFile,
+    hash: String,
+    settings: Settings,
+    retry_steps: Vec<Duration>,
+    schedule: CompiledSchedule,
+    rows: row::Rows,
+    schema: jsonschema::Validator,
+    source: Source,
+    target: Target,
+}
+
+impl Flow {
+    /// Checks and compiles a flow file. `file_name` stands in the mistakes; a setting that the file
+    /// names and `settings` lacks is a mistake.
+    pub fn load(file_name: &str, text: &str, settings: &Settings) -> Result<Self, Vec<Mistake>> {
+        let mistakes = crate::check::mistakes_of(file_name, text, settings);
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let whole_file = |why: String| vec![Mistake::new(file_name, 1, why)];
+        let file: FlowFile =
+            toml::from_str(text).map_err(|error| whole_file(error.message().to_owned()))?;
+        Self::compile(file, text, settings).map_err(whole_file)
+    }
+
+    fn compile(file: FlowFile, text: &str, settings: &Settings) -> Result<Self, String> {
+        let base = Context::new().with("env", settings);
+        Ok(Self {
+            hash: hash_of(text),
+            retry_steps: file
+                .retry
+                .after_s
+                .iter()
+                .map(|&s| Duration::from_secs(u64::from(s)))
+                .collect(),
+            schedule: CompiledSchedule::compile(&file.schedule)
+                .map_err(|error| error.to_string())?,
+            rows: row::Rows::compile(&file, &base).map_err(|error| error.to_string())?,
+            schema: fault::compile_schema(&file.schema)?,
+            source: Source::compile(&file.source, &base)?,
+            target: Target::compile(&file.target, &base)?,
+            settings: settings.clone(),
+            file,
+        })
+    }
+
+    /// The flow's name.
+    pub fn id(&self) -> &FlowId {
+        &self.file.name
+    }
+
+    /// The revision of mapping and schema: part of each version (REG-1).
+    pub fn revision(&self) -> u32 {
+        self.file.revision
+    }
+
+    /// The file as it was written.
+    pub fn file(&self) -> &FlowFile {
+        &self.file
+    }
+
+    /// First 12 hex digits of the SHA-256 of the file's text.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The settings it was loaded with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Waits before each further attempt (R8).
+    pub fn retry_steps(&self) -> &[Duration] {
+        &self.retry_steps
+    }
+
+    /// What a deletion at the source does.
+    pub fn deletion(&self) -> Deletion {
+        self.file.deletion
+    }
+
+    /// Names of the critical fields.
+    pub fn critical_fields(&self) -> &[String] {
+        &self.file.critical
+    }
+
+    /// Goal for the age of critical fields.
+    pub fn critical_goal(&self) -> Duration {
+        Duration::from_secs(u64::from(self.file.freshness.critical_s))
+    }
+
+    /// Goal for the age of the other fields.
+    pub fn other_goal(&self) -> Duration {
+        Duration::from_secs(u64::from(self.file.freshness.other_s))
+    }
+
+    /// When batches start.
+    pub fn schedule(&self) -> &CompiledSchedule {
+        &self.schedule
+    }
+
+    /// After how long a run is cut (R34).
+    pub fn max_run(&self) -> Duration {
+        Duration::from_secs(u64::from(self.file.schedule.max_run_minutes) * 60)
+    }
+
+    /// The target's limits.
+    pub fn limits(&self) -> &TargetLimits {
+        self.file.target.limits()
+    }
+
+    /// The source's calls.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The target's calls.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Reads a row of the source: its key, its version and its canonical fields.
+    pub fn normalise(&self, row: &Value) -> Result<NormalRow, RowError> {
+        self.rows.normalise(row)
+    }
+
+    /// The key of a row.
+    pub fn key_of_row(&self, row: &Value) -> Result<RecordKey, RowError> {
+        self.rows.key(row)
+    }
+
+    /// What the flow's schema has against these fields; no value is repeated.
+    pub fn validate(&self, fields: &Fields) -> Vec<FieldFault> {
+        fault::faults(&self.schema, fields)
+    }
+
+    /// Names of the critical fields whose value differs, in the flow's order (R3). A field that is
+    /// missing is null; without old fields each critical field that has a value counts.
+    pub fn critical_changes(&self, old: Option<&Fields>, new: &Fields) -> Vec<String> {
+        let value = |fields: Option<&Fields>, name: &str| {
+            fields.and_then(|fields| fields.get(name)).cloned()
+        };
+        self.file
+            .critical
+            .iter()
+            .filter(|name| {
+                !row::same_value(value(old, name).as_ref(), value(Some(new), name).as_ref())
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// What is sent to the target: the body's expressions over `fields` and `key`; what is null is
+    /// left out.
+    pub fn body(&self, key: &RecordKey, fields: &Fields) -> Result<Value, ExprError> {
+        self.target.body(key, fields)
+    }
+
+    /// The key in a webhook's body. An error when the flow has no webhook.
+    pub fn webhook_key(&self, body: &Value) -> Result<RecordKey, RowError> {
+        self.rows.webhook_key(body)
+    }
+
+    /// The whole row in a webhook's body; none when the body is only a hint.
+    pub fn webhook_row(&self, body: &Value) -> Result<Option<Value>, RowError> {
+        self.rows.webhook_row(body)
+    }
+
+    /// Names of every secret that the flow needs.
+    pub fn secret_names(&self) -> BTreeSet<&str> {
+        let mut names: BTreeSet<&str> = self.webhook_secrets().iter().map(String::as_str).collect();
+        names.extend(self.source_secret());
+        names.extend(self.target_secret());
+        names
+    }
+
+    /// Name of the secret for calls to the source.
+    pub fn source_secret(&self) -> Option<&str> {
+        self.source.auth().secret()
+    }
+
+    /// Name of the secret for calls to the target.
+    pub fn target_secret(&self) -> Option<&str> {
+        match &self.file.target {
+            TargetSpec::Rest(target) => Auth::secret(&target.auth),
+            TargetSpec::Qualio(target) => Some(&target.secret),
+        }
+    }
+
+    /// Names of the active secrets for webhooks: none without a webhook, two while one rotates.
+    pub fn webhook_secrets(&self) -> &[String] {
+        self.file
+            .webhook
+            .as_ref()
+            .map_or(&[], |webhook| webhook.secrets.as_slice())
+    }
+}
+
+/// The JSON Schema of a flow file, as an editor wants it.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(FlowFile);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(crate) fn hash_of(text: &str) -> String {
+    let mut hash = hex::encode(Sha256::digest(text.as_bytes()));
+    hash.truncate(HASH_DIGITS);
+    hash
+}
+
+#[cfg(test)]
+mod tests;

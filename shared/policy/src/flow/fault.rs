@@ -1,0 +1,126 @@
+//! What a flow's schema has against the fields of a record, told without their values.
+
+use jsonschema::{
+    ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tidegate_model::Fields;
+
+/// Faults of one record that are told. A record with more is as broken as one with these.
+const MAX_FAULTS: usize = 50;
+
+/// One thing wrong with one field. Never holds the field's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldFault {
+    /// The field's name, with the path below it where the fault lies deeper: `certificates/2`.
+    pub field: String,
+    /// What is wrong: `must be at most 100`.
+    pub reason: String,
+}
+
+/// Compiles a flow's schema. References to other documents are refused, since a check makes no call.
+pub(crate) fn compile_schema(schema: &Map<String, Value>) -> Result<Validator, String> {
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(&Value::Object(schema.clone()))
+        .map_err(|error| error.to_string())
+}
+
+pub(super) fn faults(schema: &Validator, fields: &Fields) -> Vec<FieldFault> {
+    let document = Value::Object(fields.clone());
+    let mut faults: Vec<FieldFault> = schema
+        .iter_errors(&document)
+        .take(MAX_FAULTS)
+        .flat_map(faults_of)
+        .collect();
+    faults.dedup();
+    faults
+}
+
+fn faults_of(error: ValidationError<'_>) -> Vec<FieldFault> {
+    let path = error.instance_path().to_string();
+    let path = path.strip_prefix('/').unwrap_or(&path);
+    let at = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}/{name}")
+        }
+    };
+    let whole = if path.is_empty() { "(record)" } else { path };
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            vec![FieldFault {
+                field: at(property.as_str().unwrap_or_default()),
+                reason: "is required".to_owned(),
+            }]
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| FieldFault {
+                field: at(name),
+                reason: "is not in the schema".to_owned(),
+            })
+            .collect(),
+        kind => vec![FieldFault {
+            field: whole.to_owned(),
+            reason: reason(kind, error.instance()),
+        }],
+    }
+}
+
+/// What is wrong, in words that name the schema's side only.
+fn reason(kind: &ValidationErrorKind, instance: &Value) -> String {
+    use ValidationErrorKind as Kind;
+    match kind {
+        Kind::Type { .. } | Kind::Enum { .. } if instance.is_null() => "has no value".to_owned(),
+        Kind::Type { kind } => format!("must be {}", type_words(kind)),
+        Kind::Enum { options } => format!("must be one of {options}"),
+        Kind::Constant { expected_value } => format!("must be {expected_value}"),
+        Kind::Minimum { limit } => format!("must be at least {limit}"),
+        Kind::Maximum { limit } => format!("must be at most {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("must be more than {limit}"),
+        Kind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
+        Kind::MultipleOf { multiple_of } => format!("must be a multiple of {multiple_of}"),
+        Kind::MinLength { limit: 1 } => "must not be empty".to_owned(),
+        Kind::MinLength { limit } => format!("must have at least {limit} characters"),
+        Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        Kind::MinItems { limit } => format!("must have at least {limit} entries"),
+        Kind::MaxItems { limit } => format!("must have at most {limit} entries"),
+        Kind::MinProperties { limit } => format!("must have at least {limit} names"),
+        Kind::MaxProperties { limit } => format!("must have at most {limit} names"),
+        Kind::UniqueItems => "must not hold an entry twice".to_owned(),
+        Kind::Pattern { pattern } => format!("must match the pattern {pattern}"),
+        Kind::Format { format } => format!("must be of the format `{format}`"),
+        Kind::Contains => "lacks an entry that the schema asks for".to_owned(),
+        Kind::FalseSchema => "is not allowed".to_owned(),
+        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
+            "matches none of the forms that the schema allows".to_owned()
+        }
+        Kind::OneOfMultipleValid { .. } => "matches more than one form of the schema".to_owned(),
+        Kind::Not { .. } => "has a form that the schema forbids".to_owned(),
+        other => format!("breaks the schema's rule `{}`", other.keyword()),
+    }
+}
+
+pub(crate) fn type_words(kind: &TypeKind) -> String {
+    let word = |name: &str| match name {
+        "string" => "a text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a table",
+        _ => "null",
+    };
+    match kind {
+        TypeKind::Single(kind) => word(&kind.to_string()).to_owned(),
+        TypeKind::Multiple(kinds) => {
+            let words: Vec<&str> = kinds.iter().map(|kind| word(&kind.to_string())).collect();
+            words.join(" or ")
+        }
+    }
+}

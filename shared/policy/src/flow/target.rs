@@ -1,0 +1,245 @@
+//! The calls of a target.
+
+use serde_json::Value;
+use tidegate_model::{
+    EndpointId, Fields, RecordKey,
+    flow::{Auth, Call, FindSpec, RestTarget, TargetSpec},
+};
+
+use super::CallTemplate;
+use crate::expr::{Body, Context, Encoding, ExprError, Expression, Template};
+
+/// The compiled calls of a target. A Qualio target has none: its connector knows them.
+#[derive(Debug)]
+pub struct Target {
+    base: Context,
+    name: EndpointId,
+    base_url: String,
+    auth: Auth,
+    body: Body,
+    upsert: Option<CallTemplate>,
+    create: Option<CallTemplate>,
+    update: Option<CallTemplate>,
+    delete: Option<CallTemplate>,
+    archive: Option<CallTemplate>,
+    find: Option<Find>,
+    idempotency_header: Option<String>,
+}
+
+/// How a record is found after a create whose outcome is not known (EFF-2).
+#[derive(Debug)]
+pub struct Find {
+    call: CallTemplate,
+    by: Expression,
+    spec: FindSpec,
+}
+
+impl Find {
+    /// The call. Its context is [`Target::find_context`].
+    pub fn call(&self) -> &CallTemplate {
+        &self.call
+    }
+
+    /// JSON pointer to the rows of the answer.
+    pub fn rows_pointer(&self) -> &str {
+        &self.spec.rows
+    }
+
+    /// JSON pointer to the id within a row.
+    pub fn id_pointer(&self) -> &str {
+        &self.spec.id
+    }
+}
+
+impl Target {
+    pub(super) fn compile(spec: &TargetSpec, base: &Context) -> Result<Self, String> {
+        let body = Body::compile(spec.body()).map_err(|error| error.to_string())?;
+        match spec {
+            TargetSpec::Rest(rest) => Self::compile_rest(rest, base, body),
+            TargetSpec::Qualio(qualio) => Ok(Self {
+                base: base.clone(),
+                name: qualio.name.clone(),
+                base_url: base_url(&qualio.base_url, base)?,
+                auth: Auth::ApiKey {
+                    header: "X-Api-Key".to_owned(),
+                    secret: qualio.secret.clone(),
+                },
+                body,
+                upsert: None,
+                create: None,
+                update: None,
+                delete: None,
+                archive: None,
+                find: None,
+                idempotency_header: None,
+            }),
+        }
+    }
+
+    fn compile_rest(rest: &RestTarget, base: &Context, body: Body) -> Result<Self, String> {
+        let error = |error: ExprError| error.to_string();
+        let call = |call: &Option<Call>| {
+            call.as_ref()
+                .map(|call| CallTemplate::compile(call, &rest.headers))
+                .transpose()
+                .map_err(error)
+        };
+        let find = match &rest.find {
+            Some(spec) => Some(Find {
+                call: CallTemplate::get(&spec.path, &spec.query, &rest.headers).map_err(error)?,
+                by: Expression::compile(&spec.by).map_err(error)?,
+                spec: spec.clone(),
+            }),
+            None => None,
+        };
+        Ok(Self {
+            base: base.clone(),
+            name: rest.name.clone(),
+            base_url: base_url(&rest.base_url, base)?,
+            auth: render_auth(&rest.auth, base).map_err(error)?,
+            body,
+            upsert: call(&rest.upsert)?,
+            create: call(&rest.create)?,
+            update: call(&rest.update)?,
+            delete: call(&rest.delete)?,
+            archive: call(&rest.archive)?,
+            find,
+            idempotency_header: rest.idempotency_header.clone(),
+        })
+    }
+
+    /// Names the target; flows that name the same one share its limits and breaker.
+    pub fn name(&self) -> &EndpointId {
+        &self.name
+    }
+
+    /// Scheme, host and leading path, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// How calls are authenticated, with settings in place.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// Creates or replaces by the external id.
+    pub fn upsert(&self) -> Option<&CallTemplate> {
+        self.upsert.as_ref()
+    }
+
+    /// Creates.
+    pub fn create(&self) -> Option<&CallTemplate> {
+        self.create.as_ref()
+    }
+
+    /// Updates by `target_id`.
+    pub fn update(&self) -> Option<&CallTemplate> {
+        self.update.as_ref()
+    }
+
+    /// Deletes.
+    pub fn delete(&self) -> Option<&CallTemplate> {
+        self.delete.as_ref()
+    }
+
+    /// Archives.
+    pub fn archive(&self) -> Option<&CallTemplate> {
+        self.archive.as_ref()
+    }
+
+    /// Finds a record after a create whose outcome is not known.
+    pub fn find(&self) -> Option<&Find> {
+        self.find.as_ref()
+    }
+
+    /// Header that takes an idempotency key, where the target keeps one.
+    pub fn idempotency_header(&self) -> Option<&str> {
+        self.idempotency_header.as_deref()
+    }
+
+    /// What templates of a call see: `key`, `target_id` (null before it is known), `fields`, `env`.
+    pub fn context(&self, key: &RecordKey, target_id: Option<&str>, fields: &Fields) -> Context {
+        self.base
+            .clone()
+            .with("key", key.as_str())
+            .with("target_id", &target_id)
+            .with("fields", fields)
+    }
+
+    /// What templates of `find` see: `search`, as it was sent, and `key`.
+    pub fn find_context(&self, key: &RecordKey, search: &str) -> Context {
+        self.base
+            .clone()
+            .with("key", key.as_str())
+            .with("search", search)
+    }
+
+    /// The value by which the record will be found: the create intent. None where the target cannot
+    /// be searched, or the value is empty.
+    pub fn search_value(
+        &self,
+        key: &RecordKey,
+        fields: &Fields,
+    ) -> Result<Option<String>, ExprError> {
+        let Some(find) = &self.find else {
+            return Ok(None);
+        };
+        let context = self
+            .base
+            .clone()
+            .with("key", key.as_str())
+            .with("fields", fields);
+        Ok(match find.by.eval(&context)? {
+            Value::String(text) if !text.is_empty() => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::String(_) => None,
+            _ => {
+                return Err(ExprError::evaluate(
+                    find.by.text(),
+                    "it must give a text or a number",
+                ));
+            }
+        })
+    }
+
+    pub(super) fn body(&self, key: &RecordKey, fields: &Fields) -> Result<Value, ExprError> {
+        let context = self
+            .base
+            .clone()
+            .with("key", key.as_str())
+            .with("fields", fields);
+        self.body.render(&context).map(Value::Object)
+    }
+}
+
+/// The base address with settings in place: http or https, a host, no query, no slash at the end.
+pub(crate) fn base_url(template: &str, base: &Context) -> Result<String, String> {
+    let url = Template::compile(template, Encoding::Plain)
+        .and_then(|template| template.render(base))
+        .map_err(|error| error.to_string())?;
+    let url = url.trim_end_matches('/');
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.split('/').next().unwrap_or_default();
+    let fits = matches!(scheme, "http" | "https")
+        && !host.is_empty()
+        && !host.starts_with(':')
+        && !rest.contains(['?', '#', '@', '\\'])
+        && !rest.chars().any(|c| c.is_whitespace() || c.is_control());
+    if !fits {
+        return Err(format!(
+            "`base_url` must be an address such as `https://api.example.com`, without user, query or fragment; `{template}` gives another text"
+        ));
+    }
+    Ok(url.to_owned())
+}
+
+pub(super) fn render_auth(auth: &Auth, base: &Context) -> Result<Auth, ExprError> {
+    Ok(match auth {
+        Auth::Basic { user, secret } => Auth::Basic {
+            user: Template::compile(user, Encoding::Plain)?.render(base)?,
+            secret: secret.clone(),
+        },
+        other => other.clone(),
+    })
+}
