@@ -53,6 +53,8 @@ impl Emulator {
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
             .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+            // Functions act as their roles, so a permission that the template forgot shows.
+            .env("AUTH", "true")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("TMPDIR", folder.path())
