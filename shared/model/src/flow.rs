@@ -30,7 +30,11 @@ use crate::FlowId;
 #[serde(deny_unknown_fields)]
 pub struct FlowFile {
     /// Names the flow in paths, logs and keys.
-    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 64),
+        regex(pattern = r"^[a-z0-9-]+$")
+    )]
     pub name: FlowId,
     /// Raise it when mapping or schema change: records are then staged anew.
     #[schemars(range(min = 1))]
@@ -130,7 +134,9 @@ pub struct RetrySpec {
 
 impl Default for RetrySpec {
     fn default() -> Self {
-        Self { after_s: default_retry_after_s() }
+        Self {
+            after_s: default_retry_after_s(),
+        }
     }
 }
 

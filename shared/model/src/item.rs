@@ -107,7 +107,10 @@ impl Condition {
 
     /// Absent, or compares so.
     pub fn absent_or(attribute: &str, op: Op, value: impl Into<Value>) -> Self {
-        Self::Any(vec![Self::Absent(attribute.to_owned()), Self::is(attribute, op, value)])
+        Self::Any(vec![
+            Self::Absent(attribute.to_owned()),
+            Self::is(attribute, op, value),
+        ])
     }
 
     fn holds(&self, item: &Item) -> bool {
@@ -145,6 +148,8 @@ pub enum Change {
     Set(Value),
     /// Set to the value unless it exists.
     Default(Value),
+    /// Unless it exists, set to the value of another attribute, or to the text if that is absent too.
+    DefaultCopy(&'static str, String),
     /// Add to the number; an absent one counts as zero.
     Add(i64),
     /// Set to the value of another attribute, which must exist.
@@ -165,7 +170,10 @@ pub struct Update {
 impl Update {
     /// A write under the condition, with no change yet.
     pub fn when(condition: Condition) -> Self {
-        Self { condition, changes: BTreeMap::new() }
+        Self {
+            condition,
+            changes: BTreeMap::new(),
+        }
     }
 
     /// Sets an attribute.
@@ -176,7 +184,11 @@ impl Update {
 
     /// Sets an attribute if there is a value, removes it otherwise.
     #[must_use]
-    pub fn set_or_remove(self, attribute: impl Into<String>, value: Option<impl Into<Value>>) -> Self {
+    pub fn set_or_remove(
+        self,
+        attribute: impl Into<String>,
+        value: Option<impl Into<Value>>,
+    ) -> Self {
         match value {
             Some(value) => self.set(attribute, value),
             None => self.change(attribute, Change::Remove),
@@ -211,6 +223,10 @@ impl Update {
             let value = match change {
                 Change::Set(value) => Some(value.clone()),
                 Change::Default(value) => Some(old.get(name).unwrap_or(value).clone()),
+                Change::DefaultCopy(from, fallback) => {
+                    let copied = old.get(name).or_else(|| old.get(*from)).cloned();
+                    Some(copied.unwrap_or_else(|| Value::Text(fallback.clone())))
+                }
                 Change::Add(n) => {
                     let number = old.get(name).and_then(Value::as_number).unwrap_or(0);
                     Some(Value::Number(number.saturating_add(*n)))

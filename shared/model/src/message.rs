@@ -51,7 +51,16 @@ pub enum MessageError {
 impl Message {
     /// A first message for these keys.
     pub fn new(flow: FlowId, keys: Vec<RecordKey>, tier: Tier, now: UnixMs) -> Self {
-        Self { v: FORM, flow, keys, tier, fetch: false, first_sent: now, not_before: None, had_turn: false }
+        Self {
+            v: FORM,
+            flow,
+            keys,
+            tier,
+            fetch: false,
+            first_sent: now,
+            not_before: None,
+            had_turn: false,
+        }
     }
 
     /// The same, asking for the record to be read from the source first.
@@ -85,7 +94,10 @@ impl Message {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for this signature"
+)]
 fn is_false(flag: &bool) -> bool {
     !flag
 }

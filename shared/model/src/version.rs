@@ -26,13 +26,18 @@ pub struct Version {
 
 /// A stored version that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a stored version has the form source.revision.read in fixed width, this one has not: {0:?}")]
+#[error(
+    "a stored version has the form source.revision.read in fixed width, this one has not: {0:?}"
+)]
 pub struct VersionError(pub String);
 
 impl Version {
     /// The text that sorts as the version does: DynamoDB compares strings by their bytes.
     pub fn encode(&self) -> String {
-        format!("{:020}.{:010}.{:020}", self.source.0, self.revision, self.read)
+        format!(
+            "{:020}.{:010}.{:020}",
+            self.source.0, self.revision, self.read
+        )
     }
 
     /// Reads what [`Version::encode`] wrote.

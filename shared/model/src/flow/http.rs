@@ -43,7 +43,9 @@ impl Auth {
     pub fn secret(&self) -> Option<&str> {
         match self {
             Self::None => None,
-            Self::ApiKey { secret, .. } | Self::Basic { secret, .. } | Self::Bearer { secret } => Some(secret),
+            Self::ApiKey { secret, .. } | Self::Basic { secret, .. } | Self::Bearer { secret } => {
+                Some(secret)
+            }
         }
     }
 }

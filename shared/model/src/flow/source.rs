@@ -21,7 +21,11 @@ pub enum SourceSpec {
 #[serde(deny_unknown_fields)]
 pub struct RestSource {
     /// Flows that name the same source share its limit and breaker.
-    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 64),
+        regex(pattern = r"^[a-z0-9-]+$")
+    )]
     pub name: EndpointId,
     /// Scheme, host and leading path.
     #[schemars(extend("format" = "template"))]

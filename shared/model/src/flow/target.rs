@@ -73,7 +73,11 @@ impl TargetSpec {
 #[serde(deny_unknown_fields)]
 pub struct RestTarget {
     /// Flows that name the same target share its limits and breaker.
-    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 64),
+        regex(pattern = r"^[a-z0-9-]+$")
+    )]
     pub name: EndpointId,
     /// Scheme, host and leading path.
     #[schemars(extend("format" = "template"))]
@@ -157,7 +161,11 @@ pub struct FindSpec {
 #[serde(deny_unknown_fields)]
 pub struct QualioTarget {
     /// Flows that name the same target share its limits and breaker.
-    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[a-z0-9-]+$"))]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 64),
+        regex(pattern = r"^[a-z0-9-]+$")
+    )]
     pub name: EndpointId,
     /// `https://api.qualio.com`, or a double.
     #[schemars(extend("format" = "template"))]

@@ -94,3 +94,7 @@ fn the_listing_carries_its_position() {
         "/api/suppliers?after_id=SUP%201%262&limit=50&modified_since=2026-11-20T08%3A00%3A00Z"
     );
 }
+#[test]
+fn dump() {
+    std::fs::write("/tmp/flow.schema.json", json_schema()).unwrap();
+}

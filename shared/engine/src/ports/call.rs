@@ -1,0 +1,202 @@
+//! Calls to other systems.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tidegate_model::{
+    UnixMs,
+    flow::{ErrorAction, Method},
+};
+
+/// Whether a call changes the other system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    Read,
+    /// It changes something.
+    Write,
+}
+
+/// A header's value. A secret is named here and put in by the transport, so that no request that is
+/// logged or shown can hold one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderValue {
+    /// As it stands.
+    Plain(String),
+    /// The secret, after a prefix such as `Bearer `.
+    Secret {
+        /// Text before it.
+        prefix: &'static str,
+        /// The secret's name.
+        secret: String,
+    },
+    /// `Basic`, of a user and a secret.
+    Basic {
+        /// The user.
+        user: String,
+        /// The name of the secret that holds the password.
+        secret: String,
+    },
+}
+
+impl fmt::Display for HeaderValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(text) => f.write_str(text),
+            Self::Secret { prefix, secret } => write!(f, "{prefix}<{secret}>"),
+            Self::Basic { user, secret } => write!(f, "Basic {user}:<{secret}>"),
+        }
+    }
+}
+
+/// A header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: HeaderValue,
+}
+
+/// A request to another system.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The whole address. May hold record keys, never secrets.
+    pub url: String,
+    /// The headers.
+    pub headers: Vec<Header>,
+    /// A JSON body.
+    pub body: Option<Value>,
+    /// Whether it changes the other system.
+    pub effect: Effect,
+    /// Until the answer must be complete.
+    pub timeout: Duration,
+}
+
+/// An answer that means success, a missing record or a stale tag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// What it means.
+    pub action: ErrorAction,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body; null when there is none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's value; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// A call that gave no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Not sent: no permit, or the breaker is open. Not an attempt (TRY-1).
+    #[error("deferred: {why}")]
+    Deferred {
+        /// When to come back.
+        until: UnixMs,
+        /// Why.
+        why: &'static str,
+    },
+    /// Not sent: its claim or lease would end before the call surely has (EFF-1).
+    #[error("not sent, the claim ends too soon")]
+    Lapsed,
+    /// Answered with "too many calls" (429): not processed, and not an attempt.
+    #[error("the provider asks to wait")]
+    Throttled {
+        /// How long.
+        until: UnixMs,
+    },
+    /// The credentials are refused: nothing more is sent until a person acts.
+    #[error("{reason}")]
+    Blocked {
+        /// What was answered, without secrets or field values.
+        reason: String,
+    },
+    /// The record is refused as it is.
+    #[error("{reason}")]
+    Refused {
+        /// What was answered, without field values.
+        reason: String,
+        /// The field at fault.
+        field: Option<String>,
+    },
+    /// 5xx, time-out, broken connection, or an answer that can not be read: an attempt.
+    #[error("{reason}")]
+    Failed {
+        /// What happened.
+        reason: String,
+        /// When the call started.
+        started: UnixMs,
+        /// It may have taken effect, or may yet.
+        may_have_effect: bool,
+        /// The breaker's epoch it counts in; `None` when it is nobody's attempt.
+        attempt: Option<u64>,
+    },
+    /// The store failed while a call was being prepared; nothing was sent.
+    #[error("not sent, {0}")]
+    Store(String),
+}
+
+/// How connectors make calls: each one with a permit, a closed breaker and a claim that holds.
+#[async_trait]
+pub trait Calls: Send {
+    /// Makes one call.
+    async fn call(&mut self, request: Request) -> Result<Answer, CallError>;
+}
+
+/// What the transport brings back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// The status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The JSON body; `None` when there was one that is not JSON.
+    pub body: Option<Value>,
+}
+
+/// Why no answer came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No connection: nothing was sent.
+    #[error("no connection")]
+    NotConnected,
+    /// No complete answer in time.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    /// The connection broke after something was sent.
+    #[error("the connection broke")]
+    Broken,
+    /// The answer is larger than a connector reads.
+    #[error("the answer is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// A secret that the request names is not configured: nothing was sent.
+    #[error("the secret {0} is not configured")]
+    NoSecret(String),
+    /// The address can not be used: nothing was sent.
+    #[error("the address can not be used: {0}")]
+    BadRequest(String),
+}
+
+/// The transport: one request, one answer; no redirects, no retries.
+#[async_trait]
+pub trait Http: Send + Sync {
+    /// Sends.
+    async fn send(&self, request: &Request) -> Result<Sent, TransportError>;
+}

@@ -1,0 +1,51 @@
+//! Secrets, by name.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+/// A secret's text. Never shown, not even by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends or compares it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Why there is no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The configuration does not name it.
+    #[error("the secret {0} is not configured")]
+    Missing(String),
+    /// The place that keeps it did not answer.
+    #[error("the secret {name} could not be read")]
+    Unavailable {
+        /// Its name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Where secrets come from.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// The secret of this name.
+    async fn get(&self, name: &str) -> Result<Secret, SecretError>;
+}

@@ -1,0 +1,38 @@
+//! Sources: where records come from.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tidegate_model::RecordKey;
+
+use super::{CallError, Calls};
+
+/// Which page to read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageRequest {
+    /// Rows changed since this time, in microseconds of the source's clock; `None`: all.
+    pub since_us: Option<u64>,
+    /// The cursor that the page before gave; `None` for the first page.
+    pub cursor: Option<Value>,
+}
+
+/// Rows, and where to go on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The rows as the source gave them.
+    pub rows: Vec<Value>,
+    /// The cursor of the next page; `None` at the end. Grows: an equal one would never end.
+    pub next: Option<Value>,
+}
+
+/// A system that lists rows and gives one by its key.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Reads one page.
+    async fn page(&self, calls: &mut dyn Calls, request: &PageRequest) -> Result<Page, CallError>;
+    /// Reads one row; `None` when there is no such record.
+    async fn fetch(
+        &self,
+        calls: &mut dyn Calls,
+        key: &RecordKey,
+    ) -> Result<Option<Value>, CallError>;
+}

@@ -1,0 +1,108 @@
+//! Targets: where records go.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use tidegate_model::{Fields, RecordKey, flow::ErrorRow};
+
+use super::{CallError, Calls, Request};
+
+/// What a target can do, and what it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetTraits {
+    /// Creates or replaces by our key: a repeat can not make a second record.
+    pub upsert: bool,
+    /// Keeps an idempotency key: a repeated create answers with the first one's record.
+    pub idempotent_create: bool,
+    /// Can be searched by the value under which a record was created.
+    pub searchable: bool,
+    /// Can list its records by our keys, so that they are linked in an initial run.
+    pub listable: bool,
+    /// Calls of a create (or upsert).
+    pub create_calls: u32,
+    /// Calls of an update.
+    pub update_calls: u32,
+    /// Calls of a look-up.
+    pub find_calls: u32,
+    /// Can delete.
+    pub deletes: bool,
+    /// Can archive.
+    pub archives: bool,
+}
+
+/// What is to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// The record.
+    pub key: &'a RecordKey,
+    /// Its canonical fields.
+    pub fields: &'a Fields,
+    /// The record's id at the target.
+    pub target_id: Option<&'a str>,
+    /// The stored tag.
+    pub etag: Option<&'a str>,
+    /// Names the content: equal for repeats of one write, for targets that keep such keys.
+    pub idempotency_key: &'a str,
+}
+
+/// What a call that succeeded left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Landed {
+    /// The record's id at the target.
+    pub target_id: Option<String>,
+    /// The tag of its state.
+    pub etag: Option<String>,
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// No such record.
+    None,
+    /// One.
+    One(String),
+    /// Several: a person must decide.
+    Many(usize),
+}
+
+/// How a deletion is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Delete.
+    Delete,
+    /// Archive.
+    Archive,
+}
+
+/// A system that takes records.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// What it can do.
+    fn traits(&self) -> TargetTraits;
+    /// What its answers mean where HTTP says otherwise.
+    fn errors(&self) -> &[ErrorRow];
+    /// The value by which the record could be searched for, where the target can be searched.
+    fn search_value(&self, key: &RecordKey, fields: &Fields) -> Option<String>;
+    /// Why the target can not take these fields, if it can be told without a call (R7). Names
+    /// fields, never values.
+    fn reject(&self, key: &RecordKey, fields: &Fields) -> Option<(Option<String>, String)>;
+    /// Looks for a record.
+    async fn find(&self, calls: &mut dyn Calls, search: &str) -> Result<Found, CallError>;
+    /// Creates, or upserts where the target can.
+    async fn create(&self, calls: &mut dyn Calls, write: Write<'_>) -> Result<Landed, CallError>;
+    /// Updates the record with `target_id`. `CallError::Refused` when it is gone.
+    async fn update(&self, calls: &mut dyn Calls, write: Write<'_>) -> Result<Landed, CallError>;
+    /// Deletes or archives; a record that is gone already is a success.
+    async fn remove(
+        &self,
+        calls: &mut dyn Calls,
+        how: Removal,
+        key: &RecordKey,
+        target_id: Option<&str>,
+    ) -> Result<Landed, CallError>;
+    /// All records that bear one of our keys, by key. A key that stands twice maps to nothing.
+    async fn index(&self, calls: &mut dyn Calls) -> Result<BTreeMap<RecordKey, String>, CallError>;
+    /// The requests that a write would send, secrets as names. Where the target's present state
+    /// would be merged in, the fields of this write alone.
+    fn describe(&self, write: Write<'_>) -> Result<Vec<Request>, CallError>;
+}

@@ -1,0 +1,164 @@
+//! What stops a flow: a person's pause, or a blocker that needs one.
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::{
+    UnixMs,
+    item::{Condition, Item, Op, Update, Value},
+};
+
+const PAUSE: &str = "pause";
+const BLOCKER: &str = "blocker";
+const BLOCKED_SIDE: &str = "blocked_side";
+const CHECKING: &str = "checking";
+const SWEEP_ALL: &str = "sweep_all";
+
+/// What is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Calls to the target.
+    Target,
+    /// Calls to the source.
+    Source,
+    /// Both.
+    All,
+}
+
+/// The two systems of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Where records come from.
+    Source,
+    /// Where they go.
+    Target,
+}
+
+impl Side {
+    /// The side in logs and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// A person's pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// What.
+    pub scope: Scope,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub since: UnixMs,
+}
+
+/// A cause that stops a whole flow and needs a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocker {
+    /// The system that refuses.
+    pub side: Side,
+    /// What it says, without secrets.
+    pub reason: String,
+    /// Since when.
+    pub since: UnixMs,
+}
+
+/// What stops a flow at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowState {
+    /// A person's pause.
+    pub pause: Option<Pause>,
+    /// A blocker.
+    pub blocker: Option<Blocker>,
+    /// A person asked to check the blocker's cause again: calls are made, and the first answer
+    /// closes the blocker or puts it back.
+    pub checking: bool,
+    /// After a pause every dirty record is to be queued again, however young.
+    pub sweep_all: Option<UnixMs>,
+}
+
+impl FlowState {
+    /// Reads the item.
+    pub fn read(item: Option<&Item>) -> Self {
+        let text = |name: &str| {
+            item.and_then(|item| item.get(name))
+                .and_then(Value::as_text)
+        };
+        Self {
+            pause: text(PAUSE).and_then(|text| serde_json::from_str(text).ok()),
+            blocker: text(BLOCKER).and_then(|text| serde_json::from_str(text).ok()),
+            checking: item.is_some_and(|item| item.contains_key(CHECKING)),
+            sweep_all: item
+                .and_then(|item| item.get(SWEEP_ALL))
+                .and_then(Value::as_number)
+                .map(UnixMs),
+        }
+    }
+
+    /// Why no call may be made to this side, if so.
+    pub fn stops(&self, side: Side) -> Option<String> {
+        if let Some(pause) = &self.pause
+            && matches!(
+                (pause.scope, side),
+                (Scope::All, _) | (Scope::Source, Side::Source) | (Scope::Target, Side::Target)
+            )
+        {
+            return Some(format!("paused by {}: {}", pause.by, pause.reason));
+        }
+        match &self.blocker {
+            Some(blocker) if blocker.side == side && !self.checking => {
+                Some(format!("blocked: {}", blocker.reason))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Sets a pause; an earlier one is replaced.
+pub fn pause(pause: &Pause) -> Update {
+    Update::when(Condition::ALWAYS).set(PAUSE, json(pause))
+}
+
+/// Ends the pause; an open blocker's cause is checked again by the next call.
+pub fn resume(state: &FlowState, now: UnixMs) -> Update {
+    let update = Update::when(Condition::ALWAYS)
+        .set(SWEEP_ALL, now.0)
+        .remove(&[PAUSE]);
+    if state.blocker.is_some() {
+        update.set(CHECKING, now.0)
+    } else {
+        update
+    }
+}
+
+/// Opens a blocker, or puts it back when its check failed.
+pub fn block(blocker: &Blocker) -> Update {
+    Update::when(Condition::ALWAYS)
+        .set(BLOCKER, json(blocker))
+        .set(BLOCKED_SIDE, blocker.side.as_str())
+        .remove(&[CHECKING])
+}
+
+/// A call succeeded while the blocker of that side was being checked.
+pub fn unblock(side: Side) -> Update {
+    Update::when(Condition::All(vec![
+        Condition::Exists(CHECKING),
+        Condition::is(BLOCKED_SIDE, Op::Eq, side.as_str()),
+    ]))
+    .remove(&[BLOCKER, BLOCKED_SIDE, CHECKING])
+}
+
+/// The sweep that was asked for is done.
+pub fn swept_all(asked: UnixMs) -> Update {
+    Update::when(Condition::is(SWEEP_ALL, Op::Eq, asked.0)).remove(&[SWEEP_ALL])
+}
+
+/// Types of this module always have a JSON form.
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

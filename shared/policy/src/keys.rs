@@ -1,0 +1,76 @@
+//! Where each item lies in the one table.
+//!
+//! A register's partition is its flow and one of 16 shards, so that a flow of any size spreads over
+//! partitions and a scan of it can be cut into parts.
+
+use tidegate_model::{EndpointId, FlowId, RecordKey, Tier, UnixMs, item::ItemKey};
+
+/// Shards of a flow's registers.
+pub const REGISTER_SHARDS: u32 = 16;
+
+/// The register of a record.
+pub fn register(flow: &FlowId, key: &RecordKey) -> ItemKey {
+    at(register_partition(flow, shard_of(key)), key.as_str())
+}
+
+/// One shard of a flow's registers.
+pub fn register_partition(flow: &FlowId, shard: u32) -> String {
+    format!("register#{flow}#{shard:x}")
+}
+
+/// The lease and checkpoint of a flow's runs.
+pub fn lease(flow: &FlowId) -> ItemKey {
+    at(format!("run#{flow}"), "lease")
+}
+
+/// The account of one finished or cut run, newest last.
+pub fn run_report(flow: &FlowId, started: UnixMs) -> ItemKey {
+    at(format!("run#{flow}"), &format!("report#{:015}", started.0))
+}
+
+/// The slots of a limit.
+pub fn slots(endpoint: &EndpointId, tier: Tier) -> ItemKey {
+    at(format!("budget#{endpoint}"), tier.as_str())
+}
+
+/// The breaker of a source or target.
+pub fn breaker(endpoint: &EndpointId) -> ItemKey {
+    at(format!("breaker#{endpoint}"), "state")
+}
+
+/// Pause and blocker of a flow.
+pub fn flow_state(flow: &FlowId) -> ItemKey {
+    at(format!("flow#{flow}"), "state")
+}
+
+/// What tick last counted of a flow.
+pub fn flow_gauges(flow: &FlowId) -> ItemKey {
+    at(format!("flow#{flow}"), "gauges")
+}
+
+/// An id to remember until its time to live ends: a webhook without version, a force sync.
+pub fn memory(kind: &str, flow: &FlowId, id: &str) -> ItemKey {
+    at(format!("memory#{kind}#{flow}"), id)
+}
+
+/// Something that needs a person and has no register: a row without key, a dead letter unread.
+pub fn orphan(flow: &FlowId, id: &str) -> ItemKey {
+    at(format!("orphan#{flow}"), id)
+}
+
+fn at(partition: String, sort: &str) -> ItemKey {
+    ItemKey {
+        partition,
+        sort: sort.to_owned(),
+    }
+}
+
+/// FNV-1a over the key: even, stable across releases and machines.
+fn shard_of(key: &RecordKey) -> u32 {
+    const OFFSET: u32 = 0x811c_9dc5;
+    const PRIME: u32 = 0x0100_0193;
+    let hash = key.as_str().bytes().fold(OFFSET, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(PRIME)
+    });
+    hash % REGISTER_SHARDS
+}

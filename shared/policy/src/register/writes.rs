@@ -1,0 +1,347 @@
+//! The writes of the register protocol, one function a row.
+
+use serde::Serialize;
+use tidegate_model::{
+    ClaimToken, Content, ContentHash, FlowId, Tier, TierReason, UnixMs, Version,
+    item::{Change, Condition, Op, Update},
+};
+
+use super::{AttemptNote, CLOCK_SKEW, Override, Register, ReviewCause, attr};
+
+/// What a stage writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// The version seen.
+    pub version: Version,
+    /// Its content.
+    pub content: Content,
+    /// Who stages: a run, a webhook, a fetch. New for each, so that one's own write is recognised.
+    pub by: String,
+    /// How urgent it is.
+    pub tier: Tier,
+    /// Why.
+    pub tier_reason: TierReason,
+    /// The value by which the target could be searched for it, where it can be searched.
+    pub search: Option<String>,
+    /// The record's id at the target, where a listing showed it; an id already stored stays.
+    pub link: Option<String>,
+    /// No message is sent: it waits for this moment.
+    pub due: Option<UnixMs>,
+    /// It breaks the flow's schema: it goes straight to a person, and no call is spent.
+    pub review: Option<(FlowId, ReviewCause)>,
+}
+
+/// `stage, new content`. Condition: no desired version, or an older one with other content.
+pub fn stage(stage: &Stage, now: UnixMs) -> Update {
+    let hash = stage.content.hash();
+    let version = stage.version.encode();
+    let update = Update::when(Condition::Any(vec![
+        Condition::Absent(attr::DESIRED_VERSION.to_owned()),
+        Condition::All(vec![
+            Condition::is(attr::DESIRED_VERSION, Op::Lt, version.as_str()),
+            Condition::is(attr::DESIRED_HASH, Op::Ne, hash.0.as_str()),
+        ]),
+    ]))
+    .set(attr::DESIRED_VERSION, version)
+    .set(attr::DESIRED_HASH, hash.0)
+    .set(attr::DESIRED_CONTENT, json(&stage.content))
+    .set(attr::STAGED_BY, stage.by.as_str())
+    .set(attr::DIRTY_SINCE, now.0)
+    .set(attr::ATTEMPTS, 0)
+    .set(attr::TIER, stage.tier.as_str())
+    .set(attr::TIER_REASON, json(&stage.tier_reason))
+    .set_or_remove(attr::SEARCH_VALUE, stage.search.as_deref())
+    .set_or_remove(attr::DUE, stage.due.map(|due| due.0))
+    .remove(&[attr::NEXT_ATTEMPT, attr::OVERRIDE]);
+    let update = match &stage.link {
+        Some(id) => update.change(attr::TARGET_ID, Change::Default(id.as_str().into())),
+        None => update,
+    };
+    match &stage.review {
+        Some((flow, cause)) => with_review(update, flow, cause),
+        None => update.remove(REVIEW_ATTRIBUTES),
+    }
+}
+
+/// `stage, same content, newer version`: moves the version only, or a late older one could win.
+pub fn move_version(version: Version, hash: &ContentHash, by: &str) -> Update {
+    let version = version.encode();
+    Update::when(Condition::All(vec![
+        Condition::is(attr::DESIRED_VERSION, Op::Lt, version.as_str()),
+        Condition::is(attr::DESIRED_HASH, Op::Eq, hash.0.as_str()),
+    ]))
+    .set(attr::DESIRED_VERSION, version)
+    .set(attr::STAGED_BY, by)
+}
+
+/// `claim`: EFF-1's only way in. `until` is now + P + T + D + S. Stores the intent for a target
+/// that can be searched (EFF-2).
+pub fn claim(token: &ClaimToken, until: UnixMs, now: UnixMs, searchable: bool) -> Update {
+    let past = (now - CLOCK_SKEW).0;
+    let update = Update::when(Condition::All(vec![
+        Condition::Exists(attr::DIRTY_SINCE),
+        Condition::Absent(attr::REVIEW.to_owned()),
+        Condition::absent_or(attr::CLAIM_UNTIL, Op::Lt, past),
+        Condition::absent_or(attr::NEXT_ATTEMPT, Op::Le, now.0),
+        Condition::absent_or(attr::QUIET_UNTIL, Op::Lt, past),
+    ]))
+    .set(attr::CLAIM_OWNER, token.as_str())
+    .set(attr::CLAIM_UNTIL, until.0)
+    .change(
+        attr::UNKNOWN_SINCE_CLAIM,
+        Change::Default(token.as_str().into()),
+    );
+    if searchable {
+        update.change(
+            attr::INTENT,
+            Change::DefaultCopy(attr::SEARCH_VALUE, String::new()),
+        )
+    } else {
+        update
+    }
+}
+
+/// What a call that succeeded left at the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Hash of what was sent.
+    pub hash: ContentHash,
+    /// Version of what was sent.
+    pub version: Version,
+    /// The record's id at the target.
+    pub target_id: Option<String>,
+    /// The tag of its state.
+    pub etag: Option<String>,
+    /// When the call started.
+    pub started: UnixMs,
+}
+
+/// `commit`: the target holds what is desired. Refused when newer content arrived meanwhile.
+pub fn commit(token: &ClaimToken, done: &Committed, claimed: &Register, now: UnixMs) -> Update {
+    applied(
+        token,
+        done,
+        claimed,
+        now,
+        vec![Condition::is(
+            attr::DESIRED_HASH,
+            Op::Eq,
+            done.hash.0.as_str(),
+        )],
+    )
+    .change(attr::APPLIED_VERSION, Change::Copy(attr::DESIRED_VERSION))
+    .remove(&[attr::DIRTY_SINCE, attr::DUE])
+}
+
+/// `commit in part`: the target holds what was sent, but newer content is desired; stays dirty.
+pub fn commit_part(
+    token: &ClaimToken,
+    done: &Committed,
+    claimed: &Register,
+    now: UnixMs,
+) -> Update {
+    applied(token, done, claimed, now, Vec::new()).set(attr::APPLIED_VERSION, done.version.encode())
+}
+
+fn applied(
+    token: &ClaimToken,
+    done: &Committed,
+    claimed: &Register,
+    now: UnixMs,
+    mut also: Vec<Condition>,
+) -> Update {
+    also.push(mine(token));
+    let note = AttemptNote {
+        at: done.started,
+        outcome: "applied".to_owned(),
+    };
+    let update = Update::when(Condition::All(also))
+        .set(attr::APPLIED_HASH, done.hash.0.as_str())
+        .set(attr::APPLIED_AT, now.0)
+        .set(attr::HISTORY, json(&claimed.history_with(note)))
+        .remove(CLAIM_ATTRIBUTES)
+        .remove(&[
+            attr::UNKNOWN_SINCE_CLAIM,
+            attr::QUIET_UNTIL,
+            attr::INTENT,
+            attr::NEXT_ATTEMPT,
+            attr::ATTEMPTS,
+            attr::ATTEMPTS_EPOCH,
+        ]);
+    let update = match &done.target_id {
+        Some(id) => update.set(attr::TARGET_ID, id.as_str()),
+        None => update,
+    };
+    match &done.etag {
+        Some(tag) => update.set(attr::ETAG, tag.as_str()),
+        None => update,
+    }
+}
+
+/// Whether a call that failed may have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has not.
+    Known,
+    /// It may have, or may until this moment: start + T + D.
+    Unknown {
+        /// No claim before then.
+        quiet_until: UnixMs,
+    },
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Whether it may have taken effect.
+    pub outcome: Outcome,
+    /// The breaker's epoch it counts in; `None` when it is nobody's attempt (a probe, a late one).
+    pub attempt: Option<u64>,
+    /// No attempt before this moment.
+    pub next_attempt: UnixMs,
+    /// What happened, without field values.
+    pub reason: String,
+    /// When the call started.
+    pub started: UnixMs,
+}
+
+/// `fail`, outcome known or unknown.
+pub fn fail(token: &ClaimToken, failure: &Failure, claimed: &Register) -> Update {
+    let note = AttemptNote {
+        at: failure.started,
+        outcome: failure.reason.clone(),
+    };
+    let update = Update::when(mine(token))
+        .set(attr::NEXT_ATTEMPT, failure.next_attempt.0)
+        .set(attr::HISTORY, json(&claimed.history_with(note)))
+        .remove(CLAIM_ATTRIBUTES);
+    let update = match failure.attempt {
+        None => update,
+        // A late result of an epoch that has ended is not counted in a newer one (TRY-1).
+        Some(epoch) if epoch < claimed.attempts_epoch => update,
+        Some(epoch) if epoch == claimed.attempts_epoch => {
+            update.change(attr::ATTEMPTS, Change::Add(1))
+        }
+        Some(epoch) => update.set(attr::ATTEMPTS, 1).set(
+            attr::ATTEMPTS_EPOCH,
+            i64::try_from(epoch).unwrap_or(i64::MAX),
+        ),
+    };
+    match failure.outcome {
+        Outcome::Known => forget_own(update, token, claimed),
+        Outcome::Unknown { quiet_until } => update.set(attr::QUIET_UNTIL, quiet_until.0),
+    }
+}
+
+/// `to review`. After a call that failed it is that failure's write with the cause; without a call
+/// (a record that breaks the schema, a deletion) no attempt is counted. Holds only while the
+/// content that was looked at is still the desired one: newer content has not been tried.
+pub fn to_review(
+    token: &ClaimToken,
+    flow: &FlowId,
+    cause: &ReviewCause,
+    failure: Option<&Failure>,
+    claimed: &Register,
+) -> Update {
+    let mut update = match failure {
+        Some(failure) => fail(token, failure, claimed),
+        None => release(token, claimed),
+    };
+    update.condition = Condition::All(vec![
+        update.condition,
+        Condition::is(attr::DESIRED_HASH, Op::Eq, claimed.desired.hash.0.as_str()),
+    ]);
+    with_review(update, flow, cause)
+}
+
+/// `release`: a deferral after a claim; no call was sent.
+pub fn release(token: &ClaimToken, claimed: &Register) -> Update {
+    forget_own(
+        Update::when(mine(token)).remove(CLAIM_ATTRIBUTES),
+        token,
+        claimed,
+    )
+}
+
+/// `adopt`: a look-up found the record. Before the update call, or that call could create twice.
+pub fn adopt(token: &ClaimToken, target_id: &str) -> Update {
+    Update::when(mine(token))
+        .set(attr::TARGET_ID, target_id)
+        .remove(&[attr::INTENT])
+}
+
+/// `rewrite intent`: a look-up found nothing and the search value changed since.
+pub fn rewrite_intent(token: &ClaimToken, search: &str) -> Update {
+    Update::when(mine(token)).set(attr::INTENT, search)
+}
+
+/// A person edits what is sent. Only in review and only for the version the person saw; no claim
+/// can start meanwhile, and the new hash fences a commit of what was sent before.
+pub fn edit(version: &Version, hash: &ContentHash, edit: &Override) -> Update {
+    Update::when(Condition::All(vec![
+        Condition::Exists(attr::REVIEW),
+        Condition::is(attr::DESIRED_VERSION, Op::Eq, version.encode()),
+    ]))
+    .set(attr::OVERRIDE, json(edit))
+    .set(attr::DESIRED_HASH, hash.0.as_str())
+}
+
+/// A person sends a record again: out of review, with all its retries.
+pub fn replay(now: UnixMs) -> Update {
+    Update::when(Condition::Exists(attr::REVIEW))
+        .set(attr::ATTEMPTS, 0)
+        .set(attr::DIRTY_SINCE, now.0)
+        .remove(REVIEW_ATTRIBUTES)
+        .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
+}
+
+/// A person decides not to send this version. The next version of the source is sent again.
+pub fn discard() -> Update {
+    Update::when(Condition::Exists(attr::REVIEW))
+        .remove(REVIEW_ATTRIBUTES)
+        .remove(&[attr::DIRTY_SINCE, attr::NEXT_ATTEMPT, attr::DUE])
+}
+
+/// A message about a dirty record went to the dead letters: it needs a person. Refused when it is
+/// clean, in review already, or worked on right now.
+pub fn dead_letter(flow: &FlowId, cause: &ReviewCause, now: UnixMs) -> Update {
+    with_review(
+        Update::when(Condition::All(vec![
+            Condition::Exists(attr::DIRTY_SINCE),
+            Condition::Absent(attr::REVIEW.to_owned()),
+            Condition::absent_or(attr::CLAIM_UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
+        ])),
+        flow,
+        cause,
+    )
+}
+
+const CLAIM_ATTRIBUTES: &[&str] = &[attr::CLAIM_OWNER, attr::CLAIM_UNTIL];
+const REVIEW_ATTRIBUTES: &[&str] = &[attr::REVIEW, attr::REVIEW_FLOW, attr::REVIEW_SINCE];
+
+/// The claim is mine.
+fn mine(token: &ClaimToken) -> Condition {
+    Condition::is(attr::CLAIM_OWNER, Op::Eq, token.as_str())
+}
+
+/// Forgets the unknown outcome and the intent only where they are this claim's own: an older call
+/// may still be open.
+fn forget_own(update: Update, token: &ClaimToken, claimed: &Register) -> Update {
+    if claimed.unknown.as_ref() == Some(token) {
+        update.remove(&[attr::UNKNOWN_SINCE_CLAIM, attr::INTENT])
+    } else {
+        update
+    }
+}
+
+fn with_review(update: Update, flow: &FlowId, cause: &ReviewCause) -> Update {
+    update
+        .set(attr::REVIEW, json(cause))
+        .set(attr::REVIEW_FLOW, flow.as_str())
+        .set(attr::REVIEW_SINCE, cause.since.0)
+}
+
+/// Types of this crate with string keys always have a JSON form.
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
