@@ -1,1 +1,3 @@
 //! Ports in memory, a manual clock, seeded faults, doubles of target systems.
+
+pub mod doubles;

@@ -1,0 +1,222 @@
+//! A double of Qualio's supplier API.
+//!
+//! What it accepts, refuses and answers follows the vendor's public `OpenAPI` document of the
+//! supplier paths, and what is known beyond it: 200 requests a minute, then 429 without
+//! `Retry-After`; 403 for a bad key; no `ETag`, no DELETE, no pages, no external id, no
+//! idempotency key; a replace that names no risk level clears it.
+//!
+//! Stricter than the document in two places, on purpose: a body may name nothing but the five
+//! documented properties, and must be sent as JSON; what a lenient server would silently
+//! ignore is a mistake of ours that a test should see.
+//!
+//! Over HTTP, beside what every double has: `GET /_double/suppliers` (all of them, whatever
+//! their status) and `GET /_double/created` (how many were created for each record key).
+
+mod api;
+mod body;
+#[cfg(test)]
+mod refusals;
+mod supplier;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Json, Router, extract::State, routing::get};
+use serde_json::json;
+
+pub use supplier::{
+    Approver, Contact, RISK_LEVELS, RiskLevel, Status, Supplier, key_marker, marked_key,
+};
+
+use super::{
+    Action, Clock, Double, Fault, KillsOverHttp, Limit, Seed, exchange::Exchange, limit::Admitted,
+    locked,
+};
+
+/// The ids of the users who may be sponsors, as the generated ERP data uses them.
+pub const SPONSORS: [u32; 6] = [101, 102, 107, 112, 118, 131];
+
+/// How the double is set up.
+#[derive(Clone)]
+pub struct QualioConfig {
+    clock: Clock,
+    api_key: String,
+    limit: Limit,
+    sponsors: BTreeSet<u32>,
+    port: u16,
+    kills: KillsOverHttp,
+}
+
+impl QualioConfig {
+    /// Listens on any free port, accepts `api_key`, knows [`SPONSORS`], counts calls without
+    /// refusing any. `clock` gives milliseconds since the epoch.
+    pub fn new(clock: Clock, api_key: &str) -> Self {
+        Self {
+            clock,
+            api_key: api_key.to_owned(),
+            limit: Limit::CountOnly,
+            sponsors: SPONSORS.into(),
+            port: 0,
+            kills: KillsOverHttp::Refused,
+        }
+    }
+
+    /// What happens about the number of calls.
+    #[must_use]
+    pub const fn limit(mut self, limit: Limit) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The ids of the users who may be sponsors.
+    #[must_use]
+    pub fn sponsors(mut self, sponsors: impl IntoIterator<Item = u32>) -> Self {
+        self.sponsors = sponsors.into_iter().collect();
+        self
+    }
+
+    /// Listens on this port of 127.0.0.1.
+    #[must_use]
+    pub const fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Whether faults set over HTTP may kill a process.
+    #[must_use]
+    pub const fn kills_over_http(mut self, kills: KillsOverHttp) -> Self {
+        self.kills = kills;
+        self
+    }
+}
+
+/// What the double knows.
+pub struct Qualio {
+    api_key: String,
+    limit: Limit,
+    sponsors: BTreeSet<u32>,
+    state: Mutex<QualioState>,
+}
+
+struct QualioState {
+    /// By id; ids grow, so this is the order of creation.
+    suppliers: BTreeMap<String, Supplier>,
+    created: BTreeMap<String, u32>,
+    ids: Seed,
+    admitted: Admitted,
+}
+
+/// A running double of Qualio.
+pub type QualioDouble = Double<Qualio>;
+
+impl Double<Qualio> {
+    /// Starts it, empty. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the port can not be bound.
+    pub async fn start(config: QualioConfig) -> io::Result<Self> {
+        let system = Qualio {
+            api_key: config.api_key,
+            limit: config.limit,
+            sponsors: config.sponsors,
+            state: Mutex::new(QualioState {
+                suppliers: BTreeMap::new(),
+                created: BTreeMap::new(),
+                ids: Seed::new(1),
+                admitted: Admitted::default(),
+            }),
+        };
+        let routes: Router<Arc<Exchange<Qualio>>> = Router::new()
+            .route("/_double/suppliers", get(all_suppliers))
+            .route("/_double/created", get(all_created));
+        Self::serve_with(system, config.clock, config.port, config.kills, routes).await
+    }
+
+    /// Every supplier whatever its status, in order of creation.
+    pub fn suppliers(&self) -> Vec<Supplier> {
+        self.system().all()
+    }
+
+    /// The supplier of this id.
+    pub fn supplier(&self, id: &str) -> Option<Supplier> {
+        let state = locked(&self.system().state);
+        state.suppliers.get(id).cloned()
+    }
+
+    /// The suppliers whose notes hold the marker of `key`. More than one is a duplicate.
+    pub fn suppliers_of_key(&self, key: &str) -> Vec<Supplier> {
+        let mut suppliers = self.suppliers();
+        suppliers.retain(|supplier| supplier.key().as_deref() == Some(key));
+        suppliers
+    }
+
+    /// How many suppliers were created over the API for each record key; those created without
+    /// a marker count under the empty key.
+    pub fn created_by_key(&self) -> BTreeMap<String, u32> {
+        locked(&self.system().state).created.clone()
+    }
+
+    /// Alters a supplier as a person does in Qualio's own pages, and gives the new state.
+    pub fn edit(&self, id: &str, edit: impl FnOnce(&mut Supplier)) -> Option<Supplier> {
+        let now_ms = self.now_ms();
+        let mut state = locked(&self.system().state);
+        let supplier = state.suppliers.get_mut(id)?;
+        edit(supplier);
+        id.clone_into(&mut supplier.supplier_id);
+        supplier.modified_at = supplier::timestamp(now_ms);
+        Some(supplier.clone())
+    }
+
+    /// Adds a supplier that already stands, not through the API: no call is logged and nothing
+    /// counts as created. Its id and times are set here.
+    pub fn put_standing(&self, mut supplier: Supplier) -> Supplier {
+        let now_ms = self.now_ms();
+        let mut state = locked(&self.system().state);
+        supplier.supplier_id = state.next_id();
+        supplier.created_at = supplier::timestamp(now_ms);
+        supplier.modified_at = supplier.created_at;
+        let id = supplier.supplier_id.clone();
+        state.suppliers.insert(id, supplier.clone());
+        supplier
+    }
+}
+
+/// A fault by which Qualio answers 409, which its documents show without saying when.
+pub fn conflict(field: &str, message: &str) -> Fault {
+    let body = json!({ "errors": [{ "field": field, "message": message }] });
+    Fault::new(Action::answer(409, body)).named("conflict")
+}
+
+impl Qualio {
+    fn all(&self) -> Vec<Supplier> {
+        locked(&self.state).suppliers.values().cloned().collect()
+    }
+}
+
+async fn all_suppliers(State(exchange): State<Arc<Exchange<Qualio>>>) -> Json<Vec<Supplier>> {
+    Json(exchange.system.all())
+}
+
+async fn all_created(State(exchange): State<Arc<Exchange<Qualio>>>) -> Json<BTreeMap<String, u32>> {
+    Json(locked(&exchange.system.state).created.clone())
+}
+
+impl QualioState {
+    /// A new id in the shape of a UUID; its first part counts, so that ids sort by age.
+    fn next_id(&mut self) -> String {
+        let count = self.suppliers.len() + 1;
+        let (one, two) = (self.ids.next_u64(), self.ids.next_u64());
+        format!(
+            "{count:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            one & 0xffff,
+            (one >> 16) & 0xfff,
+            (one >> 28) & 0xfff,
+            two & 0xffff_ffff_ffff
+        )
+    }
+}
