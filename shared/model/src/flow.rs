@@ -96,6 +96,11 @@ pub struct RecordSpec {
     pub key: String,
     /// What orders the changes of one record.
     pub version: VersionSpec,
+    /// Expression over `row` that gives the RFC 3339 time of its last change, from which the next
+    /// run starts. Left out: the time of `version`, or that of the pages.
+    #[serde(default)]
+    #[schemars(extend("format" = "expression"))]
+    pub modified: Option<String>,
     /// Expression over `row` that is true for a tombstone.
     #[serde(default)]
     #[schemars(extend("format" = "expression"))]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_model::{
     Content, Fields, IdError, RecordKey, SourceVersion,
-    flow::{FlowFile, VersionSpec},
+    flow::{FlowFile, Pages, SourceSpec, VersionSpec},
 };
 
 use crate::expr::{Context, ExprError, Expression};
@@ -20,6 +20,9 @@ pub struct NormalRow {
     pub key: RecordKey,
     /// What the source says about order; none where its reads are ordered by the lease.
     pub source_version: Option<SourceVersion>,
+    /// When the source last changed it, in microseconds since 1970: moves the watermark. None where
+    /// the row does not say so readably; the next run then starts no later because of it.
+    pub modified_us: Option<u64>,
     /// The canonical fields, or that the row is a tombstone.
     pub content: Content,
 }
@@ -88,6 +91,7 @@ pub(super) struct Rows {
     base: Context,
     key: Expression,
     version: Order,
+    modified: Option<Expression>,
     deleted: Option<Expression>,
     fields: Vec<(String, Expression)>,
     webhook: Option<(Expression, Option<Expression>)>,
@@ -115,6 +119,7 @@ impl Rows {
                 VersionSpec::Time { at } => Order::Time(Expression::compile(at)?),
                 VersionSpec::Read => Order::Read,
             },
+            modified: modified_text(file).map(Expression::compile).transpose()?,
             deleted: optional(&file.record.deleted)?,
             fields: file
                 .fields
@@ -129,6 +134,12 @@ impl Rows {
         let context = self.base.clone().with("row", row);
         let key = read_key(&self.key, &context)?;
         let source_version = self.version.read(&context)?;
+        let modified_us = self
+            .modified
+            .as_ref()
+            .and_then(|modified| modified.eval(&context).ok())
+            .and_then(|value| time(&value).ok())
+            .map(|version| version.0);
         let context = context.with("key", key.as_str());
         if let Some(deleted) = &self.deleted
             && deleted
@@ -139,6 +150,7 @@ impl Rows {
             return Ok(NormalRow {
                 key,
                 source_version,
+                modified_us,
                 content: Content::Deleted,
             });
         }
@@ -159,6 +171,7 @@ impl Rows {
         Ok(NormalRow {
             key,
             source_version,
+            modified_us,
             content: Content::Record(fields),
         })
     }
@@ -182,6 +195,17 @@ impl Rows {
                 source,
             })?;
         Ok(Some(row).filter(Value::is_object))
+    }
+}
+
+/// Where a row says when it was last changed: named, or the time that orders its versions or pages.
+fn modified_text(file: &FlowFile) -> Option<&str> {
+    let SourceSpec::Rest(source) = &file.source;
+    match (&file.record.modified, &file.record.version, &source.list.pages) {
+        (Some(named), _, _) => Some(named),
+        (None, VersionSpec::Time { at }, _) => Some(at),
+        (None, _, Pages::Keyset { time, .. }) => Some(time),
+        _ => None,
     }
 }
 
