@@ -1,3 +1,4 @@
 //! Ports in memory, a manual clock, seeded faults, doubles of target systems.
 
 pub mod doubles;
+pub mod memory;

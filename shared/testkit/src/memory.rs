@@ -1,0 +1,29 @@
+//! Ports in memory: the engine's whole world for a test.
+//!
+//! They hold what the real adapters promise and no more: [`MemoryStore`] runs the same
+//! [`Update`](tidegate_model::item::Update) that DynamoDB runs, [`MemoryQueue`] keeps SQS's
+//! visibility, receive counts and dead letters. Time is a [`ManualClock`], chance a
+//! [`SeededChance`], so that one seed is one story.
+
+mod chance;
+mod clock;
+mod delivery;
+mod mail;
+mod queue;
+mod secret;
+mod store;
+
+pub use chance::SeededChance;
+pub use clock::ManualClock;
+pub use delivery::{Delivery, QueueRules};
+pub use mail::{MemoryEvents, MemoryMailer};
+pub use queue::MemoryQueue;
+pub use secret::FixedSecrets;
+pub use store::MemoryStore;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The state behind a lock. A test that panicked while it held the lock has failed already.
+fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
