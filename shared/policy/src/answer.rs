@@ -3,8 +3,17 @@
 //! A connector's own rows come first, then those of HTTP. The same status means different things
 //! at different providers (403 is a bad key here and a used-up quota there), so nothing is decided
 //! outside the table.
+//!
+//! What a refusal says is read by [`refusal`] and must pass [`scrub`] before anybody sees it:
+//! providers like to repeat the value that they refuse.
+
+mod refusal;
+mod scrub;
 
 use std::time::Duration;
+
+pub use refusal::refusal;
+pub use scrub::{MAX_REASON_CHARS, scrub};
 
 use tidegate_model::flow::{ErrorAction, ErrorRow};
 

@@ -155,6 +155,18 @@ pub enum CallError {
 pub trait Calls: Send {
     /// Makes one call.
     async fn call(&mut self, request: Request) -> Result<Answer, CallError>;
+
+    /// The failure of the last call, which was answered with something that the connector cannot
+    /// use: no rows where rows belong, no id after a create. `may_have_effect` when it changed the
+    /// other system. An implementation that counts attempts tells which one it was.
+    fn unusable(&self, reason: String, may_have_effect: bool) -> CallError {
+        CallError::Failed {
+            reason,
+            started: UnixMs::EPOCH,
+            may_have_effect,
+            attempt: None,
+        }
+    }
 }
 
 /// What the transport brings back.
@@ -189,6 +201,9 @@ pub enum TransportError {
     /// A secret that the request names is not configured: nothing was sent.
     #[error("the secret {0} is not configured")]
     NoSecret(String),
+    /// The place that keeps a secret did not answer: nothing was sent.
+    #[error("the secret {0} could not be read")]
+    SecretUnavailable(String),
     /// The address can not be used: nothing was sent.
     #[error("the address can not be used: {0}")]
     BadRequest(String),
