@@ -1,7 +1,28 @@
 //! The check of flow files: every mistake at once, with its line and what would be right.
+//!
+//! A file passes four steps, each of which finds what it can even where another step found
+//! mistakes: the TOML itself, its shape against the JSON Schema of a flow file, each text that holds
+//! an expression, a template or the like, and what its parts say about each other. Then the flows
+//! are compared with one another. Nothing is called and nothing but the given texts is read.
+
+mod across;
+mod calls;
+mod document;
+mod endpoints;
+mod facts;
+mod fields;
+mod limits;
+mod places;
+mod shape;
+mod timing;
+mod words;
 
 use std::fmt;
 
+use tidegate_model::{UnixMs, flow::FlowFile};
+
+use self::document::Document;
+pub use self::facts::{FlowFacts, TierFacts};
 use crate::flow::Settings;
 
 /// One thing wrong with a flow file.
@@ -31,7 +52,175 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The mistakes of one file by itself.
-pub(crate) fn mistakes_of(_file_name: &str, _text: &str, _settings: &Settings) -> Vec<Mistake> {
-    Vec::new()
+/// What a check found. Its `Display` is what a person reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// What must be put right before the flow can run, by file and line.
+    pub mistakes: Vec<Mistake>,
+    /// What works, but perhaps not as meant.
+    pub warnings: Vec<Mistake>,
+    /// What each flow without mistakes promises, in the order of the files.
+    pub flows: Vec<FlowFacts>,
 }
+
+impl CheckReport {
+    /// Whether every flow can run.
+    pub fn is_ok(&self) -> bool {
+        self.mistakes.is_empty()
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for mistake in &self.mistakes {
+            writeln!(f, "{mistake}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(
+                f,
+                "{}:{}: warning: {}",
+                warning.file, warning.line, warning.message
+            )?;
+        }
+        for flow in &self.flows {
+            write!(f, "{flow}")?;
+        }
+        match self.mistakes.len() {
+            0 => writeln!(f, "{}: no mistakes", words::count(self.flows.len(), "flow")),
+            found => writeln!(f, "{}", words::count(found, "mistake")),
+        }
+    }
+}
+
+/// What the steps of a check find in one file.
+struct Findings<'a> {
+    document: &'a Document,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
+}
+
+impl Findings<'_> {
+    /// Something that must be put right, at a JSON pointer into the file.
+    fn wrong(&mut self, pointer: &str, message: impl Into<String>) {
+        self.mistakes.push(Mistake::new(
+            &self.document.file,
+            self.document.line(pointer),
+            message,
+        ));
+    }
+
+    /// Something that works, but perhaps not as meant.
+    fn odd(&mut self, pointer: &str, message: impl Into<String>) {
+        self.warnings.push(Mistake::new(
+            &self.document.file,
+            self.document.line(pointer),
+            message,
+        ));
+    }
+}
+
+/// How a setting that the file names and nobody set is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MissingSettings {
+    /// A check may run where the settings are not at hand.
+    Warn,
+    /// A flow that is to run needs them.
+    Refuse,
+}
+
+/// One file after the steps that look at it alone.
+struct Checked {
+    document: Option<Document>,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
+    /// The file, when nothing is wrong with it.
+    file: Option<FlowFile>,
+}
+
+/// Checks flow files, each a name and its text, alone and against one another. `now` decides only
+/// which windows are shown as the next ones.
+pub fn check(files: &[(String, String)], settings: &Settings, now: UnixMs) -> CheckReport {
+    let checked: Vec<Checked> = files
+        .iter()
+        .map(|(name, text)| check_file(name, text, settings, MissingSettings::Warn))
+        .collect();
+    let documents: Vec<&Document> = checked
+        .iter()
+        .filter_map(|one| one.document.as_ref())
+        .collect();
+    let mut report = CheckReport {
+        mistakes: across::mistakes(&documents),
+        ..CheckReport::default()
+    };
+    for (one, (name, text)) in checked.into_iter().zip(files) {
+        report.mistakes.extend(one.mistakes);
+        report.warnings.extend(one.warnings);
+        report
+            .flows
+            .extend(one.file.and_then(|file| facts::of(name, text, &file, now)));
+    }
+    report.mistakes = in_order(report.mistakes, files);
+    report.warnings = in_order(report.warnings, files);
+    report
+}
+
+/// The mistakes of one file by itself, in the order of its lines.
+pub(crate) fn mistakes_of(file_name: &str, text: &str, settings: &Settings) -> Vec<Mistake> {
+    let mut mistakes = check_file(file_name, text, settings, MissingSettings::Refuse).mistakes;
+    mistakes.sort();
+    mistakes.dedup();
+    mistakes
+}
+
+fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSettings) -> Checked {
+    let document = match Document::parse(name, text) {
+        Ok(document) => document,
+        Err(mistakes) => {
+            return Checked {
+                document: None,
+                mistakes,
+                warnings: Vec::new(),
+                file: None,
+            };
+        }
+    };
+    let mut findings = Findings {
+        document: &document,
+        mistakes: Vec::new(),
+        warnings: Vec::new(),
+    };
+    shape::check(&mut findings);
+    places::check(&mut findings, settings, missing);
+    fields::check(&mut findings);
+    timing::check(&mut findings);
+    endpoints::check(&mut findings, settings);
+    calls::check(&mut findings);
+    limits::check(&mut findings);
+    let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
+    let mut file = None;
+    if mistakes.is_empty() {
+        match toml::from_str::<FlowFile>(text) {
+            Ok(parsed) => file = Some(parsed),
+            // What the schema cannot say, such as a whole number beyond 32 bits.
+            Err(error) => mistakes.push(document::syntax_mistake(name, text, &error)),
+        }
+    }
+    Checked {
+        document: Some(document),
+        mistakes,
+        warnings,
+        file,
+    }
+}
+
+fn in_order(mut findings: Vec<Mistake>, files: &[(String, String)]) -> Vec<Mistake> {
+    let place = |file: &str| files.iter().position(|(name, _)| name == file);
+    findings.sort_by(|a, b| {
+        (place(&a.file), a.line, &a.message).cmp(&(place(&b.file), b.line, &b.message))
+    });
+    findings.dedup();
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use body::Body;
-pub use names::{Names, UnknownCall};
+pub use names::{CallKind, Names, UnknownCall};
 pub(crate) use template::ENCODED;
 pub use template::{Encoding, Template};
 

@@ -23,8 +23,10 @@ use tidegate_model::{
 
 pub use call::{CallTemplate, Rendered};
 pub use fault::FieldFault;
+pub(crate) use fault::{compile_schema, type_words};
 pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
 pub use source::{ListPosition, Source};
+pub(crate) use target::base_url;
 pub use target::{Find, Target};
 
 use crate::{
@@ -80,7 +82,7 @@ impl Flow {
             schedule: CompiledSchedule::compile(&file.schedule)
                 .map_err(|error| error.to_string())?,
             rows: row::Rows::compile(&file, &base).map_err(|error| error.to_string())?,
-            schema: fault::compile_schema(&file.schema)?,
+            schema: compile_schema(&file.schema).map_err(|fault| fault.why)?,
             source: Source::compile(&file.source, &base)?,
             target: Target::compile(&file.target, &base)?,
             settings: settings.clone(),
@@ -240,12 +242,36 @@ impl Flow {
     }
 }
 
-/// The JSON Schema of a flow file, as an editor wants it.
+/// The JSON Schema of a flow file, as an editor wants it: pretty, with a line break at its end.
 pub fn json_schema() -> String {
-    let schema = schemars::schema_for!(FlowFile);
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-    text.push('\n');
-    text
+    format!("{:#}\n", schema_of_flow_file())
+}
+
+/// The same as a value. What serde reads into 32 or 16 bits is said as a largest value, since
+/// editors and validators do not know the formats `uint32` and `uint16`.
+pub(crate) fn schema_of_flow_file() -> Value {
+    let mut schema = schemars::schema_for!(FlowFile).to_value();
+    say_largest_values(&mut schema);
+    schema
+}
+
+fn say_largest_values(schema: &mut Value) {
+    match schema {
+        Value::Object(table) => {
+            let largest = match table.get("format").and_then(Value::as_str) {
+                Some("uint32") => Some(u32::MAX),
+                Some("uint16") => Some(u32::from(u16::MAX)),
+                _ => None,
+            };
+            if let Some(largest) = largest {
+                table.remove("format");
+                table.entry("maximum").or_insert_with(|| largest.into());
+            }
+            table.values_mut().for_each(say_largest_values);
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(say_largest_values),
+        _ => {}
+    }
 }
 
 pub(crate) fn hash_of(text: &str) -> String {

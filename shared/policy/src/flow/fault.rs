@@ -20,12 +20,29 @@ pub struct FieldFault {
     pub reason: String,
 }
 
+/// What is wrong with a flow's schema.
+pub(crate) struct SchemaFault {
+    /// JSON pointer into the schema.
+    pub(crate) pointer: String,
+    /// What is wrong there.
+    pub(crate) why: String,
+}
+
 /// Compiles a flow's schema. References to other documents are refused, since a check makes no call.
-pub(crate) fn compile_schema(schema: &Map<String, Value>) -> Result<Validator, String> {
+pub(crate) fn compile_schema(schema: &Map<String, Value>) -> Result<Validator, SchemaFault> {
     jsonschema::options()
         .should_validate_formats(true)
         .build(&Value::Object(schema.clone()))
-        .map_err(|error| error.to_string())
+        .map_err(|error| {
+            let pointer = error.instance_path().to_string();
+            let why = if pointer.ends_with("/type") {
+                "`type` must be one of string, number, integer, boolean, array, object, null"
+                    .to_owned()
+            } else {
+                error.to_string()
+            };
+            SchemaFault { pointer, why }
+        })
 }
 
 pub(super) fn faults(schema: &Validator, fields: &Fields) -> Vec<FieldFault> {

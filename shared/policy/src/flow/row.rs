@@ -201,7 +201,11 @@ impl Rows {
 /// Where a row says when it was last changed: named, or the time that orders its versions or pages.
 fn modified_text(file: &FlowFile) -> Option<&str> {
     let SourceSpec::Rest(source) = &file.source;
-    match (&file.record.modified, &file.record.version, &source.list.pages) {
+    match (
+        &file.record.modified,
+        &file.record.version,
+        &source.list.pages,
+    ) {
         (Some(named), _, _) => Some(named),
         (None, VersionSpec::Time { at }, _) => Some(at),
         (None, _, Pages::Keyset { time, .. }) => Some(time),

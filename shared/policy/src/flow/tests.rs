@@ -94,7 +94,12 @@ fn the_listing_carries_its_position() {
         "/api/suppliers?after_id=SUP%201%262&limit=50&modified_since=2026-11-20T08%3A00%3A00Z"
     );
 }
+
 #[test]
-fn dump() {
-    std::fs::write("/tmp/flow.schema.json", json_schema()).unwrap();
+fn the_shipped_schema_of_flow_files_is_the_one_of_the_types() {
+    const SHIPPED: &str = include_str!("../../../../infra/flows/flow.schema.json");
+    assert!(
+        SHIPPED == json_schema(),
+        "infra/flows/flow.schema.json is stale; renew it: cargo run -- schema > infra/flows/flow.schema.json"
+    );
 }

@@ -1,0 +1,122 @@
+//! What holds for a source and a target alike: address, header names, error rows, secrets.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Findings, document::child};
+use crate::{
+    expr::{Context, Encoding, Template},
+    flow::{Settings, base_url},
+};
+
+pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
+    for side in ["/source", "/target"] {
+        check_address(findings, &format!("{side}/base_url"), settings);
+        check_header_names(findings, side);
+        check_error_rows(findings, &format!("{side}/errors"));
+    }
+    check_webhook_secrets(findings);
+}
+
+/// The address can be judged where every setting in it is set; a missing one is told elsewhere.
+fn check_address(findings: &mut Findings<'_>, pointer: &str, settings: &Settings) {
+    let Some(text) = findings.document.text(pointer) else {
+        return;
+    };
+    let Ok(template) = Template::compile(text, Encoding::Plain) else {
+        return;
+    };
+    let names = template.names();
+    let set = |path: &String| {
+        path.strip_prefix("env.")
+            .is_some_and(|name| settings.contains_key(name))
+    };
+    if !names.unknown_calls.is_empty() || !names.paths.iter().all(set) {
+        return;
+    }
+    if let Err(why) = base_url(text, &Context::new().with("env", settings)) {
+        findings.wrong(pointer, why);
+    }
+}
+
+fn check_header_names(findings: &mut Findings<'_>, side: &str) {
+    let document = findings.document;
+    let mut tables = vec![format!("{side}/headers")];
+    tables.extend(
+        ["upsert", "create", "update", "delete", "archive"]
+            .map(|call| format!("{side}/{call}/headers")),
+    );
+    for table in tables {
+        for name in document.names(&table) {
+            refuse_header(findings, &child(&table, name), name);
+        }
+    }
+    for place in ["auth/header", "list/pages/name", "idempotency_header"] {
+        let pointer = format!("{side}/{place}");
+        if let Some(name) = document.text(&pointer) {
+            refuse_header(findings, &pointer, name);
+        }
+    }
+}
+
+/// A header's name is a token (RFC 9110, 5.6.2).
+fn refuse_header(findings: &mut Findings<'_>, pointer: &str, name: &str) {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        findings.wrong(
+            pointer,
+            format!("`{name}` is no name of a header; letters, digits and `-` make one"),
+        );
+    }
+}
+
+fn check_error_rows(findings: &mut Findings<'_>, pointer: &str) {
+    let document = findings.document;
+    let Some(rows) = document.get(pointer).and_then(Value::as_array) else {
+        return;
+    };
+    for (index, row) in rows.iter().enumerate() {
+        let at = format!("{pointer}/{index}");
+        match (row.get("status"), row.get("code_at"), row.get("code")) {
+            (_, Some(_), None) => findings.wrong(
+                &at,
+                "`code_at` says where a code stands, but not which: add `code`",
+            ),
+            (_, None, Some(_)) => findings.wrong(
+                &at,
+                "`code` needs `code_at`, a JSON pointer to where it stands",
+            ),
+            (None, None, None) => {
+                findings.wrong(
+                    &at,
+                    "this row would match every answer: give it a `status` or a `code`",
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_webhook_secrets(findings: &mut Findings<'_>) {
+    let document = findings.document;
+    let Some(secrets) = document.get("/webhook/secrets").and_then(Value::as_array) else {
+        return;
+    };
+    let mut seen = BTreeSet::new();
+    for (index, name) in secrets
+        .iter()
+        .enumerate()
+        .filter_map(|(index, name)| Some((index, name.as_str()?)))
+    {
+        let pointer = format!("/webhook/secrets/{index}");
+        if name.is_empty() {
+            findings.wrong(&pointer, "the name of a secret is empty");
+        } else if !seen.insert(name) {
+            findings.wrong(
+                &pointer,
+                format!("the secret `{name}` stands there twice: name two different ones, or one"),
+            );
+        }
+    }
+}

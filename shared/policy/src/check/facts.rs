@@ -1,0 +1,149 @@
+//! What a flow promises, computed from its file alone.
+
+use std::fmt;
+
+use tidegate_model::{
+    FlowId, UnixMs,
+    flow::{DayLimit, FlowFile, Rate, TargetSpec},
+};
+
+use super::{limits::most_in, words::span};
+use crate::{
+    flow::hash_of,
+    schedule::{CompiledSchedule, WorstGap},
+};
+
+/// Windows that are shown.
+const NEXT_WINDOWS: usize = 3;
+
+/// What a flow promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowFacts {
+    /// The flow.
+    pub flow: FlowId,
+    /// Its file, as it was named.
+    pub file: String,
+    /// Its revision.
+    pub revision: u32,
+    /// Hash of the file's text.
+    pub hash: String,
+    /// Calls that one update of a record takes.
+    pub calls_per_update: u32,
+    /// The real-time tier.
+    pub real_time: TierFacts,
+    /// The batch tier.
+    pub batch: TierFacts,
+    /// Calls a day that are left of the quota after headroom, and how many of them only real-time
+    /// work may use. None without a quota.
+    pub calls_a_day: Option<(u64, u64)>,
+    /// The longest time between two windows (R2).
+    pub worst_gap: WorstGap,
+    /// The next windows in local time.
+    pub next_windows: Vec<String>,
+    /// The zone in which they are told.
+    pub time_zone: String,
+}
+
+/// What a tier can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierFacts {
+    /// Calls a minute that the limit allows, rounded down.
+    pub calls_a_minute: u64,
+    /// Updates of records a minute that they make, rounded down.
+    pub records_a_minute: u64,
+    /// Calls a day that the limit by itself would allow.
+    pub calls_a_day: u64,
+}
+
+/// A Qualio update reads and replaces (FACTS: its `PUT` takes the whole record).
+const QUALIO_CALLS: u32 = 2;
+
+pub(super) fn of(file_name: &str, text: &str, file: &FlowFile, now: UnixMs) -> Option<FlowFacts> {
+    let schedule = CompiledSchedule::compile(&file.schedule).ok()?;
+    let calls_per_update = match file.target {
+        TargetSpec::Rest(_) => 1,
+        TargetSpec::Qualio(_) => QUALIO_CALLS,
+    };
+    let limits = file.target.limits();
+    let next = std::iter::successors(schedule.next_after(now), |due| schedule.next_after(due.at));
+    Some(FlowFacts {
+        flow: file.name.clone(),
+        file: file_name.to_owned(),
+        revision: file.revision,
+        hash: hash_of(text),
+        calls_per_update,
+        real_time: tier(limits.real_time, calls_per_update),
+        batch: tier(limits.batch, calls_per_update),
+        calls_a_day: limits.day.map(usable),
+        worst_gap: schedule.worst_gap(),
+        next_windows: next
+            .take(NEXT_WINDOWS)
+            .map(|due| schedule.local(due.at))
+            .collect(),
+        time_zone: file.schedule.time_zone.clone(),
+    })
+}
+
+fn tier(rate: Rate, calls_per_update: u32) -> TierFacts {
+    let calls_a_minute = u64::from(rate.calls) * 60 / u64::from(rate.per_s.max(1));
+    TierFacts {
+        calls_a_minute,
+        records_a_minute: calls_a_minute / u64::from(calls_per_update.max(1)),
+        calls_a_day: most_in(rate, 86_400),
+    }
+}
+
+fn usable(day: DayLimit) -> (u64, u64) {
+    let usable =
+        u64::from(day.calls) * u64::from(100_u32.saturating_sub(day.headroom_percent)) / 100;
+    (usable, usable * u64::from(day.real_time_percent) / 100)
+}
+
+impl fmt::Display for FlowFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}: flow {}, revision {}, hash {}",
+            self.file, self.flow, self.revision, self.hash
+        )?;
+        for (name, tier) in [("real-time", self.real_time), ("batch", self.batch)] {
+            writeln!(
+                f,
+                "  {name}: {} calls a minute, {} records a minute ({} a record)",
+                tier.calls_a_minute,
+                tier.records_a_minute,
+                super::words::count(usize::try_from(self.calls_per_update).unwrap_or(1), "call"),
+            )?;
+        }
+        if let Some((usable, kept)) = self.calls_a_day {
+            write!(
+                f,
+                "  a day: {usable} calls of the quota, {kept} of them kept for real-time"
+            )?;
+            let possible = self.real_time.calls_a_day + self.batch.calls_a_day;
+            if possible > usable {
+                write!(
+                    f,
+                    "; the limits by themselves would allow {possible}, so a full day ends at the quota"
+                )?;
+            }
+            writeln!(f)?;
+        }
+        let gap = &self.worst_gap;
+        write!(f, "  worst-case staleness: {}", span(gap.usual.as_secs()))?;
+        if gap.span > gap.usual {
+            write!(
+                f,
+                ", and {} when the clock is changed",
+                span(gap.span.as_secs())
+            )?;
+        }
+        writeln!(f, " (between {} and {})", gap.from, gap.to)?;
+        writeln!(
+            f,
+            "  next windows ({}): {}",
+            self.time_zone,
+            self.next_windows.join(", ")
+        )
+    }
+}

@@ -1,0 +1,369 @@
+//! Every text of a flow file that holds an expression, a template or the like: does it parse, and
+//! is every name in it known there.
+
+use serde_json::Value;
+
+use super::{
+    Findings, MissingSettings,
+    document::child,
+    words::{dotted, instead},
+};
+use crate::{
+    expr::{Encoding, ExprError, Expression, Names, Template},
+    flow::Settings,
+    schedule,
+};
+
+/// What a text holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// An expression over these first names.
+    Expression(&'static [&'static str]),
+    /// A template over these first names.
+    Template(&'static [&'static str]),
+    /// A template of a path below `base_url`.
+    Path(&'static [&'static str]),
+    /// A table whose leaves are expressions over these first names.
+    Body(&'static [&'static str]),
+    /// A JSON pointer.
+    Pointer,
+    /// The name of a zone.
+    Zone,
+    /// `HH:MM`.
+    LocalTime,
+}
+
+const ROW: &[&str] = &["row", "env"];
+const ROW_AND_KEY: &[&str] = &["row", "key", "env"];
+const SETTINGS: &[&str] = &["env"];
+const LIST: &[&str] = &["since", "page", "env"];
+const ONE: &[&str] = &["key", "env"];
+const BODY: &[&str] = &["fields", "key", "env"];
+const CREATE: &[&str] = &["key", "fields", "env"];
+const CALL: &[&str] = &["key", "target_id", "fields", "env"];
+const FIND: &[&str] = &["search", "key", "env"];
+const PUSHED: &[&str] = &["body", "env"];
+
+/// What `page` has.
+pub(super) const PAGE: [&str; 6] = [
+    "size",
+    "offset",
+    "number",
+    "cursor",
+    "after_time",
+    "after_id",
+];
+
+/// Where in a file which texts stand; `*` is any one step.
+pub(super) const PLACES: &[(&str, Holds)] = &[
+    ("/source/base_url", Holds::Template(SETTINGS)),
+    ("/source/auth/user", Holds::Template(SETTINGS)),
+    ("/source/headers/*", Holds::Template(SETTINGS)),
+    ("/source/list/path", Holds::Path(LIST)),
+    ("/source/list/query/*", Holds::Template(LIST)),
+    ("/source/list/rows", Holds::Pointer),
+    ("/source/list/pages/next", Holds::Pointer),
+    ("/source/list/pages/more", Holds::Pointer),
+    ("/source/list/pages/time", Holds::Expression(ROW)),
+    ("/source/one/path", Holds::Path(ONE)),
+    ("/source/one/query/*", Holds::Template(ONE)),
+    ("/source/one/row", Holds::Pointer),
+    ("/source/errors/*/code_at", Holds::Pointer),
+    ("/record/key", Holds::Expression(ROW)),
+    ("/record/version/at", Holds::Expression(ROW)),
+    ("/record/modified", Holds::Expression(ROW)),
+    ("/record/deleted", Holds::Expression(ROW_AND_KEY)),
+    ("/fields/*", Holds::Expression(ROW_AND_KEY)),
+    ("/schedule/time_zone", Holds::Zone),
+    ("/schedule/windows/*/at", Holds::LocalTime),
+    ("/target/base_url", Holds::Template(SETTINGS)),
+    ("/target/auth/user", Holds::Template(SETTINGS)),
+    ("/target/headers/*", Holds::Template(ONE)),
+    ("/target/body", Holds::Body(BODY)),
+    ("/target/upsert/path", Holds::Path(CREATE)),
+    ("/target/upsert/query/*", Holds::Template(CREATE)),
+    ("/target/upsert/headers/*", Holds::Template(CREATE)),
+    ("/target/upsert/id", Holds::Pointer),
+    ("/target/create/path", Holds::Path(CREATE)),
+    ("/target/create/query/*", Holds::Template(CREATE)),
+    ("/target/create/headers/*", Holds::Template(CREATE)),
+    ("/target/create/id", Holds::Pointer),
+    ("/target/update/path", Holds::Path(CALL)),
+    ("/target/update/query/*", Holds::Template(CALL)),
+    ("/target/update/headers/*", Holds::Template(CALL)),
+    ("/target/update/id", Holds::Pointer),
+    ("/target/delete/path", Holds::Path(CALL)),
+    ("/target/delete/query/*", Holds::Template(CALL)),
+    ("/target/delete/headers/*", Holds::Template(CALL)),
+    ("/target/delete/id", Holds::Pointer),
+    ("/target/archive/path", Holds::Path(CALL)),
+    ("/target/archive/query/*", Holds::Template(CALL)),
+    ("/target/archive/headers/*", Holds::Template(CALL)),
+    ("/target/archive/id", Holds::Pointer),
+    ("/target/find/path", Holds::Path(FIND)),
+    ("/target/find/query/*", Holds::Template(FIND)),
+    ("/target/find/by", Holds::Expression(BODY)),
+    ("/target/find/rows", Holds::Pointer),
+    ("/target/find/id", Holds::Pointer),
+    ("/target/errors/*/code_at", Holds::Pointer),
+    ("/webhook/key", Holds::Expression(PUSHED)),
+    ("/webhook/row", Holds::Expression(PUSHED)),
+];
+
+pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings, missing: MissingSettings) {
+    for (pattern, holds) in PLACES {
+        let document = findings.document;
+        for (pointer, value) in matches(&document.value, pattern) {
+            match (holds, value) {
+                (Holds::Body(known), value) => {
+                    check_body(findings, &pointer, value, known, settings, missing)
+                }
+                (_, Value::String(text)) => {
+                    check_text(findings, &pointer, text, *holds, settings, missing)
+                }
+                // Another kind of value is a mistake of shape.
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The parts of a file to which a pattern points.
+fn matches<'a>(root: &'a Value, pattern: &str) -> Vec<(String, &'a Value)> {
+    let mut found = vec![(String::new(), root)];
+    for step in pattern.split('/').skip(1) {
+        let below = |(pointer, value): (String, &'a Value)| -> Vec<(String, &'a Value)> {
+            match value {
+                Value::Object(table) if step == "*" => table
+                    .iter()
+                    .map(|(name, value)| (child(&pointer, name), value))
+                    .collect(),
+                Value::Array(entries) if step == "*" => entries
+                    .iter()
+                    .enumerate()
+                    .map(|(index, value)| (format!("{pointer}/{index}"), value))
+                    .collect(),
+                _ => value
+                    .get(step)
+                    .map(|value| (child(&pointer, step), value))
+                    .into_iter()
+                    .collect(),
+            }
+        };
+        found = found.into_iter().flat_map(below).collect();
+    }
+    found
+}
+
+fn check_body(
+    findings: &mut Findings<'_>,
+    pointer: &str,
+    value: &Value,
+    known: &'static [&'static str],
+    settings: &Settings,
+    missing: MissingSettings,
+) {
+    match value {
+        Value::String(text) => check_text(
+            findings,
+            pointer,
+            text,
+            Holds::Expression(known),
+            settings,
+            missing,
+        ),
+        Value::Object(table) => {
+            for (name, value) in table {
+                check_body(
+                    findings,
+                    &child(pointer, name),
+                    value,
+                    known,
+                    settings,
+                    missing,
+                );
+            }
+        }
+        Value::Array(entries) => {
+            for (index, value) in entries.iter().enumerate() {
+                check_body(
+                    findings,
+                    &format!("{pointer}/{index}"),
+                    value,
+                    known,
+                    settings,
+                    missing,
+                );
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn check_text(
+    findings: &mut Findings<'_>,
+    pointer: &str,
+    text: &str,
+    holds: Holds,
+    settings: &Settings,
+    missing: MissingSettings,
+) {
+    let (names, known) = match holds {
+        Holds::Expression(known) => (
+            Expression::compile(text).map(|expression| expression.names()),
+            known,
+        ),
+        Holds::Template(known) => (
+            Template::compile(text, Encoding::Plain).map(|template| template.names()),
+            known,
+        ),
+        Holds::Path(known) => {
+            check_path(findings, pointer, text);
+            (
+                Template::compile(text, Encoding::PathSegment).map(|template| template.names()),
+                known,
+            )
+        }
+        Holds::Body(_) => return,
+        Holds::Pointer => {
+            if !is_pointer(text) {
+                let right = format!("/{}", text.replace('.', "/"));
+                findings.wrong(
+                    pointer,
+                    format!("`{text}` is no JSON pointer; it starts with `/`, as `{right}`"),
+                );
+            }
+            return;
+        }
+        Holds::Zone => return refuse(findings, pointer, schedule::parse_zone(text).err()),
+        Holds::LocalTime => return refuse(findings, pointer, schedule::parse_time(text).err()),
+    };
+    match names {
+        Ok(names) => check_names(findings, pointer, &names, known, settings, missing),
+        Err(error) => findings.wrong(pointer, does_not_parse(pointer, &error)),
+    }
+}
+
+fn refuse(findings: &mut Findings<'_>, pointer: &str, error: Option<schedule::ScheduleError>) {
+    if let Some(error) = error {
+        findings.wrong(pointer, error.to_string());
+    }
+}
+
+fn does_not_parse(pointer: &str, error: &ExprError) -> String {
+    format!("`{}` does not parse: {}", dotted(pointer), error.why())
+}
+
+fn check_path(findings: &mut Findings<'_>, pointer: &str, text: &str) {
+    let literal = literal_text(text);
+    if !text.starts_with('/') {
+        findings.wrong(
+            pointer,
+            format!("`{text}` must start with `/`; it is added to `base_url`"),
+        );
+    }
+    if literal.contains('?') {
+        findings.wrong(
+            pointer,
+            "a path has no `?`; write what follows it into `query`, where it is encoded",
+        );
+    } else if literal.contains(|c: char| c.is_whitespace() || c == '#') {
+        findings.wrong(
+            pointer,
+            "a path has no blank and no `#`; write them as `%20` and `%23`",
+        );
+    }
+}
+
+/// A template without what stands in `{{ }}` and `{% %}`.
+fn literal_text(text: &str) -> String {
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(open) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+        literal.push_str(rest.get(..open).unwrap_or_default());
+        let tail = rest.get(open..).unwrap_or_default();
+        let close = if tail.starts_with("{{") { "}}" } else { "%}" };
+        rest = tail
+            .find(close)
+            .and_then(|end| tail.get(end + 2..))
+            .unwrap_or_default();
+    }
+    literal + rest
+}
+
+fn is_pointer(text: &str) -> bool {
+    let escapes_are_right = |text: &str| {
+        text.match_indices('~')
+            .all(|(at, _)| matches!(text.as_bytes().get(at + 1), Some(b'0' | b'1')))
+    };
+    (text.is_empty() || text.starts_with('/')) && escapes_are_right(text)
+}
+
+fn check_names(
+    findings: &mut Findings<'_>,
+    pointer: &str,
+    names: &Names,
+    known: &[&str],
+    settings: &Settings,
+    missing: MissingSettings,
+) {
+    for root in names
+        .roots
+        .iter()
+        .filter(|root| !known.contains(&root.as_str()))
+    {
+        let near = super::words::nearest(root, known.iter().copied())
+            .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        findings.wrong(
+            pointer,
+            format!(
+                "`{root}` is not known here; known: {}{near}",
+                known.join(", ")
+            ),
+        );
+    }
+    for call in &names.unknown_calls {
+        let (kind, name) = (call.kind.as_str(), &call.name);
+        let instead = match call.kind {
+            crate::expr::CallKind::Method => {
+                format!("; values have no methods, filters are written `| {name}`")
+            }
+            kind => super::words::nearest(name, kind.known().iter().copied())
+                .map_or_else(String::new, |name| format!("; did you mean `{name}`?")),
+        };
+        findings.wrong(pointer, format!("there is no {kind} `{name}`{instead}"));
+    }
+    let document = findings.document;
+    let fields = document.names("/fields");
+    for path in &names.paths {
+        let mut steps = path.split('.');
+        let (Some(root), Some(name)) = (steps.next(), steps.next()) else {
+            continue;
+        };
+        match root {
+            "fields"
+                if known.contains(&"fields")
+                    && document.get("/fields").is_some()
+                    && !fields.contains(&name) =>
+            {
+                let instead = instead(name, fields.iter().copied());
+                findings.wrong(
+                    pointer,
+                    format!("`fields.{name}` is not in `[fields]`{instead}"),
+                );
+            }
+            "page" if known.contains(&"page") && !PAGE.contains(&name) => {
+                let instead = instead(name, PAGE);
+                findings.wrong(pointer, format!("`page` has no `{name}`{instead}"));
+            }
+            "env" if !settings.contains_key(name) => {
+                let message = format!("the setting `{name}` is not set");
+                match missing {
+                    MissingSettings::Refuse => findings.wrong(pointer, message),
+                    MissingSettings::Warn => findings.odd(pointer, message),
+                }
+            }
+            _ => {}
+        }
+    }
+}

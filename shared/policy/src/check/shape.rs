@@ -1,0 +1,214 @@
+//! The shape of a flow file against its JSON Schema, told in plain sentences.
+
+use std::sync::LazyLock;
+
+use jsonschema::{
+    ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind as Kind},
+};
+use serde_json::Value;
+
+use super::{
+    Findings,
+    document::child,
+    words::{dotted, instead, short, written},
+};
+use crate::flow::type_words;
+
+/// The schema of a flow file and its validator; none would be a mistake of the types themselves,
+/// which a test rules out.
+static SCHEMA: LazyLock<Option<(Value, Validator)>> = LazyLock::new(|| {
+    let schema = crate::flow::schema_of_flow_file();
+    let validator = jsonschema::options()
+        .should_validate_formats(false)
+        .build(&schema)
+        .ok()?;
+    Some((schema, validator))
+});
+
+pub(super) fn check(findings: &mut Findings<'_>) {
+    let Some((schema, validator)) = SCHEMA.as_ref() else {
+        findings.wrong("", "the schema of flow files does not compile: report this");
+        return;
+    };
+    for error in validator.iter_errors(&findings.document.value) {
+        explain(findings, schema, &error);
+    }
+}
+
+fn explain(findings: &mut Findings<'_>, schema: &Value, error: &ValidationError<'_>) {
+    let at = error.instance_path().to_string();
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } => {
+            let known = known_names(schema, &error.schema_path().to_string());
+            for name in unexpected {
+                let instead = instead(name, known.iter().map(String::as_str));
+                findings.wrong(
+                    &child(&at, name),
+                    format!("unknown key `{name}`{}{instead}", within(&at)),
+                );
+            }
+        }
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            findings.wrong(&at, format!("`{name}` is missing{}", within(&at)));
+        }
+        Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
+            match missing_tag(schema, &error.schema_path().to_string(), error.instance()) {
+                Some((tag, allowed)) => {
+                    findings.wrong(
+                        &at,
+                        format!(
+                            "`{tag}` is missing{}: one of {}",
+                            within(&at),
+                            allowed.join(", ")
+                        ),
+                    );
+                }
+                None => explain_choice(findings, schema, &at, error.instance(), context),
+            }
+        }
+        kind => {
+            let rule = rule(kind);
+            findings.wrong(
+                &at,
+                format!(
+                    "`{}` {rule}, {} is written",
+                    short(&at),
+                    written(error.instance())
+                ),
+            );
+        }
+    }
+}
+
+/// Of several forms, tells what is wrong with the one that was meant: that whose tag is written.
+fn explain_choice(
+    findings: &mut Findings<'_>,
+    schema: &Value,
+    at: &str,
+    instance: &Value,
+    forms: &[Vec<ValidationError<'static>>],
+) {
+    let mut tags: Vec<(String, String)> = Vec::new();
+    for errors in forms {
+        // The form is another one than was meant when its tag, or the whole value, is another.
+        let other = errors.iter().find_map(|error| match error.kind() {
+            Kind::Constant { expected_value } => Some((
+                error.instance_path().to_string(),
+                expected_value.as_str().unwrap_or_default().to_owned(),
+            )),
+            Kind::Type {
+                kind: TypeKind::Single(kind),
+            } if kind.to_string() == "null" => Some((at.to_owned(), String::new())),
+            _ => None,
+        });
+        match other {
+            Some(other) => tags.push(other),
+            None => {
+                for error in errors {
+                    explain(findings, schema, error);
+                }
+                return;
+            }
+        }
+    }
+    let place = tags
+        .iter()
+        .map(|(place, _)| place.clone())
+        .max_by_key(String::len)
+        .unwrap_or_else(|| at.to_owned());
+    let allowed: Vec<&str> = tags
+        .iter()
+        .map(|(_, tag)| tag.as_str())
+        .filter(|tag| !tag.is_empty())
+        .collect();
+    let found = findings.document.get(&place).unwrap_or(instance);
+    let near = found
+        .as_str()
+        .and_then(|text| super::words::nearest(text, allowed.iter().copied()));
+    let hint = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    let message = match allowed.as_slice() {
+        [only] => format!(
+            "`{}` must be `{only}`, {} is written{hint}",
+            short(&place),
+            written(found)
+        ),
+        _ => format!(
+            "`{}` must be one of {}, {} is written{hint}",
+            short(&place),
+            allowed.join(", "),
+            written(found)
+        ),
+    };
+    findings.wrong(&place, message);
+}
+
+/// The tag that tells forms apart, and its values, when the table has forms and names none.
+fn missing_tag<'a>(
+    schema: &'a Value,
+    refused_by: &str,
+    instance: &Value,
+) -> Option<(&'a str, Vec<&'a str>)> {
+    let table = instance.as_object()?;
+    let mut tag = None;
+    let mut allowed = Vec::new();
+    for form in node(schema, refused_by)?.as_array()? {
+        let (name, value) = form
+            .get("properties")?
+            .as_object()?
+            .iter()
+            .find_map(|(name, property)| Some((name, property.get("const")?.as_str()?)))?;
+        tag = Some(name.as_str());
+        allowed.push(value);
+    }
+    Some((tag.filter(|tag| !table.contains_key(*tag))?, allowed))
+}
+
+fn within(at: &str) -> String {
+    if at.is_empty() {
+        String::new()
+    } else {
+        format!(" in `{}`", dotted(at))
+    }
+}
+
+fn entries(limit: u64) -> &'static str {
+    if limit == 1 { "entry" } else { "entries" }
+}
+
+/// What a value must be, where it is not.
+fn rule(kind: &Kind) -> String {
+    match kind {
+        Kind::Type { kind } => format!("must be {}", type_words(kind)),
+        Kind::Minimum { limit } => format!("must be at least {limit}"),
+        Kind::Maximum { limit } => format!("must be at most {limit}"),
+        Kind::MinLength { .. } => "must not be empty".to_owned(),
+        Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        Kind::MinItems { limit } => format!("must have at least {limit} {}", entries(*limit)),
+        Kind::MaxItems { limit } => format!("must have at most {limit} {}", entries(*limit)),
+        Kind::Pattern { .. } => "must be lower-case letters, digits and `-`".to_owned(),
+        Kind::Constant { expected_value } => format!("must be {expected_value}"),
+        other => format!("breaks the rule `{}`", other.keyword()),
+    }
+}
+
+/// The names that a table may have, found from where the schema refused one.
+fn known_names(schema: &Value, refused_by: &str) -> Vec<String> {
+    let parent = refused_by.rsplit_once('/').map_or("", |(parent, _)| parent);
+    node(schema, parent)
+        .and_then(|table| table.get("properties"))
+        .and_then(Value::as_object)
+        .map_or_else(Vec::new, |names| names.keys().cloned().collect())
+}
+
+/// A part of the schema by the path of a refusal, which goes through references.
+fn node<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('/')
+        .skip(1)
+        .try_fold(schema, |at, step| match (step, at) {
+            ("$ref", _) => schema.pointer(at.get(step)?.as_str()?.trim_start_matches('#')),
+            (_, Value::Array(forms)) => forms.get(step.parse::<usize>().ok()?),
+            _ => at.get(step),
+        })
+}
