@@ -2,9 +2,22 @@
 //!
 //! The engine spawns no task, sleeps nowhere and iterates no unordered map: concurrency and time
 //! come from its caller, so that one seed is one story. It plans with `policy` and acts through
-//! ports; every effect on a target, whoever asked for it, goes through [`apply`].
+//! ports; every effect on a target, whoever asked for it, goes through the one `apply`.
 
+mod apply;
+mod batch;
+mod budget;
+mod engine;
 mod event;
+mod fetch;
 pub mod ports;
+mod session;
+mod staging;
+mod worker;
 
+pub use apply::Verdict;
+pub use batch::{RunEnd, RunReport};
+pub use engine::{Engine, EngineError, FlowRuntime, Ports, UnknownFlow, chain};
 pub use event::Event;
+pub use staging::Staged;
+pub use worker::{Delivery, Disposition};

@@ -11,6 +11,16 @@ pub const MAX_PACK_KEYS: usize = 10;
 /// The form of the message. Raised when a reader of the older form would misread it.
 const FORM: u8 = 1;
 
+/// Why a record is read from its source before it is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fetch {
+    /// A person asked for it: it is applied at once, critical or not.
+    Forced,
+    /// A webhook hinted at a change: it is applied at once if it turns out to be critical.
+    Hint,
+}
+
 /// "These records may need work." What the work is, the register says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -22,8 +32,8 @@ pub struct Message {
     /// The queue it travels in.
     pub tier: Tier,
     /// Read the record from the source first.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub fetch: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Fetch>,
     /// When a message for this work was first sent: the guard against an endless chain.
     pub first_sent: UnixMs,
     /// Not before this moment: a deferral longer than a queue can delay goes in hops.
@@ -56,7 +66,7 @@ impl Message {
             flow,
             keys,
             tier,
-            fetch: false,
+            fetch: None,
             first_sent: now,
             not_before: None,
             had_turn: false,
@@ -65,8 +75,8 @@ impl Message {
 
     /// The same, asking for the record to be read from the source first.
     #[must_use]
-    pub fn fetching(mut self) -> Self {
-        self.fetch = true;
+    pub fn fetching(mut self, why: Fetch) -> Self {
+        self.fetch = Some(why);
         self
     }
 

@@ -28,6 +28,11 @@ pub fn run_report(flow: &FlowId, started: UnixMs) -> ItemKey {
     at(format!("run#{flow}"), &format!("report#{:015}", started.0))
 }
 
+/// The account of the newest run.
+pub fn latest_run(flow: &FlowId) -> ItemKey {
+    at(format!("run#{flow}"), "latest")
+}
+
 /// The slots of a limit.
 pub fn slots(endpoint: &EndpointId, tier: Tier) -> ItemKey {
     at(format!("budget#{endpoint}"), tier.as_str())

@@ -279,6 +279,23 @@ pub fn take_read_number() -> Update {
     Update::when(Condition::ALWAYS).change(READS, Change::Add(1))
 }
 
+/// Takes the lease for one fetch, where only the lease orders reads: no page is read meanwhile.
+pub fn take_for_fetch(token: &ClaimToken, now: UnixMs) -> Update {
+    Update::when(Condition::Any(vec![
+        Condition::Absent(OWNER.to_owned()),
+        Condition::is(UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
+    ]))
+    .set(OWNER, token.as_str())
+    .set(UNTIL, (now + LEASE).0)
+    .change(FENCE, Change::Add(1))
+    .change(READS, Change::Add(1))
+}
+
+/// Gives up the lease of a fetch.
+pub fn release_fetch(token: &ClaimToken) -> Update {
+    Update::when(Condition::is(OWNER, Op::Eq, token.as_str())).remove(&[OWNER, UNTIL])
+}
+
 /// Who advances: owner, fence and sequence as last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {

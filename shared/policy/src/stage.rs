@@ -13,12 +13,10 @@ use crate::register::{Register, ReviewCause, Stage};
 pub enum Origin {
     /// A batch that reads pages under the lease.
     Batch,
-    /// A pushed payload.
+    /// A pushed payload, or the record that a pushed hint had read.
     Push,
     /// A person asked for this record.
     ForceSync,
-    /// A hint or a retry had the record fetched.
-    Fetch,
 }
 
 /// A change, normalised.

@@ -4,31 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use tidegate_model::{Fields, RecordKey, flow::ErrorRow};
+pub use tidegate_policy::plan::{Removal, TargetTraits};
 
 use super::{CallError, Calls, Request};
-
-/// What a target can do, and what it costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TargetTraits {
-    /// Creates or replaces by our key: a repeat can not make a second record.
-    pub upsert: bool,
-    /// Keeps an idempotency key: a repeated create answers with the first one's record.
-    pub idempotent_create: bool,
-    /// Can be searched by the value under which a record was created.
-    pub searchable: bool,
-    /// Can list its records by our keys, so that they are linked in an initial run.
-    pub listable: bool,
-    /// Calls of a create (or upsert).
-    pub create_calls: u32,
-    /// Calls of an update.
-    pub update_calls: u32,
-    /// Calls of a look-up.
-    pub find_calls: u32,
-    /// Can delete.
-    pub deletes: bool,
-    /// Can archive.
-    pub archives: bool,
-}
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +41,6 @@ pub enum Found {
     One(String),
     /// Several: a person must decide.
     Many(usize),
-}
-
-/// How a deletion is passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// Delete.
-    Delete,
-    /// Archive.
-    Archive,
 }
 
 /// A system that takes records.

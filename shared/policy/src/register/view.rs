@@ -117,6 +117,8 @@ pub enum ReviewKind {
     Ambiguous,
     /// A message about it went to the dead letters.
     DeadLetter,
+    /// A row of the source that is no record: it has no key or no version, or is too large.
+    Rejected,
 }
 
 impl ReviewKind {
@@ -129,6 +131,7 @@ impl ReviewKind {
             Self::DeletedAtSource => "deleted_at_source",
             Self::Ambiguous => "ambiguous",
             Self::DeadLetter => "dead_letter",
+            Self::Rejected => "rejected",
         }
     }
 }

@@ -74,6 +74,18 @@ pub fn move_version(version: Version, hash: &ContentHash, by: &str) -> Update {
     .set(attr::STAGED_BY, by)
 }
 
+/// Corrects the tier of what was just staged, when another stage came between the read that decided
+/// it and the write.
+pub fn set_tier(version: Version, tier: Tier, reason: &TierReason) -> Update {
+    Update::when(Condition::is(
+        attr::DESIRED_VERSION,
+        Op::Eq,
+        version.encode(),
+    ))
+    .set(attr::TIER, tier.as_str())
+    .set(attr::TIER_REASON, json(reason))
+}
+
 /// `claim`: EFF-1's only way in. `until` is now + P + T + D + S. Stores the intent for a target
 /// that can be searched (EFF-2).
 pub fn claim(token: &ClaimToken, until: UnixMs, now: UnixMs, searchable: bool) -> Update {

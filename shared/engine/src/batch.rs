@@ -1,0 +1,339 @@
+//! batch-sync: pulls pages, normalises, validates, dedupes, stages and queues (CP-1, CP-2, OUT-1).
+//!
+//! A run holds the flow's lease. After each page, what was staged and queued is written with the
+//! checkpoint; a crash anywhere before that makes the next holder do the page again, which changes
+//! nothing. The run stops before its deadline and goes on where it was.
+
+mod page;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::{
+    FlowId, RecordKey, RunId, Tier, UnixMs,
+    item::{Condition, Update},
+};
+use tidegate_policy::{
+    flow_state::Side,
+    keys,
+    run::{self, Counts, Holder, Lease, Mode, Progress, RunRequest, Start},
+};
+
+use crate::{
+    Engine, EngineError, Event, FlowRuntime,
+    ports::{CallError, Page, PageRequest, Written},
+    session::{Scope, Session},
+    worker::target_budget,
+};
+
+/// A page is begun only with so much time left: reading, staging and queueing it take less.
+const PAGE_TIME: Duration = Duration::from_secs(25);
+/// Tries of a page that the source fails to give; reads are safe to repeat.
+const PAGE_TRIES: u32 = 3;
+/// Wait before a repeated read; doubled each time.
+const PAGE_RETRY_WAIT: Duration = Duration::from_secs(1);
+/// Time that accounts of runs are kept.
+const REPORT_KEPT: Duration = Duration::from_secs(90 * 86_400);
+
+/// How a call of the batch function ended. None but `Complete` reports success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ended")]
+pub enum RunEnd {
+    /// Everything was read, staged and queued.
+    Complete,
+    /// The window was complete before: a repeated delivery.
+    AlreadyDone,
+    /// Another holds the lease.
+    Busy {
+        /// Its end, unless renewed.
+        until: UnixMs,
+    },
+    /// Stopped before the deadline; an event asks for the rest.
+    Continues,
+    /// Cut at the flow's hard limit; the next window goes on from here (R34).
+    Cut,
+    /// It could not go on; tick asks for the rest.
+    Interrupted {
+        /// Why.
+        reason: String,
+    },
+    /// Paused or blocked.
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+    /// The lease was lost to another run, which goes on.
+    LeaseLost,
+}
+
+/// The account of a run, as it is stored and shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The run, when one was begun.
+    pub run: Option<RunId>,
+    /// Its window.
+    pub window: Option<UnixMs>,
+    /// When it first started.
+    pub started: UnixMs,
+    /// When this part of it ended.
+    pub ended_at: UnixMs,
+    /// How.
+    #[serde(flatten)]
+    pub end: RunEnd,
+    /// Pages done over all parts.
+    pub pages: u64,
+    /// Rows over all parts.
+    pub counts: Counts,
+}
+
+/// A run at work.
+struct Running<'a> {
+    engine: &'a Engine,
+    runtime: &'a FlowRuntime,
+    holder: Holder,
+    read: u64,
+    progress: Progress,
+    deadline: UnixMs,
+    links: BTreeMap<RecordKey, String>,
+}
+
+impl Engine {
+    /// Starts or continues a run.
+    pub async fn run(&self, flow: &FlowId, request: &RunRequest, deadline: UnixMs) -> Result<RunReport, EngineError> {
+        let runtime = self.flow(flow)?;
+        let now = self.now();
+        let state = self.flow_state(flow).await?;
+        if let Some(reason) = state.stops(Side::Source) {
+            return Ok(not_begun(RunEnd::Stopped { reason }, request, now));
+        }
+        let lease_key = keys::lease(flow);
+        let lease = Lease::read(self.read(&lease_key).await?.as_ref());
+        let token = self.token();
+        let lookback = lookback(runtime, request.window);
+        let progress = match run::plan(&lease, request, lookback, &token, now) {
+            Start::AlreadyDone => return Ok(not_begun(RunEnd::AlreadyDone, request, now)),
+            Start::Over => return Ok(not_begun(RunEnd::AlreadyDone, request, now)),
+            Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
+            Start::Go(progress) => *progress,
+        };
+        let held = match self.write(&lease_key, &run::take(&token, &progress, now)).await? {
+            Written::Done { after, .. } => Lease::read(Some(&after)),
+            Written::Refused { current } => Lease::read(current.as_ref()),
+        };
+        if !held.is_held_by(&token) {
+            let until = held.held_until(now).unwrap_or(now);
+            return Ok(not_begun(RunEnd::Busy { until }, request, now));
+        }
+        let holder = Holder { token, fence: held.fence, seq: held.seq, until: now + run::LEASE };
+        let read = u64::try_from(held.reads).unwrap_or(0);
+        tracing::info!(flow = %flow, run = %progress.run, mode = ?progress.mode, resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "run begins");
+        let running = Running { engine: self, runtime, holder, read, progress, deadline, links: BTreeMap::new() };
+        running.go(state.checking).await
+    }
+
+    async fn keep_report(&self, flow: &FlowId, report: &RunReport) -> Result<(), EngineError> {
+        let text = serde_json::to_string(report).unwrap_or_default();
+        let ttl = (report.ended_at + REPORT_KEPT).0 / 1_000;
+        let write = Update::when(Condition::ALWAYS).set("report", text.as_str()).set("ttl", ttl);
+        self.write(&keys::run_report(flow, report.started), &write).await?;
+        let latest = Update::when(Condition::ALWAYS).set("report", text);
+        self.write(&keys::latest_run(flow), &latest).await?;
+        Ok(())
+    }
+}
+
+impl Running<'_> {
+    async fn go(mut self, checking: bool) -> Result<RunReport, EngineError> {
+        let end = match self.link_targets().await? {
+            Some(end) => end,
+            None => self.pages(checking).await?,
+        };
+        let end = self.close(end).await?;
+        let report = RunReport {
+            run: Some(self.progress.run.clone()),
+            window: self.progress.window,
+            started: self.progress.started,
+            ended_at: self.engine.now(),
+            end,
+            pages: self.progress.pages,
+            counts: self.progress.counts,
+        };
+        let flow = self.runtime.flow.id();
+        self.engine.keep_report(flow, &report).await?;
+        tracing::info!(
+            flow = %flow,
+            run = %self.progress.run,
+            end = ?report.end,
+            pages = report.pages,
+            counts = ?report.counts,
+            took_s = report.ended_at.since(report.started).as_secs(),
+            "run ends"
+        );
+        let event = Event::RunFinished {
+            flow: flow.clone(),
+            run: self.progress.run.to_string(),
+            complete: report.end == RunEnd::Complete,
+            counts: report.counts,
+        };
+        self.engine.tell(event).await;
+        if report.end == RunEnd::Continues {
+            let request = RunRequest { window: self.progress.window, mode: None, lookback_s: None, resume: Some(self.progress.run.clone()) };
+            self.engine.ports.events.emit(&Event::RunRequested { flow: flow.clone(), request }).await?;
+        }
+        Ok(report)
+    }
+
+    async fn pages(&mut self, checking: bool) -> Result<RunEnd, EngineError> {
+        loop {
+            if let Some(end) = self.must_stop().await? {
+                return Ok(end);
+            }
+            let page = match self.read_page(checking).await? {
+                Ok(page) => page,
+                Err(end) => return Ok(end),
+            };
+            if page.next.is_some() && page.next == self.progress.cursor {
+                return Ok(RunEnd::Interrupted { reason: "the source gave the same cursor again".to_owned() });
+            }
+            if !self.holder.may_stage(self.engine.now()) {
+                return Ok(RunEnd::Interrupted { reason: "the page took so long that the lease nearly ended".to_owned() });
+            }
+            self.take_page(&page.rows).await?;
+            self.progress.pages += 1;
+            self.progress.cursor = page.next;
+            let done = self.progress.cursor.is_none();
+            let write = if done {
+                run::finish(&self.holder, &self.progress)
+            } else {
+                run::advance(&self.holder, &self.progress, self.engine.now())
+            };
+            if !self.advance(&write).await? {
+                return Ok(RunEnd::LeaseLost);
+            }
+            if done {
+                return Ok(RunEnd::Complete);
+            }
+        }
+    }
+
+    /// Writes under the fence; false when the lease is another's.
+    async fn advance(&mut self, write: &Update) -> Result<bool, EngineError> {
+        let lease = keys::lease(self.runtime.flow.id());
+        let item = match self.engine.write(&lease, write).await? {
+            Written::Done { after, .. } => Some(after),
+            Written::Refused { current } => current,
+        };
+        let held = Lease::read(item.as_ref());
+        let moved = held.seq == self.holder.seq + 1 && held.fence == self.holder.fence;
+        self.holder.seq = held.seq;
+        self.holder.until = self.engine.now() + run::LEASE;
+        Ok(moved)
+    }
+
+    async fn must_stop(&self) -> Result<Option<RunEnd>, EngineError> {
+        let now = self.engine.now();
+        if now >= self.progress.started + self.runtime.flow.max_run() {
+            return Ok(Some(RunEnd::Cut));
+        }
+        if now + PAGE_TIME > self.deadline {
+            return Ok(Some(RunEnd::Continues));
+        }
+        let state = self.engine.flow_state(self.runtime.flow.id()).await?;
+        Ok(state.stops(Side::Source).map(|reason| RunEnd::Stopped { reason }))
+    }
+
+    async fn read_page(&self, checking: bool) -> Result<Result<Page, RunEnd>, EngineError> {
+        let request = PageRequest { since_us: self.progress.since_us, cursor: self.progress.cursor.clone() };
+        let mut wait = PAGE_RETRY_WAIT;
+        let mut tries = 0;
+        loop {
+            let mut session = self.engine.source_session(self.runtime, None, checking);
+            let page = self.runtime.source.page(&mut session, &request).await;
+            session.end().await;
+            let until = match page {
+                Ok(page) => return Ok(Ok(page)),
+                Err(CallError::Deferred { until, .. } | CallError::Throttled { until }) => until,
+                Err(CallError::Failed { reason, .. }) => {
+                    tries += 1;
+                    tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, page = self.progress.pages, reason, "page not read");
+                    if tries >= PAGE_TRIES {
+                        return Ok(Err(RunEnd::Interrupted { reason }));
+                    }
+                    wait *= 2;
+                    self.engine.now() + wait
+                }
+                Err(CallError::Blocked { reason }) => {
+                    self.engine.stop_flow(self.runtime, Side::Source, &reason).await;
+                    return Ok(Err(RunEnd::Stopped { reason }));
+                }
+                Err(error) => return Ok(Err(RunEnd::Interrupted { reason: error.to_string() })),
+            };
+            if until + PAGE_TIME > self.deadline || !self.holder.may_stage(until + PAGE_TIME) {
+                return Ok(Err(RunEnd::Interrupted { reason: "the source must wait longer than this run can".to_owned() }));
+            }
+            self.engine.ports.clock.wait_until(until).await;
+        }
+    }
+
+    /// An initial run learns which records stand in the target already.
+    async fn link_targets(&mut self) -> Result<Option<RunEnd>, EngineError> {
+        if self.progress.mode != Mode::Initial || !self.runtime.target.traits().listable {
+            return Ok(None);
+        }
+        let mut session = self.target_session();
+        let links = self.runtime.target.index(&mut session).await;
+        session.end().await;
+        match links {
+            Ok(links) => {
+                tracing::info!(flow = %self.runtime.flow.id(), run = %self.progress.run, found = links.len(), "records found in the target");
+                self.links = links;
+                Ok(None)
+            }
+            Err(CallError::Blocked { reason }) => {
+                self.engine.stop_flow(self.runtime, Side::Target, &reason).await;
+                Ok(Some(RunEnd::Stopped { reason }))
+            }
+            // Without the listing, records that stand in the target would be created again.
+            Err(error) => Ok(Some(RunEnd::Interrupted { reason: format!("the target could not be listed: {error}") })),
+        }
+    }
+
+    fn target_session(&self) -> Session<'_> {
+        let scope = Scope {
+            runtime: self.runtime,
+            side: Side::Target,
+            budget: target_budget(self.runtime, Tier::Batch),
+            breaker: self.runtime.target_breaker,
+            errors: self.runtime.target.errors(),
+            settle: Duration::ZERO,
+            key: None,
+            patience: self.engine.now() + run::STAGE_MARGIN,
+            claim_until: None,
+            checking: false,
+        };
+        Session::new(self.engine, scope, Vec::new())
+    }
+
+    /// Gives the lease up unless the run is complete or lost.
+    async fn close(&mut self, end: RunEnd) -> Result<RunEnd, EngineError> {
+        if matches!(end, RunEnd::Complete | RunEnd::LeaseLost) {
+            return Ok(end);
+        }
+        let write = run::yield_lease(&self.holder);
+        let kept = self.advance(&write).await?;
+        Ok(if kept { end } else { RunEnd::LeaseLost })
+    }
+}
+
+/// How long before the watermark a run starts to read: the window's own lookback, or the flow's.
+fn lookback(runtime: &FlowRuntime, window: Option<UnixMs>) -> Duration {
+    let schedule = runtime.flow.schedule();
+    window
+        .and_then(|window| schedule.latest_due(window).filter(|due| due.at == window))
+        .map_or(Duration::from_secs(runtime.flow.file().schedule.lookback_s.into()), |due| due.lookback)
+}
+
+fn not_begun(end: RunEnd, request: &RunRequest, now: UnixMs) -> RunReport {
+    tracing::info!(end = ?end, window = ?request.window, "no run");
+    RunReport { run: None, window: request.window, started: now, ended_at: now, end, pages: 0, counts: Counts::default() }
+}

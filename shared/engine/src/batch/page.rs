@@ -1,0 +1,149 @@
+//! One page: normalised, deduped, staged and queued.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tidegate_model::{
+    RecordKey, Tier,
+    item::{Condition, Update},
+};
+use tidegate_policy::{
+    flow::RowError,
+    keys,
+    register::{Register, ReviewCause, ReviewKind},
+    run::Counts,
+    stage::{Incoming, Origin},
+};
+
+use super::Running;
+use crate::{
+    EngineError,
+    staging::{Reader, StageResult, Staged, newest_of_each},
+    worker::chunks_of_messages,
+};
+
+/// Registers read in one call (the store's limit).
+const READ_AT_ONCE: usize = 100;
+/// Records staged side by side: enough to hide the table's latency.
+const STAGE_AT_ONCE: usize = 16;
+/// Largest rejected row that is kept for a person, in bytes.
+const MAX_KEPT_ROW_BYTES: usize = 10_240;
+
+impl Running<'_> {
+    /// Stages and queues the rows of a page. Nothing is counted before it is durable.
+    pub(super) async fn take_page(&mut self, rows: &[Value]) -> Result<(), EngineError> {
+        let mut counts = Counts { received: count(rows.len()), ..Counts::default() };
+        let (changes, newest_us) = self.normalise(rows, &mut counts).await?;
+        let (changes, superseded) = newest_of_each(changes);
+        counts.superseded += superseded;
+        let mut batch = Vec::new();
+        let mut real_time = Vec::new();
+        for chunk in changes.chunks(READ_AT_ONCE) {
+            for (key, result) in self.stage_chunk(chunk).await? {
+                tally(&mut counts, &result);
+                match result.message {
+                    Some(Tier::RealTime) => real_time.push(key),
+                    Some(Tier::Batch) => batch.push(key),
+                    None => {}
+                }
+            }
+        }
+        counts.queued = count(batch.len() + real_time.len());
+        self.queue(&real_time, Tier::RealTime).await?;
+        self.queue(&batch, Tier::Batch).await?;
+        debug_assert!(counts.add_up(), "OUT-1: {counts:?}");
+        self.progress.counts += counts;
+        self.progress.newest_us = self.progress.newest_us.max(newest_us);
+        Ok(())
+    }
+
+    /// Reads the rows; one that is no record is kept for a person, and the others go on.
+    async fn normalise(
+        &self,
+        rows: &[Value],
+        counts: &mut Counts,
+    ) -> Result<(Vec<(RecordKey, Incoming)>, Option<u64>), EngineError> {
+        let reader = Reader { origin: Origin::Batch, by: self.holder.token.to_string(), read: self.read };
+        let first = self.progress.counts.received;
+        let now = self.engine.now();
+        let mut changes = Vec::new();
+        let mut newest = None;
+        for (row, position) in rows.iter().zip(first..) {
+            match self.runtime.incoming(row, &reader, position, now) {
+                Ok((key, mut incoming, modified_us)) => {
+                    incoming.link = self.links.get(&key).cloned();
+                    newest = newest.max(modified_us);
+                    changes.push((key, incoming));
+                }
+                Err(error) => {
+                    counts.rejected += 1;
+                    self.reject(row, position, &error).await?;
+                }
+            }
+        }
+        Ok((changes, newest))
+    }
+
+    /// A row that is no record needs a person: it stands among the reviews, found again by the
+    /// same name when the same row comes again.
+    async fn reject(&self, row: &Value, position: u64, error: &RowError) -> Result<(), EngineError> {
+        let flow = self.runtime.flow.id();
+        let reason = crate::chain(error);
+        tracing::warn!(flow = %flow, run = %self.progress.run, row = position, reason, "row rejected");
+        let text = row.to_string();
+        let name = tidegate_model::Content::Record(std::iter::once(("row".to_owned(), row.clone())).collect()).hash();
+        let now = self.engine.now();
+        let cause = ReviewCause { kind: ReviewKind::Rejected, field: None, reason, since: now };
+        let kept = if text.len() > MAX_KEPT_ROW_BYTES { String::new() } else { text };
+        let write = Update::when(Condition::ALWAYS)
+            .set("rv", serde_json::to_string(&cause).unwrap_or_default())
+            .set("rvf", flow.as_str())
+            .change("rva", tidegate_model::item::Change::Default(now.0.into()))
+            .set("run", self.progress.run.as_str())
+            .set("row", i64::try_from(position).unwrap_or(i64::MAX))
+            .set("body", kept);
+        self.engine.write(&keys::orphan(flow, &name.0), &write).await?;
+        Ok(())
+    }
+
+    async fn stage_chunk(&self, chunk: &[(RecordKey, Incoming)]) -> Result<Vec<(RecordKey, StageResult)>, EngineError> {
+        let record_keys: Vec<RecordKey> = chunk.iter().map(|(key, _)| key.clone()).collect();
+        let seen = self.engine.registers(self.runtime, &record_keys).await?;
+        let work: Vec<(&(RecordKey, Incoming), Option<Register>)> = chunk.iter().zip(seen).collect();
+        let mut results = Vec::with_capacity(chunk.len());
+        for part in work.chunks(STAGE_AT_ONCE) {
+            let staged = join_all(part.iter().map(|((key, incoming), register)| async move {
+                let result = self.engine.stage(self.runtime, key, incoming, register.clone()).await?;
+                Ok::<_, EngineError>((key.clone(), result))
+            }));
+            for result in staged.await {
+                results.push(result?);
+            }
+        }
+        Ok(results)
+    }
+
+    async fn queue(&self, record_keys: &[RecordKey], tier: Tier) -> Result<(), EngineError> {
+        let messages = chunks_of_messages(self.runtime.flow.id(), record_keys, tier, self.engine.now());
+        if !messages.is_empty() {
+            self.engine.ports.queue.send(messages).await?;
+        }
+        Ok(())
+    }
+}
+
+fn tally(counts: &mut Counts, result: &StageResult) {
+    match result.staged {
+        Staged::New { tier } => {
+            counts.staged += 1;
+            counts.critical += u64::from(tier == Tier::RealTime);
+        }
+        Staged::InReview => counts.in_review += 1,
+        Staged::Unchanged => counts.unchanged += 1,
+        Staged::Superseded => counts.superseded += 1,
+    }
+    counts.linked += u64::from(result.linked);
+}
+
+fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,130 @@
+//! Taking permits (LIM-1 to LIM-4).
+
+use std::time::Duration;
+
+use rand::RngExt;
+use tidegate_model::{EndpointId, Tier, UnixMs, item::Item};
+use tidegate_policy::{
+    keys,
+    limiter::{self, Limit, Permit, Plan, Slots},
+};
+
+use crate::{
+    Engine,
+    ports::{StoreError, Written},
+};
+
+/// Tries after lost races; with 16 workers a grant loses about once.
+const GRANT_TRIES: u32 = 12;
+/// Waits after a lost race, at random between these, so that racers part.
+const RACE_WAIT_MS: std::ops::RangeInclusive<u64> = 5..=60;
+
+/// The budget of one tier of a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub endpoint: EndpointId,
+    pub tier: Tier,
+    pub limit: Limit,
+}
+
+/// What became of asking for permits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Permits {
+    /// These, by time, for whole groups in order.
+    Granted(Vec<Permit>),
+    /// Nothing before this moment.
+    NoneBefore(UnixMs),
+    /// Others wait already; take a turn.
+    OthersWait,
+}
+
+impl Engine {
+    /// Asks for permits for groups of calls, a `step` apart within a group. `had_turn`: this work
+    /// waited for its turn and does not queue again.
+    pub(crate) async fn permits(
+        &self,
+        budget: &Budget,
+        groups: &[u32],
+        step: Duration,
+        had_turn: bool,
+    ) -> Result<Permits, StoreError> {
+        let key = keys::slots(&budget.endpoint, budget.tier);
+        let mut item: Option<Item> = match self.remembered(&key) {
+            Some(item) => Some(item),
+            None => self.read(&key).await?,
+        };
+        let mut dice = self.dice();
+        let mut none_before = self.now();
+        for _ in 0..GRANT_TRIES {
+            let now = self.now();
+            let slots = Slots::read(item.as_ref(), budget.limit);
+            if !had_turn && slots.has_queue(now) {
+                return Ok(Permits::OthersWait);
+            }
+            let grant = match slots.plan(budget.limit, groups, step, now, &mut dice) {
+                Plan::Take(grant) => grant,
+                Plan::Wait(until) | Plan::DayUsedUp(until) => {
+                    self.remember(&key, item);
+                    return Ok(Permits::NoneBefore(until));
+                }
+            };
+            match self.write(&key, &grant.write).await? {
+                Written::Done { after, .. } => {
+                    self.remember(&key, Some(after));
+                    return Ok(Permits::Granted(grant.permits));
+                }
+                Written::Refused { current } if limiter::is_mine(current.as_ref(), &grant) => {
+                    self.remember(&key, current);
+                    return Ok(Permits::Granted(grant.permits));
+                }
+                Written::Refused { current } => {
+                    none_before = Slots::read(current.as_ref(), budget.limit).next_free(budget.limit);
+                    item = current;
+                    let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
+                    self.ports.clock.wait_until(self.now() + wait).await;
+                }
+            }
+        }
+        Ok(Permits::NoneBefore(none_before.max(self.now())))
+    }
+
+    /// Takes a turn for so many calls and says when to come back.
+    pub(crate) async fn turn(&self, budget: &Budget, calls: u32) -> Result<UnixMs, StoreError> {
+        let key = keys::slots(&budget.endpoint, budget.tier);
+        let mut item = match self.remembered(&key) {
+            Some(item) => Some(item),
+            None => self.read(&key).await?,
+        };
+        let mut dice = self.dice();
+        let mut begin = self.now();
+        for _ in 0..GRANT_TRIES {
+            let slots = Slots::read(item.as_ref(), budget.limit);
+            let (at, write) = slots.take_turn(budget.limit, calls.max(1), self.now());
+            begin = at;
+            match self.write(&key, &write).await? {
+                Written::Done { after, .. } => {
+                    self.remember(&key, Some(after));
+                    break;
+                }
+                Written::Refused { current } => {
+                    item = current;
+                    let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
+                    self.ports.clock.wait_until(self.now() + wait).await;
+                }
+            }
+        }
+        Ok(begin - limiter::EARLY)
+    }
+
+    /// Gives permits back whose calls were not sent. A failure costs an idle slot and nothing else.
+    pub(crate) async fn give_back(&self, budget: &Budget, permits: &[Permit]) {
+        let key = keys::slots(&budget.endpoint, budget.tier);
+        for permit in permits {
+            match self.write(&key, &limiter::give_back(*permit)).await {
+                Ok(Written::Done { after, .. }) => self.remember(&key, Some(after)),
+                Ok(Written::Refused { current }) => self.remember(&key, current),
+                Err(error) => tracing::debug!(error = %crate::chain(&error), "a permit was not given back"),
+            }
+        }
+    }
+}

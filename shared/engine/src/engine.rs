@@ -1,0 +1,174 @@
+//! The engine: the ports, the flows, and what every use case needs of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rand::{SeedableRng, rngs::SmallRng};
+use tidegate_model::{
+    ClaimToken, FlowId, UnixMs,
+    flow::SourceSpec,
+    item::{Item, ItemKey, Update},
+};
+use tidegate_policy::{breaker, flow::Flow, flow_state::FlowState, keys};
+
+use crate::{
+    Event,
+    ports::{Chance, Clock, Events, Http, Mailer, PortError, Queue, Secrets, Source, Store, StoreError, Target, Written},
+};
+
+/// The world, as the engine reaches it.
+#[derive(Clone)]
+pub struct Ports {
+    /// The table.
+    pub store: Arc<dyn Store>,
+    /// The work queues.
+    pub queue: Arc<dyn Queue>,
+    /// The event bus.
+    pub events: Arc<dyn Events>,
+    /// Mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
+    /// Other systems.
+    pub http: Arc<dyn Http>,
+    /// Secrets.
+    pub secrets: Arc<dyn Secrets>,
+}
+
+/// A flow with its connectors.
+pub struct FlowRuntime {
+    /// The flow.
+    pub flow: Flow,
+    /// Where its records come from.
+    pub source: Arc<dyn Source>,
+    /// Where they go.
+    pub target: Arc<dyn Target>,
+    /// When calls to the source pause.
+    pub source_breaker: breaker::Settings,
+    /// When calls to the target pause.
+    pub target_breaker: breaker::Settings,
+}
+
+impl FlowRuntime {
+    /// Joins a flow and its connectors.
+    pub fn new(flow: Flow, source: Arc<dyn Source>, target: Arc<dyn Target>) -> Self {
+        let SourceSpec::Rest(rest) = &flow.file().source;
+        let source_breaker = breaker::Settings::from(&rest.breaker);
+        let target_breaker = breaker::Settings::from(flow.file().target.breaker());
+        Self { flow, source, target, source_breaker, target_breaker }
+    }
+}
+
+/// A flow that is not loaded here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no flow {0}")]
+pub struct UnknownFlow(pub FlowId);
+
+/// Why a use case could not be carried out; nothing is lost by it.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The flow is not loaded here.
+    #[error(transparent)]
+    UnknownFlow(#[from] UnknownFlow),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A queue, the bus or the mailer failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// An item in the table can not be read.
+    #[error(transparent)]
+    Corrupt(#[from] tidegate_policy::register::CorruptRegister),
+}
+
+/// All use cases of Tidegate over one set of ports and flows.
+pub struct Engine {
+    pub(crate) ports: Ports,
+    flows: BTreeMap<FlowId, Arc<FlowRuntime>>,
+    /// The last item of each budget: while it shows nothing free, nothing is written.
+    pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
+}
+
+impl Engine {
+    /// An engine for these flows.
+    pub fn new(ports: Ports, flows: Vec<FlowRuntime>) -> Self {
+        let flows = flows.into_iter().map(|runtime| (runtime.flow.id().clone(), Arc::new(runtime))).collect();
+        Self { ports, flows, seen_slots: Mutex::default() }
+    }
+
+    /// The flows, by name.
+    pub fn flows(&self) -> impl Iterator<Item = &Arc<FlowRuntime>> {
+        self.flows.values()
+    }
+
+    /// One flow.
+    pub fn flow(&self, id: &FlowId) -> Result<&Arc<FlowRuntime>, UnknownFlow> {
+        self.flows.get(id).ok_or_else(|| UnknownFlow(id.clone()))
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> UnixMs {
+        self.ports.clock.now()
+    }
+
+    /// A token that nobody else has.
+    pub(crate) fn token(&self) -> ClaimToken {
+        let text = format!("{:016x}{:016x}", self.ports.chance.next(), self.ports.chance.next());
+        #[allow(clippy::expect_used, reason = "32 hex digits always are a token")]
+        ClaimToken::try_new(text).expect("32 hex digits are a token")
+    }
+
+    /// A source of chance for one decision.
+    pub(crate) fn dice(&self) -> SmallRng {
+        SmallRng::seed_from_u64(self.ports.chance.next())
+    }
+
+    pub(crate) async fn write(&self, key: &ItemKey, update: &Update) -> Result<Written, StoreError> {
+        self.ports.store.update(key, update).await
+    }
+
+    pub(crate) async fn read(&self, key: &ItemKey) -> Result<Option<Item>, StoreError> {
+        let mut items = self.ports.store.get(std::slice::from_ref(key)).await?;
+        Ok(items.pop().flatten())
+    }
+
+    /// What stops a flow at present.
+    pub async fn flow_state(&self, flow: &FlowId) -> Result<FlowState, StoreError> {
+        Ok(FlowState::read(self.read(&keys::flow_state(flow)).await?.as_ref()))
+    }
+
+    /// Publishes an event that others only want to know of: its loss harms no record.
+    pub(crate) async fn tell(&self, event: Event) {
+        if let Err(error) = self.ports.events.emit(&event).await {
+            tracing::warn!(error = %chain(&error), "an event was not published");
+        }
+    }
+
+    pub(crate) fn remembered(&self, key: &ItemKey) -> Option<Item> {
+        self.seen_slots.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(crate) fn remember(&self, key: &ItemKey, item: Option<Item>) {
+        let mut seen = self.seen_slots.lock().unwrap_or_else(PoisonError::into_inner);
+        match item {
+            Some(item) => seen.insert(key.clone(), item),
+            None => seen.remove(key),
+        };
+    }
+}
+
+/// An error with its causes, in one line: logged once, where it is handled.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

@@ -1,0 +1,146 @@
+//! Reading one record from its source and staging it: for hints and force syncs.
+
+use std::time::Duration;
+
+use tidegate_model::{Content, Fetch, RecordKey, SourceVersion, Tier, Version, flow::{SourceSpec, VersionSpec}};
+use tidegate_policy::{
+    flow_state::{FlowState, Side},
+    keys,
+    limiter::{HORIZON, Limit},
+    run::{self, Lease},
+    stage::Origin,
+};
+
+use crate::{
+    Engine, EngineError, FlowRuntime,
+    apply::Verdict,
+    budget::Budget,
+    ports::{CallError, Written},
+    session::{Scope, Session},
+    staging::Reader,
+};
+
+/// How long a read may wait for a permit of its source within a function.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait after a read that failed. The record itself has made no attempt.
+const AFTER_FAILED_READ: Duration = Duration::from_secs(60);
+
+/// The budget of a flow's source. All its work shares one.
+pub(crate) fn source_budget(runtime: &FlowRuntime) -> Budget {
+    let SourceSpec::Rest(rest) = &runtime.flow.file().source;
+    Budget { endpoint: rest.name.clone(), tier: Tier::Batch, limit: Limit::of_source(rest.limit) }
+}
+
+impl Engine {
+    /// A session for reads of a flow's source.
+    pub(crate) fn source_session<'a>(&'a self, runtime: &'a FlowRuntime, key: Option<&'a RecordKey>, checking: bool) -> Session<'a> {
+        let SourceSpec::Rest(rest) = &runtime.flow.file().source;
+        let scope = Scope {
+            runtime,
+            side: Side::Source,
+            budget: source_budget(runtime),
+            breaker: runtime.source_breaker,
+            errors: &rest.errors,
+            settle: Duration::ZERO,
+            key,
+            patience: self.now() + READ_PATIENCE.max(HORIZON),
+            claim_until: None,
+            checking,
+        };
+        Session::new(self, scope, Vec::new())
+    }
+
+    /// Reads a record and stages it. `Some`: it could not be read now.
+    pub(crate) async fn fetch(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        why: Fetch,
+        state: &FlowState,
+    ) -> Result<Option<Verdict>, EngineError> {
+        let lease = keys::lease(runtime.flow.id());
+        let ordered_by_lease = matches!(runtime.flow.file().record.version, VersionSpec::Read);
+        let token = self.token();
+        let written = if ordered_by_lease {
+            self.write(&lease, &run::take_for_fetch(&token, self.now())).await?
+        } else {
+            self.write(&lease, &run::take_read_number()).await?
+        };
+        let lease_item = match written {
+            Written::Done { after, .. } => Lease::read(Some(&after)),
+            Written::Refused { current } => {
+                let until = Lease::read(current.as_ref()).held_until(self.now()).unwrap_or(self.now() + READ_PATIENCE);
+                return Ok(Some(Verdict::Defer { until, why: "a run is reading the source" }));
+            }
+        };
+        let reader = Reader {
+            origin: match why {
+                Fetch::Forced => Origin::ForceSync,
+                Fetch::Hint => Origin::Push,
+            },
+            by: token.to_string(),
+            read: u64::try_from(lease_item.reads).unwrap_or(0),
+        };
+        let mut session = self.source_session(runtime, Some(key), state.checking);
+        let row = runtime.source.fetch(&mut session, key).await;
+        session.end().await;
+        let result = match row {
+            Ok(row) => self.stage_fetched(runtime, key, row, &reader).await,
+            Err(error) => Ok(Some(self.read_failed(runtime, error).await)),
+        };
+        if ordered_by_lease {
+            self.write(&lease, &run::release_fetch(&token)).await?;
+        }
+        result
+    }
+
+    async fn stage_fetched(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        row: Option<serde_json::Value>,
+        reader: &Reader,
+    ) -> Result<Option<Verdict>, EngineError> {
+        let now = self.now();
+        let seen = self.registers(runtime, std::slice::from_ref(key)).await?.pop().flatten();
+        let incoming = match row {
+            Some(row) => match runtime.incoming(&row, reader, 0, now) {
+                Ok((found, incoming, _)) if found == *key => incoming,
+                Ok(_) => return Ok(Some(self.bad_row(runtime, key, "the source answered with another record"))),
+                Err(error) => return Ok(Some(self.bad_row(runtime, key, &crate::chain(&error)))),
+            },
+            None => {
+                // A deletion has no version of its own: it follows the newest that was seen.
+                let source = seen.as_ref().map_or(SourceVersion(0), |register| register.desired.version.source);
+                let version = Version { source, revision: runtime.flow.revision(), read: reader.read };
+                runtime.change(key, version, Content::Deleted, reader, now)
+            }
+        };
+        let result = self.stage(runtime, key, &incoming, seen).await?;
+        tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = ?result.staged, "fetched");
+        Ok(None)
+    }
+
+    fn bad_row(&self, runtime: &FlowRuntime, key: &RecordKey, reason: &str) -> Verdict {
+        tracing::error!(flow = %runtime.flow.id(), key = key.as_str(), reason, "the fetched row was rejected");
+        Verdict::Nothing("the fetched row was rejected")
+    }
+
+    /// A failed read is not an attempt of the record: nothing was sent to the target.
+    pub(crate) async fn read_failed(&self, runtime: &FlowRuntime, error: CallError) -> Verdict {
+        match error {
+            CallError::Deferred { until, why } => Verdict::Defer { until, why },
+            CallError::Throttled { until } => Verdict::Defer { until, why: "the source asked to wait" },
+            CallError::Blocked { reason } => {
+                self.stop_flow(runtime, Side::Source, &reason).await;
+                Verdict::Defer { until: self.now() + AFTER_FAILED_READ, why: "the source is blocked" }
+            }
+            CallError::Refused { reason, .. } | CallError::Failed { reason, .. } => {
+                tracing::warn!(flow = %runtime.flow.id(), reason, "a record could not be read");
+                Verdict::Defer { until: self.now() + AFTER_FAILED_READ, why: "the source could not be read" }
+            }
+            CallError::Lapsed => Verdict::Leave("the lease ended".to_owned()),
+            CallError::Store(why) => Verdict::Leave(why),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Staging: the one way in which a change enters (REG-1).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tidegate_model::{
+    Content, RecordKey, SourceVersion, Tier, UnixMs, Version,
+    flow::Deletion,
+    item::Item,
+};
+use tidegate_policy::{
+    flow::RowError,
+    keys,
+    register::{self, CorruptRegister, Register, ReviewCause, ReviewKind},
+    stage::{self, Incoming, NoChange, Origin, StagePlan},
+};
+
+use crate::{Engine, EngineError, FlowRuntime, ports::Written};
+
+/// Tries after lost races with other stagers of the same record.
+const STAGE_TRIES: u32 = 8;
+/// Low bits of a version that count rows within a read, for sources without versions.
+const POSITION_BITS: u32 = 24;
+
+/// Who reads, for versions and for the tier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reader {
+    pub origin: Origin,
+    /// Token of this stager.
+    pub by: String,
+    /// Fencing number of the read; zero for a pushed payload.
+    pub read: u64,
+}
+
+/// What became of one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staged {
+    /// New content, or a moved version of a record that is dirty or clean.
+    New {
+        /// Its tier.
+        tier: Tier,
+    },
+    /// New content that a person must look at.
+    InReview,
+    /// The register held the same.
+    Unchanged,
+    /// The register held something newer.
+    Superseded,
+}
+
+/// What a stage did, and whether the record needs a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StageResult {
+    pub staged: Staged,
+    /// The queue in which it is to be queued, if it is.
+    pub message: Option<Tier>,
+    /// It was linked to a record of the target.
+    pub linked: bool,
+}
+
+impl FlowRuntime {
+    /// The version of a row.
+    pub(crate) fn version(&self, source: Option<SourceVersion>, read: u64, position: u64) -> Version {
+        let by_read = SourceVersion((read << POSITION_BITS) | (position & ((1 << POSITION_BITS) - 1)));
+        Version { source: source.unwrap_or(by_read), revision: self.flow.revision(), read }
+    }
+
+    /// Why a content needs a person before any call, if so (R7).
+    fn fault(&self, key: &RecordKey, content: &Content, now: UnixMs) -> Option<ReviewCause> {
+        match content {
+            Content::Deleted if self.flow.deletion() == Deletion::Review => Some(ReviewCause {
+                kind: ReviewKind::DeletedAtSource,
+                field: None,
+                reason: "it was deleted at the source".to_owned(),
+                since: now,
+            }),
+            Content::Deleted => None,
+            Content::Record(fields) => self.invalid(key, fields, now),
+        }
+    }
+
+    /// What schema or target have against the fields, told without a call.
+    pub(crate) fn invalid(&self, key: &RecordKey, fields: &tidegate_model::Fields, now: UnixMs) -> Option<ReviewCause> {
+        let faults = self.flow.validate(fields);
+        for fault in &faults {
+            tracing::warn!(flow = %self.flow.id(), key = key.as_str(), field = fault.field, reason = fault.reason, "invalid");
+        }
+        let more = faults.len().saturating_sub(1);
+        let (field, reason) = match faults.into_iter().next() {
+            Some(first) if more > 0 => {
+                let reason = format!("{} {} (and {more} more)", first.field, first.reason);
+                (Some(first.field), reason)
+            }
+            Some(first) => {
+                let reason = format!("{} {}", first.field, first.reason);
+                (Some(first.field), reason)
+            }
+            None => self.target.reject(key, fields)?,
+        };
+        Some(ReviewCause { kind: ReviewKind::Invalid, field, reason, since: now })
+    }
+
+    /// Reads a row: its change, or why it is none.
+    pub(crate) fn incoming(
+        &self,
+        row: &Value,
+        reader: &Reader,
+        position: u64,
+        now: UnixMs,
+    ) -> Result<(RecordKey, Incoming, Option<u64>), RowError> {
+        let normal = self.flow.normalise(row)?;
+        let version = self.version(normal.source_version, reader.read, position);
+        let incoming = self.change(&normal.key, version, normal.content, reader, now);
+        Ok((normal.key, incoming, normal.modified_us))
+    }
+
+    /// A change of known content.
+    pub(crate) fn change(
+        &self,
+        key: &RecordKey,
+        version: Version,
+        content: Content,
+        reader: &Reader,
+        now: UnixMs,
+    ) -> Incoming {
+        let review = self.fault(key, &content, now).map(|cause| (self.flow.id().clone(), cause));
+        let search = content.fields().and_then(|fields| self.target.search_value(key, fields));
+        let next_window = self.flow.schedule().next_after(now).map_or(now, |due| due.at);
+        Incoming { version, content, origin: reader.origin, by: reader.by.clone(), search, link: None, review, next_window }
+    }
+}
+
+impl Engine {
+    /// Reads registers, in the order of the keys.
+    pub(crate) async fn registers(
+        &self,
+        runtime: &FlowRuntime,
+        record_keys: &[RecordKey],
+    ) -> Result<Vec<Option<Register>>, EngineError> {
+        let ids: Vec<_> = record_keys.iter().map(|key| keys::register(runtime.flow.id(), key)).collect();
+        let items = self.ports.store.get(&ids).await?;
+        let read = |item: Option<Item>| item.as_ref().map_or(Ok(None), Register::read);
+        Ok(items.into_iter().map(read).collect::<Result<_, CorruptRegister>>()?)
+    }
+
+    /// Stages one change. `seen` is the register as last read.
+    pub(crate) async fn stage(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        incoming: &Incoming,
+        mut seen: Option<Register>,
+    ) -> Result<StageResult, EngineError> {
+        let id = keys::register(runtime.flow.id(), key);
+        for _ in 0..STAGE_TRIES {
+            let critical = critical_changes(runtime, seen.as_ref(), incoming);
+            let now = self.now();
+            let (write, planned) = match stage::plan(seen.as_ref(), incoming, &critical) {
+                StagePlan::Nothing(_) if seen.is_none() => return Ok(nothing(NoChange::Unchanged, None)),
+                StagePlan::Nothing(why) => return Ok(nothing(why, seen.as_ref())),
+                StagePlan::Move => {
+                    (register::move_version(incoming.version, &incoming.content.hash(), &incoming.by), None)
+                }
+                // A deletion of what was never seen has nothing to do.
+                StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
+                    return Ok(nothing(NoChange::Unchanged, None));
+                }
+                StagePlan::New(plan) => (register::stage(&plan, now), Some(plan)),
+            };
+            match self.write(&id, &write).await? {
+                Written::Done { before, .. } => {
+                    let before = before.as_ref().map_or(Ok(None), Register::read)?;
+                    let Some(plan) = planned else { return Ok(nothing(NoChange::Unchanged, before.as_ref())) };
+                    if plan.review.is_some() {
+                        return Ok(StageResult { staged: Staged::InReview, message: None, linked: false });
+                    }
+                    let tier = self.settle_tier(runtime, key, incoming, &plan, seen.as_ref(), before.as_ref()).await?;
+                    let message = plan.due.is_none() || tier == Tier::RealTime;
+                    let linked = plan.link.is_some() && before.as_ref().is_none_or(|old| old.target_id.is_none());
+                    return Ok(StageResult { staged: Staged::New { tier }, message: message.then_some(tier), linked });
+                }
+                Written::Refused { current } => {
+                    seen = current.as_ref().map_or(Ok(None), Register::read)?;
+                    // The answer of an earlier try was lost: it was my own write.
+                    if let Some(own) = seen.as_ref().filter(|register| {
+                        register.desired.version == incoming.version && register.desired.staged_by == incoming.by
+                    }) {
+                        let tier = own.tier;
+                        let staged = if own.review.is_some() { Staged::InReview } else { Staged::New { tier } };
+                        let message = (stage::needs_message(own) && own.due.is_none()).then_some(tier);
+                        return Ok(StageResult { staged, message, linked: false });
+                    }
+                }
+            }
+        }
+        Err(EngineError::Store(crate::ports::StoreError {
+            operation: format!("stage {} {key}", runtime.flow.id()),
+            source: "others kept staging it".into(),
+        }))
+    }
+
+    /// Another stage may have come between the read and the write; the write's own answer decides.
+    async fn settle_tier(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        incoming: &Incoming,
+        plan: &register::Stage,
+        seen: Option<&Register>,
+        before: Option<&Register>,
+    ) -> Result<Tier, EngineError> {
+        if seen.map(|old| old.desired.version) == before.map(|old| old.desired.version) {
+            return Ok(plan.tier);
+        }
+        let critical = critical_changes(runtime, before, incoming);
+        let (tier, reason) = stage::tier_of(before, incoming, &critical);
+        if tier > plan.tier {
+            let write = register::set_tier(incoming.version, tier, &reason);
+            self.write(&keys::register(runtime.flow.id(), key), &write).await?;
+        }
+        Ok(tier.max(plan.tier))
+    }
+}
+
+/// Names of critical fields that change value. A record that was deleted has no fields.
+fn critical_changes(runtime: &FlowRuntime, seen: Option<&Register>, incoming: &Incoming) -> Vec<String> {
+    let Some(new) = incoming.content.fields() else { return Vec::new() };
+    let old = seen.and_then(|register| register.desired.content.fields());
+    runtime.flow.critical_changes(old, new)
+}
+
+/// Nothing was written, or the version only; rule 1: a dirty record is queued all the same.
+fn nothing(why: NoChange, seen: Option<&Register>) -> StageResult {
+    let staged = match why {
+        NoChange::Unchanged => Staged::Unchanged,
+        NoChange::Superseded => Staged::Superseded,
+    };
+    StageResult { staged, message: seen.filter(|old| stage::needs_message(old)).map(|old| old.tier), linked: false }
+}
+
+/// One change for each key of a page: the newest. The others are superseded.
+pub(crate) fn newest_of_each(
+    rows: Vec<(RecordKey, Incoming)>,
+) -> (Vec<(RecordKey, Incoming)>, u64) {
+    let total = rows.len();
+    let mut newest: BTreeMap<RecordKey, Incoming> = BTreeMap::new();
+    for (key, incoming) in rows {
+        match newest.get(&key) {
+            Some(kept) if kept.version > incoming.version => {}
+            _ => {
+                newest.insert(key, incoming);
+            }
+        }
+    }
+    let superseded = total.saturating_sub(newest.len());
+    (newest.into_iter().collect(), u64::try_from(superseded).unwrap_or(0))
+}

@@ -1,0 +1,225 @@
+//! The worker: takes messages, applies their records, and settles each key by itself.
+//!
+//! A pack is only for the first try: keys that are not done leave it as messages of their own,
+//! sent before the pack is deleted (PROTOCOL rule 6). A deferral is a delayed copy, so that it
+//! costs no receive; a failure of a single message waits by changed visibility.
+
+mod settle;
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tidegate_model::{Fetch, Message, RecordKey, Tier, UnixMs};
+use tidegate_policy::{
+    breaker::{Breaker, Gate},
+    flow_state::{FlowState, Side},
+    keys,
+    limiter::{Limit, Permit},
+    plan,
+    register::Register,
+};
+
+use crate::{
+    Engine, EngineError, FlowRuntime,
+    apply::{Job, Verdict, not_claimable},
+    budget::{Budget, Permits},
+    ports::Receipt,
+    session::STEP,
+};
+pub(crate) use settle::chunks_of_messages;
+
+/// A message that is early by less than this is worked on at once.
+const EARLY_ENOUGH: Duration = Duration::from_millis(250);
+/// How long a fetch waits while its flow is stopped; the hint must not be lost.
+const FETCH_WHILE_STOPPED: Duration = Duration::from_secs(900);
+/// How long a message waits that came while another makes the probe.
+const AFTER_PROBE: Duration = Duration::from_secs(5);
+
+/// A message as the queue delivered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The message.
+    pub message: Message,
+    /// Its handle.
+    pub receipt: Receipt,
+}
+
+/// What the host does with a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Delete it: everything that follows from it is durable.
+    Delete,
+    /// Leave it: it comes back by its visibility.
+    Keep,
+}
+
+/// The verdicts of a message's keys, and whether its work has had its turn.
+struct Settled {
+    verdicts: Vec<(RecordKey, Verdict)>,
+    had_turn: bool,
+    /// The source still has to be read.
+    fetch: Option<Fetch>,
+}
+
+impl Engine {
+    /// Handles deliveries side by side; one's failure does not touch another.
+    pub async fn work(&self, deliveries: &[Delivery]) -> Vec<Disposition> {
+        join_all(deliveries.iter().map(|delivery| self.work_one(delivery))).await
+    }
+
+    async fn work_one(&self, delivery: &Delivery) -> Disposition {
+        let message = &delivery.message;
+        let now = self.now();
+        if let Some(not_before) = message.not_before.filter(|moment| *moment > now + EARLY_ENOUGH) {
+            return self.delay_again(delivery, not_before).await;
+        }
+        match self.verdicts(message).await {
+            Ok(settled) => self.settle(delivery, settled).await,
+            Err(error) => {
+                tracing::error!(flow = %message.flow, keys = message.keys.len(), error = %crate::chain(&error), "message left");
+                Disposition::Keep
+            }
+        }
+    }
+
+    async fn verdicts(&self, message: &Message) -> Result<Settled, EngineError> {
+        let runtime = self.flow(&message.flow)?;
+        let state = self.flow_state(&message.flow).await?;
+        if let Some(settled) = self.stopped(message, &state) {
+            return Ok(settled);
+        }
+        if let Some(why) = message.fetch {
+            for key in &message.keys {
+                if let Some(verdict) = self.fetch(runtime, key, why, &state).await? {
+                    return Ok(one_for_all(message, &verdict));
+                }
+            }
+        }
+        let registers = self.registers(runtime, &message.keys).await?;
+        let mut verdicts = Vec::new();
+        let mut todo = Vec::new();
+        let now = self.now();
+        for (key, register) in message.keys.iter().zip(registers) {
+            match register {
+                None => verdicts.push((key.clone(), Verdict::Nothing("no register"))),
+                Some(register) if !register.is_dirty() || register.review.is_some() || register.claimable_at() > now => {
+                    verdicts.push((key.clone(), not_claimable(&register)));
+                }
+                Some(register) if message.fetch == Some(Fetch::Hint) && register.tier == Tier::Batch => {
+                    verdicts.push((key.clone(), Verdict::Nothing("not critical, it waits for the next window")));
+                }
+                Some(register) => todo.push((key, register)),
+            }
+        }
+        let had_turn = self.work_keys(message, runtime, todo, &state, &mut verdicts).await?;
+        Ok(Settled { verdicts, had_turn, fetch: None })
+    }
+
+    /// A stopped flow makes no calls; its records are found again when it goes on.
+    fn stopped(&self, message: &Message, state: &FlowState) -> Option<Settled> {
+        let source_stopped = message.fetch.and_then(|_| state.stops(Side::Source));
+        let why = source_stopped.or_else(|| state.stops(Side::Target))?;
+        tracing::info!(flow = %message.flow, keys = message.keys.len(), reason = why, "parked");
+        let verdict = if message.fetch.is_some() {
+            Verdict::Defer { until: self.now() + FETCH_WHILE_STOPPED, why: "the flow is stopped" }
+        } else {
+            Verdict::Parked
+        };
+        Some(one_for_all(message, &verdict))
+    }
+
+    /// Works on keys that have something to do; returns whether what is left has had its turn.
+    async fn work_keys(
+        &self,
+        message: &Message,
+        runtime: &FlowRuntime,
+        mut todo: Vec<(&RecordKey, Register)>,
+        state: &FlowState,
+        verdicts: &mut Vec<(RecordKey, Verdict)>,
+    ) -> Result<bool, EngineError> {
+        let budget = target_budget(runtime, message.tier);
+        self.look_at_breaker(&budget, &mut todo, verdicts).await?;
+        if todo.is_empty() {
+            return Ok(message.had_turn);
+        }
+        let traits = runtime.target.traits();
+        let groups: Vec<u32> = todo.iter().map(|(_, register)| plan::calls_of(register, traits)).collect();
+        let (mut permits, rest_at, had_turn) = self.permits_or_turn(&budget, &groups, message.had_turn).await?;
+        let mut jobs = Vec::new();
+        for ((key, _), calls) in todo.into_iter().zip(groups) {
+            let calls = usize::try_from(calls).unwrap_or(usize::MAX);
+            if calls > permits.len() {
+                verdicts.push((key.clone(), Verdict::Defer { until: rest_at, why: "no permit" }));
+                continue;
+            }
+            let mine = permits.drain(..calls).collect();
+            jobs.push(Job { runtime, key, budget: &budget, permits: mine, checking: state.checking });
+        }
+        let keys: Vec<&RecordKey> = jobs.iter().map(|job| job.key).collect();
+        let done = join_all(jobs.into_iter().map(|job| self.apply(job))).await;
+        verdicts.extend(keys.into_iter().cloned().zip(done));
+        Ok(had_turn)
+    }
+
+    /// While the breaker is open nothing is claimed; half-open, one key goes and the others wait.
+    async fn look_at_breaker(
+        &self,
+        budget: &Budget,
+        todo: &mut Vec<(&RecordKey, Register)>,
+        verdicts: &mut Vec<(RecordKey, Verdict)>,
+    ) -> Result<(), EngineError> {
+        let now = self.now();
+        let breaker = Breaker::read(self.read(&keys::breaker(&budget.endpoint)).await?.as_ref());
+        let (keep, until, why) = match breaker.gate(now) {
+            Gate::Closed { .. } => return Ok(()),
+            Gate::HalfOpen => (1, now + AFTER_PROBE, "another makes the probe"),
+            Gate::Probing { until } => (0, until.min(now + AFTER_PROBE), "another makes the probe"),
+            Gate::Open { until } => (0, until, "the breaker is open"),
+            Gate::Held { until } => (0, until, "the provider asked to wait"),
+        };
+        let keep = keep.min(todo.len());
+        for (key, _) in todo.drain(keep..) {
+            verdicts.push((key.clone(), Verdict::Defer { until, why }));
+        }
+        Ok(())
+    }
+
+    /// Permits for the first groups, when the others come back, and whether they then have had
+    /// their turn (LIM-4).
+    async fn permits_or_turn(
+        &self,
+        budget: &Budget,
+        groups: &[u32],
+        had_turn: bool,
+    ) -> Result<(Vec<Permit>, UnixMs, bool), EngineError> {
+        match self.permits(budget, groups, STEP, had_turn).await? {
+            Permits::Granted(permits) => {
+                let granted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
+                let left = groups.iter().sum::<u32>().saturating_sub(granted);
+                if left == 0 {
+                    return Ok((permits, self.now(), true));
+                }
+                let at = self.turn(budget, left).await?;
+                Ok((permits, at, true))
+            }
+            Permits::OthersWait | Permits::NoneBefore(_) => {
+                let at = self.turn(budget, groups.iter().sum()).await?;
+                Ok((Vec::new(), at, true))
+            }
+        }
+    }
+}
+
+/// The budget of a tier of a flow's target.
+pub(crate) fn target_budget(runtime: &FlowRuntime, tier: Tier) -> Budget {
+    let target = &runtime.flow.file().target;
+    Budget { endpoint: target.name().clone(), tier, limit: Limit::of_target(target.limits(), tier) }
+}
+
+fn one_for_all(message: &Message, verdict: &Verdict) -> Settled {
+    Settled {
+        verdicts: message.keys.iter().map(|key| (key.clone(), verdict.clone())).collect(),
+        had_turn: message.had_turn,
+        fetch: message.fetch,
+    }
+}

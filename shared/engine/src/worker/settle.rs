@@ -1,0 +1,128 @@
+//! What follows from the verdicts of a message's keys.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tidegate_model::{FlowId, MAX_PACK_KEYS, Message, RecordKey, Tier, UnixMs};
+
+use super::{Delivery, Disposition, Settled};
+use crate::{
+    Engine,
+    apply::Verdict,
+    ports::{MAX_DELAY, Outgoing},
+};
+
+/// Keys of a pack whose handling broke off come back after this: a claim that lapsed ends meanwhile.
+const LEFT_WAIT: Duration = Duration::from_secs(45);
+/// Deferrals within so much of each other share a message.
+const SAME_TIME_MS: i64 = 1_000;
+
+impl Engine {
+    pub(super) async fn settle(&self, delivery: &Delivery, settled: Settled) -> Disposition {
+        let message = &delivery.message;
+        let single = message.keys.len() == 1;
+        let now = self.now();
+        let mut outgoing = Vec::new();
+        let mut rest = message.clone();
+        rest.had_turn = settled.had_turn;
+        rest.fetch = settled.fetch;
+        let mut deferred: BTreeMap<i64, Vec<RecordKey>> = BTreeMap::new();
+        for (key, verdict) in settled.verdicts {
+            log_verdict(message, &key, &verdict);
+            match verdict {
+                Verdict::Applied | Verdict::Nothing(_) | Verdict::Review(_) | Verdict::Parked => {}
+                Verdict::Defer { until, .. } => {
+                    let slot = until.0.max(now.0).div_euclid(SAME_TIME_MS);
+                    deferred.entry(slot).or_default().push(key);
+                }
+                Verdict::Retry { after, .. } if single => return self.hold(delivery, after).await,
+                Verdict::Leave(_) if single => return Disposition::Keep,
+                Verdict::Retry { after, .. } => outgoing.push(self.own_message(&rest, key, after)),
+                Verdict::Leave(_) => outgoing.push(self.own_message(&rest, key, LEFT_WAIT)),
+            }
+        }
+        for (slot, keys) in deferred {
+            let until = UnixMs((slot + 1) * SAME_TIME_MS - 1);
+            outgoing.push(delayed(with_keys(&rest, keys), until, now));
+        }
+        self.send_then(outgoing, message).await
+    }
+
+    /// It came before its time: a queue delays by 15 minutes at most, so long waits go in hops.
+    pub(super) async fn delay_again(&self, delivery: &Delivery, not_before: UnixMs) -> Disposition {
+        let copy = delayed(delivery.message.clone(), not_before, self.now());
+        self.send_then(vec![copy], &delivery.message).await
+    }
+
+    /// Sends before the delivery is deleted: a crash between the two makes a duplicate, never a gap.
+    async fn send_then(&self, outgoing: Vec<Outgoing>, message: &Message) -> Disposition {
+        if outgoing.is_empty() {
+            return Disposition::Delete;
+        }
+        match self.ports.queue.send(outgoing).await {
+            Ok(()) => Disposition::Delete,
+            Err(error) => {
+                tracing::error!(flow = %message.flow, error = %crate::chain(&error), "copies were not sent, the message stays");
+                Disposition::Keep
+            }
+        }
+    }
+
+    async fn hold(&self, delivery: &Delivery, after: Duration) -> Disposition {
+        if let Err(error) = self.ports.queue.hold(&delivery.receipt, after).await {
+            // It comes back by the queue's visibility; the register's next attempt holds it off.
+            tracing::warn!(flow = %delivery.message.flow, error = %crate::chain(&error), "visibility was not changed");
+        }
+        Disposition::Keep
+    }
+
+    fn own_message(&self, pack: &Message, key: RecordKey, after: Duration) -> Outgoing {
+        let now = self.now();
+        delayed(with_keys(pack, vec![key]), now + after, now)
+    }
+}
+
+fn with_keys(message: &Message, keys: Vec<RecordKey>) -> Message {
+    let mut message = message.clone();
+    message.keys = keys;
+    message
+}
+
+fn delayed(mut message: Message, until: UnixMs, now: UnixMs) -> Outgoing {
+    message.not_before = Some(until);
+    Outgoing { message, delay: until.since(now).min(MAX_DELAY) }
+}
+
+fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
+    let (name, reason, attempt) = match verdict {
+        Verdict::Applied => ("applied", None, None),
+        Verdict::Nothing(why) => ("nothing", Some((*why).to_owned()), None),
+        Verdict::Defer { until, why } => ("deferred", Some(format!("{why}, until {until}")), None),
+        Verdict::Retry { after, attempt } => ("retry", Some(format!("after {} s", after.as_secs())), Some(*attempt)),
+        Verdict::Review(kind) => ("in_review", Some(kind.as_str().to_owned()), None),
+        Verdict::Parked => ("parked", None, None),
+        Verdict::Leave(why) => ("left", Some(why.clone()), None),
+    };
+    tracing::info!(
+        flow = %message.flow,
+        key = key.as_str(),
+        tier = message.tier.as_str(),
+        verdict = name,
+        reason,
+        attempt,
+        "verdict"
+    );
+}
+
+/// Messages for keys: packs in the batch tier, one key each in real-time.
+pub(crate) fn chunks_of_messages(flow: &FlowId, keys: &[RecordKey], tier: Tier, now: UnixMs) -> Vec<Outgoing> {
+    let size = match tier {
+        Tier::Batch => MAX_PACK_KEYS,
+        Tier::RealTime => 1,
+    };
+    keys.chunks(size)
+        .map(|pack| Outgoing {
+            message: Message::new(flow.clone(), pack.to_vec(), tier, now),
+            delay: Duration::ZERO,
+        })
+        .collect()
+}
