@@ -302,6 +302,9 @@ async fn between_calls_waits_until_no_call_is_in_hand() {
     let (told, mut events) = mpsc::unbounded_channel();
     let slow = Fault::new(Action::Hold(gate.clone())).key("SLOW");
     qualio.set_fault(slow).unwrap();
+    // Far longer than the quiet time below: a kill that looks only at arrivals would strike.
+    let delayed = Fault::new(Action::DelayMs(60)).key("DELAYED");
+    qualio.set_fault(delayed).unwrap();
     let ended = told.clone();
     let tell = Action::run(move |call| ended.send(format!("answered {}", call.seq)).unwrap());
     let tell = Fault::new(tell).at(Point::AfterAnswer);
@@ -315,6 +318,8 @@ async fn between_calls_waits_until_no_call_is_in_hand() {
     within(gate.reached(1)).await;
     assert_eq!(create(&qualio, "QUICK").await.unwrap().0, 200);
     assert_eq!(within(events.recv()).await.unwrap(), "answered 2");
+    assert_eq!(create(&qualio, "DELAYED").await.unwrap().0, 200);
+    assert_eq!(within(events.recv()).await.unwrap(), "answered 3");
     gate.open();
     assert_eq!(slow.await.unwrap().unwrap().0, 200);
     assert_eq!(within(events.recv()).await.unwrap(), "answered 1");
