@@ -24,7 +24,14 @@ struct State {
     refused: u64,
 }
 
-/// The one table: every write is [`Update::evaluate`] under a lock.
+impl State {
+    fn known(&self, key: &ItemKey) -> Option<Item> {
+        self.items.get(key).filter(|item| !item.is_empty()).cloned()
+    }
+}
+
+/// The one table: every write is [`Update::evaluate`] under a lock. As on DynamoDB, an item without
+/// attributes is shown as absent.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
 
@@ -36,7 +43,7 @@ impl MemoryStore {
 
     /// One item.
     pub fn item(&self, key: &ItemKey) -> Option<Item> {
-        locked(&self.0).items.get(key).cloned()
+        locked(&self.0).known(key)
     }
 
     /// Puts an item where it lies, whatever was there: for the beginning of a test.
@@ -68,7 +75,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn update(&self, key: &ItemKey, update: &Update) -> Result<Written, StoreError> {
         let mut state = locked(&self.0);
-        let before = state.items.get(key).cloned();
+        let before = state.known(key);
         let Some(after) = update.evaluate(before.as_ref()) else {
             state.refused += 1;
             return Ok(Written::Refused { current: before });
