@@ -18,7 +18,7 @@ use tidegate_policy::{
 use crate::{
     Engine, EngineError, Event, FlowRuntime,
     budget::Budget,
-    ports::{CallError, Found, Landed, Outgoing, Written, Write},
+    ports::{CallError, Found, Landed, Outgoing, Write, Written},
     session::{Scope, Session},
 };
 
@@ -79,7 +79,13 @@ impl Engine {
         let token = self.token();
         match self.claim(&job, &token, &permits).await {
             Ok(Ok((claimed, claim_until))) => {
-                let work = Work { engine: self, job: &job, token, claimed, claim_until };
+                let work = Work {
+                    engine: self,
+                    job: &job,
+                    token,
+                    claimed,
+                    claim_until,
+                };
                 work.run(permits).await
             }
             Ok(Err(verdict)) => {
@@ -105,7 +111,10 @@ impl Engine {
         let until = last + PREPARE + timeout + settle + CLOCK_SKEW;
         let searchable = job.runtime.target.traits().searchable;
         let id = keys::register(job.runtime.flow.id(), job.key);
-        let item = match self.write(&id, &register::claim(token, until, now, searchable)).await? {
+        let item = match self
+            .write(&id, &register::claim(token, until, now, searchable))
+            .await?
+        {
             Written::Done { after, .. } => Some(after),
             Written::Refused { current } => current,
         };
@@ -113,20 +122,36 @@ impl Engine {
             return Ok(Err(Verdict::Nothing("no register")));
         };
         // Rule 4: the answer of an earlier try may have been lost; the token tells.
-        if register.claim.as_ref().is_some_and(|claim| claim.token == *token) {
+        if register
+            .claim
+            .as_ref()
+            .is_some_and(|claim| claim.token == *token)
+        {
             return Ok(Ok((register, until)));
         }
         Ok(Err(not_claimable(&register)))
     }
 
     async fn block(&self, runtime: &FlowRuntime, side: Side, reason: &str) {
-        let blocker = Blocker { side, reason: reason.to_owned(), since: self.now() };
+        let blocker = Blocker {
+            side,
+            reason: reason.to_owned(),
+            since: self.now(),
+        };
         let flow = runtime.flow.id();
         tracing::error!(flow = %flow, side = side.as_str(), reason, "flow blocked");
-        if let Err(error) = self.write(&keys::flow_state(flow), &flow_state::block(&blocker)).await {
+        if let Err(error) = self
+            .write(&keys::flow_state(flow), &flow_state::block(&blocker))
+            .await
+        {
             tracing::error!(flow = %flow, error = %crate::chain(&error), "the blocker was not stored");
         }
-        self.tell(Event::FlowBlocked { flow: flow.clone(), side, reason: reason.to_owned() }).await;
+        self.tell(Event::FlowBlocked {
+            flow: flow.clone(),
+            side,
+            reason: reason.to_owned(),
+        })
+        .await;
     }
 
     /// Stops a flow because a system refuses its credentials.
@@ -142,14 +167,20 @@ pub(crate) fn not_claimable(register: &Register) -> Verdict {
     } else if !register.is_dirty() {
         Verdict::Nothing("clean")
     } else {
-        Verdict::Defer { until: register.claimable_at(), why: "claimed, quiet or waiting" }
+        Verdict::Defer {
+            until: register.claimable_at(),
+            why: "claimed, quiet or waiting",
+        }
     }
 }
 
 /// T and D of a flow's target.
 fn call_times(runtime: &FlowRuntime) -> (Duration, Duration) {
     let target = &runtime.flow.file().target;
-    (Duration::from_secs(target.timeout_s().into()), Duration::from_secs(target.settle_s().into()))
+    (
+        Duration::from_secs(target.timeout_s().into()),
+        Duration::from_secs(target.settle_s().into()),
+    )
 }
 
 impl Work<'_> {
@@ -169,7 +200,12 @@ impl Work<'_> {
         match result {
             Ok(Acted::Landed(landed, started)) => self.commit(landed, started).await,
             Ok(Acted::Review(kind, reason)) => {
-                let cause = ReviewCause { kind, field: None, reason, since: self.engine.now() };
+                let cause = ReviewCause {
+                    kind,
+                    field: None,
+                    reason,
+                    since: self.engine.now(),
+                };
                 self.review(cause, None).await
             }
             Ok(Acted::Lost) => Verdict::Nothing("the claim was taken over"),
@@ -210,29 +246,47 @@ impl Work<'_> {
             Step::LookUp { search, fields } => match target.find(session, search).await? {
                 Found::One(found) => {
                     // Stored before it is written to, or a crash here could create it twice.
-                    if !self.still_mine(&register::adopt(&self.token, &found)).await? {
+                    if !self
+                        .still_mine(&register::adopt(&self.token, &found))
+                        .await?
+                    {
                         return Ok(Acted::Lost);
                     }
-                    let mut landed = target.update(session, self.body(fields, Some(&found))).await?;
+                    let mut landed = target
+                        .update(session, self.body(fields, Some(&found)))
+                        .await?;
                     landed.target_id.get_or_insert(found);
                     landed
                 }
                 Found::None => {
-                    let wanted = target.search_value(self.job.key, fields).unwrap_or_default();
-                    if wanted != *search && !self.still_mine(&register::rewrite_intent(&self.token, &wanted)).await? {
+                    let wanted = target
+                        .search_value(self.job.key, fields)
+                        .unwrap_or_default();
+                    if wanted != *search
+                        && !self
+                            .still_mine(&register::rewrite_intent(&self.token, &wanted))
+                            .await?
+                    {
                         return Ok(Acted::Lost);
                     }
                     target.create(session, self.body(fields, None)).await?
                 }
                 Found::Many(count) => {
-                    return Ok(Acted::Review(ReviewKind::Ambiguous, format!("the target has {count} records that bear its mark")));
+                    return Ok(Acted::Review(
+                        ReviewKind::Ambiguous,
+                        format!("the target has {count} records that bear its mark"),
+                    ));
                 }
             },
         };
         Ok(Acted::Landed(landed, started))
     }
 
-    fn body<'b>(&'b self, fields: &'b tidegate_model::Fields, target_id: Option<&'b str>) -> Write<'b> {
+    fn body<'b>(
+        &'b self,
+        fields: &'b tidegate_model::Fields,
+        target_id: Option<&'b str>,
+    ) -> Write<'b> {
         Write {
             key: self.job.key,
             fields,
@@ -245,13 +299,20 @@ impl Work<'_> {
     /// Writes under the claim; false when the claim was lost.
     async fn still_mine(&self, update: &Update) -> Result<bool, CallError> {
         let id = keys::register(self.job.runtime.flow.id(), self.job.key);
-        let written = self.engine.write(&id, update).await.map_err(|error| CallError::Store(crate::chain(&error)))?;
+        let written = self
+            .engine
+            .write(&id, update)
+            .await
+            .map_err(|error| CallError::Store(crate::chain(&error)))?;
         Ok(matches!(written, Written::Done { .. }))
     }
 
     async fn write(&self, update: &Update) -> Result<Written, Verdict> {
         let id = keys::register(self.job.runtime.flow.id(), self.job.key);
-        self.engine.write(&id, update).await.map_err(|error| Verdict::Leave(crate::chain(&error)))
+        self.engine
+            .write(&id, update)
+            .await
+            .map_err(|error| Verdict::Leave(crate::chain(&error)))
     }
 
     async fn commit(self, landed: Landed, started: UnixMs) -> Verdict {
@@ -263,9 +324,14 @@ impl Work<'_> {
             started,
         };
         let now = self.engine.now();
-        match self.write(&register::commit(&self.token, &done, &self.claimed, now)).await {
+        match self
+            .write(&register::commit(&self.token, &done, &self.claimed, now))
+            .await
+        {
             Ok(Written::Done { .. }) => Verdict::Applied,
-            Ok(Written::Refused { current }) => self.after_refused_commit(current, &done, now).await,
+            Ok(Written::Refused { current }) => {
+                self.after_refused_commit(current, &done, now).await
+            }
             Err(verdict) => verdict,
         }
     }
@@ -278,15 +344,28 @@ impl Work<'_> {
         done: &Committed,
         now: UnixMs,
     ) -> Verdict {
-        let current = current.as_ref().and_then(|item| Register::read(item).ok().flatten());
-        let mine = current
+        let current = current
             .as_ref()
-            .is_some_and(|register| register.claim.as_ref().is_some_and(|claim| claim.token == self.token));
+            .and_then(|item| Register::read(item).ok().flatten());
+        let mine = current.as_ref().is_some_and(|register| {
+            register
+                .claim
+                .as_ref()
+                .is_some_and(|claim| claim.token == self.token)
+        });
         if !mine {
             return Verdict::Nothing("the claim was taken over, or the commit was done already");
         }
         let tier = current.map_or(self.claimed.tier, |register| register.tier);
-        match self.write(&register::commit_part(&self.token, done, &self.claimed, now)).await {
+        match self
+            .write(&register::commit_part(
+                &self.token,
+                done,
+                &self.claimed,
+                now,
+            ))
+            .await
+        {
             Ok(Written::Done { .. }) => self.send_again(tier).await,
             Ok(Written::Refused { .. }) => Verdict::Nothing("the claim was taken over"),
             Err(verdict) => verdict,
@@ -297,7 +376,16 @@ impl Work<'_> {
     async fn send_again(&self, tier: Tier) -> Verdict {
         let flow = self.job.runtime.flow.id().clone();
         let message = Message::new(flow, vec![self.job.key.clone()], tier, self.engine.now());
-        match self.engine.ports.queue.send(vec![Outgoing { message, delay: Duration::ZERO }]).await {
+        match self
+            .engine
+            .ports
+            .queue
+            .send(vec![Outgoing {
+                message,
+                delay: Duration::ZERO,
+            }])
+            .await
+        {
             Ok(()) => Verdict::Applied,
             Err(error) => Verdict::Leave(crate::chain(&error)),
         }
@@ -306,7 +394,16 @@ impl Work<'_> {
     async fn review(&self, cause: ReviewCause, failure: Option<&Failure>) -> Verdict {
         let flow = self.job.runtime.flow.id();
         let kind = cause.kind;
-        match self.write(&register::to_review(&self.token, flow, &cause, failure, &self.claimed)).await {
+        match self
+            .write(&register::to_review(
+                &self.token,
+                flow,
+                &cause,
+                failure,
+                &self.claimed,
+            ))
+            .await
+        {
             Ok(Written::Done { .. }) => {
                 tracing::warn!(
                     flow = %flow,
@@ -321,21 +418,30 @@ impl Work<'_> {
             // Newer content came, or the claim was lost: what was judged is not what is desired.
             Ok(Written::Refused { .. }) => match failure {
                 Some(failure) => self.write_failure(failure, Duration::from_secs(1), 1).await,
-                None => self.release(self.engine.now(), "newer content arrived").await,
+                None => {
+                    self.release(self.engine.now(), "newer content arrived")
+                        .await
+                }
             },
             Err(verdict) => verdict,
         }
     }
 
     async fn release(&self, until: UnixMs, why: &'static str) -> Verdict {
-        match self.write(&register::release(&self.token, &self.claimed)).await {
+        match self
+            .write(&register::release(&self.token, &self.claimed))
+            .await
+        {
             Ok(_) => Verdict::Defer { until, why },
             Err(verdict) => verdict,
         }
     }
 
     async fn write_failure(&self, failure: &Failure, after: Duration, attempt: u32) -> Verdict {
-        match self.write(&register::fail(&self.token, failure, &self.claimed)).await {
+        match self
+            .write(&register::fail(&self.token, failure, &self.claimed))
+            .await
+        {
             Ok(Written::Done { .. }) => Verdict::Retry { after, attempt },
             Ok(Written::Refused { .. }) => Verdict::Nothing("the claim was taken over"),
             Err(verdict) => verdict,
@@ -346,12 +452,16 @@ impl Work<'_> {
         let runtime = self.job.runtime;
         match error {
             CallError::Deferred { until, why } => self.release(until, why).await,
-            CallError::Throttled { until } => self.release(until, "the provider asked to wait").await,
+            CallError::Throttled { until } => {
+                self.release(until, "the provider asked to wait").await
+            }
             CallError::Lapsed => Verdict::Leave("the claim ends too soon for a call".to_owned()),
-            CallError::Store(why) => match self.release(self.engine.now(), "the store failed").await {
-                Verdict::Defer { .. } => Verdict::Leave(why),
-                verdict => verdict,
-            },
+            CallError::Store(why) => {
+                match self.release(self.engine.now(), "the store failed").await {
+                    Verdict::Defer { .. } => Verdict::Leave(why),
+                    verdict => verdict,
+                }
+            }
             CallError::Blocked { reason } => {
                 self.engine.block(runtime, Side::Target, &reason).await;
                 match self.release(self.engine.now(), "blocked").await {
@@ -368,11 +478,22 @@ impl Work<'_> {
                     reason: reason.clone(),
                     started: now,
                 };
-                let cause = ReviewCause { kind: ReviewKind::Refused, field, reason, since: now };
+                let cause = ReviewCause {
+                    kind: ReviewKind::Refused,
+                    field,
+                    reason,
+                    since: now,
+                };
                 self.review(cause, Some(&failure)).await
             }
-            CallError::Failed { reason, started, may_have_effect, attempt } => {
-                self.attempt_failed(reason, started, may_have_effect, attempt).await
+            CallError::Failed {
+                reason,
+                started,
+                may_have_effect,
+                attempt,
+            } => {
+                self.attempt_failed(reason, started, may_have_effect, attempt)
+                    .await
             }
         }
     }
@@ -386,7 +507,9 @@ impl Work<'_> {
     ) -> Verdict {
         let (timeout, settle) = call_times(self.job.runtime);
         let outcome = if may_have_effect {
-            Outcome::Unknown { quiet_until: started + timeout + settle }
+            Outcome::Unknown {
+                quiet_until: started + timeout + settle,
+            }
         } else {
             Outcome::Known
         };
@@ -400,7 +523,13 @@ impl Work<'_> {
             AfterFailure::Retry(after) => (after, false),
             AfterFailure::Review => (first_step, true),
         };
-        let failure = Failure { outcome, attempt, next_attempt: now + after, reason: reason.clone(), started };
+        let failure = Failure {
+            outcome,
+            attempt,
+            next_attempt: now + after,
+            reason: reason.clone(),
+            started,
+        };
         tracing::warn!(
             flow = %self.job.runtime.flow.id(),
             key = self.job.key.as_str(),
@@ -409,7 +538,12 @@ impl Work<'_> {
             "attempt failed"
         );
         if spent {
-            let cause = ReviewCause { kind: ReviewKind::RetriesSpent, field: None, reason, since: now };
+            let cause = ReviewCause {
+                kind: ReviewKind::RetriesSpent,
+                field: None,
+                reason,
+                since: now,
+            };
             return self.review(cause, Some(&failure)).await;
         }
         self.write_failure(&failure, after, attempts).await

@@ -99,7 +99,12 @@ struct Running<'a> {
 
 impl Engine {
     /// Starts or continues a run.
-    pub async fn run(&self, flow: &FlowId, request: &RunRequest, deadline: UnixMs) -> Result<RunReport, EngineError> {
+    pub async fn run(
+        &self,
+        flow: &FlowId,
+        request: &RunRequest,
+        deadline: UnixMs,
+    ) -> Result<RunReport, EngineError> {
         let runtime = self.flow(flow)?;
         let now = self.now();
         let state = self.flow_state(flow).await?;
@@ -116,7 +121,10 @@ impl Engine {
             Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
             Start::Go(progress) => *progress,
         };
-        let held = match self.write(&lease_key, &run::take(&token, &progress, now)).await? {
+        let held = match self
+            .write(&lease_key, &run::take(&token, &progress, now))
+            .await?
+        {
             Written::Done { after, .. } => Lease::read(Some(&after)),
             Written::Refused { current } => Lease::read(current.as_ref()),
         };
@@ -124,18 +132,34 @@ impl Engine {
             let until = held.held_until(now).unwrap_or(now);
             return Ok(not_begun(RunEnd::Busy { until }, request, now));
         }
-        let holder = Holder { token, fence: held.fence, seq: held.seq, until: now + run::LEASE };
+        let holder = Holder {
+            token,
+            fence: held.fence,
+            seq: held.seq,
+            until: now + run::LEASE,
+        };
         let read = u64::try_from(held.reads).unwrap_or(0);
         tracing::info!(flow = %flow, run = %progress.run, mode = ?progress.mode, resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "run begins");
-        let running = Running { engine: self, runtime, holder, read, progress, deadline, links: BTreeMap::new() };
+        let running = Running {
+            engine: self,
+            runtime,
+            holder,
+            read,
+            progress,
+            deadline,
+            links: BTreeMap::new(),
+        };
         running.go(state.checking).await
     }
 
     async fn keep_report(&self, flow: &FlowId, report: &RunReport) -> Result<(), EngineError> {
         let text = serde_json::to_string(report).unwrap_or_default();
         let ttl = (report.ended_at + REPORT_KEPT).0 / 1_000;
-        let write = Update::when(Condition::ALWAYS).set("report", text.as_str()).set("ttl", ttl);
-        self.write(&keys::run_report(flow, report.started), &write).await?;
+        let write = Update::when(Condition::ALWAYS)
+            .set("report", text.as_str())
+            .set("ttl", ttl);
+        self.write(&keys::run_report(flow, report.started), &write)
+            .await?;
         let latest = Update::when(Condition::ALWAYS).set("report", text);
         self.write(&keys::latest_run(flow), &latest).await?;
         Ok(())
@@ -177,8 +201,20 @@ impl Running<'_> {
         };
         self.engine.tell(event).await;
         if report.end == RunEnd::Continues {
-            let request = RunRequest { window: self.progress.window, mode: None, lookback_s: None, resume: Some(self.progress.run.clone()) };
-            self.engine.ports.events.emit(&Event::RunRequested { flow: flow.clone(), request }).await?;
+            let request = RunRequest {
+                window: self.progress.window,
+                mode: None,
+                lookback_s: None,
+                resume: Some(self.progress.run.clone()),
+            };
+            self.engine
+                .ports
+                .events
+                .emit(&Event::RunRequested {
+                    flow: flow.clone(),
+                    request,
+                })
+                .await?;
         }
         Ok(report)
     }
@@ -193,10 +229,14 @@ impl Running<'_> {
                 Err(end) => return Ok(end),
             };
             if page.next.is_some() && page.next == self.progress.cursor {
-                return Ok(RunEnd::Interrupted { reason: "the source gave the same cursor again".to_owned() });
+                return Ok(RunEnd::Interrupted {
+                    reason: "the source gave the same cursor again".to_owned(),
+                });
             }
             if !self.holder.may_stage(self.engine.now()) {
-                return Ok(RunEnd::Interrupted { reason: "the page took so long that the lease nearly ended".to_owned() });
+                return Ok(RunEnd::Interrupted {
+                    reason: "the page took so long that the lease nearly ended".to_owned(),
+                });
             }
             self.take_page(&page.rows).await?;
             self.progress.pages += 1;
@@ -239,11 +279,16 @@ impl Running<'_> {
             return Ok(Some(RunEnd::Continues));
         }
         let state = self.engine.flow_state(self.runtime.flow.id()).await?;
-        Ok(state.stops(Side::Source).map(|reason| RunEnd::Stopped { reason }))
+        Ok(state
+            .stops(Side::Source)
+            .map(|reason| RunEnd::Stopped { reason }))
     }
 
     async fn read_page(&self, checking: bool) -> Result<Result<Page, RunEnd>, EngineError> {
-        let request = PageRequest { since_us: self.progress.since_us, cursor: self.progress.cursor.clone() };
+        let request = PageRequest {
+            since_us: self.progress.since_us,
+            cursor: self.progress.cursor.clone(),
+        };
         let mut wait = PAGE_RETRY_WAIT;
         let mut tries = 0;
         loop {
@@ -263,13 +308,21 @@ impl Running<'_> {
                     self.engine.now() + wait
                 }
                 Err(CallError::Blocked { reason }) => {
-                    self.engine.stop_flow(self.runtime, Side::Source, &reason).await;
+                    self.engine
+                        .stop_flow(self.runtime, Side::Source, &reason)
+                        .await;
                     return Ok(Err(RunEnd::Stopped { reason }));
                 }
-                Err(error) => return Ok(Err(RunEnd::Interrupted { reason: error.to_string() })),
+                Err(error) => {
+                    return Ok(Err(RunEnd::Interrupted {
+                        reason: error.to_string(),
+                    }));
+                }
             };
             if until + PAGE_TIME > self.deadline || !self.holder.may_stage(until + PAGE_TIME) {
-                return Ok(Err(RunEnd::Interrupted { reason: "the source must wait longer than this run can".to_owned() }));
+                return Ok(Err(RunEnd::Interrupted {
+                    reason: "the source must wait longer than this run can".to_owned(),
+                }));
             }
             self.engine.ports.clock.wait_until(until).await;
         }
@@ -290,11 +343,15 @@ impl Running<'_> {
                 Ok(None)
             }
             Err(CallError::Blocked { reason }) => {
-                self.engine.stop_flow(self.runtime, Side::Target, &reason).await;
+                self.engine
+                    .stop_flow(self.runtime, Side::Target, &reason)
+                    .await;
                 Ok(Some(RunEnd::Stopped { reason }))
             }
             // Without the listing, records that stand in the target would be created again.
-            Err(error) => Ok(Some(RunEnd::Interrupted { reason: format!("the target could not be listed: {error}") })),
+            Err(error) => Ok(Some(RunEnd::Interrupted {
+                reason: format!("the target could not be listed: {error}"),
+            })),
         }
     }
 
@@ -330,10 +387,21 @@ fn lookback(runtime: &FlowRuntime, window: Option<UnixMs>) -> Duration {
     let schedule = runtime.flow.schedule();
     window
         .and_then(|window| schedule.latest_due(window).filter(|due| due.at == window))
-        .map_or(Duration::from_secs(runtime.flow.file().schedule.lookback_s.into()), |due| due.lookback)
+        .map_or(
+            Duration::from_secs(runtime.flow.file().schedule.lookback_s.into()),
+            |due| due.lookback,
+        )
 }
 
 fn not_begun(end: RunEnd, request: &RunRequest, now: UnixMs) -> RunReport {
     tracing::info!(end = ?end, window = ?request.window, "no run");
-    RunReport { run: None, window: request.window, started: now, ended_at: now, end, pages: 0, counts: Counts::default() }
+    RunReport {
+        run: None,
+        window: request.window,
+        started: now,
+        ended_at: now,
+        end,
+        pages: 0,
+        counts: Counts::default(),
+    }
 }

@@ -78,7 +78,8 @@ impl Engine {
                     return Ok(Permits::Granted(grant.permits));
                 }
                 Written::Refused { current } => {
-                    none_before = Slots::read(current.as_ref(), budget.limit).next_free(budget.limit);
+                    none_before =
+                        Slots::read(current.as_ref(), budget.limit).next_free(budget.limit);
                     item = current;
                     let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
                     self.ports.clock.wait_until(self.now() + wait).await;
@@ -123,7 +124,9 @@ impl Engine {
             match self.write(&key, &limiter::give_back(*permit)).await {
                 Ok(Written::Done { after, .. }) => self.remember(&key, Some(after)),
                 Ok(Written::Refused { current }) => self.remember(&key, current),
-                Err(error) => tracing::debug!(error = %crate::chain(&error), "a permit was not given back"),
+                Err(error) => {
+                    tracing::debug!(error = %crate::chain(&error), "a permit was not given back")
+                }
             }
         }
     }

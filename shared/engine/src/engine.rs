@@ -15,7 +15,10 @@ use tidegate_policy::{breaker, flow::Flow, flow_state::FlowState, keys};
 
 use crate::{
     Event,
-    ports::{Chance, Clock, Events, Http, Mailer, PortError, Queue, Secrets, Source, Store, StoreError, Target, Written},
+    ports::{
+        Chance, Clock, Events, Http, Mailer, PortError, Queue, Secrets, Source, Store, StoreError,
+        Target, Written,
+    },
 };
 
 /// The world, as the engine reaches it.
@@ -59,7 +62,13 @@ impl FlowRuntime {
         let SourceSpec::Rest(rest) = &flow.file().source;
         let source_breaker = breaker::Settings::from(&rest.breaker);
         let target_breaker = breaker::Settings::from(flow.file().target.breaker());
-        Self { flow, source, target, source_breaker, target_breaker }
+        Self {
+            flow,
+            source,
+            target,
+            source_breaker,
+            target_breaker,
+        }
     }
 }
 
@@ -96,8 +105,15 @@ pub struct Engine {
 impl Engine {
     /// An engine for these flows.
     pub fn new(ports: Ports, flows: Vec<FlowRuntime>) -> Self {
-        let flows = flows.into_iter().map(|runtime| (runtime.flow.id().clone(), Arc::new(runtime))).collect();
-        Self { ports, flows, seen_slots: Mutex::default() }
+        let flows = flows
+            .into_iter()
+            .map(|runtime| (runtime.flow.id().clone(), Arc::new(runtime)))
+            .collect();
+        Self {
+            ports,
+            flows,
+            seen_slots: Mutex::default(),
+        }
     }
 
     /// The flows, by name.
@@ -117,7 +133,11 @@ impl Engine {
 
     /// A token that nobody else has.
     pub(crate) fn token(&self) -> ClaimToken {
-        let text = format!("{:016x}{:016x}", self.ports.chance.next(), self.ports.chance.next());
+        let text = format!(
+            "{:016x}{:016x}",
+            self.ports.chance.next(),
+            self.ports.chance.next()
+        );
         #[allow(clippy::expect_used, reason = "32 hex digits always are a token")]
         ClaimToken::try_new(text).expect("32 hex digits are a token")
     }
@@ -127,7 +147,11 @@ impl Engine {
         SmallRng::seed_from_u64(self.ports.chance.next())
     }
 
-    pub(crate) async fn write(&self, key: &ItemKey, update: &Update) -> Result<Written, StoreError> {
+    pub(crate) async fn write(
+        &self,
+        key: &ItemKey,
+        update: &Update,
+    ) -> Result<Written, StoreError> {
         self.ports.store.update(key, update).await
     }
 
@@ -138,7 +162,9 @@ impl Engine {
 
     /// What stops a flow at present.
     pub async fn flow_state(&self, flow: &FlowId) -> Result<FlowState, StoreError> {
-        Ok(FlowState::read(self.read(&keys::flow_state(flow)).await?.as_ref()))
+        Ok(FlowState::read(
+            self.read(&keys::flow_state(flow)).await?.as_ref(),
+        ))
     }
 
     /// Publishes an event that others only want to know of: its loss harms no record.
@@ -149,11 +175,18 @@ impl Engine {
     }
 
     pub(crate) fn remembered(&self, key: &ItemKey) -> Option<Item> {
-        self.seen_slots.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.seen_slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
     }
 
     pub(crate) fn remember(&self, key: &ItemKey, item: Option<Item>) {
-        let mut seen = self.seen_slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self
+            .seen_slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match item {
             Some(item) => seen.insert(key.clone(), item),
             None => seen.remove(key),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tidegate_model::{Content, Fetch, RecordKey, SourceVersion, Tier, Version, flow::{SourceSpec, VersionSpec}};
+use tidegate_model::{
+    Content, Fetch, RecordKey, SourceVersion, Tier, Version,
+    flow::{SourceSpec, VersionSpec},
+};
 use tidegate_policy::{
     flow_state::{FlowState, Side},
     keys,
@@ -28,12 +31,21 @@ const AFTER_FAILED_READ: Duration = Duration::from_secs(60);
 /// The budget of a flow's source. All its work shares one.
 pub(crate) fn source_budget(runtime: &FlowRuntime) -> Budget {
     let SourceSpec::Rest(rest) = &runtime.flow.file().source;
-    Budget { endpoint: rest.name.clone(), tier: Tier::Batch, limit: Limit::of_source(rest.limit) }
+    Budget {
+        endpoint: rest.name.clone(),
+        tier: Tier::Batch,
+        limit: Limit::of_source(rest.limit),
+    }
 }
 
 impl Engine {
     /// A session for reads of a flow's source.
-    pub(crate) fn source_session<'a>(&'a self, runtime: &'a FlowRuntime, key: Option<&'a RecordKey>, checking: bool) -> Session<'a> {
+    pub(crate) fn source_session<'a>(
+        &'a self,
+        runtime: &'a FlowRuntime,
+        key: Option<&'a RecordKey>,
+        checking: bool,
+    ) -> Session<'a> {
         let SourceSpec::Rest(rest) = &runtime.flow.file().source;
         let scope = Scope {
             runtime,
@@ -62,15 +74,21 @@ impl Engine {
         let ordered_by_lease = matches!(runtime.flow.file().record.version, VersionSpec::Read);
         let token = self.token();
         let written = if ordered_by_lease {
-            self.write(&lease, &run::take_for_fetch(&token, self.now())).await?
+            self.write(&lease, &run::take_for_fetch(&token, self.now()))
+                .await?
         } else {
             self.write(&lease, &run::take_read_number()).await?
         };
         let lease_item = match written {
             Written::Done { after, .. } => Lease::read(Some(&after)),
             Written::Refused { current } => {
-                let until = Lease::read(current.as_ref()).held_until(self.now()).unwrap_or(self.now() + READ_PATIENCE);
-                return Ok(Some(Verdict::Defer { until, why: "a run is reading the source" }));
+                let until = Lease::read(current.as_ref())
+                    .held_until(self.now())
+                    .unwrap_or(self.now() + READ_PATIENCE);
+                return Ok(Some(Verdict::Defer {
+                    until,
+                    why: "a run is reading the source",
+                }));
             }
         };
         let reader = Reader {
@@ -102,17 +120,33 @@ impl Engine {
         reader: &Reader,
     ) -> Result<Option<Verdict>, EngineError> {
         let now = self.now();
-        let seen = self.registers(runtime, std::slice::from_ref(key)).await?.pop().flatten();
+        let seen = self
+            .registers(runtime, std::slice::from_ref(key))
+            .await?
+            .pop()
+            .flatten();
         let incoming = match row {
             Some(row) => match runtime.incoming(&row, reader, 0, now) {
                 Ok((found, incoming, _)) if found == *key => incoming,
-                Ok(_) => return Ok(Some(self.bad_row(runtime, key, "the source answered with another record"))),
+                Ok(_) => {
+                    return Ok(Some(self.bad_row(
+                        runtime,
+                        key,
+                        "the source answered with another record",
+                    )));
+                }
                 Err(error) => return Ok(Some(self.bad_row(runtime, key, &crate::chain(&error)))),
             },
             None => {
                 // A deletion has no version of its own: it follows the newest that was seen.
-                let source = seen.as_ref().map_or(SourceVersion(0), |register| register.desired.version.source);
-                let version = Version { source, revision: runtime.flow.revision(), read: reader.read };
+                let source = seen
+                    .as_ref()
+                    .map_or(SourceVersion(0), |register| register.desired.version.source);
+                let version = Version {
+                    source,
+                    revision: runtime.flow.revision(),
+                    read: reader.read,
+                };
                 runtime.change(key, version, Content::Deleted, reader, now)
             }
         };
@@ -130,14 +164,23 @@ impl Engine {
     pub(crate) async fn read_failed(&self, runtime: &FlowRuntime, error: CallError) -> Verdict {
         match error {
             CallError::Deferred { until, why } => Verdict::Defer { until, why },
-            CallError::Throttled { until } => Verdict::Defer { until, why: "the source asked to wait" },
+            CallError::Throttled { until } => Verdict::Defer {
+                until,
+                why: "the source asked to wait",
+            },
             CallError::Blocked { reason } => {
                 self.stop_flow(runtime, Side::Source, &reason).await;
-                Verdict::Defer { until: self.now() + AFTER_FAILED_READ, why: "the source is blocked" }
+                Verdict::Defer {
+                    until: self.now() + AFTER_FAILED_READ,
+                    why: "the source is blocked",
+                }
             }
             CallError::Refused { reason, .. } | CallError::Failed { reason, .. } => {
                 tracing::warn!(flow = %runtime.flow.id(), reason, "a record could not be read");
-                Verdict::Defer { until: self.now() + AFTER_FAILED_READ, why: "the source could not be read" }
+                Verdict::Defer {
+                    until: self.now() + AFTER_FAILED_READ,
+                    why: "the source could not be read",
+                }
             }
             CallError::Lapsed => Verdict::Leave("the lease ended".to_owned()),
             CallError::Store(why) => Verdict::Leave(why),

@@ -4,20 +4,27 @@
 //! come from its caller, so that one seed is one story. It plans with `policy` and acts through
 //! ports; every effect on a target, whoever asked for it, goes through the one `apply`.
 
+pub mod api;
 mod apply;
 mod batch;
 mod budget;
+mod digest;
 mod engine;
 mod event;
 mod fetch;
 pub mod ports;
 mod session;
 mod staging;
+mod tick;
+mod webhook;
 mod worker;
 
 pub use apply::Verdict;
 pub use batch::{RunEnd, RunReport};
+pub use digest::DeadLetter;
 pub use engine::{Engine, EngineError, FlowRuntime, Ports, UnknownFlow, chain};
 pub use event::Event;
 pub use staging::Staged;
+pub use tick::Gauges;
+pub use webhook::{HookAnswer, HookError, HookOutcome, HookRequest, MAX_BODY_BYTES};
 pub use worker::{Delivery, Disposition};

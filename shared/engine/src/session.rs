@@ -70,7 +70,15 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(engine: &'a Engine, scope: Scope<'a>, permits: Vec<Permit>) -> Self {
-        Self { engine, scope, permits: permits.into(), probe: None, successes: 0, seen: Breaker::default(), last: None }
+        Self {
+            engine,
+            scope,
+            permits: permits.into(),
+            probe: None,
+            successes: 0,
+            seen: Breaker::default(),
+            last: None,
+        }
     }
 
     /// Ends the session: unused permits go back, successes are reported where they matter.
@@ -97,14 +105,27 @@ impl<'a> Session<'a> {
                 self.engine.give_back(&self.scope.budget, &[permit]).await;
                 continue;
             }
-            match self.engine.permits(&self.scope.budget, &[1], STEP, true).await.map_err(not_sent)? {
+            match self
+                .engine
+                .permits(&self.scope.budget, &[1], STEP, true)
+                .await
+                .map_err(not_sent)?
+            {
                 Permits::Granted(permits) => self.permits.extend(permits),
                 Permits::NoneBefore(until) if until <= self.scope.patience => {
                     self.engine.ports.clock.wait_until(until).await;
                 }
-                Permits::NoneBefore(until) => return Err(CallError::Deferred { until, why: "no permit" }),
+                Permits::NoneBefore(until) => {
+                    return Err(CallError::Deferred {
+                        until,
+                        why: "no permit",
+                    });
+                }
                 Permits::OthersWait => {
-                    return Err(CallError::Deferred { until: now + STEP, why: "others wait for permits" });
+                    return Err(CallError::Deferred {
+                        until: now + STEP,
+                        why: "others wait for permits",
+                    });
                 }
             }
         }
@@ -112,8 +133,16 @@ impl<'a> Session<'a> {
 
     /// Waits until the breaker may be looked at for a call that leaves at the permit's stamp, and
     /// asks it. Returns the epoch in which a failure counts; `None` for a probe.
-    async fn pass_breaker(&mut self, permit: Permit, timeout: Duration) -> Result<Option<u64>, CallError> {
-        self.engine.ports.clock.wait_until(permit.from() - LOOK_BEFORE).await;
+    async fn pass_breaker(
+        &mut self,
+        permit: Permit,
+        timeout: Duration,
+    ) -> Result<Option<u64>, CallError> {
+        self.engine
+            .ports
+            .clock
+            .wait_until(permit.from() - LOOK_BEFORE)
+            .await;
         let key = keys::breaker(&self.scope.budget.endpoint);
         let breaker = Breaker::read(self.engine.read(&key).await.map_err(not_sent)?.as_ref());
         let now = self.engine.now();
@@ -124,7 +153,14 @@ impl<'a> Session<'a> {
             Gate::Closed { epoch } => Ok(Some(epoch)),
             Gate::Open { until } => deferred(until, "the breaker is open"),
             Gate::Held { until } => deferred(until, "the provider asked to wait"),
-            Gate::Probing { .. } if self.probe.as_ref().is_some_and(|token| self.seen.is_probe(token)) => Ok(None),
+            Gate::Probing { .. }
+                if self
+                    .probe
+                    .as_ref()
+                    .is_some_and(|token| self.seen.is_probe(token)) =>
+            {
+                Ok(None)
+            }
             Gate::Probing { until } => deferred(until, "another makes the probe"),
             Gate::HalfOpen => {
                 let token = self.engine.token();
@@ -153,7 +189,11 @@ impl<'a> Session<'a> {
             }
             self.engine.ports.clock.wait_until(permit.from()).await;
             let now = self.engine.now();
-            if self.scope.claim_until.is_some_and(|end| now + timeout + self.scope.settle + CLOCK_SKEW > end) {
+            if self
+                .scope
+                .claim_until
+                .is_some_and(|end| now + timeout + self.scope.settle + CLOCK_SKEW > end)
+            {
                 self.engine.give_back(&self.scope.budget, &[permit]).await;
                 return Err(CallError::Lapsed);
             }
@@ -163,16 +203,22 @@ impl<'a> Session<'a> {
             }
             self.engine.give_back(&self.scope.budget, &[permit]).await;
         }
-        Err(CallError::Deferred { until: self.engine.now() + STEP, why: "permits came too late" })
+        Err(CallError::Deferred {
+            until: self.engine.now() + STEP,
+            why: "permits came too late",
+        })
     }
 
     async fn report(&mut self, report: Report) -> bool {
         let key = keys::breaker(&self.scope.budget.endpoint);
         let epoch = self.seen.epoch();
         for _ in 0..REPORT_TRIES {
-            let Some((write, opens)) =
-                self.seen.report(std::slice::from_ref(&report), epoch, &self.scope.breaker, self.engine.now())
-            else {
+            let Some((write, opens)) = self.seen.report(
+                std::slice::from_ref(&report),
+                epoch,
+                &self.scope.breaker,
+                self.engine.now(),
+            ) else {
                 return false;
             };
             match self.engine.write(&key, &write).await {
@@ -204,7 +250,9 @@ impl<'a> Session<'a> {
         match self.engine.write(&key, write).await {
             Ok(Written::Done { after, .. }) => self.seen = Breaker::read(Some(&after)),
             Ok(Written::Refused { current }) => self.seen = Breaker::read(current.as_ref()),
-            Err(error) => tracing::warn!(error = %crate::chain(&error), "the breaker was not written"),
+            Err(error) => {
+                tracing::warn!(error = %crate::chain(&error), "the breaker was not written")
+            }
         }
     }
 
@@ -215,7 +263,12 @@ impl<'a> Session<'a> {
             let endpoint = self.scope.budget.endpoint.clone();
             tracing::info!(endpoint = %endpoint, "breaker closed");
             self.engine.tell(Event::BreakerClosed { endpoint }).await;
-        } else if self.scope.breaker.slow_after.is_some_and(|slow| took > slow) {
+        } else if self
+            .scope
+            .breaker
+            .slow_after
+            .is_some_and(|slow| took > slow)
+        {
             self.report(Report::Slow).await;
         } else {
             self.successes += 1;
@@ -223,32 +276,60 @@ impl<'a> Session<'a> {
         if self.scope.checking {
             self.scope.checking = false;
             let state = keys::flow_state(self.scope.runtime.flow.id());
-            if let Err(error) = self.engine.write(&state, &flow_state::unblock(self.scope.side)).await {
+            if let Err(error) = self
+                .engine
+                .write(&state, &flow_state::unblock(self.scope.side))
+                .await
+            {
                 tracing::warn!(error = %crate::chain(&error), "the blocker was not closed");
             }
         }
     }
 
     /// The system failed. Returns the error, with the epoch in which it counts as an attempt.
-    async fn unhealthy(&mut self, reason: String, started: UnixMs, epoch: Option<u64>, may_have_effect: bool) -> CallError {
+    async fn unhealthy(
+        &mut self,
+        reason: String,
+        started: UnixMs,
+        epoch: Option<u64>,
+        may_have_effect: bool,
+    ) -> CallError {
         if let Some(token) = self.probe.take() {
             let reopen = Breaker::reopen(&token, &self.scope.breaker, self.engine.now());
             self.breaker_write(&reopen).await;
-            return CallError::Failed { reason, started, may_have_effect, attempt: None };
+            return CallError::Failed {
+                reason,
+                started,
+                may_have_effect,
+                attempt: None,
+            };
         }
         let opened = match self.scope.key {
             // Reads of pages have no record; the system's own failures still count.
-            None => self.report(Report::Failed { key: page_key(started) }).await,
+            None => {
+                self.report(Report::Failed {
+                    key: page_key(started),
+                })
+                .await
+            }
             Some(key) => self.report(Report::Failed { key: key.clone() }).await,
         };
         // TRY-1: an attempt counts only while the breaker stays closed.
         let stays = !opened && Some(self.seen.epoch()) == epoch && self.seen.open_since().is_none();
-        CallError::Failed { reason, started, may_have_effect, attempt: epoch.filter(|_| stays) }
+        CallError::Failed {
+            reason,
+            started,
+            may_have_effect,
+            attempt: epoch.filter(|_| stays),
+        }
     }
 
     async fn hold(&mut self, sent: &Sent) -> CallError {
         let now = self.engine.now();
-        let until = now + retry_after(sent).unwrap_or(answer::DEFAULT_HOLD).min(answer::MAX_HOLD);
+        let until = now
+            + retry_after(sent)
+                .unwrap_or(answer::DEFAULT_HOLD)
+                .min(answer::MAX_HOLD);
         if let Some(token) = self.probe.take() {
             self.breaker_write(&Breaker::drop_probe(&token)).await;
         }
@@ -256,7 +337,13 @@ impl<'a> Session<'a> {
         CallError::Throttled { until }
     }
 
-    async fn judge(&mut self, request: &Request, sent: Sent, started: UnixMs, epoch: Option<u64>) -> Result<Answer, CallError> {
+    async fn judge(
+        &mut self,
+        request: &Request,
+        sent: Sent,
+        started: UnixMs,
+        epoch: Option<u64>,
+    ) -> Result<Answer, CallError> {
         let took = self.engine.now().since(started);
         let writes = request.effect == Effect::Write;
         let action = answer::classify(self.scope.errors, sent.status, sent.body.as_ref());
@@ -268,27 +355,48 @@ impl<'a> Session<'a> {
             }
             ErrorAction::Blocked => {
                 self.healthy_but_refused(took).await;
-                Err(CallError::Blocked { reason: format!("{} refused the credentials with {}", self.scope.budget.endpoint, sent.status) })
+                Err(CallError::Blocked {
+                    reason: format!(
+                        "{} refused the credentials with {}",
+                        self.scope.budget.endpoint, sent.status
+                    ),
+                })
             }
             ErrorAction::Review => {
                 self.healthy(took).await;
                 let null = Value::Null;
                 let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
                 let said = answer::scrub(&said, request.body.as_ref());
-                let reason = format!("{} answered {}: {said}", self.scope.budget.endpoint, sent.status);
+                let reason = format!(
+                    "{} answered {}: {said}",
+                    self.scope.budget.endpoint, sent.status
+                );
                 Err(CallError::Refused { reason, field })
             }
             ErrorAction::Ok | ErrorAction::Missing | ErrorAction::Stale => match sent.body {
                 Some(body) => {
                     self.healthy(took).await;
-                    Ok(Answer { status: sent.status, action, headers: sent.headers, body })
+                    Ok(Answer {
+                        status: sent.status,
+                        action,
+                        headers: sent.headers,
+                        body,
+                    })
                 }
                 None if action != ErrorAction::Ok => {
                     self.healthy(took).await;
-                    Ok(Answer { status: sent.status, action, headers: sent.headers, body: Value::Null })
+                    Ok(Answer {
+                        status: sent.status,
+                        action,
+                        headers: sent.headers,
+                        body: Value::Null,
+                    })
                 }
                 None => {
-                    let reason = format!("{} answered {} with something that is not JSON", self.scope.budget.endpoint, sent.status);
+                    let reason = format!(
+                        "{} answered {} with something that is not JSON",
+                        self.scope.budget.endpoint, sent.status
+                    );
                     Err(self.unhealthy(reason, started, epoch, writes).await)
                 }
             },
@@ -301,15 +409,26 @@ impl<'a> Session<'a> {
         self.healthy(took).await;
     }
 
-    async fn broken(&mut self, request: &Request, error: TransportError, started: UnixMs, epoch: Option<u64>) -> CallError {
+    async fn broken(
+        &mut self,
+        request: &Request,
+        error: TransportError,
+        started: UnixMs,
+        epoch: Option<u64>,
+    ) -> CallError {
         let reason = format!("{}: {error}", self.scope.budget.endpoint);
         let writes = request.effect == Effect::Write;
         match error {
             TransportError::NoSecret(_) => CallError::Blocked { reason },
             TransportError::SecretUnavailable(_) => CallError::Store(reason),
-            TransportError::BadRequest(_) => CallError::Refused { reason, field: None },
+            TransportError::BadRequest(_) => CallError::Refused {
+                reason,
+                field: None,
+            },
             TransportError::NotConnected => self.unhealthy(reason, started, epoch, false).await,
-            TransportError::TimedOut(_) | TransportError::Broken | TransportError::TooLarge { .. } => {
+            TransportError::TimedOut(_)
+            | TransportError::Broken
+            | TransportError::TooLarge { .. } => {
                 self.unhealthy(reason, started, epoch, writes).await
             }
         }
@@ -346,7 +465,12 @@ impl Calls for Session<'_> {
     fn unusable(&self, reason: String, may_have_effect: bool) -> CallError {
         let (started, attempt) = self.last.unwrap_or((self.engine.now(), None));
         let reason = format!("{}: {reason}", self.scope.budget.endpoint);
-        CallError::Failed { reason, started, may_have_effect, attempt }
+        CallError::Failed {
+            reason,
+            started,
+            may_have_effect,
+            attempt,
+        }
     }
 }
 
@@ -356,7 +480,10 @@ fn not_sent(error: StoreError) -> CallError {
 
 /// `Retry-After` in seconds (RFC 9110). A date is not read: the default wait serves.
 fn retry_after(sent: &Sent) -> Option<Duration> {
-    let (_, value) = sent.headers.iter().find(|(name, _)| name == "retry-after")?;
+    let (_, value) = sent
+        .headers
+        .iter()
+        .find(|(name, _)| name == "retry-after")?;
     value.trim().parse().ok().map(Duration::from_secs)
 }
 

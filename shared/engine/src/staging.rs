@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tidegate_model::{
-    Content, RecordKey, SourceVersion, Tier, UnixMs, Version,
-    flow::Deletion,
-    item::Item,
+    Content, RecordKey, SourceVersion, Tier, UnixMs, Version, flow::Deletion, item::Item,
 };
 use tidegate_policy::{
     flow::RowError,
@@ -60,9 +58,19 @@ pub(crate) struct StageResult {
 
 impl FlowRuntime {
     /// The version of a row.
-    pub(crate) fn version(&self, source: Option<SourceVersion>, read: u64, position: u64) -> Version {
-        let by_read = SourceVersion((read << POSITION_BITS) | (position & ((1 << POSITION_BITS) - 1)));
-        Version { source: source.unwrap_or(by_read), revision: self.flow.revision(), read }
+    pub(crate) fn version(
+        &self,
+        source: Option<SourceVersion>,
+        read: u64,
+        position: u64,
+    ) -> Version {
+        let by_read =
+            SourceVersion((read << POSITION_BITS) | (position & ((1 << POSITION_BITS) - 1)));
+        Version {
+            source: source.unwrap_or(by_read),
+            revision: self.flow.revision(),
+            read,
+        }
     }
 
     /// Why a content needs a person before any call, if so (R7).
@@ -80,7 +88,12 @@ impl FlowRuntime {
     }
 
     /// What schema or target have against the fields, told without a call.
-    pub(crate) fn invalid(&self, key: &RecordKey, fields: &tidegate_model::Fields, now: UnixMs) -> Option<ReviewCause> {
+    pub(crate) fn invalid(
+        &self,
+        key: &RecordKey,
+        fields: &tidegate_model::Fields,
+        now: UnixMs,
+    ) -> Option<ReviewCause> {
         let faults = self.flow.validate(fields);
         for fault in &faults {
             tracing::warn!(flow = %self.flow.id(), key = key.as_str(), field = fault.field, reason = fault.reason, "invalid");
@@ -97,7 +110,12 @@ impl FlowRuntime {
             }
             None => self.target.reject(key, fields)?,
         };
-        Some(ReviewCause { kind: ReviewKind::Invalid, field, reason, since: now })
+        Some(ReviewCause {
+            kind: ReviewKind::Invalid,
+            field,
+            reason,
+            since: now,
+        })
     }
 
     /// Reads a row: its change, or why it is none.
@@ -123,10 +141,27 @@ impl FlowRuntime {
         reader: &Reader,
         now: UnixMs,
     ) -> Incoming {
-        let review = self.fault(key, &content, now).map(|cause| (self.flow.id().clone(), cause));
-        let search = content.fields().and_then(|fields| self.target.search_value(key, fields));
-        let next_window = self.flow.schedule().next_after(now).map_or(now, |due| due.at);
-        Incoming { version, content, origin: reader.origin, by: reader.by.clone(), search, link: None, review, next_window }
+        let review = self
+            .fault(key, &content, now)
+            .map(|cause| (self.flow.id().clone(), cause));
+        let search = content
+            .fields()
+            .and_then(|fields| self.target.search_value(key, fields));
+        let next_window = self
+            .flow
+            .schedule()
+            .next_after(now)
+            .map_or(now, |due| due.at);
+        Incoming {
+            version,
+            content,
+            origin: reader.origin,
+            by: reader.by.clone(),
+            search,
+            link: None,
+            review,
+            next_window,
+        }
     }
 }
 
@@ -137,10 +172,16 @@ impl Engine {
         runtime: &FlowRuntime,
         record_keys: &[RecordKey],
     ) -> Result<Vec<Option<Register>>, EngineError> {
-        let ids: Vec<_> = record_keys.iter().map(|key| keys::register(runtime.flow.id(), key)).collect();
+        let ids: Vec<_> = record_keys
+            .iter()
+            .map(|key| keys::register(runtime.flow.id(), key))
+            .collect();
         let items = self.ports.store.get(&ids).await?;
         let read = |item: Option<Item>| item.as_ref().map_or(Ok(None), Register::read);
-        Ok(items.into_iter().map(read).collect::<Result<_, CorruptRegister>>()?)
+        Ok(items
+            .into_iter()
+            .map(read)
+            .collect::<Result<_, CorruptRegister>>()?)
     }
 
     /// Stages one change. `seen` is the register as last read.
@@ -156,11 +197,18 @@ impl Engine {
             let critical = critical_changes(runtime, seen.as_ref(), incoming);
             let now = self.now();
             let (write, planned) = match stage::plan(seen.as_ref(), incoming, &critical) {
-                StagePlan::Nothing(_) if seen.is_none() => return Ok(nothing(NoChange::Unchanged, None)),
-                StagePlan::Nothing(why) => return Ok(nothing(why, seen.as_ref())),
-                StagePlan::Move => {
-                    (register::move_version(incoming.version, &incoming.content.hash(), &incoming.by), None)
+                StagePlan::Nothing(_) if seen.is_none() => {
+                    return Ok(nothing(NoChange::Unchanged, None));
                 }
+                StagePlan::Nothing(why) => return Ok(nothing(why, seen.as_ref())),
+                StagePlan::Move => (
+                    register::move_version(
+                        incoming.version,
+                        &incoming.content.hash(),
+                        &incoming.by,
+                    ),
+                    None,
+                ),
                 // A deletion of what was never seen has nothing to do.
                 StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
                     return Ok(nothing(NoChange::Unchanged, None));
@@ -170,25 +218,55 @@ impl Engine {
             match self.write(&id, &write).await? {
                 Written::Done { before, .. } => {
                     let before = before.as_ref().map_or(Ok(None), Register::read)?;
-                    let Some(plan) = planned else { return Ok(nothing(NoChange::Unchanged, before.as_ref())) };
+                    let Some(plan) = planned else {
+                        return Ok(nothing(NoChange::Unchanged, before.as_ref()));
+                    };
                     if plan.review.is_some() {
-                        return Ok(StageResult { staged: Staged::InReview, message: None, linked: false });
+                        return Ok(StageResult {
+                            staged: Staged::InReview,
+                            message: None,
+                            linked: false,
+                        });
                     }
-                    let tier = self.settle_tier(runtime, key, incoming, &plan, seen.as_ref(), before.as_ref()).await?;
+                    let tier = self
+                        .settle_tier(
+                            runtime,
+                            key,
+                            incoming,
+                            &plan,
+                            seen.as_ref(),
+                            before.as_ref(),
+                        )
+                        .await?;
                     let message = plan.due.is_none() || tier == Tier::RealTime;
-                    let linked = plan.link.is_some() && before.as_ref().is_none_or(|old| old.target_id.is_none());
-                    return Ok(StageResult { staged: Staged::New { tier }, message: message.then_some(tier), linked });
+                    let linked = plan.link.is_some()
+                        && before.as_ref().is_none_or(|old| old.target_id.is_none());
+                    return Ok(StageResult {
+                        staged: Staged::New { tier },
+                        message: message.then_some(tier),
+                        linked,
+                    });
                 }
                 Written::Refused { current } => {
                     seen = current.as_ref().map_or(Ok(None), Register::read)?;
                     // The answer of an earlier try was lost: it was my own write.
                     if let Some(own) = seen.as_ref().filter(|register| {
-                        register.desired.version == incoming.version && register.desired.staged_by == incoming.by
+                        register.desired.version == incoming.version
+                            && register.desired.staged_by == incoming.by
                     }) {
                         let tier = own.tier;
-                        let staged = if own.review.is_some() { Staged::InReview } else { Staged::New { tier } };
-                        let message = (stage::needs_message(own) && own.due.is_none()).then_some(tier);
-                        return Ok(StageResult { staged, message, linked: false });
+                        let staged = if own.review.is_some() {
+                            Staged::InReview
+                        } else {
+                            Staged::New { tier }
+                        };
+                        let message =
+                            (stage::needs_message(own) && own.due.is_none()).then_some(tier);
+                        return Ok(StageResult {
+                            staged,
+                            message,
+                            linked: false,
+                        });
                     }
                 }
             }
@@ -216,15 +294,22 @@ impl Engine {
         let (tier, reason) = stage::tier_of(before, incoming, &critical);
         if tier > plan.tier {
             let write = register::set_tier(incoming.version, tier, &reason);
-            self.write(&keys::register(runtime.flow.id(), key), &write).await?;
+            self.write(&keys::register(runtime.flow.id(), key), &write)
+                .await?;
         }
         Ok(tier.max(plan.tier))
     }
 }
 
 /// Names of critical fields that change value. A record that was deleted has no fields.
-fn critical_changes(runtime: &FlowRuntime, seen: Option<&Register>, incoming: &Incoming) -> Vec<String> {
-    let Some(new) = incoming.content.fields() else { return Vec::new() };
+fn critical_changes(
+    runtime: &FlowRuntime,
+    seen: Option<&Register>,
+    incoming: &Incoming,
+) -> Vec<String> {
+    let Some(new) = incoming.content.fields() else {
+        return Vec::new();
+    };
     let old = seen.and_then(|register| register.desired.content.fields());
     runtime.flow.critical_changes(old, new)
 }
@@ -235,7 +320,13 @@ fn nothing(why: NoChange, seen: Option<&Register>) -> StageResult {
         NoChange::Unchanged => Staged::Unchanged,
         NoChange::Superseded => Staged::Superseded,
     };
-    StageResult { staged, message: seen.filter(|old| stage::needs_message(old)).map(|old| old.tier), linked: false }
+    StageResult {
+        staged,
+        message: seen
+            .filter(|old| stage::needs_message(old))
+            .map(|old| old.tier),
+        linked: false,
+    }
 }
 
 /// One change for each key of a page: the newest. The others are superseded.
@@ -253,5 +344,8 @@ pub(crate) fn newest_of_each(
         }
     }
     let superseded = total.saturating_sub(newest.len());
-    (newest.into_iter().collect(), u64::try_from(superseded).unwrap_or(0))
+    (
+        newest.into_iter().collect(),
+        u64::try_from(superseded).unwrap_or(0),
+    )
 }

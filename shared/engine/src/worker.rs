@@ -70,7 +70,10 @@ impl Engine {
     async fn work_one(&self, delivery: &Delivery) -> Disposition {
         let message = &delivery.message;
         let now = self.now();
-        if let Some(not_before) = message.not_before.filter(|moment| *moment > now + EARLY_ENOUGH) {
+        if let Some(not_before) = message
+            .not_before
+            .filter(|moment| *moment > now + EARLY_ENOUGH)
+        {
             return self.delay_again(delivery, not_before).await;
         }
         match self.verdicts(message).await {
@@ -102,17 +105,32 @@ impl Engine {
         for (key, register) in message.keys.iter().zip(registers) {
             match register {
                 None => verdicts.push((key.clone(), Verdict::Nothing("no register"))),
-                Some(register) if !register.is_dirty() || register.review.is_some() || register.claimable_at() > now => {
+                Some(register)
+                    if !register.is_dirty()
+                        || register.review.is_some()
+                        || register.claimable_at() > now =>
+                {
                     verdicts.push((key.clone(), not_claimable(&register)));
                 }
-                Some(register) if message.fetch == Some(Fetch::Hint) && register.tier == Tier::Batch => {
-                    verdicts.push((key.clone(), Verdict::Nothing("not critical, it waits for the next window")));
+                Some(register)
+                    if message.fetch == Some(Fetch::Hint) && register.tier == Tier::Batch =>
+                {
+                    verdicts.push((
+                        key.clone(),
+                        Verdict::Nothing("not critical, it waits for the next window"),
+                    ));
                 }
                 Some(register) => todo.push((key, register)),
             }
         }
-        let had_turn = self.work_keys(message, runtime, todo, &state, &mut verdicts).await?;
-        Ok(Settled { verdicts, had_turn, fetch: None })
+        let had_turn = self
+            .work_keys(message, runtime, todo, &state, &mut verdicts)
+            .await?;
+        Ok(Settled {
+            verdicts,
+            had_turn,
+            fetch: None,
+        })
     }
 
     /// A stopped flow makes no calls; its records are found again when it goes on.
@@ -121,7 +139,10 @@ impl Engine {
         let why = source_stopped.or_else(|| state.stops(Side::Target))?;
         tracing::info!(flow = %message.flow, keys = message.keys.len(), reason = why, "parked");
         let verdict = if message.fetch.is_some() {
-            Verdict::Defer { until: self.now() + FETCH_WHILE_STOPPED, why: "the flow is stopped" }
+            Verdict::Defer {
+                until: self.now() + FETCH_WHILE_STOPPED,
+                why: "the flow is stopped",
+            }
         } else {
             Verdict::Parked
         };
@@ -143,17 +164,34 @@ impl Engine {
             return Ok(message.had_turn);
         }
         let traits = runtime.target.traits();
-        let groups: Vec<u32> = todo.iter().map(|(_, register)| plan::calls_of(register, traits)).collect();
-        let (mut permits, rest_at, had_turn) = self.permits_or_turn(&budget, &groups, message.had_turn).await?;
+        let groups: Vec<u32> = todo
+            .iter()
+            .map(|(_, register)| plan::calls_of(register, traits))
+            .collect();
+        let (mut permits, rest_at, had_turn) = self
+            .permits_or_turn(&budget, &groups, message.had_turn)
+            .await?;
         let mut jobs = Vec::new();
         for ((key, _), calls) in todo.into_iter().zip(groups) {
             let calls = usize::try_from(calls).unwrap_or(usize::MAX);
             if calls > permits.len() {
-                verdicts.push((key.clone(), Verdict::Defer { until: rest_at, why: "no permit" }));
+                verdicts.push((
+                    key.clone(),
+                    Verdict::Defer {
+                        until: rest_at,
+                        why: "no permit",
+                    },
+                ));
                 continue;
             }
             let mine = permits.drain(..calls).collect();
-            jobs.push(Job { runtime, key, budget: &budget, permits: mine, checking: state.checking });
+            jobs.push(Job {
+                runtime,
+                key,
+                budget: &budget,
+                permits: mine,
+                checking: state.checking,
+            });
         }
         let keys: Vec<&RecordKey> = jobs.iter().map(|job| job.key).collect();
         let done = join_all(jobs.into_iter().map(|job| self.apply(job))).await;
@@ -213,12 +251,20 @@ impl Engine {
 /// The budget of a tier of a flow's target.
 pub(crate) fn target_budget(runtime: &FlowRuntime, tier: Tier) -> Budget {
     let target = &runtime.flow.file().target;
-    Budget { endpoint: target.name().clone(), tier, limit: Limit::of_target(target.limits(), tier) }
+    Budget {
+        endpoint: target.name().clone(),
+        tier,
+        limit: Limit::of_target(target.limits(), tier),
+    }
 }
 
 fn one_for_all(message: &Message, verdict: &Verdict) -> Settled {
     Settled {
-        verdicts: message.keys.iter().map(|key| (key.clone(), verdict.clone())).collect(),
+        verdicts: message
+            .keys
+            .iter()
+            .map(|key| (key.clone(), verdict.clone()))
+            .collect(),
         had_turn: message.had_turn,
         fetch: message.fetch,
     }

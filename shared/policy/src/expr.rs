@@ -27,7 +27,7 @@ use serde_json::Value;
 pub use body::Body;
 pub use names::{CallKind, Names, UnknownCall};
 pub(crate) use template::ENCODED;
-pub use template::{Encoding, Template};
+pub use template::{Encoding, Template, encode_segment};
 
 /// Why an expression, a template or a body gave nothing. Holds the flow file's text, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -12,6 +12,6 @@ pub mod plan;
 pub mod register;
 pub mod run;
 pub mod schedule;
+pub mod signature;
 pub mod stage;
 pub mod sweep;
-pub mod signature;

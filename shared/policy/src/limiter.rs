@@ -165,8 +165,26 @@ impl Slots {
         }
     }
 
+    /// Calls that could leave at this moment.
+    pub fn free_at(&self, limit: Limit, now: UnixMs) -> u32 {
+        let free = self
+            .stamps_us
+            .iter()
+            .filter(|stamp| Self::slot_free_at(**stamp, limit) <= now);
+        u32::try_from(free.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Calls used of the quota of the day of this moment.
+    pub fn used_on_day_of(&self, now: UnixMs) -> i64 {
+        if self.day == Some(day_of(now)) {
+            self.used
+        } else {
+            0
+        }
+    }
+
     /// When the slot may be granted next.
-    fn free_at(stamp_us: Option<i64>, limit: Limit) -> UnixMs {
+    fn slot_free_at(stamp_us: Option<i64>, limit: Limit) -> UnixMs {
         match stamp_us {
             None => UnixMs::EPOCH,
             Some(stamp) => UnixMs(stamp.div_euclid(MICROS) + 1) + limit.window + GUARD,
@@ -177,7 +195,7 @@ impl Slots {
     pub fn next_free(&self, limit: Limit) -> UnixMs {
         self.stamps_us
             .iter()
-            .map(|stamp| Self::free_at(*stamp, limit))
+            .map(|stamp| Self::slot_free_at(*stamp, limit))
             .min()
             .unwrap_or(UnixMs::EPOCH)
     }
@@ -213,7 +231,7 @@ impl Slots {
             .stamps_us
             .iter()
             .zip(0..)
-            .map(|(stamp, slot)| (Self::free_at(*stamp, limit), slot))
+            .map(|(stamp, slot)| (Self::slot_free_at(*stamp, limit), slot))
             .filter(|(free_at, _)| *free_at <= now + HORIZON)
             .collect();
         // Those free now at random, so that workers that race seldom pick the same.

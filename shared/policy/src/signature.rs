@@ -39,7 +39,11 @@ impl SigningSecret {
         let text = text.trim();
         let encoded = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
         let bytes = STANDARD.decode(encoded).map_err(|_| SecretFault::Form)?;
-        if SECRET_BYTES.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(SecretFault::Length) }
+        if SECRET_BYTES.contains(&bytes.len()) {
+            Ok(Self(bytes))
+        } else {
+            Err(SecretFault::Length)
+        }
     }
 
     /// Stands in for the secret of a flow that does not exist.
@@ -88,7 +92,9 @@ pub fn verify(signed: Signed<'_>, secrets: &[SigningSecret], now: UnixMs) -> boo
 
 fn is_signed(signed: Signed<'_>, secret: &SigningSecret, candidate: &[u8]) -> bool {
     // HMAC takes a key of any length, so this has no failing case.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret.0) else { return false };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret.0) else {
+        return false;
+    };
     mac.update(signed.id.as_bytes());
     mac.update(b".");
     mac.update(signed.timestamp.as_bytes());
@@ -126,11 +132,26 @@ mod tests {
     #[test]
     fn signatures_of_other_implementations_verify() {
         for (secret, id, timestamp, body, signature) in VECTORS {
-            let secrets = [SigningSecret::decoy(), SigningSecret::try_new(secret).unwrap()];
-            let signed = Signed { id, timestamp, signature, body: body.as_bytes() };
+            let secrets = [
+                SigningSecret::decoy(),
+                SigningSecret::try_new(secret).unwrap(),
+            ];
+            let signed = Signed {
+                id,
+                timestamp,
+                signature,
+                body: body.as_bytes(),
+            };
             assert!(verify(signed, &secrets, at(timestamp)));
             let several = format!("v1a,other v1,AAAA {signature}");
-            assert!(verify(Signed { signature: &several, ..signed }, &secrets, at(timestamp)));
+            assert!(verify(
+                Signed {
+                    signature: &several,
+                    ..signed
+                },
+                &secrets,
+                at(timestamp)
+            ));
         }
     }
 
@@ -138,15 +159,38 @@ mod tests {
     fn any_change_of_what_is_signed_is_refused() {
         let (secret, id, timestamp, body, signature) = VECTORS[0];
         let secrets = [SigningSecret::try_new(secret).unwrap()];
-        let good = Signed { id, timestamp, signature, body: body.as_bytes() };
+        let good = Signed {
+            id,
+            timestamp,
+            signature,
+            body: body.as_bytes(),
+        };
         let now = at(timestamp);
         let bad = [
-            Signed { id: "msg_other", ..good },
-            Signed { timestamp: "1649367554", ..good },
-            Signed { body: b"{}", ..good },
-            Signed { signature: "v1,", ..good },
-            Signed { signature: "", ..good },
-            Signed { signature: signature.trim_start_matches("v1,"), ..good },
+            Signed {
+                id: "msg_other",
+                ..good
+            },
+            Signed {
+                timestamp: "1649367554",
+                ..good
+            },
+            Signed {
+                body: b"{}",
+                ..good
+            },
+            Signed {
+                signature: "v1,",
+                ..good
+            },
+            Signed {
+                signature: "",
+                ..good
+            },
+            Signed {
+                signature: signature.trim_start_matches("v1,"),
+                ..good
+            },
         ];
         for signed in bad {
             assert!(!verify(signed, &secrets, now), "{signed:?}");
@@ -159,17 +203,36 @@ mod tests {
     fn a_delivery_older_or_newer_than_five_minutes_is_refused() {
         let (secret, id, timestamp, body, signature) = VECTORS[0];
         let secrets = [SigningSecret::try_new(secret).unwrap()];
-        let signed = Signed { id, timestamp, signature, body: body.as_bytes() };
+        let signed = Signed {
+            id,
+            timestamp,
+            signature,
+            body: body.as_bytes(),
+        };
         let sent = at(timestamp);
         assert!(verify(signed, &secrets, sent + TOLERANCE));
         assert!(verify(signed, &secrets, sent - TOLERANCE));
-        assert!(!verify(signed, &secrets, sent + TOLERANCE + Duration::from_millis(1)));
-        assert!(!verify(signed, &secrets, sent - TOLERANCE - Duration::from_millis(1)));
+        assert!(!verify(
+            signed,
+            &secrets,
+            sent + TOLERANCE + Duration::from_millis(1)
+        ));
+        assert!(!verify(
+            signed,
+            &secrets,
+            sent - TOLERANCE - Duration::from_millis(1)
+        ));
     }
 
     #[test]
     fn a_secret_of_a_wrong_form_or_length_is_refused() {
-        assert_eq!(SigningSecret::try_new("whsec_%").err(), Some(SecretFault::Form));
-        assert_eq!(SigningSecret::try_new("whsec_AAAA").err(), Some(SecretFault::Length));
+        assert_eq!(
+            SigningSecret::try_new("whsec_%").err(),
+            Some(SecretFault::Form)
+        );
+        assert_eq!(
+            SigningSecret::try_new("whsec_AAAA").err(),
+            Some(SecretFault::Length)
+        );
     }
 }

@@ -31,7 +31,10 @@ const MAX_KEPT_ROW_BYTES: usize = 10_240;
 impl Running<'_> {
     /// Stages and queues the rows of a page. Nothing is counted before it is durable.
     pub(super) async fn take_page(&mut self, rows: &[Value]) -> Result<(), EngineError> {
-        let mut counts = Counts { received: count(rows.len()), ..Counts::default() };
+        let mut counts = Counts {
+            received: count(rows.len()),
+            ..Counts::default()
+        };
         let (changes, newest_us) = self.normalise(rows, &mut counts).await?;
         let (changes, superseded) = newest_of_each(changes);
         counts.superseded += superseded;
@@ -62,7 +65,11 @@ impl Running<'_> {
         rows: &[Value],
         counts: &mut Counts,
     ) -> Result<(Vec<(RecordKey, Incoming)>, Option<u64>), EngineError> {
-        let reader = Reader { origin: Origin::Batch, by: self.holder.token.to_string(), read: self.read };
+        let reader = Reader {
+            origin: Origin::Batch,
+            by: self.holder.token.to_string(),
+            read: self.read,
+        };
         let first = self.progress.counts.received;
         let now = self.engine.now();
         let mut changes = Vec::new();
@@ -85,15 +92,32 @@ impl Running<'_> {
 
     /// A row that is no record needs a person: it stands among the reviews, found again by the
     /// same name when the same row comes again.
-    async fn reject(&self, row: &Value, position: u64, error: &RowError) -> Result<(), EngineError> {
+    async fn reject(
+        &self,
+        row: &Value,
+        position: u64,
+        error: &RowError,
+    ) -> Result<(), EngineError> {
         let flow = self.runtime.flow.id();
         let reason = crate::chain(error);
         tracing::warn!(flow = %flow, run = %self.progress.run, row = position, reason, "row rejected");
         let text = row.to_string();
-        let name = tidegate_model::Content::Record(std::iter::once(("row".to_owned(), row.clone())).collect()).hash();
+        let name = tidegate_model::Content::Record(
+            std::iter::once(("row".to_owned(), row.clone())).collect(),
+        )
+        .hash();
         let now = self.engine.now();
-        let cause = ReviewCause { kind: ReviewKind::Rejected, field: None, reason, since: now };
-        let kept = if text.len() > MAX_KEPT_ROW_BYTES { String::new() } else { text };
+        let cause = ReviewCause {
+            kind: ReviewKind::Rejected,
+            field: None,
+            reason,
+            since: now,
+        };
+        let kept = if text.len() > MAX_KEPT_ROW_BYTES {
+            String::new()
+        } else {
+            text
+        };
         let write = Update::when(Condition::ALWAYS)
             .set("rv", serde_json::to_string(&cause).unwrap_or_default())
             .set("rvf", flow.as_str())
@@ -101,18 +125,27 @@ impl Running<'_> {
             .set("run", self.progress.run.as_str())
             .set("row", i64::try_from(position).unwrap_or(i64::MAX))
             .set("body", kept);
-        self.engine.write(&keys::orphan(flow, &name.0), &write).await?;
+        self.engine
+            .write(&keys::orphan(flow, &name.0), &write)
+            .await?;
         Ok(())
     }
 
-    async fn stage_chunk(&self, chunk: &[(RecordKey, Incoming)]) -> Result<Vec<(RecordKey, StageResult)>, EngineError> {
+    async fn stage_chunk(
+        &self,
+        chunk: &[(RecordKey, Incoming)],
+    ) -> Result<Vec<(RecordKey, StageResult)>, EngineError> {
         let record_keys: Vec<RecordKey> = chunk.iter().map(|(key, _)| key.clone()).collect();
         let seen = self.engine.registers(self.runtime, &record_keys).await?;
-        let work: Vec<(&(RecordKey, Incoming), Option<Register>)> = chunk.iter().zip(seen).collect();
+        let work: Vec<(&(RecordKey, Incoming), Option<Register>)> =
+            chunk.iter().zip(seen).collect();
         let mut results = Vec::with_capacity(chunk.len());
         for part in work.chunks(STAGE_AT_ONCE) {
             let staged = join_all(part.iter().map(|((key, incoming), register)| async move {
-                let result = self.engine.stage(self.runtime, key, incoming, register.clone()).await?;
+                let result = self
+                    .engine
+                    .stage(self.runtime, key, incoming, register.clone())
+                    .await?;
                 Ok::<_, EngineError>((key.clone(), result))
             }));
             for result in staged.await {
@@ -123,7 +156,8 @@ impl Running<'_> {
     }
 
     async fn queue(&self, record_keys: &[RecordKey], tier: Tier) -> Result<(), EngineError> {
-        let messages = chunks_of_messages(self.runtime.flow.id(), record_keys, tier, self.engine.now());
+        let messages =
+            chunks_of_messages(self.runtime.flow.id(), record_keys, tier, self.engine.now());
         if !messages.is_empty() {
             self.engine.ports.queue.send(messages).await?;
         }

@@ -89,7 +89,10 @@ fn with_keys(message: &Message, keys: Vec<RecordKey>) -> Message {
 
 fn delayed(mut message: Message, until: UnixMs, now: UnixMs) -> Outgoing {
     message.not_before = Some(until);
-    Outgoing { message, delay: until.since(now).min(MAX_DELAY) }
+    Outgoing {
+        message,
+        delay: until.since(now).min(MAX_DELAY),
+    }
 }
 
 fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
@@ -97,7 +100,11 @@ fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
         Verdict::Applied => ("applied", None, None),
         Verdict::Nothing(why) => ("nothing", Some((*why).to_owned()), None),
         Verdict::Defer { until, why } => ("deferred", Some(format!("{why}, until {until}")), None),
-        Verdict::Retry { after, attempt } => ("retry", Some(format!("after {} s", after.as_secs())), Some(*attempt)),
+        Verdict::Retry { after, attempt } => (
+            "retry",
+            Some(format!("after {} s", after.as_secs())),
+            Some(*attempt),
+        ),
         Verdict::Review(kind) => ("in_review", Some(kind.as_str().to_owned()), None),
         Verdict::Parked => ("parked", None, None),
         Verdict::Leave(why) => ("left", Some(why.clone()), None),
@@ -114,7 +121,12 @@ fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
 }
 
 /// Messages for keys: packs in the batch tier, one key each in real-time.
-pub(crate) fn chunks_of_messages(flow: &FlowId, keys: &[RecordKey], tier: Tier, now: UnixMs) -> Vec<Outgoing> {
+pub(crate) fn chunks_of_messages(
+    flow: &FlowId,
+    keys: &[RecordKey],
+    tier: Tier,
+    now: UnixMs,
+) -> Vec<Outgoing> {
     let size = match tier {
         Tier::Batch => MAX_PACK_KEYS,
         Tier::RealTime => 1,

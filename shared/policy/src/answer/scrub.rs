@@ -70,13 +70,11 @@ fn push(text: &str, found: &mut Vec<String>) {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_REASON_CHARS) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(MAX_REASON_CHARS - 1).collect();
-            kept + MARK
-        }
+    if text.chars().nth(MAX_REASON_CHARS).is_none() {
+        return text.to_owned();
     }
+    let kept: String = text.chars().take(MAX_REASON_CHARS - 1).collect();
+    kept + MARK
 }
 
 #[cfg(test)]

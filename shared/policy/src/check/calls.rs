@@ -238,9 +238,8 @@ fn check_qualio_body(findings: &mut Findings<'_>) {
 
 fn check_deletion(findings: &mut Findings<'_>) {
     let document = findings.document;
-    let call = match document.text("/deletion") {
-        Some(call @ ("delete" | "archive")) => call,
-        _ => return,
+    let Some(call @ ("delete" | "archive")) = document.text("/deletion") else {
+        return;
     };
     match document.text("/target/type") {
         Some("qualio") => findings.wrong(

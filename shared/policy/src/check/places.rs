@@ -41,7 +41,7 @@ const ONE: &[&str] = &["key", "env"];
 const BODY: &[&str] = &["fields", "key", "env"];
 const CREATE: &[&str] = &["key", "fields", "env"];
 const CALL: &[&str] = &["key", "target_id", "fields", "env"];
-const FIND: &[&str] = &["search", "key", "env"];
+const FIND: &[&str] = &["search", "env"];
 const PUSHED: &[&str] = &["body", "env"];
 
 /// What `page` has.
@@ -53,6 +53,13 @@ pub(super) const PAGE: [&str; 6] = [
     "after_time",
     "after_id",
 ];
+
+/// What is known of settings.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    settings: &'a Settings,
+    missing: MissingSettings,
+}
 
 /// Where in a file which texts stand; `*` is any one step.
 pub(super) const PLACES: &[(&str, Holds)] = &[
@@ -111,15 +118,16 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
 ];
 
 pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings, missing: MissingSettings) {
+    let scope = Scope { settings, missing };
     for (pattern, holds) in PLACES {
         let document = findings.document;
         for (pointer, value) in matches(&document.value, pattern) {
             match (holds, value) {
                 (Holds::Body(known), value) => {
-                    check_body(findings, &pointer, value, known, settings, missing)
+                    check_body(findings, &pointer, value, known, scope);
                 }
                 (_, Value::String(text)) => {
-                    check_text(findings, &pointer, text, *holds, settings, missing)
+                    check_text(findings, &pointer, text, *holds, scope);
                 }
                 // Another kind of value is a mistake of shape.
                 _ => {}
@@ -160,40 +168,18 @@ fn check_body(
     pointer: &str,
     value: &Value,
     known: &'static [&'static str],
-    settings: &Settings,
-    missing: MissingSettings,
+    scope: Scope<'_>,
 ) {
     match value {
-        Value::String(text) => check_text(
-            findings,
-            pointer,
-            text,
-            Holds::Expression(known),
-            settings,
-            missing,
-        ),
+        Value::String(text) => check_text(findings, pointer, text, Holds::Expression(known), scope),
         Value::Object(table) => {
             for (name, value) in table {
-                check_body(
-                    findings,
-                    &child(pointer, name),
-                    value,
-                    known,
-                    settings,
-                    missing,
-                );
+                check_body(findings, &child(pointer, name), value, known, scope);
             }
         }
         Value::Array(entries) => {
             for (index, value) in entries.iter().enumerate() {
-                check_body(
-                    findings,
-                    &format!("{pointer}/{index}"),
-                    value,
-                    known,
-                    settings,
-                    missing,
-                );
+                check_body(findings, &format!("{pointer}/{index}"), value, known, scope);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -205,8 +191,7 @@ fn check_text(
     pointer: &str,
     text: &str,
     holds: Holds,
-    settings: &Settings,
-    missing: MissingSettings,
+    scope: Scope<'_>,
 ) {
     let (names, known) = match holds {
         Holds::Expression(known) => (
@@ -239,7 +224,7 @@ fn check_text(
         Holds::LocalTime => return refuse(findings, pointer, schedule::parse_time(text).err()),
     };
     match names {
-        Ok(names) => check_names(findings, pointer, &names, known, settings, missing),
+        Ok(names) => check_names(findings, pointer, &names, known, scope),
         Err(error) => findings.wrong(pointer, does_not_parse(pointer, &error)),
     }
 }
@@ -304,8 +289,7 @@ fn check_names(
     pointer: &str,
     names: &Names,
     known: &[&str],
-    settings: &Settings,
-    missing: MissingSettings,
+    scope: Scope<'_>,
 ) {
     for root in names
         .roots
@@ -356,9 +340,9 @@ fn check_names(
                 let instead = instead(name, PAGE);
                 findings.wrong(pointer, format!("`page` has no `{name}`{instead}"));
             }
-            "env" if !settings.contains_key(name) => {
+            "env" if !scope.settings.contains_key(name) => {
                 let message = format!("the setting `{name}` is not set");
-                match missing {
+                match scope.missing {
                     MissingSettings::Refuse => findings.wrong(pointer, message),
                     MissingSettings::Warn => findings.odd(pointer, message),
                 }

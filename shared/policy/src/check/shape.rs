@@ -103,15 +103,13 @@ fn explain_choice(
             } if kind.to_string() == "null" => Some((at.to_owned(), String::new())),
             _ => None,
         });
-        match other {
-            Some(other) => tags.push(other),
-            None => {
-                for error in errors {
-                    explain(findings, schema, error);
-                }
-                return;
+        let Some(other) = other else {
+            for error in errors {
+                explain(findings, schema, error);
             }
-        }
+            return;
+        };
+        tags.push(other);
     }
     let place = tags
         .iter()

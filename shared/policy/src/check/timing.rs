@@ -30,7 +30,7 @@ fn check_windows(findings: &mut Findings<'_>) {
     match (windows, document.get("/schedule/every_minutes")) {
         ([], None) => findings.wrong("/schedule", ScheduleError::Empty.to_string()),
         ([_, ..], Some(_)) => {
-            findings.wrong("/schedule/every_minutes", ScheduleError::Both.to_string())
+            findings.wrong("/schedule/every_minutes", ScheduleError::Both.to_string());
         }
         _ => {}
     }

@@ -108,3 +108,8 @@ fn scalar(value: &Value) -> Result<String, Error> {
         )),
     }
 }
+
+/// One segment of a path, percent-encoded.
+pub fn encode_segment(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}

@@ -113,7 +113,7 @@ impl CallTemplate {
         }
         let headers = render_all(&self.headers, context)?;
         for ((_, value), (_, template)) in headers.iter().zip(&self.headers) {
-            if value.chars().any(|c| c.is_control()) {
+            if value.chars().any(char::is_control) {
                 return Err(ExprError::evaluate(
                     template.text(),
                     "a header cannot hold a control character",

@@ -50,13 +50,13 @@ pub(super) fn faults(schema: &Validator, fields: &Fields) -> Vec<FieldFault> {
     let mut faults: Vec<FieldFault> = schema
         .iter_errors(&document)
         .take(MAX_FAULTS)
-        .flat_map(faults_of)
+        .flat_map(|error| faults_of(&error))
         .collect();
     faults.dedup();
     faults
 }
 
-fn faults_of(error: ValidationError<'_>) -> Vec<FieldFault> {
+fn faults_of(error: &ValidationError<'_>) -> Vec<FieldFault> {
     let path = error.instance_path().to_string();
     let path = path.strip_prefix('/').unwrap_or(&path);
     let at = |name: &str| {

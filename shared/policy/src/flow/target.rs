@@ -167,12 +167,9 @@ impl Target {
             .with("fields", fields)
     }
 
-    /// What templates of `find` see: `search`, as it was sent, and `key`.
-    pub fn find_context(&self, key: &RecordKey, search: &str) -> Context {
-        self.base
-            .clone()
-            .with("key", key.as_str())
-            .with("search", search)
+    /// What templates of `find` see: `search`, as it was sent, and `env`.
+    pub fn find_context(&self, search: &str) -> Context {
+        self.base.clone().with("search", search)
     }
 
     /// The value by which the record will be found: the create intent. None where the target cannot

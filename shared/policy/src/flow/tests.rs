@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+use rstest::rstest;
 use serde_json::json;
 use tidegate_model::{Content, SourceVersion};
 
@@ -102,4 +104,379 @@ fn the_shipped_schema_of_flow_files_is_the_one_of_the_types() {
         SHIPPED == json_schema(),
         "infra/flows/flow.schema.json is stale; renew it: cargo run -- schema > infra/flows/flow.schema.json"
     );
+}
+
+const CONTACTS: &str = include_str!("../../../../infra/flows/examples/contacts.toml");
+
+/// The contact flow, edited.
+fn contacts(edits: &[(&str, &str)]) -> Flow {
+    let text = edits.iter().fold(CONTACTS.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "the flow does not hold {from:?}");
+        text.replacen(from, to, 1)
+    });
+    let settings = ["CRM_URL", "NEWSLETTER_URL"]
+        .map(|name| (name.to_owned(), "https://example.com/api//".to_owned()));
+    Flow::load("contacts.toml", &text, &settings.into())
+        .unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+}
+
+fn contact() -> Value {
+    json!({
+        "id": 4711, "updated_at": "2026-11-20T03:00:00.25", "state": "active", "email": " A@B.example ",
+        "given_name": "Ada", "locale": null, "consent": {"newsletter": true}, "tags": ["b", "a"],
+    })
+}
+
+fn key(text: &str) -> RecordKey {
+    RecordKey::try_new(text).unwrap()
+}
+
+fn fields(value: Value) -> Fields {
+    match value {
+        Value::Object(fields) => fields,
+        other => panic!("no table: {other}"),
+    }
+}
+
+#[test]
+fn the_example_flow_maps_a_contact() {
+    let flow = contacts(&[]);
+    let normal = flow.normalise(&contact()).unwrap();
+    assert_eq!(normal.key.as_str(), "4711");
+    // 03:00 in New York is 08:00 UTC; R29.
+    assert_eq!(
+        normal.source_version,
+        Some(SourceVersion(1_795_161_600_250_000))
+    );
+    let expected = json!({"email": "a@b.example", "name": "Ada", "language": "en", "subscribed": true, "tags": ["a", "b"]});
+    assert_eq!(normal.content, Content::Record(fields(expected)));
+    let gone = json!({"id": 4711, "updated_at": "2026-11-20T03:00:00", "state": "deleted"});
+    assert_eq!(flow.normalise(&gone).unwrap().content, Content::Deleted);
+    let upsert = flow.target().upsert().unwrap();
+    let call = upsert
+        .render(&flow.target().context(&key("a/b"), None, &Fields::new()))
+        .unwrap();
+    assert_eq!(
+        (
+            call.method.as_str(),
+            call.path_and_query.as_str(),
+            call.sends_body
+        ),
+        ("PUT", "/3.0/members/a%2Fb", true)
+    );
+    assert_eq!(
+        flow.target().base_url(),
+        "https://example.com/api",
+        "no slash at the end"
+    );
+    assert!(!flow.target().delete().unwrap().sends_body());
+    let listed = flow
+        .source()
+        .list_call(&ListPosition {
+            cursor: Some("x=1".to_owned()),
+            ..ListPosition::default()
+        })
+        .unwrap();
+    assert_eq!(listed.path_and_query, "/v2/contacts?cursor=x%3D1&limit=200");
+    assert_eq!(
+        listed.headers,
+        [("Accept".to_owned(), "application/json".to_owned())]
+    );
+    assert_eq!(
+        flow.secret_names().into_iter().collect::<Vec<_>>(),
+        ["CRM_API_KEY", "CRM_WEBHOOK", "NEWSLETTER_TOKEN"]
+    );
+    assert_eq!(
+        (flow.source_secret(), flow.target_secret()),
+        (Some("CRM_API_KEY"), Some("NEWSLETTER_TOKEN"))
+    );
+}
+
+#[rstest]
+#[case::no_key(
+    "id",
+    Value::Null,
+    "the key is missing; it must be a text or a whole number"
+)]
+#[case::empty_key("id", json!(""), "the key is refused: it is empty")]
+#[case::fraction("id", json!(4.5), "the key is a number with a fraction; it must be a text or a whole number")]
+#[case::control("id", json!("a\nb"), "the key is refused: it has a control character")]
+#[case::long_key("id", json!("x".repeat(257)), "the key is refused: it is longer than 256 bytes")]
+#[case::no_version(
+    "updated_at",
+    Value::Null,
+    "the version is missing; it must be an RFC 3339 time with an offset, from 1970 on"
+)]
+#[case::bad_version("updated_at", json!("yesterday"), "the version cannot be read: `row.updated_at | rfc3339('America/New_York')` gives no value: `rfc3339` was given a text that is no date and time")]
+#[case::before_1970("updated_at", json!("1969-12-31T00:00:00"), "the version is a text of another form; it must be an RFC 3339 time with an offset, from 1970 on")]
+#[case::bad_field("tags", json!(5), "the field `tags` cannot be read: `row.tags | default([], true) | sort` gives no value: cannot convert value to list")]
+#[case::too_large("email", json!("x".repeat(200_000)), "the fields take 200076 bytes as JSON, at most 102400 are allowed")]
+fn a_row_that_cannot_be_taken_says_why(
+    #[case] field: &str,
+    #[case] value: Value,
+    #[case] expected: &str,
+) {
+    let mut row = contact();
+    row[field] = value;
+    let error = contacts(&[]).normalise(&row).unwrap_err();
+    let chain: Vec<String> =
+        std::iter::successors(Some(&error as &dyn std::error::Error), |error| {
+            error.source()
+        })
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(chain.join(": "), expected);
+}
+
+#[rstest]
+#[case::number(json!(7), Some(7))]
+#[case::digits(json!("9007199254740993"), Some(9_007_199_254_740_993))]
+#[case::zero(json!(0), Some(0))]
+#[case::negative(json!(-1), None)]
+#[case::fraction(json!(1.5), None)]
+#[case::text(json!("v7"), None)]
+#[case::empty(json!(""), None)]
+#[case::missing(Value::Null, None)]
+fn a_sequence_is_a_whole_number(#[case] version: Value, #[case] expected: Option<u64>) {
+    let mut row = row();
+    row["version"] = version;
+    let read = suppliers()
+        .normalise(&row)
+        .ok()
+        .and_then(|normal| normal.source_version);
+    assert_eq!(read, expected.map(SourceVersion));
+}
+
+#[test]
+fn a_source_without_versions_gives_none() {
+    let flow = contacts(&[(
+        "{ by = \"time\", at = \"row.updated_at | rfc3339('America/New_York')\" }",
+        "{ by = \"read\" }",
+    )]);
+    assert_eq!(flow.normalise(&contact()).unwrap().source_version, None);
+}
+
+#[test]
+fn faults_name_the_field_and_never_its_value() {
+    let flow = suppliers();
+    let Content::Record(mut fields) = flow.normalise(&row()).unwrap().content else {
+        panic!("a record")
+    };
+    fields.insert("name".to_owned(), json!(""));
+    fields.insert("audit_score".to_owned(), json!(173.25));
+    fields.insert("certification_status".to_owned(), json!("secret-status"));
+    fields.insert("certificates".to_owned(), json!(["ISO", 5_551_234]));
+    fields.insert("blocked".to_owned(), Value::Null);
+    fields.insert("sponsor_id".to_owned(), json!("secret-sponsor"));
+    fields.remove("approved");
+    let faults = flow.validate(&fields);
+    let mut told: Vec<String> = faults
+        .iter()
+        .map(|fault| format!("{} {}", fault.field, fault.reason))
+        .collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "approved is required",
+            "audit_score must be at most 100",
+            "blocked has no value",
+            "certificates/1 must be a text",
+            "certification_status must be one of [\"valid\",\"expired\",\"suspended\",\"none\"]",
+            "name must not be empty",
+            "sponsor_id must be null or a whole number",
+        ]
+    );
+}
+
+#[rstest]
+#[case::unchanged(Some(json!({"audit_score": 80, "blocked": false})), json!({"audit_score": 80, "blocked": false}), &[])]
+#[case::same_number(Some(json!({"audit_score": 80})), json!({"audit_score": 80.0}), &[])]
+#[case::missing_is_null(Some(json!({"audit_score": null})), json!({}), &[])]
+#[case::in_the_order_of_the_flow(Some(json!({"blocked": false, "audit_score": 80})), json!({"blocked": true, "audit_score": 81}), &["audit_score", "blocked"])]
+#[case::not_critical(Some(json!({"name": "a"})), json!({"name": "b"}), &[])]
+#[case::taken_away(Some(json!({"approved": true})), json!({}), &["approved"])]
+#[case::first_seen(None, json!({"approved": true, "blocked": null, "name": "a"}), &["approved"])]
+fn a_change_is_critical_when_a_critical_field_changes_value(
+    #[case] old: Option<Value>,
+    #[case] new: Value,
+    #[case] expected: &[&str],
+) {
+    assert_eq!(
+        suppliers().critical_changes(old.map(fields).as_ref(), &fields(new)),
+        expected
+    );
+}
+
+#[test]
+fn a_webhook_gives_a_key_and_a_row_when_it_is_whole() {
+    let flow = suppliers();
+    let whole = json!({"supplier": row()});
+    assert_eq!(flow.webhook_key(&whole).unwrap().as_str(), "SUP-000123");
+    assert_eq!(flow.webhook_row(&whole).unwrap(), Some(row()));
+    let hint = json!({"id": "SUP-000123"});
+    assert_eq!(flow.webhook_key(&hint).unwrap().as_str(), "SUP-000123");
+    assert_eq!(flow.webhook_row(&hint).unwrap(), None);
+    assert_eq!(
+        flow.webhook_row(&json!({"supplier": "SUP-000123"}))
+            .unwrap(),
+        None,
+        "a text is no row"
+    );
+    assert_eq!(
+        flow.webhook_key(&json!([])),
+        Err(RowError::KeyKind("missing"))
+    );
+    assert_eq!(
+        flow.webhook_secrets(),
+        ["SUPPLIERS_WEBHOOK_1", "SUPPLIERS_WEBHOOK_2"]
+    );
+}
+
+#[test]
+fn create_update_and_find_carry_the_id_and_the_search_value() {
+    let flow = contacts(&[(
+        "[target.upsert]\nmethod = \"PUT\"\npath = \"/3.0/members/{{ key }}\"",
+        r#"[target.create]
+method = "POST"
+path = "/3.0/members"
+id = "/id"
+headers = { X-Mail = "{{ fields.email or '' }}" }
+
+[target.update]
+method = "PATCH"
+path = "/3.0/members/{{ target_id }}"
+
+[target.find]
+path = "/3.0/search"
+query = { email = "{{ search }}" }
+by = "fields.email"
+rows = "/members"
+id = "/id""#,
+    )]);
+    let fields = fields(json!({"email": "a+b@c.example"}));
+    let target = flow.target();
+    let create = target.create().unwrap();
+    assert_eq!(create.id_pointer(), Some("/id"));
+    let call = create
+        .render(&target.context(&key("K"), None, &fields))
+        .unwrap();
+    assert_eq!(
+        call.headers,
+        [("X-Mail".to_owned(), "a+b@c.example".to_owned())]
+    );
+    let update = target.update().unwrap();
+    assert_eq!(
+        update
+            .render(&target.context(&key("K"), Some("9/9"), &fields))
+            .unwrap()
+            .path_and_query,
+        "/3.0/members/9%2F9"
+    );
+    let without_id = update
+        .render(&target.context(&key("K"), None, &fields))
+        .unwrap_err();
+    assert_eq!(
+        without_id.why(),
+        "a value in a path is empty",
+        "an update never reaches the whole collection"
+    );
+    let search = target.search_value(&key("K"), &fields).unwrap().unwrap();
+    let find = target
+        .find()
+        .unwrap()
+        .call()
+        .render(&target.find_context(&key("K"), &search))
+        .unwrap();
+    assert_eq!(find.path_and_query, "/3.0/search?email=a%2Bb%40c.example");
+    assert_eq!(
+        target.search_value(&key("K"), &Fields::new()).unwrap(),
+        None
+    );
+    let split = Fields::from_iter([("email".to_owned(), json!("a\r\nX-Evil: 1"))]);
+    let split = create
+        .render(&target.context(&key("K"), None, &split))
+        .unwrap_err();
+    assert_eq!(split.why(), "a header cannot hold a control character");
+}
+
+#[rstest]
+#[case::one_dot(".")]
+#[case::two_dots("..")]
+fn a_key_cannot_walk_up_the_path(#[case] text: &str) {
+    let error = suppliers().source().one_call(&key(text)).unwrap_err();
+    assert_eq!(error.why(), "a value makes a path segment `.` or `..`");
+}
+
+#[rstest]
+#[case("https://api.example.com", Some("https://api.example.com"))]
+#[case("http://127.0.0.1:8080/", Some("http://127.0.0.1:8080"))]
+#[case("https://api.example.com/v1/", Some("https://api.example.com/v1"))]
+#[case("https://", None)]
+#[case("https://:80", None)]
+#[case("ftp://api.example.com", None)]
+#[case("api.example.com", None)]
+#[case("https://user@api.example.com", None)]
+#[case("https://api.example.com?x=1", None)]
+#[case("https://api.example.com#x", None)]
+#[case("https://api example.com", None)]
+#[case("", None)]
+fn a_base_address_is_http_with_a_host_and_nothing_after_the_path(
+    #[case] text: &str,
+    #[case] expected: Option<&str>,
+) {
+    let settings: Settings = [("URL".to_owned(), text.to_owned())].into();
+    let rendered = base_url("{{ env.URL }}", &Context::new().with("env", &settings));
+    assert_eq!(rendered.ok().as_deref(), expected);
+}
+
+/// Any JSON, three levels deep.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let names = prop::sample::select(vec![
+            "id",
+            "version",
+            "contact",
+            "quality",
+            "legal_name",
+            "email",
+            "tags",
+            "supplier",
+        ]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(names, inner, 0..6).prop_map(|table| Value::Object(
+                table
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            )),
+        ]
+    })
+}
+
+static FLOWS: std::sync::LazyLock<[Flow; 2]> =
+    std::sync::LazyLock::new(|| [suppliers(), contacts(&[])]);
+
+proptest! {
+    #[test]
+    fn no_row_makes_a_flow_panic(row in any_json()) {
+        for flow in FLOWS.iter() {
+            if let Ok(normal) = flow.normalise(&row)
+                && let Content::Record(fields) = normal.content
+            {
+                flow.validate(&fields);
+                let _body = flow.body(&normal.key, &fields);
+            }
+            let _key = flow.webhook_key(&row);
+            let _row = flow.webhook_row(&row);
+        }
+    }
 }

@@ -1,0 +1,16 @@
+//! What people ask and tell: health, records, force sync, runs, pause, reviews.
+//!
+//! READ-1: nothing here calls another system. Reads come from the table; what changes the world is
+//! queued.
+
+mod control;
+mod health;
+mod records;
+mod reviews;
+
+pub use control::{Accepted, PauseRequest};
+pub use health::{BreakerHealth, BudgetHealth, FlowHealth, FreshnessHealth, WindowHealth};
+pub use records::{RecordPage, RecordView};
+pub use reviews::{
+    DryRun, EditRequest, PlannedRequest, ReviewEntry, ReviewError, ReviewId, ReviewPage,
+};

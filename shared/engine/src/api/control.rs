@@ -1,0 +1,115 @@
+//! Force sync, run now, pause and resume. Each is queued or stored, never done here.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::{Fetch, FlowId, Message, RecordKey, Tier};
+use tidegate_policy::{
+    flow_state::{self, Pause, Scope},
+    keys,
+    run::{Mode, RunRequest},
+};
+
+use crate::{Engine, EngineError, Event};
+
+/// Force syncs of one record within this time are one.
+const COALESCE: Duration = Duration::from_secs(10);
+
+/// A request was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Accepted {
+    /// An earlier request that has just been taken does it.
+    pub coalesced: bool,
+}
+
+/// A pause.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseRequest {
+    /// What; all when left out.
+    #[serde(default = "all")]
+    pub scope: Scope,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+}
+
+fn all() -> Scope {
+    Scope::All
+}
+
+impl Engine {
+    /// Has one record read and applied now, critical or not (R4). The mark that coalesces repeats
+    /// is set after the message is durable.
+    pub async fn force_sync(
+        &self,
+        flow: &FlowId,
+        key: &RecordKey,
+    ) -> Result<Accepted, EngineError> {
+        self.flow(flow)?;
+        let now = self.now();
+        let mark = keys::memory("sync", flow, key.as_str());
+        if self.is_remembered(&mark, now).await? {
+            return Ok(Accepted { coalesced: true });
+        }
+        let message = Message::new(flow.clone(), vec![key.clone()], Tier::RealTime, now)
+            .fetching(Fetch::Forced);
+        self.send_one(message).await?;
+        self.remember_until(&mark, now + COALESCE).await?;
+        tracing::info!(flow = %flow, key = key.as_str(), "force sync");
+        Ok(Accepted { coalesced: false })
+    }
+
+    /// Asks for a run now.
+    pub async fn run_now(&self, flow: &FlowId, mode: Option<Mode>) -> Result<(), EngineError> {
+        self.flow(flow)?;
+        let request = RunRequest {
+            window: None,
+            mode,
+            lookback_s: None,
+            resume: None,
+        };
+        self.ports
+            .events
+            .emit(&Event::RunRequested {
+                flow: flow.clone(),
+                request,
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Stops calls to target, source or both. What is staged stays, webhooks are still taken.
+    pub async fn pause(&self, flow: &FlowId, request: PauseRequest) -> Result<(), EngineError> {
+        self.flow(flow)?;
+        let pause = Pause {
+            scope: request.scope,
+            reason: request.reason,
+            by: request.by,
+            since: self.now(),
+        };
+        self.write(&keys::flow_state(flow), &flow_state::pause(&pause))
+            .await?;
+        tracing::warn!(flow = %flow, scope = ?pause.scope, by = pause.by, reason = pause.reason, "paused");
+        Ok(())
+    }
+
+    /// Goes on. Everything that is dirty is queued again; an open blocker's cause is checked by the
+    /// next call, which closes the blocker or puts it back.
+    pub async fn resume(&self, flow: &FlowId, by: &str) -> Result<(), EngineError> {
+        self.flow(flow)?;
+        let state = self.flow_state(flow).await?;
+        self.write(
+            &keys::flow_state(flow),
+            &flow_state::resume(&state, self.now()),
+        )
+        .await?;
+        tracing::warn!(flow = %flow, by, checks_blocker = state.blocker.is_some(), "resumed");
+        self.ports
+            .events
+            .emit(&Event::SweepRequested { flow: flow.clone() })
+            .await?;
+        Ok(())
+    }
+}

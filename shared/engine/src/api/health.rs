@@ -1,0 +1,235 @@
+//! Health of a flow.
+
+use serde::Serialize;
+use tidegate_model::{Tier, UnixMs, item::Value};
+use tidegate_policy::{
+    breaker::{Breaker, Gate},
+    flow_state::{Blocker, Pause},
+    keys,
+    limiter::{Limit, Slots},
+    run::Lease,
+};
+
+use crate::{
+    Engine, EngineError, FlowRuntime, batch::RunReport, fetch::source_budget, tick::Gauges,
+    worker::target_budget,
+};
+
+/// Health of one flow, from the table alone.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowHealth {
+    /// The flow.
+    pub flow: String,
+    /// Revision of its file.
+    pub revision: u32,
+    /// Hash of its file.
+    pub file_hash: String,
+    /// The newest run.
+    pub last_run: Option<RunReport>,
+    /// A run that is under way or waits to go on.
+    pub running: Option<String>,
+    /// The windows.
+    pub windows: WindowHealth,
+    /// Budgets of target and source.
+    pub budgets: Vec<BudgetHealth>,
+    /// Breakers of target and source.
+    pub breakers: Vec<BreakerHealth>,
+    /// Backlog as tick last counted it.
+    pub backlog: Gauges,
+    /// Age per class of field.
+    pub freshness: FreshnessHealth,
+    /// A person's pause.
+    pub paused: Option<Pause>,
+    /// What needs a person.
+    pub blocker: Option<Blocker>,
+}
+
+/// The windows of a flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct WindowHealth {
+    /// The next scheduled start, in milliseconds since 1970.
+    pub next_ms: Option<UnixMs>,
+    /// The same in the flow's zone.
+    pub next_local: Option<String>,
+    /// The longest time between two windows, in seconds (R2).
+    pub worst_staleness_s: u64,
+    /// Between which.
+    pub worst_between: [String; 2],
+}
+
+/// A budget at this moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct BudgetHealth {
+    /// The system.
+    pub endpoint: String,
+    /// The tier.
+    pub tier: Tier,
+    /// Calls that could leave at once.
+    pub free_now: u32,
+    /// Calls in a window.
+    pub calls: u32,
+    /// Length of the window in seconds.
+    pub per_s: u64,
+    /// Calls used of today's share, where there is a quota.
+    pub day_used: Option<i64>,
+    /// Today's share.
+    pub day_calls: Option<u32>,
+}
+
+/// A breaker at this moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct BreakerHealth {
+    /// The system.
+    pub endpoint: String,
+    /// `closed`, `open`, `half_open` or `held`.
+    pub state: &'static str,
+    /// When the state may change.
+    pub until_ms: Option<UnixMs>,
+    /// Since when it has been open.
+    pub open_since_ms: Option<UnixMs>,
+}
+
+/// Age per class of field.
+#[derive(Clone, Debug, Serialize)]
+pub struct FreshnessHealth {
+    /// Age of critical fields in seconds; none before the first complete run.
+    pub critical_s: Option<u64>,
+    /// Its goal.
+    pub critical_goal_s: u64,
+    /// Age of the others in seconds.
+    pub other_s: Option<u64>,
+    /// Its goal.
+    pub other_goal_s: u64,
+    /// Whether a goal is missed.
+    pub stale: bool,
+}
+
+impl Engine {
+    /// Health of every flow.
+    pub async fn health(&self) -> Result<Vec<FlowHealth>, EngineError> {
+        let mut all = Vec::new();
+        for runtime in self.flows() {
+            all.push(self.flow_health(runtime).await?);
+        }
+        Ok(all)
+    }
+
+    async fn flow_health(&self, runtime: &FlowRuntime) -> Result<FlowHealth, EngineError> {
+        let flow = &runtime.flow;
+        let now = self.now();
+        let state = self.flow_state(flow.id()).await?;
+        let lease = Lease::read(self.read(&keys::lease(flow.id())).await?.as_ref());
+        let gauges = self.gauges(flow.id()).await?;
+        let latest = self.read(&keys::latest_run(flow.id())).await?;
+        let report = latest
+            .as_ref()
+            .and_then(|item| item.get("report"))
+            .and_then(Value::as_text);
+        let gap = flow.schedule().worst_gap();
+        let next = flow.schedule().next_after(now).map(|due| due.at);
+        Ok(FlowHealth {
+            flow: flow.id().to_string(),
+            revision: flow.revision(),
+            file_hash: flow.hash().to_owned(),
+            last_run: report.and_then(|text| serde_json::from_str(text).ok()),
+            running: lease
+                .progress
+                .as_ref()
+                .map(|progress| progress.run.to_string()),
+            windows: WindowHealth {
+                next_ms: next,
+                next_local: next.map(|at| flow.schedule().local(at)),
+                worst_staleness_s: gap.span.as_secs(),
+                worst_between: [gap.from, gap.to],
+            },
+            budgets: self.budgets(runtime, now).await?,
+            breakers: self.breakers(runtime, now).await?,
+            freshness: freshness(runtime, &gauges, lease.covered, now),
+            backlog: gauges,
+            paused: state.pause,
+            blocker: state.blocker,
+        })
+    }
+
+    async fn budgets(
+        &self,
+        runtime: &FlowRuntime,
+        now: UnixMs,
+    ) -> Result<Vec<BudgetHealth>, EngineError> {
+        let mut all = Vec::new();
+        let of_target = [Tier::RealTime, Tier::Batch].map(|tier| target_budget(runtime, tier));
+        for budget in of_target.into_iter().chain([source_budget(runtime)]) {
+            let item = self
+                .read(&keys::slots(&budget.endpoint, budget.tier))
+                .await?;
+            let limit: Limit = budget.limit;
+            let slots = Slots::read(item.as_ref(), limit);
+            all.push(BudgetHealth {
+                endpoint: budget.endpoint.to_string(),
+                tier: budget.tier,
+                free_now: slots.free_at(limit, now),
+                calls: limit.calls,
+                per_s: limit.window.as_secs(),
+                day_used: limit.day.map(|_| slots.used_on_day_of(now)),
+                day_calls: limit.day,
+            });
+        }
+        Ok(all)
+    }
+
+    async fn breakers(
+        &self,
+        runtime: &FlowRuntime,
+        now: UnixMs,
+    ) -> Result<Vec<BreakerHealth>, EngineError> {
+        let mut all = Vec::new();
+        for endpoint in [
+            runtime.flow.file().target.name(),
+            runtime.flow.source().name(),
+        ] {
+            let breaker = Breaker::read(self.read(&keys::breaker(endpoint)).await?.as_ref());
+            let (state, until_ms) = match breaker.gate(now) {
+                Gate::Closed { .. } => ("closed", None),
+                Gate::Open { until } => ("open", Some(until)),
+                Gate::HalfOpen => ("half_open", None),
+                Gate::Probing { until } => ("half_open", Some(until)),
+                Gate::Held { until } => ("held", Some(until)),
+            };
+            all.push(BreakerHealth {
+                endpoint: endpoint.to_string(),
+                state,
+                until_ms,
+                open_since_ms: breaker.open_since(),
+            });
+        }
+        Ok(all)
+    }
+}
+
+fn freshness(
+    runtime: &FlowRuntime,
+    gauges: &Gauges,
+    covered: Option<UnixMs>,
+    now: UnixMs,
+) -> FreshnessHealth {
+    let flow = &runtime.flow;
+    let age = |tier| {
+        gauges
+            .staleness(tier, covered, now)
+            .map(|age| age.as_secs())
+    };
+    let (critical_s, other_s) = (age(Tier::RealTime), age(Tier::Batch));
+    let (critical_goal_s, other_goal_s) =
+        (flow.critical_goal().as_secs(), flow.other_goal().as_secs());
+    // Critical changes that no webhook tells of are found by the next run at the latest.
+    let waits_too_long = gauges
+        .oldest_real_time_ms
+        .is_some_and(|oldest| now.since(UnixMs(oldest)) > flow.critical_goal());
+    FreshnessHealth {
+        critical_s,
+        critical_goal_s,
+        other_s,
+        other_goal_s,
+        stale: waits_too_long || other_s.is_some_and(|age| age > other_goal_s),
+    }
+}

@@ -1,0 +1,194 @@
+//! Records, as the table knows them.
+
+use serde::Serialize;
+use tidegate_model::{ContentHash, Fields, FlowId, RecordKey, Tier, TierReason, UnixMs};
+use tidegate_policy::{
+    breaker::Breaker,
+    keys,
+    register::{AttemptNote, Override, Register, ReviewCause, State},
+    run::Lease,
+};
+
+use crate::{Engine, EngineError, FlowRuntime, ports::Listing};
+
+/// One record.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordView {
+    /// The flow.
+    pub flow: FlowId,
+    /// The key.
+    pub key: RecordKey,
+    /// Where it stands.
+    pub state: State,
+    /// The canonical fields as they are to be sent; none for a deleted record.
+    pub fields: Option<Fields>,
+    /// The desired version: source version, flow revision, read number.
+    pub version: String,
+    /// When the target, or for an unchanged record the last complete run, was known to agree; in
+    /// milliseconds since 1970.
+    pub last_updated: Option<UnixMs>,
+    /// How long ago that was, in seconds.
+    pub staleness_s: Option<u64>,
+    /// The tier of its newest change.
+    pub tier: Tier,
+    /// Why.
+    pub tier_reason: TierReason,
+    /// Since when a change waits.
+    pub pending_since: Option<UnixMs>,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// Not tried again before.
+    pub next_attempt: Option<UnixMs>,
+    /// The last attempts, oldest first.
+    pub history: Vec<AttemptNote>,
+    /// Its id at the target.
+    pub target_id: Option<String>,
+    /// Why a person must look.
+    pub review: Option<ReviewCause>,
+    /// What a person changed.
+    pub edited: Option<Override>,
+    /// Changes whenever anything above but the age does.
+    #[serde(skip)]
+    pub etag: String,
+}
+
+/// Some records of a flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordPage {
+    /// The records, in the table's order.
+    pub items: Vec<RecordView>,
+    /// Where to go on; none at the end.
+    pub next: Option<String>,
+}
+
+impl Engine {
+    /// One record; `None` when the flow has never seen it.
+    pub async fn record(
+        &self,
+        flow: &FlowId,
+        key: &RecordKey,
+    ) -> Result<Option<RecordView>, EngineError> {
+        let runtime = self.flow(flow)?;
+        let register = self
+            .registers(runtime, std::slice::from_ref(key))
+            .await?
+            .pop()
+            .flatten();
+        let Some(register) = register else {
+            return Ok(None);
+        };
+        let (covered, epoch) = self.record_context(runtime).await?;
+        Ok(Some(self.view(flow, key, &register, covered, epoch)))
+    }
+
+    /// Records of a flow, some at a time.
+    pub async fn records(
+        &self,
+        flow: &FlowId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<RecordPage, EngineError> {
+        let runtime = self.flow(flow)?;
+        let (covered, epoch) = self.record_context(runtime).await?;
+        let (mut shard, mut after) = read_cursor(cursor);
+        let mut items = Vec::new();
+        while shard < keys::REGISTER_SHARDS {
+            let wanted = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+            if wanted == 0 {
+                break;
+            }
+            let listing = Listing::Partition(keys::register_partition(flow, shard));
+            let page = self
+                .ports
+                .store
+                .list(&listing, after.as_deref(), wanted)
+                .await?;
+            for (key, item) in page.items {
+                if let (Ok(key), Some(register)) =
+                    (RecordKey::try_new(key.sort), Register::read(&item)?)
+                {
+                    items.push(self.view(flow, &key, &register, covered, epoch));
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                shard += 1;
+            }
+        }
+        let next = (shard < keys::REGISTER_SHARDS)
+            .then(|| format!("{shard}.{}", after.unwrap_or_default()));
+        Ok(RecordPage { items, next })
+    }
+
+    /// Start of the newest complete run, and the target's breaker epoch.
+    async fn record_context(
+        &self,
+        runtime: &FlowRuntime,
+    ) -> Result<(Option<UnixMs>, u64), EngineError> {
+        let lease = Lease::read(self.read(&keys::lease(runtime.flow.id())).await?.as_ref());
+        let breaker = keys::breaker(runtime.flow.file().target.name());
+        let epoch = Breaker::read(self.read(&breaker).await?.as_ref()).epoch();
+        Ok((lease.covered, epoch))
+    }
+
+    fn view(
+        &self,
+        flow: &FlowId,
+        key: &RecordKey,
+        register: &Register,
+        covered: Option<UnixMs>,
+        epoch: u64,
+    ) -> RecordView {
+        let applied_at = register.applied.as_ref().map(|applied| applied.at);
+        let last_updated = match register.state() {
+            // Unchanged records are fresh as of the newest complete run.
+            State::Applied => applied_at.max(covered),
+            _ => applied_at,
+        };
+        let mut view = RecordView {
+            flow: flow.clone(),
+            key: key.clone(),
+            state: register.state(),
+            fields: register.effective().fields().cloned(),
+            version: register.desired.version.to_string(),
+            last_updated,
+            staleness_s: last_updated.map(|at| self.now().since(at).as_secs()),
+            tier: register.tier,
+            tier_reason: register.tier_reason.clone(),
+            pending_since: register.dirty_since,
+            attempts: register.attempts_in(epoch),
+            next_attempt: register.next_attempt,
+            history: register.history.clone(),
+            target_id: register.target_id.clone(),
+            review: register.review.clone(),
+            edited: register.edited.clone(),
+            etag: String::new(),
+        };
+        view.etag = etag_of(&view);
+        view
+    }
+}
+
+fn etag_of(view: &RecordView) -> String {
+    let mut timeless = view.clone();
+    timeless.staleness_s = None;
+    let value = serde_json::to_value(&timeless).unwrap_or_default();
+    let ContentHash(hash) =
+        tidegate_model::Content::Record(std::iter::once(("view".to_owned(), value)).collect())
+            .hash();
+    format!("\"{hash}\"")
+}
+
+/// A cursor is `shard.token`; one that is not starts from the beginning.
+fn read_cursor(cursor: Option<&str>) -> (u32, Option<String>) {
+    let parsed = cursor
+        .and_then(|text| text.split_once('.'))
+        .and_then(|(shard, after)| {
+            let shard: u32 = shard.parse().ok()?;
+            Some((
+                shard,
+                Some(after.to_owned()).filter(|after| !after.is_empty()),
+            ))
+        });
+    parsed.unwrap_or((0, None))
+}

@@ -1,0 +1,420 @@
+//! Reviews: listed, edited, tried dry, replayed, discarded.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tidegate_model::{
+    Content, Fields, FlowId, Message, RecordKey,
+    item::{Condition, Item, ItemKey, Update},
+};
+use tidegate_policy::{
+    flow::FieldFault,
+    keys,
+    register::{self, Override, Register, ReviewCause},
+};
+
+use crate::{
+    Engine, EngineError, FlowRuntime, UnknownFlow,
+    ports::{CallError, Listing, Request, Write, Written},
+};
+
+/// Names a review: `flow~key` for a record, `flow!name` for what has no register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReviewId {
+    /// A record.
+    Record(FlowId, RecordKey),
+    /// A row without key, or a dead letter that can not be read.
+    Orphan(FlowId, String),
+}
+
+impl ReviewId {
+    /// Reads an id.
+    pub fn parse(text: &str) -> Option<Self> {
+        let end = text.find(['~', '!'])?;
+        let (flow, rest) = text.split_at_checked(end)?;
+        let flow = FlowId::try_new(flow).ok()?;
+        match rest.strip_prefix('~') {
+            Some(key) => Some(Self::Record(flow, RecordKey::try_new(key).ok()?)),
+            None => Some(Self::Orphan(
+                flow,
+                rest.strip_prefix('!')
+                    .filter(|name| !name.is_empty())?
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// An id's text as one segment of a path.
+    pub fn encode_path(id: &str) -> String {
+        tidegate_policy::expr::encode_segment(id)
+    }
+}
+
+impl fmt::Display for ReviewId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(flow, key) => write!(f, "{flow}~{key}"),
+            Self::Orphan(flow, name) => write!(f, "{flow}!{name}"),
+        }
+    }
+}
+
+/// One review, with its context.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReviewEntry {
+    /// Its id.
+    pub id: String,
+    /// The flow.
+    pub flow: FlowId,
+    /// The record, where there is one.
+    pub key: Option<String>,
+    /// Why a person must look.
+    pub cause: ReviewCause,
+    /// The fields as they would be sent.
+    pub fields: Option<Fields>,
+    /// What a person changed already.
+    pub edited: Option<Override>,
+    /// The last attempts, oldest first.
+    pub history: Vec<register::AttemptNote>,
+    /// The text of a row or message that is no record.
+    pub body: Option<String>,
+}
+
+/// Some reviews, oldest first.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReviewPage {
+    /// The reviews.
+    pub items: Vec<ReviewEntry>,
+    /// Where to go on; none at the end.
+    pub next: Option<String>,
+}
+
+/// A person's edit.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditRequest {
+    /// Canonical fields to replace.
+    pub fields: Fields,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a replay would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct DryRun {
+    /// What schema and target have against the fields.
+    pub faults: Vec<FaultView>,
+    /// The requests that would be sent, secrets as names.
+    pub requests: Vec<PlannedRequest>,
+}
+
+/// A fault of a field, without its value.
+#[derive(Clone, Debug, Serialize)]
+pub struct FaultView {
+    /// The field.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// A request that would be sent.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedRequest {
+    /// The method.
+    pub method: &'static str,
+    /// The address.
+    pub url: String,
+    /// Headers, secrets as names.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<Value>,
+}
+
+impl From<Request> for PlannedRequest {
+    fn from(request: Request) -> Self {
+        let headers = request
+            .headers
+            .into_iter()
+            .map(|header| (header.name, header.value.to_string()))
+            .collect();
+        Self {
+            method: request.method.as_str(),
+            url: request.url,
+            headers,
+            body: request.body,
+        }
+    }
+}
+
+/// Why a review could not be acted on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// It is not, or no longer, in review.
+    #[error("there is no such review")]
+    NotFound,
+    /// Newer content arrived since it was read.
+    #[error("the record changed since it was read; read it again")]
+    Changed,
+    /// What is asked can not be done with this kind of review.
+    #[error("{0}")]
+    Unsuitable(&'static str),
+    /// The edit names fields that the flow does not have.
+    #[error("the flow has no field {0}")]
+    UnknownField(String),
+    /// The request can not be built.
+    #[error("{0}")]
+    Unbuildable(String),
+    /// Store or queue failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<UnknownFlow> for ReviewError {
+    fn from(_: UnknownFlow) -> Self {
+        Self::NotFound
+    }
+}
+
+impl Engine {
+    /// Reviews of a flow, oldest first.
+    pub async fn reviews(
+        &self,
+        flow: &FlowId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<ReviewPage, EngineError> {
+        self.flow(flow)?;
+        let page = self
+            .ports
+            .store
+            .list(&Listing::Reviews(flow.to_string()), after, limit)
+            .await?;
+        let items = page
+            .items
+            .iter()
+            .filter_map(|(key, item)| entry(flow, key, item))
+            .collect();
+        Ok(ReviewPage {
+            items,
+            next: page.next,
+        })
+    }
+
+    /// One review.
+    pub async fn review(&self, id: &ReviewId) -> Result<ReviewEntry, ReviewError> {
+        let (flow, key) = place(id);
+        self.flow(flow)?;
+        let item = self.read(&key).await.map_err(EngineError::from)?;
+        item.and_then(|item| entry(flow, &key, &item))
+            .ok_or(ReviewError::NotFound)
+    }
+
+    /// Edits what will be sent. Stands until the source's next version.
+    pub async fn edit_review(
+        &self,
+        id: &ReviewId,
+        request: EditRequest,
+    ) -> Result<ReviewEntry, ReviewError> {
+        let (runtime, key, register) = self.reviewed(id).await?;
+        if let Some(unknown) = request
+            .fields
+            .keys()
+            .find(|name| !runtime.flow.file().fields.contains_key(*name))
+        {
+            return Err(ReviewError::UnknownField(unknown.clone()));
+        }
+        if register.desired.content == Content::Deleted {
+            return Err(ReviewError::Unsuitable(
+                "a deleted record has no fields to edit",
+            ));
+        }
+        let mut edited = register.clone();
+        let mut fields = register
+            .edited
+            .as_ref()
+            .map(|edit| edit.fields.clone())
+            .unwrap_or_default();
+        fields.extend(request.fields);
+        let edit = Override {
+            fields,
+            by: request.by,
+            why: request.why,
+            at: self.now(),
+            base: register.desired.content.hash(),
+        };
+        edited.edited = Some(edit.clone());
+        let write = register::edit(&register.desired.version, &edited.effective().hash(), &edit);
+        self.expect_written(&runtime, &key, &write).await?;
+        tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, "review edited");
+        self.review(id).await
+    }
+
+    /// Shows what a replay would send, and sends nothing.
+    pub async fn dry_run(&self, id: &ReviewId) -> Result<DryRun, ReviewError> {
+        let (runtime, key, register) = self.reviewed(id).await?;
+        let Content::Record(fields) = register.effective() else {
+            return Ok(DryRun {
+                faults: Vec::new(),
+                requests: Vec::new(),
+            });
+        };
+        self.plan_requests(
+            &runtime,
+            &key,
+            &fields,
+            register.target_id.as_deref(),
+            register.etag.as_deref(),
+        )
+    }
+
+    /// What would be sent for these fields, and what is wrong with them.
+    pub fn plan_requests(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        fields: &Fields,
+        target_id: Option<&str>,
+        etag: Option<&str>,
+    ) -> Result<DryRun, ReviewError> {
+        let mut faults: Vec<FaultView> = runtime
+            .flow
+            .validate(fields)
+            .into_iter()
+            .map(|FieldFault { field, reason }| FaultView {
+                field: Some(field),
+                reason,
+            })
+            .collect();
+        if let Some((field, reason)) = runtime.target.reject(key, fields) {
+            faults.push(FaultView { field, reason });
+        }
+        let hash = Content::Record(fields.clone()).hash();
+        let write = Write {
+            key,
+            fields,
+            target_id,
+            etag,
+            idempotency_key: &hash.0,
+        };
+        let requests = match runtime.target.describe(write) {
+            Ok(requests) => requests.into_iter().map(PlannedRequest::from).collect(),
+            // Fields with faults may not render; the faults say why.
+            Err(_) if !faults.is_empty() => Vec::new(),
+            Err(error) => return Err(unbuildable(&error)),
+        };
+        Ok(DryRun { faults, requests })
+    }
+
+    /// Sends a record again, with all its retries. Each replay is a message of its own.
+    pub async fn replay(&self, id: &ReviewId) -> Result<(), ReviewError> {
+        let (runtime, key, register) = self.reviewed(id).await?;
+        let now = self.now();
+        self.expect_written(&runtime, &key, &register::replay(now))
+            .await?;
+        let flow = runtime.flow.id().clone();
+        tracing::info!(flow = %flow, key = key.as_str(), "replayed");
+        self.send_one(Message::new(flow, vec![key], register.tier, now))
+            .await?;
+        Ok(())
+    }
+
+    /// Decides that this version is not sent.
+    pub async fn discard(&self, id: &ReviewId) -> Result<(), ReviewError> {
+        match id {
+            ReviewId::Record(..) => {
+                let (runtime, key, _) = self.reviewed(id).await?;
+                self.expect_written(&runtime, &key, &register::discard())
+                    .await?;
+                tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "discarded");
+            }
+            ReviewId::Orphan(flow, _) => {
+                self.flow(flow)?;
+                let write = Update::when(Condition::Exists("rv"))
+                    .remove(&["rv", "rvf", "rva", "body", "run", "row"]);
+                let (_, key) = place(id);
+                match self.write(&key, &write).await.map_err(EngineError::from)? {
+                    Written::Done { .. } => tracing::info!(flow = %flow, review = %id, "discarded"),
+                    Written::Refused { .. } => return Err(ReviewError::NotFound),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn reviewed(
+        &self,
+        id: &ReviewId,
+    ) -> Result<(std::sync::Arc<FlowRuntime>, RecordKey, Register), ReviewError> {
+        let ReviewId::Record(flow, key) = id else {
+            return Err(ReviewError::Unsuitable(
+                "it is no record: mend it at its source, then discard it",
+            ));
+        };
+        let runtime = std::sync::Arc::clone(self.flow(flow)?);
+        let register = self
+            .registers(&runtime, std::slice::from_ref(key))
+            .await?
+            .pop()
+            .flatten();
+        match register.filter(|register| register.review.is_some()) {
+            Some(register) => Ok((runtime, key.clone(), register)),
+            None => Err(ReviewError::NotFound),
+        }
+    }
+
+    async fn expect_written(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        write: &Update,
+    ) -> Result<(), ReviewError> {
+        let id = keys::register(runtime.flow.id(), key);
+        match self.write(&id, write).await.map_err(EngineError::from)? {
+            Written::Done { .. } => Ok(()),
+            Written::Refused { .. } => Err(ReviewError::Changed),
+        }
+    }
+}
+
+fn unbuildable(error: &CallError) -> ReviewError {
+    ReviewError::Unbuildable(error.to_string())
+}
+
+fn place(id: &ReviewId) -> (&FlowId, ItemKey) {
+    match id {
+        ReviewId::Record(flow, key) => (flow, keys::register(flow, key)),
+        ReviewId::Orphan(flow, name) => (flow, keys::orphan(flow, name)),
+    }
+}
+
+fn entry(flow: &FlowId, key: &ItemKey, item: &Item) -> Option<ReviewEntry> {
+    let text = |name: &str| {
+        item.get(name)
+            .and_then(tidegate_model::item::Value::as_text)
+    };
+    let cause: ReviewCause = serde_json::from_str(text("rv")?).ok()?;
+    let register = Register::read(item).ok().flatten();
+    let id = match &register {
+        Some(_) => ReviewId::Record(flow.clone(), RecordKey::try_new(key.sort.clone()).ok()?),
+        None => ReviewId::Orphan(flow.clone(), key.sort.clone()),
+    };
+    Some(ReviewEntry {
+        id: id.to_string(),
+        flow: flow.clone(),
+        key: register.as_ref().map(|_| key.sort.clone()),
+        cause,
+        fields: register
+            .as_ref()
+            .and_then(|register| register.effective().fields().cloned()),
+        edited: register
+            .as_ref()
+            .and_then(|register| register.edited.clone()),
+        history: register
+            .map(|register| register.history)
+            .unwrap_or_default(),
+        body: text("body").map(str::to_owned),
+    })
+}

@@ -1,0 +1,191 @@
+//! digest: what is stuck, for a person (R9). Dead letters become reviews; the daily mail lists all
+//! of them, oldest first.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use tidegate_model::{
+    FlowId, Message, UnixMs,
+    item::{Change, Condition, Update},
+};
+use tidegate_policy::{
+    keys,
+    register::{self, ReviewCause, ReviewKind},
+};
+
+use crate::{
+    Engine, EngineError,
+    api::{ReviewEntry, ReviewId},
+    ports::{Mail, Written},
+};
+
+/// Reviews that a mail lists for each flow; the rest is counted.
+const LISTED: usize = 50;
+/// Reviews that are read for a mail: a flow with more needs a person, not a longer mail.
+const READ_MOST: usize = 2_000;
+/// Largest dead letter that is kept for a person, in bytes. It holds keys only.
+const MAX_KEPT_BYTES: usize = 10_240;
+
+/// A dead letter, as the queue gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The message, if it can be read.
+    pub message: Option<Message>,
+    /// Its text.
+    pub body: String,
+    /// Names it when it can not be read.
+    pub id: String,
+}
+
+impl Engine {
+    /// Takes dead letters: each of their records that is still dirty goes to review.
+    pub async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), EngineError> {
+        for letter in letters {
+            match &letter.message {
+                Some(message) => self.bury(message).await?,
+                None => self.keep_unread(letter).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn bury(&self, message: &Message) -> Result<(), EngineError> {
+        let now = self.now();
+        let cause = ReviewCause {
+            kind: ReviewKind::DeadLetter,
+            field: None,
+            reason: "a message about it was received too often without an end".to_owned(),
+            since: now,
+        };
+        for key in &message.keys {
+            let id = keys::register(&message.flow, key);
+            let write = register::dead_letter(&message.flow, &cause, now);
+            let reviewed = matches!(self.write(&id, &write).await?, Written::Done { .. });
+            tracing::error!(flow = %message.flow, key = key.as_str(), reviewed, "dead letter");
+        }
+        Ok(())
+    }
+
+    /// A message that nobody can read still needs a person. It stands under the first flow.
+    async fn keep_unread(&self, letter: &DeadLetter) -> Result<(), EngineError> {
+        let Some(runtime) = self.flows().next() else {
+            return Ok(());
+        };
+        let flow = runtime.flow.id();
+        let now = self.now();
+        let cause = ReviewCause {
+            kind: ReviewKind::DeadLetter,
+            field: None,
+            reason: "a message that can not be read".to_owned(),
+            since: now,
+        };
+        let body: String = letter.body.chars().take(MAX_KEPT_BYTES).collect();
+        let write = Update::when(Condition::ALWAYS)
+            .set("rv", serde_json::to_string(&cause).unwrap_or_default())
+            .set("rvf", flow.as_str())
+            .change("rva", Change::Default(now.0.into()))
+            .set("body", body);
+        self.write(&keys::orphan(flow, &letter.id), &write).await?;
+        tracing::error!(message_id = letter.id, "a dead letter can not be read");
+        Ok(())
+    }
+
+    /// Sends the daily mail. `base_url` is where the api answers; empty: paths only.
+    pub async fn daily_digest(&self, base_url: &str) -> Result<Mail, EngineError> {
+        let mut per_flow: Vec<(FlowId, Vec<ReviewEntry>)> = Vec::new();
+        let mut total = 0;
+        for runtime in self.flows() {
+            let entries = self.all_reviews(runtime.flow.id()).await?;
+            total += entries.len();
+            per_flow.push((runtime.flow.id().clone(), entries));
+        }
+        let mail = Mail {
+            subject: match total {
+                0 => "Tidegate: nothing is stuck".to_owned(),
+                1 => "Tidegate: 1 record needs you".to_owned(),
+                n => format!("Tidegate: {n} records need you"),
+            },
+            text: text_of(&per_flow, base_url.trim_end_matches('/'), self.now()),
+        };
+        self.ports.mailer.send(&mail).await?;
+        tracing::info!(reviews = total, "digest sent");
+        Ok(mail)
+    }
+
+    async fn all_reviews(&self, flow: &FlowId) -> Result<Vec<ReviewEntry>, EngineError> {
+        let mut entries = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.reviews(flow, after.as_deref(), 100).await?;
+            entries.extend(page.items);
+            after = page.next;
+            if after.is_none() || entries.len() >= READ_MOST {
+                return Ok(entries);
+            }
+        }
+    }
+}
+
+fn text_of(per_flow: &[(FlowId, Vec<ReviewEntry>)], base_url: &str, now: UnixMs) -> String {
+    let mut text = String::new();
+    for (flow, entries) in per_flow {
+        // Writing to a string can not fail.
+        #[allow(
+            clippy::let_underscore_must_use,
+            reason = "writing to a string can not fail"
+        )]
+        let _ = write_flow(&mut text, flow, entries, base_url, now);
+    }
+    text
+}
+
+fn write_flow(
+    text: &mut String,
+    flow: &FlowId,
+    entries: &[ReviewEntry],
+    base_url: &str,
+    now: UnixMs,
+) -> std::fmt::Result {
+    writeln!(text, "{flow}: {} in review", entries.len())?;
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in entries {
+        *kinds.entry(entry.cause.kind.as_str()).or_default() += 1;
+    }
+    for (kind, count) in kinds {
+        writeln!(text, "  {kind}: {count}")?;
+    }
+    for entry in entries.iter().take(LISTED) {
+        let age = now.since(entry.cause.since).as_secs();
+        writeln!(
+            text,
+            "\n  {} for {}\n    {}{}\n    {base_url}/v1/reviews/{}",
+            entry.key.as_deref().unwrap_or("(no key)"),
+            readable(age),
+            entry.cause.reason,
+            entry
+                .cause
+                .field
+                .as_ref()
+                .map(|field| format!(" (field {field})"))
+                .unwrap_or_default(),
+            ReviewId::encode_path(&entry.id),
+        )?;
+    }
+    if entries.len() > LISTED {
+        writeln!(
+            text,
+            "\n  and {} more: {base_url}/v1/reviews?flow={flow}",
+            entries.len() - LISTED
+        )?;
+    }
+    writeln!(text)
+}
+
+/// An age for people.
+fn readable(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

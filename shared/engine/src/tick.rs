@@ -1,0 +1,315 @@
+//! tick: the only heartbeat. Sweeps the stranded, starts what is due and has no run, goes on with
+//! runs that were interrupted, and counts what is pending from the registers (QUE-2, OUT-1).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::{
+    FlowId, RecordKey, Tier, UnixMs,
+    item::{Condition, Item, Update, Value},
+};
+use tidegate_policy::{
+    flow_state::{self, FlowState, Side},
+    keys,
+    limiter::Limit,
+    register::{Register, State},
+    run::{Lease, RunRequest},
+    sweep,
+};
+
+use crate::{Engine, EngineError, Event, FlowRuntime, ports::Listing, worker::chunks_of_messages};
+
+/// Registers read in one call.
+const SCAN_PAGE: u32 = 500;
+/// Keys queued by one sweep: more wait for the next tick, five minutes later.
+const SWEEP_MOST: usize = 5_000;
+/// A schedule's own start comes first; tick starts what it left out.
+const START_GRACE: Duration = Duration::from_secs(60);
+
+/// What tick counted of a flow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gauges {
+    /// When it was counted, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Records that have a register.
+    pub records: u64,
+    /// Records that the target holds as desired.
+    pub applied: u64,
+    /// Waiting in the real-time tier.
+    pub pending_real_time: u64,
+    /// Waiting in the batch tier.
+    pub pending_batch: u64,
+    /// In review.
+    pub in_review: u64,
+    /// Decided not to be sent.
+    pub discarded: u64,
+    /// Since when the oldest real-time change waits.
+    pub oldest_real_time_ms: Option<i64>,
+    /// Since when the oldest batch change waits.
+    pub oldest_batch_ms: Option<i64>,
+    /// Queued again by this tick.
+    pub swept: u64,
+}
+
+impl Gauges {
+    fn count(&mut self, register: &Register) {
+        self.records += 1;
+        match register.state() {
+            State::Applied => self.applied += 1,
+            State::InReview => self.in_review += 1,
+            State::Discarded => self.discarded += 1,
+            State::Pending => {
+                let since = register.dirty_since.map(|since| since.0);
+                let oldest = match register.tier {
+                    Tier::RealTime => {
+                        self.pending_real_time += 1;
+                        &mut self.oldest_real_time_ms
+                    }
+                    Tier::Batch => {
+                        self.pending_batch += 1;
+                        &mut self.oldest_batch_ms
+                    }
+                };
+                *oldest = match (*oldest, since) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+        }
+    }
+
+    /// Age of a class of field at a moment: since the last complete run, or since the oldest change
+    /// that waits (DESIGN, freshness). `None` before the first complete run.
+    pub fn staleness(&self, tier: Tier, covered: Option<UnixMs>, now: UnixMs) -> Option<Duration> {
+        let oldest = match tier {
+            Tier::RealTime => self.oldest_real_time_ms,
+            Tier::Batch => self.oldest_batch_ms,
+        };
+        let since = oldest.map_or(covered?, |oldest| {
+            UnixMs(oldest).min(covered.unwrap_or(UnixMs(oldest)))
+        });
+        Some(now.since(since))
+    }
+}
+
+/// A dirty record, as far as the sweep must know it.
+struct Waiting {
+    key: RecordKey,
+    register: Register,
+}
+
+impl Engine {
+    /// Looks at every flow, or at one. A failure in one flow does not keep the others waiting.
+    pub async fn tick(&self, only: Option<&FlowId>) -> Result<(), EngineError> {
+        let mut failed = None;
+        for runtime in self
+            .flows()
+            .filter(|runtime| only.is_none_or(|flow| runtime.flow.id() == flow))
+        {
+            if let Err(error) = self.tick_flow(runtime).await {
+                tracing::error!(flow = %runtime.flow.id(), error = %crate::chain(&error), "tick failed");
+                failed = Some(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn tick_flow(&self, runtime: &FlowRuntime) -> Result<(), EngineError> {
+        let flow = runtime.flow.id();
+        let state = self.flow_state(flow).await?;
+        let lease = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
+        if state.stops(Side::Source).is_none() {
+            self.start_due(runtime, &lease).await?;
+        }
+        let (mut gauges, waiting) = self.scan(runtime, &state).await?;
+        if state.stops(Side::Target).is_none() {
+            gauges.swept = self.sweep(runtime, &gauges, waiting, &state).await?;
+        }
+        let text = serde_json::to_string(&gauges).unwrap_or_default();
+        self.write(
+            &keys::flow_gauges(flow),
+            &Update::when(Condition::ALWAYS).set("gauges", text),
+        )
+        .await?;
+        let now = self.now();
+        let age = |tier| {
+            gauges
+                .staleness(tier, lease.covered, now)
+                .map(|age| age.as_secs())
+        };
+        tracing::info!(
+            flow = %flow,
+            records = gauges.records,
+            pending_real_time = gauges.pending_real_time,
+            pending_batch = gauges.pending_batch,
+            in_review = gauges.in_review,
+            swept = gauges.swept,
+            critical_age_s = age(Tier::RealTime),
+            other_age_s = age(Tier::Batch),
+            "tick"
+        );
+        Ok(())
+    }
+
+    /// Starts a window that is due and has no run, or goes on with one that was interrupted.
+    async fn start_due(&self, runtime: &FlowRuntime, lease: &Lease) -> Result<(), EngineError> {
+        let now = self.now();
+        if lease.held_until(now).is_some() {
+            return Ok(());
+        }
+        let due = runtime.flow.schedule().latest_due(now).map(|due| due.at);
+        let due = due.filter(|at| {
+            *at + START_GRACE <= now && lease.done_window.is_none_or(|done| done < *at)
+        });
+        let resume = lease
+            .progress
+            .as_ref()
+            .filter(|progress| now < progress.started + runtime.flow.max_run())
+            .map(|progress| progress.run.clone());
+        if due.is_none() && resume.is_none() {
+            return Ok(());
+        }
+        let request = RunRequest {
+            window: due,
+            mode: None,
+            lookback_s: None,
+            resume,
+        };
+        self.ports
+            .events
+            .emit(&Event::RunRequested {
+                flow: runtime.flow.id().clone(),
+                request,
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Reads every register of the flow once.
+    async fn scan(
+        &self,
+        runtime: &FlowRuntime,
+        state: &FlowState,
+    ) -> Result<(Gauges, Vec<Waiting>), EngineError> {
+        let mut gauges = Gauges {
+            at_ms: self.now().0,
+            ..Gauges::default()
+        };
+        let mut waiting = Vec::new();
+        for shard in 0..keys::REGISTER_SHARDS {
+            let listing = Listing::Partition(keys::register_partition(runtime.flow.id(), shard));
+            let mut after: Option<String> = None;
+            loop {
+                let page = self
+                    .ports
+                    .store
+                    .list(&listing, after.as_deref(), SCAN_PAGE)
+                    .await?;
+                for (key, item) in page.items {
+                    if let Some(found) = self.look_at(runtime, &key.sort, &item, state, &mut gauges)
+                    {
+                        waiting.push(found);
+                    }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok((gauges, waiting))
+    }
+
+    fn look_at(
+        &self,
+        runtime: &FlowRuntime,
+        key: &str,
+        item: &Item,
+        state: &FlowState,
+        gauges: &mut Gauges,
+    ) -> Option<Waiting> {
+        let (Ok(key), Ok(Some(register))) = (RecordKey::try_new(key), Register::read(item)) else {
+            tracing::error!(flow = %runtime.flow.id(), key, "a register can not be read");
+            return None;
+        };
+        gauges.count(&register);
+        // Only these can be stranded; the rest of a large flow is not kept in memory.
+        let old = register
+            .dirty_since
+            .is_some_and(|since| since + sweep::MARGIN.min(QUICK_LOOK) <= self.now());
+        let candidate = register.review.is_none()
+            && (old || (state.sweep_all.is_some() && register.is_dirty()));
+        candidate.then_some(Waiting { key, register })
+    }
+
+    async fn sweep(
+        &self,
+        runtime: &FlowRuntime,
+        gauges: &Gauges,
+        waiting: Vec<Waiting>,
+        state: &FlowState,
+    ) -> Result<u64, EngineError> {
+        let traits = runtime.target.traits();
+        let calls = traits.update_calls.max(traits.create_calls);
+        let now = self.now();
+        let mut swept = 0;
+        for tier in [Tier::RealTime, Tier::Batch] {
+            let backlog = match tier {
+                Tier::RealTime => gauges.pending_real_time,
+                Tier::Batch => gauges.pending_batch,
+            };
+            let limit = Limit::of_target(runtime.flow.limits(), tier);
+            let longest = sweep::longest_wait(backlog, calls, limit);
+            let stranded: Vec<RecordKey> = waiting
+                .iter()
+                .filter(|found| found.register.tier == tier)
+                .filter(|found| {
+                    let resumed = state.sweep_all.is_some() && found.register.due.is_none();
+                    resumed || sweep::is_stranded(&found.register, longest, now)
+                })
+                .map(|found| found.key.clone())
+                .take(SWEEP_MOST)
+                .collect();
+            if stranded.is_empty() {
+                continue;
+            }
+            tracing::warn!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = stranded.len(), "swept");
+            self.ports
+                .queue
+                .send(chunks_of_messages(runtime.flow.id(), &stranded, tier, now))
+                .await?;
+            swept += u64::try_from(stranded.len()).unwrap_or(u64::MAX);
+        }
+        if let Some(asked) = state.sweep_all {
+            self.write(
+                &keys::flow_state(runtime.flow.id()),
+                &flow_state::swept_all(asked),
+            )
+            .await?;
+        }
+        Ok(swept)
+    }
+
+    /// What tick last counted of a flow.
+    pub async fn gauges(&self, flow: &FlowId) -> Result<Gauges, EngineError> {
+        let item = self.read(&keys::flow_gauges(flow)).await?;
+        let text = item
+            .as_ref()
+            .and_then(|item| item.get("gauges"))
+            .and_then(Value::as_text);
+        Ok(text
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default())
+    }
+
+    /// Counts a flow's records now, without starting or queueing anything.
+    pub async fn count(&self, flow: &FlowId) -> Result<Gauges, EngineError> {
+        let runtime = self.flow(flow)?;
+        let (gauges, _) = self.scan(runtime, &FlowState::default()).await?;
+        Ok(gauges)
+    }
+}
+
+/// Records that became dirty later than this before the tick can not be stranded yet.
+const QUICK_LOOK: Duration = Duration::from_secs(300);

@@ -1,0 +1,295 @@
+//! The webhook: verify, then make durable, then answer (HOOK-1).
+//!
+//! Nothing is parsed before its signature holds. A whole payload with a version is staged; anything
+//! else is a hint, and the worker fetches the record. A replay changes nothing: a staged version is
+//! refused by the register, and the ids of hints are remembered.
+
+use std::time::Duration;
+
+use tidegate_model::{
+    Content, Fetch, FlowId, Message, RecordKey, Tier, UnixMs,
+    flow::VersionSpec,
+    item::{Condition, Update, Value},
+};
+use tidegate_policy::{
+    keys,
+    signature::{self, Signed, SigningSecret},
+    stage::Origin,
+};
+
+use crate::{
+    Engine, EngineError, FlowRuntime,
+    ports::{Outgoing, SecretError},
+    staging::{Reader, Staged},
+};
+
+/// Largest body that is hashed: Amazon EventBridge, Shopify and Stripe stay below it.
+pub const MAX_BODY_BYTES: usize = 256 * 1_024;
+/// How long the id of a hint is remembered: senders retry for up to 28 h.
+const REPLAY_MEMORY: Duration = Duration::from_secs(28 * 3_600);
+/// Secrets that are compared for any request, real ones and decoys together.
+const SECRETS: usize = 2;
+
+/// A delivery, as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct HookRequest<'a> {
+    /// The flow in the path.
+    pub flow: &'a str,
+    /// `webhook-id`, empty when absent.
+    pub id: &'a str,
+    /// `webhook-timestamp`.
+    pub timestamp: &'a str,
+    /// `webhook-signature`.
+    pub signature: &'a str,
+    /// The raw body.
+    pub body: &'a [u8],
+}
+
+/// What a delivery came to. Only `Accepted` is a 2xx.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookAnswer {
+    /// Durable.
+    Accepted(HookOutcome),
+    /// Unknown flow or wrong signature: one answer for both.
+    Unauthorized,
+    /// Over [`MAX_BODY_BYTES`].
+    TooLarge,
+    /// Signed, but it can not be used.
+    Unusable {
+        /// Why, for the sender.
+        reason: String,
+    },
+}
+
+/// What a durable delivery will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookOutcome {
+    /// A critical field changed: it goes at once.
+    Critical,
+    /// It waits for the next window.
+    NextWindow,
+    /// The record is read from its source first.
+    Fetching,
+    /// A person must look.
+    InReview,
+    /// It was known already.
+    Known,
+}
+
+impl HookOutcome {
+    /// The outcome in answers and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::NextWindow => "next_window",
+            Self::Fetching => "fetching",
+            Self::InReview => "in_review",
+            Self::Known => "known",
+        }
+    }
+}
+
+/// Why a delivery could not be made durable; the sender tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum HookError {
+    /// A secret could not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A secret is no secret.
+    #[error("the secret {name} can not be used")]
+    BadSecret {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: signature::SecretFault,
+    },
+    /// Store or queue failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Engine {
+    /// Takes a delivery.
+    pub async fn webhook(&self, request: HookRequest<'_>) -> Result<HookAnswer, HookError> {
+        if request.body.len() > MAX_BODY_BYTES {
+            return Ok(HookAnswer::TooLarge);
+        }
+        let flow = FlowId::try_new(request.flow).ok();
+        let runtime = flow.and_then(|flow| self.flow(&flow).ok());
+        let secrets = self.signing_secrets(runtime.map(AsRef::as_ref)).await?;
+        let signed = Signed {
+            id: request.id,
+            timestamp: request.timestamp,
+            signature: request.signature,
+            body: request.body,
+        };
+        let verified = signature::verify(signed, &secrets, self.now());
+        let Some(runtime) = runtime.filter(|_| verified) else {
+            return Ok(HookAnswer::Unauthorized);
+        };
+        let answer = self.take_hook(runtime, request).await?;
+        tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = ?answer, "webhook");
+        Ok(answer)
+    }
+
+    /// The flow's secrets, filled up with decoys: every request costs the same.
+    async fn signing_secrets(
+        &self,
+        runtime: Option<&FlowRuntime>,
+    ) -> Result<Vec<SigningSecret>, HookError> {
+        let mut secrets = Vec::new();
+        for name in runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets()) {
+            let secret = self.ports.secrets.get(name).await?;
+            let secret =
+                SigningSecret::try_new(secret.reveal()).map_err(|source| HookError::BadSecret {
+                    name: name.clone(),
+                    source,
+                })?;
+            secrets.push(secret);
+        }
+        while secrets.len() < SECRETS {
+            secrets.push(SigningSecret::decoy());
+        }
+        Ok(secrets)
+    }
+
+    async fn take_hook(
+        &self,
+        runtime: &FlowRuntime,
+        request: HookRequest<'_>,
+    ) -> Result<HookAnswer, EngineError> {
+        let unusable = |reason: String| Ok(HookAnswer::Unusable { reason });
+        let Ok(body) = serde_json::from_slice::<serde_json::Value>(request.body) else {
+            return unusable("the body is not JSON".to_owned());
+        };
+        let key = match runtime.flow.webhook_key(&body) {
+            Ok(key) => key,
+            Err(error) => return unusable(crate::chain(&error)),
+        };
+        let has_version = !matches!(runtime.flow.file().record.version, VersionSpec::Read);
+        let row = runtime
+            .flow
+            .webhook_row(&body)
+            .ok()
+            .flatten()
+            .filter(|_| has_version);
+        if let Some(row) = row
+            && let Some(outcome) = self.stage_pushed(runtime, &key, &row).await?
+        {
+            return Ok(HookAnswer::Accepted(outcome));
+        }
+        let outcome = self.take_hint(runtime, key, request).await?;
+        Ok(HookAnswer::Accepted(outcome))
+    }
+
+    /// Stages a whole payload; `None` when it is none, and so only a hint.
+    async fn stage_pushed(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        row: &serde_json::Value,
+    ) -> Result<Option<HookOutcome>, EngineError> {
+        let reader = Reader {
+            origin: Origin::Push,
+            by: self.token().to_string(),
+            read: 0,
+        };
+        let now = self.now();
+        let incoming = match runtime.incoming(row, &reader, 0, now) {
+            Ok((found, incoming, _)) if found == *key => incoming,
+            Ok(_) | Err(_) => return Ok(None),
+        };
+        let seen = self
+            .registers(runtime, std::slice::from_ref(key))
+            .await?
+            .pop()
+            .flatten();
+        let result = self.stage(runtime, key, &incoming, seen).await?;
+        if result.message == Some(Tier::RealTime) {
+            self.send_one(Message::new(
+                runtime.flow.id().clone(),
+                vec![key.clone()],
+                Tier::RealTime,
+                now,
+            ))
+            .await?;
+        }
+        Ok(Some(match result.staged {
+            Staged::New {
+                tier: Tier::RealTime,
+            } => HookOutcome::Critical,
+            Staged::New { tier: Tier::Batch } => HookOutcome::NextWindow,
+            Staged::InReview => HookOutcome::InReview,
+            Staged::Unchanged | Staged::Superseded => HookOutcome::Known,
+        }))
+    }
+
+    /// Sends the worker to read the record. The id is remembered after the message is durable: a
+    /// crash between the two makes a second read, never a lost hint.
+    async fn take_hint(
+        &self,
+        runtime: &FlowRuntime,
+        key: RecordKey,
+        request: HookRequest<'_>,
+    ) -> Result<HookOutcome, EngineError> {
+        let flow = runtime.flow.id();
+        let now = self.now();
+        let id = if request.id.is_empty() {
+            body_name(request.body)
+        } else {
+            request.id.to_owned()
+        };
+        let memory = keys::memory("hook", flow, &id);
+        if self.is_remembered(&memory, now).await? {
+            return Ok(HookOutcome::Known);
+        }
+        let message =
+            Message::new(flow.clone(), vec![key], Tier::RealTime, now).fetching(Fetch::Hint);
+        self.send_one(message).await?;
+        self.remember_until(&memory, now + REPLAY_MEMORY).await?;
+        Ok(HookOutcome::Fetching)
+    }
+
+    pub(crate) async fn send_one(&self, message: Message) -> Result<(), EngineError> {
+        self.ports
+            .queue
+            .send(vec![Outgoing {
+                message,
+                delay: Duration::ZERO,
+            }])
+            .await?;
+        Ok(())
+    }
+
+    /// Whether something was remembered and its time is not over: a table forgets late.
+    pub(crate) async fn is_remembered(
+        &self,
+        key: &tidegate_model::item::ItemKey,
+        now: UnixMs,
+    ) -> Result<bool, EngineError> {
+        let item = self.read(key).await?;
+        let until = item.and_then(|item| item.get("until").and_then(Value::as_number));
+        Ok(until.is_some_and(|until| until > now.0))
+    }
+
+    pub(crate) async fn remember_until(
+        &self,
+        key: &tidegate_model::item::ItemKey,
+        until: UnixMs,
+    ) -> Result<(), EngineError> {
+        let write = Update::when(Condition::ALWAYS)
+            .set("until", until.0)
+            .set("ttl", until.0 / 1_000 + 1);
+        self.write(key, &write).await?;
+        Ok(())
+    }
+}
+
+/// Names a delivery that has no id by its body.
+fn body_name(body: &[u8]) -> String {
+    let text = serde_json::Value::String(String::from_utf8_lossy(body).into_owned());
+    Content::Record(std::iter::once(("body".to_owned(), text)).collect())
+        .hash()
+        .0
+}
