@@ -9,6 +9,10 @@ use super::{Auth, BreakerSpec, Call, ErrorRow, TargetLimits, source::default_tim
 use crate::EndpointId;
 
 /// Where records go.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one per flow, and a box would stand in every match"
+)]
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TargetSpec {
@@ -192,7 +196,7 @@ pub struct QualioTarget {
     pub breaker: BreakerSpec,
 }
 
-/// 20 s: gateways in front of SaaS APIs end a request within 30 s, of which the time-out takes 10.
+/// 20 s: gateways in front of hosted APIs end a request within 30 s, of which the time-out takes 10.
 fn default_settle_s() -> u32 {
     20
 }

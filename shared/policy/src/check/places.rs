@@ -85,7 +85,7 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/schedule/windows/*/at", Holds::LocalTime),
     ("/target/base_url", Holds::Template(SETTINGS)),
     ("/target/auth/user", Holds::Template(SETTINGS)),
-    ("/target/headers/*", Holds::Template(ONE)),
+    ("/target/headers/*", Holds::Template(SETTINGS)),
     ("/target/body", Holds::Body(BODY)),
     ("/target/upsert/path", Holds::Path(CREATE)),
     ("/target/upsert/query/*", Holds::Template(CREATE)),

@@ -386,7 +386,7 @@ id = "/id""#,
         .find()
         .unwrap()
         .call()
-        .render(&target.find_context(&key("K"), &search))
+        .render(&target.find_context(&search))
         .unwrap();
     assert_eq!(find.path_and_query, "/3.0/search?email=a%2Bb%40c.example");
     assert_eq!(

@@ -1,0 +1,171 @@
+//! Each rule that a flow between two JSON APIs can break, a row, and what is only odd.
+
+use rstest::rstest;
+
+use super::*;
+
+fn assert_one(base: &str, from: &str, to: &str, at: &str, expected: &str) {
+    let text = edited(base, from, to);
+    let line = line_of(&text, at);
+    assert_eq!(
+        lines(&check_text(text).mistakes),
+        [format!("{line}: {expected}")]
+    );
+}
+
+#[rstest]
+#[case::no_upsert_key(
+    "path = \"/3.0/members/{{ key }}\"",
+    "path = \"/3.0/members\"",
+    "[target.upsert]",
+    "`upsert` does not use `key`: every record would replace the same one"
+)]
+#[case::no_way_to_write(
+    "[target.upsert]\nmethod = \"PUT\"\npath = \"/3.0/members/{{ key }}\"",
+    "",
+    "[target]",
+    "`target` cannot write: it needs `upsert`, or `create` and `update`"
+)]
+#[case::create_alone(
+    "[target.upsert]\nmethod = \"PUT\"",
+    "[target.create]\nmethod = \"POST\"",
+    "[target]",
+    "`update` is missing in `target`: `create` alone cannot keep a record in step"
+)]
+#[case::create_beside_upsert(
+    "[target.delete]",
+    "[target.create]\nmethod = \"POST\"\npath = \"/x\"\n[target.delete]",
+    "[target.create]",
+    "`upsert` creates and updates: leave out `create` and `update`, or `upsert`"
+)]
+#[case::id_is_not_known(
+    "path = \"/3.0/members/{{ key }}\"\n\n# Each",
+    "path = \"/3.0/members/{{ target_id }}\"\n\n# Each",
+    "[target.upsert]",
+    "`delete` uses `target_id`, so `upsert` needs `id`: a JSON pointer to the id in its answer"
+)]
+#[case::delete_the_same(
+    "path = \"/3.0/members/{{ key }}\"\n\n# Each",
+    "path = \"/3.0/members\"\n\n# Each",
+    "[target.delete]",
+    "`delete` uses neither `target_id` nor `key`: every record would be the same one"
+)]
+#[case::archive_without_a_call(
+    "deletion = \"delete\"",
+    "deletion = \"archive\"",
+    "deletion",
+    "`deletion` is `archive`, so the target needs a call `[target.archive]`"
+)]
+#[case::target_id_in_an_upsert(
+    "full_name = \"fields.name\"",
+    "full_name = \"target_id\"",
+    "full_name",
+    "`target_id` is not known here; known: fields, key, env"
+)]
+#[case::header_name(
+    "Accept =",
+    "\"Acc ept\" =",
+    "Acc ept",
+    "`Acc ept` is no name of a header; letters, digits and `-` make one"
+)]
+#[case::code_without_a_place(
+    "code_at = \"/error/code\", ",
+    "",
+    "undeliverable",
+    "`code` needs `code_at`, a JSON pointer to where it stands"
+)]
+#[case::every_answer(
+    "status = 400, code_at = \"/error/code\", code = \"undeliverable\", ",
+    "",
+    "action = \"review\"",
+    "this row would match every answer: give it a `status` or a `code`"
+)]
+#[case::no_window(
+    "every_minutes = 15\n",
+    "",
+    "[schedule]",
+    "no window is named: set `windows` or `every_minutes`"
+)]
+#[case::cursor(
+    "cursor = \"{{ page.cursor }}\", ",
+    "",
+    "pages = ",
+    "pages go by `cursor`, but `source.list` does not use `page.cursor`: every page would be the first"
+)]
+#[case::no_email_in_a_table(
+    "type = \"string\", format = \"email\"",
+    "type = \"string\", minLength = -1",
+    "minLength",
+    "`[schema]` is no JSON Schema: -1 is less than the minimum of 0"
+)]
+#[case::a_setting_in_a_list(
+    "secret = \"CRM_API_KEY\"",
+    "secret = \"\"",
+    "auth = { type = \"api_key\"",
+    "`secret` must not be empty, an empty text is written"
+)]
+fn a_mistake_in_the_contact_flow_is_told(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] at: &str,
+    #[case] expected: &str,
+) {
+    assert_one(CONTACTS, from, to, at, expected);
+}
+
+#[test]
+fn a_body_that_is_sent_must_not_be_empty() {
+    let start = CONTACTS.find("[target.body]").unwrap();
+    let end = CONTACTS.find("[target.limits]").unwrap();
+    let text = format!("{}{}", &CONTACTS[..start], &CONTACTS[end..]);
+    let line = line_of(&text, "[target]");
+    assert_eq!(
+        lines(&check_text(text).mistakes),
+        [format!(
+            "{line}: `upsert` sends a body, but `[target.body]` is missing or empty"
+        )]
+    );
+}
+
+#[rstest]
+#[case::settle(
+    SUPPLIERS,
+    "after_s = [60, 300, 900]",
+    "after_s = [5]",
+    "after_s",
+    "the first retry is named after 5 s, but after a time-out a record stays quiet for 30 s (`timeout_s` 10 and `settle_s` 20)"
+)]
+#[case::no_webhook(
+    CONTACTS,
+    "[webhook]\nsecrets = [\"CRM_WEBHOOK\"]\nkey = \"body.contact_id\"",
+    "",
+    "critical_s",
+    "`critical_s` is 300, but without `[webhook]` critical changes are found by batches only, and up to 900 s (15 min) lie between the windows 2026-01-01 00:00 and 2026-01-01 00:15"
+)]
+#[case::since(
+    CONTACTS,
+    "by = \"time\", at = \"row.updated_at | rfc3339('America/New_York')\"",
+    "by = \"sequence\", at = \"row.number\"",
+    "[record]",
+    "`source.list` asks by `since`, but no row says when it was changed: name `record.modified`, or every run reads everything"
+)]
+#[case::no_setting(
+    CONTACTS,
+    "CRM_URL",
+    "CRM_ADDRESS",
+    "CRM_ADDRESS",
+    "the setting `CRM_ADDRESS` is not set"
+)]
+fn what_works_but_perhaps_not_as_meant_is_a_warning(
+    #[case] base: &str,
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] at: &str,
+    #[case] expected: &str,
+) {
+    let text = edited(base, from, to);
+    let line = line_of(&text, at);
+    let report = check_text(text);
+    assert_eq!(report.mistakes, []);
+    assert_eq!(lines(&report.warnings), [format!("{line}: {expected}")]);
+}

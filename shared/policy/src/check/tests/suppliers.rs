@@ -1,0 +1,303 @@
+//! Each rule that the supplier flow can break, a row.
+
+use rstest::rstest;
+
+use super::*;
+
+#[rstest]
+// The TOML itself.
+#[case::duplicate_key(
+    "revision = 1",
+    "revision = 1\nrevision = 2",
+    "revision = 2",
+    "the key `revision` stands there twice"
+)]
+#[case::open_text(
+    "revision = 1",
+    "revision = 1\nname2 = \"x",
+    "name2",
+    "invalid basic string, expected `\"`"
+)]
+// Its shape.
+#[case::missing_key("revision = 1\n", "", "#:schema", "`revision` is missing")]
+#[case::zero(
+    "revision = 1",
+    "revision = 0",
+    "revision",
+    "`revision` must be at least 1, 0 is written"
+)]
+#[case::beyond_32_bits(
+    "revision = 1",
+    "revision = 5_000_000_000",
+    "revision",
+    "`revision` must be at most 4294967295, 5000000000 is written"
+)]
+#[case::wrong_type(
+    "revision = 1",
+    "revision = \"one\"",
+    "revision",
+    "`revision` must be a whole number, `one` is written"
+)]
+#[case::a_date(
+    "revision = 1",
+    "revision = 2026-01-01",
+    "revision",
+    "`revision` must be a whole number, a date is written"
+)]
+#[case::wrong_name(
+    "name = \"suppliers\"",
+    "name = \"Suppliers\"",
+    "name =",
+    "`name` must be lower-case letters, digits and `-`, `Suppliers` is written"
+)]
+#[case::unknown_table(
+    "[webhook]",
+    "[webhok]",
+    "[webhok]",
+    "unknown key `webhok`; did you mean `webhook`?"
+)]
+#[case::unknown_word(
+    "deletion = \"review\"",
+    "deletion = \"revew\"",
+    "deletion",
+    "`deletion` must be one of delete, archive, keep, review, `revew` is written; did you mean `review`?"
+)]
+#[case::unknown_tag(
+    "type = \"qualio\"",
+    "type = \"qulio\"",
+    "qulio",
+    "`type` must be one of rest, qualio, `qulio` is written; did you mean `qualio`?"
+)]
+#[case::missing_tag(
+    "by = \"keyset\", ",
+    "",
+    "has_more",
+    "`by` is missing in `source.list.pages`: one of none, offset, number, cursor, link, header, keyset"
+)]
+#[case::key_of_another_tag(
+    "{ by = \"sequence\", at",
+    "{ by = \"read\", at",
+    "by = \"read\"",
+    "unknown key `at` in `record.version`; known: by"
+)]
+#[case::empty_list(
+    "after_s = [60, 300, 900]",
+    "after_s = []",
+    "after_s",
+    "`after_s` must have at least 1 entry, an empty list is written"
+)]
+#[case::one_of_a_list(
+    "after_s = [60, 300, 900]",
+    "after_s = [60, 0, 900]",
+    "after_s",
+    "`after_s[1]` must be at least 1, 0 is written"
+)]
+#[case::three_secrets(
+    "secrets = [\"SUPPLIERS_WEBHOOK_1\",",
+    "secrets = [\"A\", \"B\",",
+    "secrets",
+    "`secrets` must have at most 2 entries, a list of 3 is written"
+)]
+// Texts.
+#[case::bad_expression(
+    "\"row.contact.email\"",
+    "\"row.contact.email |\"",
+    "email =",
+    "`fields.email` does not parse: unexpected end of input, expected identifier"
+)]
+#[case::bad_template(
+    "{{ key }}",
+    "{{ key }",
+    "/api/suppliers/{{",
+    "`source.one.path` does not parse: unexpected `}`, expected end of variable block"
+)]
+#[case::unknown_filter(
+    "\"row.contact.email\"",
+    "\"row.contact.email | trm\"",
+    "email =",
+    "there is no filter `trm`; did you mean `trim`?"
+)]
+#[case::unknown_test(
+    "\"row.contact.email\"",
+    "\"row.contact.email is nonne\"",
+    "email =",
+    "there is no test `nonne`; did you mean `none`?"
+)]
+#[case::unknown_function(
+    "\"row.contact.email\"",
+    "\"rang(3)\"",
+    "email =",
+    "there is no function `rang`; did you mean `range`?"
+)]
+#[case::method(
+    "\"row.contact.email\"",
+    "\"row.contact.email.upper()\"",
+    "email =",
+    "there is no method `upper`; values have no methods, filters are written `| upper`"
+)]
+#[case::unknown_field(
+    "\"fields.email\"",
+    "\"fields.emial\"",
+    "emial",
+    "`fields.emial` is not in `[fields]`; did you mean `email`?"
+)]
+#[case::unknown_page_name(
+    "page.after_id",
+    "page.after_key",
+    "page.after_key",
+    "`page` has no `after_key`; did you mean `after_id`?"
+)]
+#[case::row_in_a_path(
+    "{{ key }}",
+    "{{ row.id ~ key }}",
+    "row.id ~ key",
+    "`row` is not known here; known: key, env"
+)]
+#[case::no_pointer(
+    "more = \"/has_more\"",
+    "more = \"has.more\"",
+    "has.more",
+    "`has.more` is no JSON pointer; it starts with `/`, as `/has/more`"
+)]
+#[case::unknown_zone(
+    "Europe/Berlin",
+    "Europe/Brelin",
+    "Brelin",
+    "`Europe/Brelin` is no time zone; zones are named as `Europe/Berlin` or `UTC`"
+)]
+#[case::relative_path(
+    "path = \"/api/suppliers\"",
+    "path = \"api/suppliers\"",
+    "path = \"api",
+    "`api/suppliers` must start with `/`; it is added to `base_url`"
+)]
+#[case::query_in_a_path(
+    "path = \"/api/suppliers\"",
+    "path = \"/api/suppliers?all=1\"",
+    "?all",
+    "a path has no `?`; write what follows it into `query`, where it is encoded"
+)]
+#[case::no_address(
+    "\"{{ env.ERP_URL }}\"",
+    "\"ftp://erp.example\"",
+    "ftp",
+    "`base_url` must be an address such as `https://api.example.com`, without user, query or fragment; `ftp://erp.example` gives another text"
+)]
+// Fields and schema.
+#[case::critical_twice(
+    "    \"blocked\",",
+    "    \"approved\",",
+    "\"approved\",\n",
+    "the critical field `approved` stands there twice"
+)]
+#[case::required(
+    "required = [\n    \"name\",",
+    "required = [\n    \"nmae\",",
+    "\"nmae\"",
+    "`schema.required` names `nmae`, which is not in `[fields]`; did you mean `name`?"
+)]
+#[case::property(
+    "email = { type",
+    "emial = { type",
+    "emial",
+    "`[schema.properties]` names `emial`, which is not in `[fields]`; did you mean `email`?"
+)]
+#[case::no_schema(
+    "type = \"number\"",
+    "type = \"nummer\"",
+    "nummer",
+    "`[schema]` is no JSON Schema: `type` must be one of string, number, integer, boolean, array, object, null"
+)]
+// Windows and goals.
+#[case::equal_windows(
+    "{ at = \"14:00\" }",
+    "{ at = \"10:00\" }",
+    "\"18:00\"",
+    "the window `10:00` stands there twice"
+)]
+#[case::two_cadences(
+    "windows = [",
+    "every_minutes = 5\nwindows = [",
+    "every_minutes",
+    "`windows` and `every_minutes` exclude each other: keep one"
+)]
+#[case::goal_below_the_schedule(
+    "other_s = 32_400",
+    "other_s = 28_800",
+    "other_s",
+    "`other_s` is 28800, but up to 32400 s (9 h) lie between the windows 2026-10-25 02:00 and 2026-10-25 10:00: make it at least 32400, or add a window"
+)]
+// Calls.
+#[case::page_variable(
+    "{{ page.after_time or since }}",
+    "{{ since }}",
+    "pages = ",
+    "pages go by `keyset`, but `source.list` does not use `page.after_time`: every page would be the first"
+)]
+#[case::one_without_key(
+    "{{ key }}",
+    "1",
+    "[source.one]",
+    "`source.one` does not use `key`: every record would be read as the same one"
+)]
+#[case::qualio_body(
+    "intended_use =",
+    "purpose =",
+    "purpose = \"fields",
+    "Qualio takes no `purpose`; known: name, contact_information, intended_use, sponsor_user_id, risk_id"
+)]
+#[case::qualio_contact(
+    "website = \"fields",
+    "web = \"fields",
+    "web = ",
+    "Qualio takes no `web`; known: name, email, phone, address, website, notes"
+)]
+#[case::qualio_deletion(
+    "deletion = \"review\"",
+    "deletion = \"delete\"",
+    "deletion",
+    "`deletion` is `delete`, but Qualio can neither delete nor archive a supplier; write `review` or `keep`"
+)]
+#[case::secret_twice(
+    "SUPPLIERS_WEBHOOK_2",
+    "SUPPLIERS_WEBHOOK_1",
+    "secrets =",
+    "the secret `SUPPLIERS_WEBHOOK_1` stands there twice: name two different ones, or one"
+)]
+// Limits.
+#[case::above_the_account(
+    "calls = 50,",
+    "calls = 190,",
+    "account = ",
+    "both tiers together may make 210 calls in 60 s, but the account allows 200: lower `real_time` or `batch`"
+)]
+#[case::deaf_breaker(
+    "preset = \"slow-answers\"",
+    "failures = 20",
+    "failures = 20",
+    "`failures` is 20, `of` is 10: the breaker would never open"
+)]
+#[case::never_slow(
+    "preset = \"slow-answers\"",
+    "slow_ms = 10_000",
+    "slow_ms",
+    "no answer can be slow: `slow_ms` is 10000, and a call is cut after 10000 ms (`timeout_s`)"
+)]
+fn a_mistake_in_the_supplier_flow_is_told(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] at: &str,
+    #[case] expected: &str,
+) {
+    let text = edited(SUPPLIERS, from, to);
+    // The line above the one that is meant, where the meant one is not the first of its kind.
+    let line = match from {
+        "{ at = \"14:00\" }" => line_of(&text, at) - 1,
+        "    \"blocked\"," => line_of(&text, "\"approved\",") + 1,
+        _ => line_of(&text, at.trim_end()),
+    };
+    assert_eq!(
+        lines(&check_text(text).mistakes),
+        [format!("{line}: {expected}")]
+    );
+}
