@@ -45,7 +45,7 @@ pub struct Ports {
 /// A flow with its connectors.
 pub struct FlowRuntime {
     /// The flow.
-    pub flow: Flow,
+    pub flow: Arc<Flow>,
     /// Where its records come from.
     pub source: Arc<dyn Source>,
     /// Where they go.
@@ -58,7 +58,7 @@ pub struct FlowRuntime {
 
 impl FlowRuntime {
     /// Joins a flow and its connectors.
-    pub fn new(flow: Flow, source: Arc<dyn Source>, target: Arc<dyn Target>) -> Self {
+    pub fn new(flow: Arc<Flow>, source: Arc<dyn Source>, target: Arc<dyn Target>) -> Self {
         let SourceSpec::Rest(rest) = &flow.file().source;
         let source_breaker = breaker::Settings::from(&rest.breaker);
         let target_breaker = breaker::Settings::from(flow.file().target.breaker());
