@@ -1,0 +1,1 @@
+//! TRY-1 and BRK-1: outages spend no retries.
