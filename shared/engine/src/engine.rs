@@ -16,8 +16,8 @@ use tidegate_policy::{breaker, flow::Flow, flow_state::FlowState, keys};
 use crate::{
     Event,
     ports::{
-        Chance, Clock, Events, Http, Mailer, PortError, Queue, Secrets, Source, Store, StoreError,
-        Target, Written,
+        Chance, Clock, Events, Http, Mailer, PortError, Queue, Secret, SecretError, Secrets,
+        Source, Store, StoreError, Target, Written,
     },
 };
 
@@ -129,6 +129,11 @@ impl Engine {
     /// The present moment.
     pub fn now(&self) -> UnixMs {
         self.ports.clock.now()
+    }
+
+    /// A secret of ours, for the host that compares it: the token of the API.
+    pub async fn secret(&self, name: &str) -> Result<Secret, SecretError> {
+        self.ports.secrets.get(name).await
     }
 
     /// A token that nobody else has.

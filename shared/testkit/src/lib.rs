@@ -1,4 +1,5 @@
 //! Ports in memory, a manual clock, seeded faults, doubles of target systems.
 
 pub mod doubles;
+pub mod host;
 pub mod memory;

@@ -8,6 +8,8 @@
 mod chance;
 mod clock;
 mod delivery;
+mod faulty;
+mod http;
 mod mail;
 mod queue;
 mod secret;
@@ -16,6 +18,8 @@ mod store;
 pub use chance::SeededChance;
 pub use clock::ManualClock;
 pub use delivery::{Delivery, QueueRules};
+pub use faulty::{Faulty, INNER_TEXT};
+pub use http::MemoryHttp;
 pub use mail::{MemoryEvents, MemoryMailer};
 pub use queue::MemoryQueue;
 pub use secret::FixedSecrets;

@@ -73,7 +73,9 @@ impl<S: System> Double<S> {
     /// faults like any other. None when the double goes away without an answer. Faults that come
     /// after an answer has left do not strike, since nothing leaves.
     pub async fn call(&self, call: Incoming) -> Option<Reply> {
-        Arc::clone(&self.exchange).run(call, Connection::default()).await
+        Arc::clone(&self.exchange)
+            .run(call, Connection::default())
+            .await
     }
 
     /// Every call that is kept (the last 150,000), in order of arrival.

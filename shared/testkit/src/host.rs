@@ -1,0 +1,95 @@
+//! An engine whose whole world is in memory, for the test of what hosts it: a router, a handler.
+
+use std::sync::Arc;
+
+use tidegate_engine::{
+    Engine, FlowRuntime, Ports,
+    ports::{Source, Target},
+};
+use tidegate_model::UnixMs;
+use tidegate_policy::{
+    check::Mistake,
+    flow::{Flow, Settings},
+};
+
+use crate::memory::{
+    Faulty, FixedSecrets, ManualClock, MemoryEvents, MemoryHttp, MemoryMailer, MemoryQueue,
+    MemoryStore, QueueRules, SeededChance,
+};
+
+/// 2026-11-20T02:00:00Z, the moment of the events in `infra/events`.
+pub const START: UnixMs = UnixMs(1_795_140_000_000);
+
+/// The engine and its world.
+#[derive(Clone)]
+pub struct Host {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Its clock, which stands at [`START`] until a test moves it.
+    pub clock: Arc<ManualClock>,
+    /// Its table.
+    pub store: Arc<Faulty<MemoryStore>>,
+    /// Its queues.
+    pub queue: Arc<Faulty<MemoryQueue>>,
+    /// Its bus.
+    pub events: Arc<Faulty<MemoryEvents>>,
+    /// Its mail.
+    pub mailer: Arc<Faulty<MemoryMailer>>,
+    /// The other systems.
+    pub http: Arc<MemoryHttp>,
+}
+
+/// The settings that the shipped flow files name.
+pub fn settings() -> Settings {
+    [
+        ("ERP_URL", "https://erp.example.com"),
+        ("QUALIO_URL", "https://qualio.example.com"),
+        ("QUALIO_RISK_LOW", "risk-low"),
+        ("QUALIO_RISK_MEDIUM", "risk-medium"),
+        ("QUALIO_RISK_HIGH", "risk-high"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+impl Host {
+    /// Hosts these flow files with these secrets. `connect` makes the two sides of a flow.
+    pub fn new<'a>(
+        flows: &[&str],
+        secrets: impl IntoIterator<Item = (&'a str, &'a str)>,
+        connect: impl Fn(&Arc<Flow>) -> (Arc<dyn Source>, Arc<dyn Target>),
+    ) -> Result<Self, Vec<Mistake>> {
+        let mut runtimes = Vec::new();
+        for text in flows {
+            let flow = Arc::new(Flow::load("flow.toml", text, &settings())?);
+            let (source, target) = connect(&flow);
+            runtimes.push(FlowRuntime::new(flow, source, target));
+        }
+        let clock = Arc::new(ManualClock::new(START));
+        let store = Arc::new(Faulty::new(MemoryStore::default()));
+        let queue = MemoryQueue::new(Arc::<ManualClock>::clone(&clock), QueueRules::default());
+        let queue = Arc::new(Faulty::new(queue));
+        let events = Arc::new(Faulty::new(MemoryEvents::default()));
+        let mailer = Arc::new(Faulty::new(MemoryMailer::default()));
+        let http = Arc::new(MemoryHttp::default());
+        let ports = Ports {
+            store: Arc::<Faulty<MemoryStore>>::clone(&store),
+            queue: Arc::<Faulty<MemoryQueue>>::clone(&queue),
+            events: Arc::<Faulty<MemoryEvents>>::clone(&events),
+            mailer: Arc::<Faulty<MemoryMailer>>::clone(&mailer),
+            clock: Arc::<ManualClock>::clone(&clock),
+            chance: Arc::new(SeededChance::new(1)),
+            http: Arc::<MemoryHttp>::clone(&http),
+            secrets: Arc::new(FixedSecrets::new(secrets)),
+        };
+        Ok(Self {
+            engine: Arc::new(Engine::new(ports, runtimes)),
+            clock,
+            store,
+            queue,
+            events,
+            mailer,
+            http,
+        })
+    }
+}
