@@ -1,0 +1,35 @@
+//! Events as functions get them, read into what the engine takes.
+//!
+//! An event that can not be read is an error of that event alone: of ten messages the nine others
+//! are worked.
+
+mod request;
+mod sqs;
+
+pub use request::{DigestRequest, digest_request, run_request, sweep_request};
+pub use sqs::{Arrival, BatchAnswer, RecordFault, Unidentified, arrivals};
+
+/// Why an event is not one that the function takes.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Not of the form.
+    #[error("the event is not readable as {form}")]
+    Form {
+        /// What was expected.
+        form: &'static str,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The time of the window is not a time.
+    #[error("the window {0:?} is not a time such as 2026-11-20T02:00:00Z")]
+    Window(String),
+    /// An event of another kind.
+    #[error("the event is {found}, expected {expected}")]
+    Kind {
+        /// What came.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+}

@@ -1,0 +1,203 @@
+//! What schedules and the bus ask of a function.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_engine::Event;
+use tidegate_model::{FlowId, UnixMs};
+use tidegate_policy::run::{Mode, RunRequest};
+
+use super::{Arrival, BatchAnswer, EventError, arrivals};
+
+const DETAIL_TYPE: &str = "detail-type";
+const RUN: &str = "a run: {\"flow\", \"window\"} or RunRequested";
+const SWEEP: &str = "SweepRequested";
+const DIGEST: &str = "{\"digest\": \"daily\"} or dead letters";
+
+/// What a schedule sends. A key that is misspelt is an error, not a default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scheduled {
+    flow: FlowId,
+    window: Option<String>,
+    mode: Option<Mode>,
+}
+
+/// Which run of which flow is asked for: by a schedule, or by `RunRequested` on the bus.
+pub fn run_request(event: &Value) -> Result<(FlowId, RunRequest), EventError> {
+    if let Some(event) = from_bus(event, RUN)? {
+        return match event {
+            Event::RunRequested { flow, request } => Ok((flow, request)),
+            other => Err(unexpected(&other, RUN)),
+        };
+    }
+    let Scheduled { flow, window, mode } =
+        Scheduled::deserialize(event).map_err(|source| EventError::Form { form: RUN, source })?;
+    let window = window.map(moment).transpose()?;
+    let request = RunRequest {
+        window,
+        mode,
+        lookback_s: None,
+        resume: None,
+    };
+    Ok((flow, request))
+}
+
+/// Which flow is to be swept now; `None`: all of them, since any other event is the heartbeat.
+pub fn sweep_request(event: &Value) -> Result<Option<FlowId>, EventError> {
+    if event.get(DETAIL_TYPE).and_then(Value::as_str) != Some(SWEEP) {
+        return Ok(None);
+    }
+    match from_bus(event, SWEEP)? {
+        Some(Event::SweepRequested { flow }) => Ok(Some(flow)),
+        _ => Ok(None),
+    }
+}
+
+/// What the digest is asked for.
+#[derive(Debug)]
+pub enum DigestRequest {
+    /// The daily mail.
+    Daily,
+    /// Dead letters are to be kept for a person; the answer says which to try again.
+    DeadLetters(Vec<Arrival>, BatchAnswer),
+}
+
+/// Reads the digest's event.
+pub fn digest_request(event: Value) -> Result<DigestRequest, EventError> {
+    if event.get("Records").is_some() {
+        let (letters, answer) = arrivals(event)?;
+        return Ok(DigestRequest::DeadLetters(letters, answer));
+    }
+    match event.get("digest").and_then(Value::as_str) {
+        Some("daily") => Ok(DigestRequest::Daily),
+        _ => Err(EventError::Kind {
+            found: kind(&event),
+            expected: DIGEST,
+        }),
+    }
+}
+
+/// The event in an envelope of EventBridge; `None` when there is no envelope.
+fn from_bus(event: &Value, form: &'static str) -> Result<Option<Event>, EventError> {
+    let Some(name) = event.get(DETAIL_TYPE) else {
+        return Ok(None);
+    };
+    let detail = event.get("detail").unwrap_or(&Value::Null);
+    let inner = json!({ DETAIL_TYPE: name, "detail": detail });
+    let read = serde_json::from_value(inner);
+    read.map(Some)
+        .map_err(|source| EventError::Form { form, source })
+}
+
+fn moment(text: String) -> Result<UnixMs, EventError> {
+    match text.parse::<Timestamp>() {
+        Ok(time) => Ok(UnixMs(time.as_millisecond())),
+        Err(_) => Err(EventError::Window(text)),
+    }
+}
+
+fn unexpected(event: &Event, expected: &'static str) -> EventError {
+    let form = serde_json::to_value(event).unwrap_or_default();
+    EventError::Kind {
+        found: kind(&form),
+        expected,
+    }
+}
+
+/// What an event says it is. Never its content.
+fn kind(event: &Value) -> String {
+    let name = event.get(DETAIL_TYPE).and_then(Value::as_str);
+    name.unwrap_or("of no known kind").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(name: &str, detail: &Value) -> Value {
+        json!({
+            "version": "0",
+            "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+            "detail-type": name,
+            "source": "tidegate",
+            "account": "123456789012",
+            "time": "2026-10-08T16:53:06Z",
+            "region": "us-east-1",
+            "resources": [],
+            "detail": detail
+        })
+    }
+
+    #[test]
+    fn a_window_of_a_schedule_is_known_by_its_time() {
+        let event = json!({"flow": "suppliers", "window": "2026-11-20T02:00:00Z"});
+        let (flow, request) = run_request(&event).unwrap();
+        assert_eq!(flow.as_str(), "suppliers");
+        assert_eq!(request.window, Some(UnixMs(1_795_140_000_000)));
+        assert_eq!(request.mode, None);
+    }
+
+    #[test]
+    fn a_schedule_may_say_how_to_read_and_may_not_be_misspelt() {
+        let event = json!({"flow": "suppliers", "mode": "initial"});
+        assert_eq!(run_request(&event).unwrap().1.mode, Some(Mode::Initial));
+        let event = json!({"flow": "suppliers", "windov": "2026-11-20T02:00:00Z"});
+        assert!(run_request(&event).is_err());
+        let event = json!({"flow": "suppliers", "window": "<aws.scheduler.scheduled-time>"});
+        assert!(matches!(run_request(&event), Err(EventError::Window(_))));
+    }
+
+    #[test]
+    fn a_run_asked_for_on_the_bus_arrives_as_it_was_sent() {
+        let sent = Event::RunRequested {
+            flow: FlowId::try_new("suppliers").unwrap(),
+            request: RunRequest {
+                window: Some(UnixMs(7)),
+                mode: Some(Mode::Incremental),
+                lookback_s: Some(60),
+                resume: None,
+            },
+        };
+        let form = serde_json::to_value(&sent).unwrap();
+        let event = envelope("RunRequested", &form["detail"]);
+        let (flow, request) = run_request(&event).unwrap();
+        assert_eq!(Event::RunRequested { flow, request }, sent);
+    }
+
+    #[test]
+    fn another_event_of_the_bus_starts_no_run() {
+        let event = envelope("SweepRequested", &json!({"flow": "suppliers"}));
+        let refused = run_request(&event).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .starts_with("the event is SweepRequested")
+        );
+    }
+
+    #[test]
+    fn a_sweep_is_of_one_flow_when_the_bus_names_it_and_of_all_otherwise() {
+        let asked = envelope("SweepRequested", &json!({"flow": "suppliers"}));
+        let flow = FlowId::try_new("suppliers").unwrap();
+        assert_eq!(sweep_request(&asked).unwrap(), Some(flow));
+        for heartbeat in [
+            json!({}),
+            Value::Null,
+            envelope("Scheduled Event", &json!({})),
+        ] {
+            assert_eq!(sweep_request(&heartbeat).unwrap(), None);
+        }
+        assert!(sweep_request(&envelope("SweepRequested", &json!({}))).is_err());
+    }
+
+    #[test]
+    fn the_digest_tells_its_schedule_from_dead_letters() {
+        let daily = digest_request(json!({"digest": "daily"})).unwrap();
+        assert!(matches!(daily, DigestRequest::Daily));
+        let dead = json!({"Records": [{"messageId": "a", "receiptHandle": "h", "body": "x"}]});
+        let dead = digest_request(dead).unwrap();
+        assert!(matches!(dead, DigestRequest::DeadLetters(letters, _) if letters.len() == 1));
+        assert!(digest_request(json!({})).is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! Flow files, from a folder.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use tidegate_policy::{
+    check::Mistake,
+    flow::{Flow, Settings},
+};
+
+const EXTENSION: &str = "toml";
+
+/// One reason why the flows can not be loaded.
+#[derive(Debug)]
+pub enum FlowsProblem {
+    /// The folder or a file can not be read.
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder has no flow file.
+    None {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file has a mistake.
+    Mistake(Mistake),
+}
+
+impl fmt::Display for FlowsProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::None { folder } => write!(f, "{}: no *.toml in this folder", folder.display()),
+            Self::Mistake(mistake) => mistake.fmt(f),
+        }
+    }
+}
+
+/// Every reason at once.
+#[derive(Debug)]
+pub struct FlowsError(pub Vec<FlowsProblem>);
+
+impl std::error::Error for FlowsError {}
+
+impl fmt::Display for FlowsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the flows can not be loaded:")?;
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+/// Loads every `*.toml` that lies directly in the folder, in the order of their names. All mistakes
+/// of all files are reported at once.
+pub fn load_flows(folder: &Path, settings: &Settings) -> Result<Vec<Flow>, FlowsError> {
+    let files = flow_files(folder).map_err(|problem| FlowsError(vec![problem]))?;
+    let mut problems = Vec::new();
+    let mut flows: Vec<Flow> = Vec::new();
+    let mut files_by_name: BTreeMap<String, String> = BTreeMap::new();
+    for path in files {
+        let file = path.display().to_string();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(source) => {
+                problems.push(FlowsProblem::Unreadable { path, source });
+                continue;
+            }
+        };
+        match Flow::load(&file, &text, settings) {
+            Ok(flow) => {
+                let name = flow.id().to_string();
+                if let Some(first) = files_by_name.get(&name) {
+                    let message = format!("the flow {name} is declared in {first} too");
+                    problems.push(FlowsProblem::Mistake(Mistake {
+                        file,
+                        line: 1,
+                        message,
+                    }));
+                } else {
+                    files_by_name.insert(name, file);
+                    flows.push(flow);
+                }
+            }
+            Err(mistakes) => problems.extend(mistakes.into_iter().map(FlowsProblem::Mistake)),
+        }
+    }
+    if problems.is_empty() {
+        Ok(flows)
+    } else {
+        Err(FlowsError(problems))
+    }
+}
+
+fn flow_files(folder: &Path) -> Result<Vec<PathBuf>, FlowsProblem> {
+    let unreadable = |source| FlowsProblem::Unreadable {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_file()
+            && path
+                .extension()
+                .is_some_and(|extension| extension == EXTENSION)
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(FlowsProblem::None {
+            folder: folder.to_owned(),
+        });
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOW: &str = include_str!("../../../infra/flows/suppliers.toml");
+
+    /// A value for every `env.NAME` of the flow file.
+    fn settings() -> Settings {
+        let names = FLOW.split("env.").skip(1).map(|rest| {
+            let end =
+                rest.find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_');
+            rest.get(..end.unwrap_or(rest.len()))
+                .unwrap_or_default()
+                .to_owned()
+        });
+        let value = |name: &String| {
+            if name.ends_with("_URL") {
+                "https://example.com"
+            } else {
+                "1"
+            }
+            .to_owned()
+        };
+        names.map(|name| (name.clone(), value(&name))).collect()
+    }
+
+    #[test]
+    fn flow_files_directly_in_the_folder_are_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("suppliers.toml"), FLOW).unwrap();
+        fs::write(folder.path().join("README.md"), "no flow").unwrap();
+        fs::create_dir(folder.path().join("old.toml")).unwrap();
+        let flows = load_flows(folder.path(), &settings()).unwrap();
+        assert_eq!(flows.len(), 1);
+        assert_eq!(flows[0].id().as_str(), "suppliers");
+    }
+
+    #[test]
+    fn mistakes_of_all_files_are_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.toml"), "name = 1\n").unwrap();
+        fs::write(folder.path().join("b.toml"), "revision = \n").unwrap();
+        fs::write(folder.path().join("c.toml"), FLOW).unwrap();
+        fs::write(folder.path().join("d.toml"), FLOW).unwrap();
+        let shown = load_flows(folder.path(), &settings())
+            .unwrap_err()
+            .to_string();
+        for file in [
+            "a.toml:1",
+            "b.toml:1",
+            "d.toml:1: the flow suppliers is declared in",
+        ] {
+            assert!(shown.contains(file), "{file} in {shown}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_flows_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(load_flows(folder.path(), &Settings::new()).is_err());
+        assert!(load_flows(&folder.path().join("none"), &Settings::new()).is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! Logs: JSON lines on standard output, one line an event, fields beside the message.
+//!
+//! Lambda's own JSON format keeps such lines as they are, and `CloudWatch` Logs Insights finds
+//! their fields by name.
+
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, filter::ParseError, fmt::MakeWriter, util::SubscriberInitExt as _,
+};
+
+use crate::LogFilter;
+
+/// Why logging could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `TIDEGATE_LOG` is not a filter.
+    #[error("TIDEGATE_LOG is not a log filter: {filter}")]
+    Filter {
+        /// What it says.
+        filter: String,
+        /// What is wrong with it.
+        #[source]
+        source: ParseError,
+    },
+    /// The process logs already.
+    #[error("logging was started before")]
+    Started(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Starts logging for the whole process.
+pub fn start_telemetry(filter: &LogFilter) -> Result<(), TelemetryError> {
+    subscriber(filter, std::io::stdout)?.try_init()?;
+    Ok(())
+}
+
+fn subscriber<W>(
+    filter: &LogFilter,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync, TelemetryError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let env_filter = EnvFilter::try_new(&filter.0).map_err(|source| TelemetryError::Filter {
+        filter: filter.0.clone(),
+        source,
+    })?;
+    Ok(tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(env_filter)
+        .with_writer(writer)
+        .finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_with_its_fields_at_the_top() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let filter = LogFilter("info".to_owned());
+        let subscriber = subscriber(&filter, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(flow = "suppliers", applied = 3, "run finished");
+            tracing::debug!("not logged");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["message"], "run finished");
+        assert_eq!(line["flow"], "suppliers");
+        assert_eq!(line["applied"], 3);
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn a_filter_that_can_not_be_read_is_an_error() {
+        let filter = LogFilter("info,=,".to_owned());
+        assert!(subscriber(&filter, io::stdout).is_err());
+    }
+}
