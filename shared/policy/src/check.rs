@@ -11,6 +11,7 @@ mod document;
 mod endpoints;
 mod facts;
 mod fields;
+mod keywords;
 mod limits;
 mod places;
 mod shape;
@@ -192,6 +193,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
     shape::check(&mut findings);
     places::check(&mut findings, settings, missing);
     fields::check(&mut findings);
+    keywords::check(&mut findings);
     timing::check(&mut findings);
     endpoints::check(&mut findings, settings);
     calls::check(&mut findings);

@@ -1,9 +1,16 @@
 //! Limits, breakers and retries: figures that contradict one another.
 
+use std::time::Duration;
+
 use serde::Deserialize;
-use tidegate_model::flow::{BreakerPreset, BreakerSpec, Rate};
+use tidegate_model::flow::{BreakerSpec, Rate};
 
 use super::Findings;
+use crate::breaker;
+
+/// What a file that leaves out `timeout_s` and `settle_s` gets (the model's defaults).
+const DEFAULT_TIMEOUT_S: u64 = 10;
+const DEFAULT_SETTLE_S: u64 = 20;
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     check_account(findings);
@@ -42,36 +49,36 @@ fn check_account(findings: &mut Findings<'_>) {
 
 fn check_breaker(findings: &mut Findings<'_>, side: &str) {
     let pointer = format!("{side}/breaker");
-    let Some(spec) = findings
-        .document
+    let document = findings.document;
+    let Some(spec) = document
         .get(&pointer)
         .and_then(|spec| BreakerSpec::deserialize(spec).ok())
     else {
         return;
     };
-    // What the presets say of themselves: 5 of 10, slow over 3 s.
-    let of = spec.of.unwrap_or(10);
-    for (name, needed) in [("slow", spec.slow), ("failures", spec.failures)] {
-        if needed.unwrap_or(5) > of {
-            findings.wrong(
-                &format!("{pointer}/{name}"),
-                format!(
-                    "`{name}` is {}, `of` is {of}: the breaker would never open",
-                    needed.unwrap_or(5)
-                ),
-            );
+    let settings = breaker::Settings::from(&spec);
+    if let Some(of) = spec.of {
+        for (name, needed) in [("slow", settings.slow), ("failures", settings.failures)] {
+            if needed > of {
+                findings.wrong(
+                    &format!("{pointer}/of"),
+                    format!("`of` is {of}, but `{name}` asks for {needed} among them: raise `of` or lower `{name}`"),
+                );
+            }
         }
     }
-    let timeout_ms = findings
-        .document
+    let timeout_s = document
         .number(&format!("{side}/timeout_s"))
-        .unwrap_or(10)
-        * 1_000;
-    let slow_ms = u64::from(spec.slow_ms.unwrap_or(3_000));
-    if spec.preset == BreakerPreset::SlowAnswers && slow_ms >= timeout_ms {
+        .unwrap_or(DEFAULT_TIMEOUT_S);
+    if let Some(slow) = settings.slow_after
+        && slow >= Duration::from_secs(timeout_s)
+    {
         findings.wrong(
             &format!("{pointer}/slow_ms"),
-            format!("no answer can be slow: `slow_ms` is {slow_ms}, and a call is cut after {timeout_ms} ms (`timeout_s`)"),
+            format!(
+                "no answer can be slow: `slow_ms` is {}, and a call is cut after {timeout_s} s (`timeout_s`)",
+                slow.as_millis()
+            ),
         );
     }
 }
@@ -83,8 +90,12 @@ fn check_first_retry(findings: &mut Findings<'_>) {
     let Some(first) = document.number("/retry/after_s/0") else {
         return;
     };
-    let timeout = document.number("/target/timeout_s").unwrap_or(10);
-    let settle = document.number("/target/settle_s").unwrap_or(20);
+    let timeout = document
+        .number("/target/timeout_s")
+        .unwrap_or(DEFAULT_TIMEOUT_S);
+    let settle = document
+        .number("/target/settle_s")
+        .unwrap_or(DEFAULT_SETTLE_S);
     if first < timeout + settle {
         findings.odd(
             "/retry/after_s",

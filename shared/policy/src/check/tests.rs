@@ -219,6 +219,26 @@ fn flows_that_share_a_system_must_say_the_same_of_it() {
     );
 }
 
+#[test]
+fn every_word_of_json_schema_is_known() {
+    let more = r#"
+uniqueItems = true
+minProperties = 1
+unevaluatedProperties = false
+$comment = "for editors"
+x-owner = "quality"
+"#;
+    let text = edited(
+        SUPPLIERS,
+        "\n[schema.properties]",
+        &format!("{more}\n[schema.properties]"),
+    );
+    assert_eq!(
+        lines(&check_text(text.replace("$comment", "\"$comment\"")).mistakes),
+        [] as [String; 0]
+    );
+}
+
 /// Every place of the schema with a format that the check knows, as a pattern of `PLACES`.
 fn places_of(schema: &Value, root: &Value, at: &str, found: &mut BTreeSet<(String, String)>) {
     if let Some(to) = schema.get("$ref").and_then(Value::as_str) {

@@ -180,6 +180,22 @@ fn names_of_a_template_are_those_in_its_code() {
 }
 
 #[test]
+fn names_of_a_template_leave_out_what_it_makes_itself() {
+    let text = "{% set n = row.n %}{% for tag in row.tags %}{{ loop.index ~ tag ~ n }}{% endfor %}";
+    let template = Template::compile(text, Encoding::Plain).unwrap();
+    assert_eq!(
+        template
+            .names()
+            .roots
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>(),
+        ["row"]
+    );
+    assert_eq!(template.render(&row()).unwrap(), "1b72a7");
+}
+
+#[test]
 fn every_offered_name_exists() {
     for kind in [CallKind::Filter, CallKind::Test, CallKind::Function] {
         for name in kind.known() {

@@ -271,17 +271,41 @@ use super::*;
     "account = ",
     "both tiers together may make 210 calls in 60 s, but the account allows 200: lower `real_time` or `batch`"
 )]
+#[case::windows_of_another_length(
+    "calls = 20, per_s = 60",
+    "calls = 60, per_s = 25",
+    "account = ",
+    "both tiers together may make 230 calls in 60 s, but the account allows 200: lower `real_time` or `batch`"
+)]
 #[case::deaf_breaker(
     "preset = \"slow-answers\"",
-    "failures = 20",
-    "failures = 20",
-    "`failures` is 20, `of` is 10: the breaker would never open"
+    "failures = 20\nof = 10",
+    "of = 10",
+    "`of` is 10, but `failures` asks for 20 among them: raise `of` or lower `failures`"
 )]
 #[case::never_slow(
     "preset = \"slow-answers\"",
     "slow_ms = 10_000",
     "slow_ms",
-    "no answer can be slow: `slow_ms` is 10000, and a call is cut after 10000 ms (`timeout_s`)"
+    "no answer can be slow: `slow_ms` is 10000, and a call is cut after 10 s (`timeout_s`)"
+)]
+#[case::misspelt_keyword(
+    "minLength = 1",
+    "minLenght = 1",
+    "minLenght",
+    "unknown keyword `minLenght` in `schema.properties.name`; did you mean `minLength`?"
+)]
+#[case::misspelt_keyword_below(
+    "items = { type = \"string\" }",
+    "items = { tpye = \"string\" }",
+    "tpye",
+    "unknown keyword `tpye` in `schema.properties.certificates.items`; did you mean `type`?"
+)]
+#[case::unknown_format(
+    "email = { type = [\"string\", \"null\"] }",
+    "email = { format = \"emial\" }",
+    "emial",
+    "`[schema]` is no JSON Schema: there is no format `emial`; did you mean `email`?"
 )]
 fn a_mistake_in_the_supplier_flow_is_told(
     #[case] from: &str,
