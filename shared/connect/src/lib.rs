@@ -1,1 +1,41 @@
 //! Sources and targets over HTTP, described by data.
+//!
+//! [`connect`] makes the two sides of a flow. A connector turns what the engine wants (a page, one
+//! record, a write) into requests and reads the answers; it makes each call through the engine's
+//! [`Calls`](tidegate_engine::ports::Calls), which brings the permit, the breaker and the meaning of
+//! the status. [`HttpClient`] is the transport below that.
+//!
+//! Invariants:
+//! - A connector never sees a secret: a request names it, and the transport puts it in.
+//! - No redirect is followed and nothing is retried here: each request is one call at the other
+//!   side, paid for with one permit (LIM-1).
+//! - A page's next address stays on the origin of the source.
+//! - No error holds a secret or a field's value.
+
+mod endpoint;
+mod http;
+mod qualio;
+mod rest_source;
+mod rest_target;
+#[cfg(test)]
+mod script;
+
+use std::sync::Arc;
+
+use tidegate_engine::ports::{Source, Target};
+use tidegate_model::flow::TargetSpec;
+use tidegate_policy::flow::Flow;
+
+pub use http::{HttpClient, MAX_ANSWER_BYTES};
+pub use qualio::QualioTarget;
+pub use rest_source::RestSource;
+pub use rest_target::RestTarget;
+
+/// Makes the source and the target that a flow names.
+pub fn connect(flow: &Arc<Flow>) -> (Arc<dyn Source>, Arc<dyn Target>) {
+    let target: Arc<dyn Target> = match &flow.file().target {
+        TargetSpec::Rest(_) => Arc::new(RestTarget::new(Arc::clone(flow))),
+        TargetSpec::Qualio(_) => Arc::new(QualioTarget::new(Arc::clone(flow))),
+    };
+    (Arc::new(RestSource::new(Arc::clone(flow))), target)
+}

@@ -1,0 +1,88 @@
+//! Headers of a request, secrets included.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use reqwest::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue as WireValue, TRANSFER_ENCODING, UPGRADE,
+};
+use tidegate_engine::ports::{
+    Header, HeaderValue, Request, Secret, SecretError, Secrets, TransportError,
+};
+
+/// Headers that frame the message. A flow that sets one could make a server read two requests.
+const OF_THE_CLIENT: [HeaderName; 6] = [
+    HOST,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONNECTION,
+    UPGRADE,
+    EXPECT,
+];
+
+const JSON: WireValue = WireValue::from_static("application/json");
+
+/// Puts a header in; a later one of the same name replaces an earlier one.
+pub(super) async fn insert(
+    map: &mut HeaderMap,
+    header: &Header,
+    secrets: &dyn Secrets,
+) -> Result<(), TransportError> {
+    let bad = |why: &str| TransportError::BadRequest(format!("the header {} {why}", header.name));
+    let name = HeaderName::from_bytes(header.name.as_bytes())
+        .map_err(|_| TransportError::BadRequest("a header's name has a wrong character".into()))?;
+    if OF_THE_CLIENT.contains(&name) {
+        return Err(bad("is set by the client alone"));
+    }
+    let (text, secret_of) = match &header.value {
+        HeaderValue::Plain(text) => (text.clone(), None),
+        HeaderValue::Secret { prefix, secret } => {
+            let found = get(secrets, secret).await?;
+            (format!("{prefix}{}", found.reveal()), Some(secret))
+        }
+        HeaderValue::Basic { user, secret } => {
+            if user.contains(':') {
+                return Err(bad("cannot hold a user with a colon (RFC 7617)"));
+            }
+            let found = get(secrets, secret).await?;
+            let pair = STANDARD.encode(format!("{user}:{}", found.reveal()));
+            (format!("Basic {pair}"), Some(secret))
+        }
+    };
+    let mut value = WireValue::from_str(&text)
+        .or_else(|_| WireValue::from_bytes(text.as_bytes()))
+        .map_err(|_| match secret_of {
+            // Configured, but not rightly: it concerns every record, not this one.
+            Some(name) => TransportError::NoSecret(name.clone()),
+            None => bad("has a value that no header can hold"),
+        })?;
+    value.set_sensitive(secret_of.is_some());
+    map.insert(name, value);
+    Ok(())
+}
+
+async fn get(secrets: &dyn Secrets, name: &str) -> Result<Secret, TransportError> {
+    secrets.get(name).await.map_err(|error| match error {
+        SecretError::Missing(name) => TransportError::NoSecret(name),
+        SecretError::Unavailable { name, .. } => TransportError::SecretUnavailable(name),
+    })
+}
+
+/// JSON both ways, unless the flow says otherwise.
+pub(super) fn add_defaults(map: &mut HeaderMap, has_body: bool) {
+    map.entry(ACCEPT).or_insert(JSON);
+    if has_body {
+        map.entry(CONTENT_TYPE).or_insert(JSON);
+    }
+}
+
+/// The secret that a request waits for.
+pub(super) fn secret_name(request: &Request) -> String {
+    let named = request
+        .headers
+        .iter()
+        .find_map(|header| match &header.value {
+            HeaderValue::Plain(_) => None,
+            HeaderValue::Secret { secret, .. } | HeaderValue::Basic { secret, .. } => Some(secret),
+        });
+    named.cloned().unwrap_or_default()
+}

@@ -1,0 +1,400 @@
+use std::{future::pending, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tidegate_engine::ports::{
+    Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets, TransportError,
+};
+use tidegate_model::flow::Method;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::timeout,
+};
+
+use super::{HttpClient, MAX_ANSWER_BYTES};
+
+const SECRET: &str = "correct-horse-battery";
+/// Time in which loopback surely answers on a busy machine.
+const AMPLE: Duration = Duration::from_secs(20);
+
+struct Known;
+
+#[async_trait]
+impl Secrets for Known {
+    async fn get(&self, name: &str) -> Result<Secret, SecretError> {
+        match name {
+            "KEY" => Ok(Secret::new(SECRET)),
+            "TWO_LINES" => Ok(Secret::new(format!("{SECRET}\n"))),
+            "NEVER" => pending().await,
+            "DOWN" => Err(SecretError::Unavailable {
+                name: name.to_owned(),
+                source: "the keeper is down".into(),
+            }),
+            _ => Err(SecretError::Missing(name.to_owned())),
+        }
+    }
+}
+
+/// What the server does after it has read a request.
+#[derive(Clone)]
+enum Does {
+    /// Sends this and closes.
+    Answer(Vec<u8>),
+    /// Sends this without end.
+    Pour(Vec<u8>),
+    /// Closes.
+    Close,
+    /// Sends this and waits until the client goes away.
+    Hang(Vec<u8>),
+}
+
+/// A server on loopback that does the same to every request, and tells what it got.
+async fn server(does: Does) -> (String, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/things", listener.local_addr().unwrap());
+    let (tell, told) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(attend(stream, does.clone(), tell.clone()));
+        }
+    });
+    (url, told)
+}
+
+async fn attend(mut stream: TcpStream, does: Does, tell: UnboundedSender<String>) {
+    let request = read_request(&mut stream).await;
+    tell.send(request).unwrap();
+    match does {
+        Does::Answer(bytes) => drop(stream.write_all(&bytes).await),
+        Does::Pour(bytes) => while stream.write_all(&bytes).await.is_ok() {},
+        Does::Close => {}
+        Does::Hang(bytes) => {
+            stream.write_all(&bytes).await.unwrap();
+            let mut rest = Vec::new();
+            drop(stream.read_to_end(&mut rest).await);
+            tell.send("closed".to_owned()).unwrap();
+        }
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 1024];
+    loop {
+        let count = stream.read(&mut buffer).await.unwrap();
+        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map_or(0, |length| length.parse().unwrap());
+            if body.len() >= length {
+                return text;
+            }
+        }
+        assert!(count > 0, "the request ended early: {text}");
+    }
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n{body}").into_bytes()
+}
+
+fn client() -> HttpClient {
+    HttpClient::new(Arc::new(Known))
+}
+
+fn header(name: &str, value: HeaderValue) -> Header {
+    Header {
+        name: name.to_owned(),
+        value,
+    }
+}
+
+fn named(secret: &str) -> HeaderValue {
+    HeaderValue::Secret {
+        prefix: "Bearer ",
+        secret: secret.to_owned(),
+    }
+}
+
+fn get(url: &str) -> Request {
+    Request {
+        method: Method::Get,
+        url: url.to_owned(),
+        headers: vec![header("Authorization", named("KEY"))],
+        body: None,
+        effect: Effect::Read,
+        timeout: AMPLE,
+    }
+}
+
+/// No error tells the secret, in any of its forms.
+fn assert_silent(error: &TransportError) {
+    let texts = [error.to_string(), format!("{error:?}")];
+    for text in texts {
+        assert!(!text.contains("battery"), "{text}");
+        assert!(!text.contains("YmF0dGVyeQ"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_goes_out_as_json_with_its_secret_in_place() {
+    let (url, mut told) = server(Does::Answer(answer(
+        "201 Created",
+        "X-Id: 7\r\n",
+        "{\"a\":1}",
+    )))
+    .await;
+    let request = Request {
+        method: Method::Post,
+        headers: vec![
+            header("X-Plain", HeaderValue::Plain("a b".to_owned())),
+            header("Authorization", named("KEY")),
+        ],
+        body: Some(json!({"name": "Grüße"})),
+        ..get(&url)
+    };
+    let sent = client().send(&request).await.unwrap();
+    assert_eq!(sent.status, 201);
+    assert_eq!(sent.body, Some(json!({"a": 1})));
+    assert!(sent.headers.contains(&("x-id".to_owned(), "7".to_owned())));
+    let text = told.recv().await.unwrap();
+    assert!(text.starts_with("POST /things HTTP/1.1\r\n"), "{text}");
+    assert!(text.ends_with("\r\n\r\n{\"name\":\"Grüße\"}"), "{text}");
+    for line in [
+        format!("authorization: Bearer {SECRET}"),
+        "content-type: application/json".to_owned(),
+        "accept: application/json".to_owned(),
+        "x-plain: a b".to_owned(),
+        format!("user-agent: tidegate/{}", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert!(
+            text.contains(&format!("\r\n{line}\r\n")),
+            "{line} is not in {text}"
+        );
+    }
+    assert!(
+        !text.contains("accept-encoding"),
+        "nothing is decompressed: {text}"
+    );
+}
+
+#[tokio::test]
+async fn basic_authentication_joins_user_and_secret() {
+    let (url, mut told) = server(Does::Answer(answer("200 OK", "", "[]"))).await;
+    let value = HeaderValue::Basic {
+        user: "erp".to_owned(),
+        secret: "KEY".to_owned(),
+    };
+    let request = Request {
+        headers: vec![header("Authorization", value)],
+        ..get(&url)
+    };
+    client().send(&request).await.unwrap();
+    let text = told.recv().await.unwrap();
+    // erp:correct-horse-battery
+    let expected = "authorization: Basic ZXJwOmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[tokio::test]
+async fn the_flows_own_content_type_and_the_last_header_of_a_name_win() {
+    let (url, mut told) = server(Does::Answer(answer("200 OK", "", ""))).await;
+    let plain = |text: &str| HeaderValue::Plain(text.to_owned());
+    let request = Request {
+        method: Method::Patch,
+        body: Some(json!({})),
+        headers: vec![
+            header("Content-Type", plain("application/merge-patch+json")),
+            header("X-Twice", plain("first")),
+            header("x-twice", plain("last")),
+        ],
+        ..get(&url)
+    };
+    client().send(&request).await.unwrap();
+    let text = told.recv().await.unwrap();
+    assert!(
+        text.contains("content-type: application/merge-patch+json"),
+        "{text}"
+    );
+    assert!(
+        text.contains("x-twice: last") && !text.contains("first"),
+        "{text}"
+    );
+}
+
+#[rstest]
+#[case::object("{\"a\":[1,2]}", Some(json!({"a": [1, 2]})))]
+#[case::nothing("", Some(Value::Null))]
+#[case::blank(" \r\n", Some(Value::Null))]
+#[case::byte_order_mark("\u{feff}[]", Some(json!([])))]
+#[case::page("<html>", None)]
+#[case::half("{\"a\":", None)]
+#[case::two("{}{}", None)]
+#[tokio::test]
+async fn a_body_is_json_nothing_or_unreadable(#[case] body: &str, #[case] read: Option<Value>) {
+    let (url, _told) = server(Does::Answer(answer("200 OK", "", body))).await;
+    let sent = client().send(&get(&url)).await.unwrap();
+    assert_eq!(sent.body, read);
+}
+
+#[tokio::test]
+async fn what_is_compressed_is_not_unpacked() {
+    let bytes = answer("200 OK", "content-encoding: gzip\r\n", "{\"a\":1}");
+    let (url, _told) = server(Does::Answer(bytes)).await;
+    let sent = client().send(&get(&url)).await.unwrap();
+    assert_eq!(sent.body, Some(json!({"a": 1})), "the bytes as they came");
+}
+
+#[rstest]
+#[case("301 Moved Permanently", 301)]
+#[case("302 Found", 302)]
+#[case("307 Temporary Redirect", 307)]
+#[case("308 Permanent Redirect", 308)]
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed(#[case] line: &str, #[case] status: u16) {
+    let (elsewhere, mut reached) = server(Does::Answer(answer("200 OK", "", ""))).await;
+    let location = format!("location: {elsewhere}\r\n");
+    let (url, _told) = server(Does::Answer(answer(line, &location, ""))).await;
+    let sent = client().send(&get(&url)).await.unwrap();
+    assert_eq!(sent.status, status);
+    assert!(reached.try_recv().is_err(), "the secret must not go there");
+}
+
+#[rstest]
+#[case::no_answer(b"")]
+#[case::half_a_head(b"HTTP/1.1 200 OK\r\n")]
+#[case::half_a_body(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")]
+#[tokio::test]
+async fn an_answer_that_is_not_complete_in_time_is_given_up_and_the_connection_closed(
+    #[case] bytes: &[u8],
+) {
+    let (url, mut told) = server(Does::Hang(bytes.to_vec())).await;
+    let limit = Duration::from_millis(200);
+    let request = Request {
+        timeout: limit,
+        ..get(&url)
+    };
+    let error = client().send(&request).await.unwrap_err();
+    assert_eq!(error, TransportError::TimedOut(limit));
+    assert_silent(&error);
+    told.recv().await.unwrap();
+    assert_eq!(
+        timeout(AMPLE, told.recv()).await.unwrap().unwrap(),
+        "closed"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_closes_its_connection() {
+    let (url, mut told) = server(Does::Hang(Vec::new())).await;
+    let (client, request) = (client(), get(&url));
+    let sending = client.send(&request);
+    tokio::select! {
+        _ = sending => panic!("there is no answer"),
+        _ = told.recv() => {}
+    }
+    assert_eq!(
+        timeout(AMPLE, told.recv()).await.unwrap().unwrap(),
+        "closed"
+    );
+}
+
+#[rstest]
+#[case::at_once(Does::Close)]
+#[case::in_the_head(Does::Answer(b"HTTP/1.1 200 OK\r\nx: ".to_vec()))]
+#[case::in_the_body(Does::Answer(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{}".to_vec()))]
+#[case::not_http(Does::Answer(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()))]
+#[tokio::test]
+async fn a_connection_that_breaks_after_the_request_is_told_so_and_not_tried_again(
+    #[case] does: Does,
+) {
+    let (url, mut told) = server(does).await;
+    let error = client().send(&get(&url)).await.unwrap_err();
+    assert_eq!(error, TransportError::Broken);
+    assert_silent(&error);
+    told.recv().await.unwrap();
+    assert!(told.try_recv().is_err(), "one request, one call");
+}
+
+#[tokio::test]
+async fn without_a_connection_nothing_was_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let error = client().send(&get(&url)).await.unwrap_err();
+    assert_eq!(error, TransportError::NotConnected);
+}
+
+#[rstest]
+#[case::announced(Does::Answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{{", MAX_ANSWER_BYTES + 1).into_bytes()))]
+#[case::poured(Does::Pour(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".repeat(2_000)))]
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_not_read(#[case] does: Does) {
+    let (url, _told) = server(does).await;
+    let error = client().send(&get(&url)).await.unwrap_err();
+    let limit_bytes = MAX_ANSWER_BYTES;
+    assert_eq!(error, TransportError::TooLarge { limit_bytes });
+}
+
+#[tokio::test]
+async fn an_answer_at_the_limit_is_read() {
+    let body = format!("\"{}\"", "a".repeat(MAX_ANSWER_BYTES - 2));
+    let (url, _told) = server(Does::Answer(answer("200 OK", "", &body))).await;
+    let sent = client().send(&get(&url)).await.unwrap();
+    assert_eq!(
+        sent.body.unwrap().as_str().unwrap().len(),
+        MAX_ANSWER_BYTES - 2
+    );
+}
+
+#[rstest]
+#[case::missing("OTHER", TransportError::NoSecret("OTHER".to_owned()))]
+#[case::unfit("TWO_LINES", TransportError::NoSecret("TWO_LINES".to_owned()))]
+#[case::down("DOWN", TransportError::SecretUnavailable("DOWN".to_owned()))]
+#[case::too_slow("NEVER", TransportError::SecretUnavailable("NEVER".to_owned()))]
+#[tokio::test]
+async fn without_its_secret_nothing_is_sent(
+    #[case] secret: &str,
+    #[case] expected: TransportError,
+) {
+    let (url, mut told) = server(Does::Answer(answer("200 OK", "", ""))).await;
+    let request = Request {
+        headers: vec![header("Authorization", named(secret))],
+        timeout: Duration::from_millis(200),
+        ..get(&url)
+    };
+    let error = client().send(&request).await.unwrap_err();
+    assert_eq!(error, expected);
+    assert_silent(&error);
+    assert!(told.try_recv().is_err());
+}
+
+#[rstest]
+#[case::no_address("things", "X-A", "a")]
+#[case::file("file:///etc/passwd", "X-A", "a")]
+#[case::user_in_it("http://me:battery@127.0.0.1/", "X-A", "a")]
+#[case::name_with_a_blank("http://127.0.0.1/", "X A", "a")]
+#[case::line_break("http://127.0.0.1/", "X-A", "a\r\nX-B: b")]
+#[case::another_host("http://127.0.0.1/", "Host", "evil.example")]
+#[case::length("http://127.0.0.1/", "Content-Length", "0")]
+#[case::framing("http://127.0.0.1/", "transfer-encoding", "chunked")]
+#[tokio::test]
+async fn what_can_not_be_sent_as_meant_is_not_sent(
+    #[case] url: &str,
+    #[case] name: &str,
+    #[case] value: &str,
+) {
+    let request = Request {
+        headers: vec![header(name, HeaderValue::Plain(value.to_owned()))],
+        ..get(url)
+    };
+    let error = client().send(&request).await.unwrap_err();
+    assert!(matches!(error, TransportError::BadRequest(_)), "{error:?}");
+    assert_silent(&error);
+}
