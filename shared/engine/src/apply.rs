@@ -18,7 +18,7 @@ use tidegate_policy::{
 use crate::{
     Engine, EngineError, Event, FlowRuntime,
     budget::Budget,
-    ports::{CallError, Found, Landed, Outgoing, Write, Written},
+    ports::{CallError, Found, Landed, Outgoing, Wait, Write, Written},
     session::{Scope, Session},
 };
 
@@ -36,8 +36,8 @@ pub enum Verdict {
     Defer {
         /// Until then.
         until: UnixMs,
-        /// Why.
-        why: &'static str,
+        /// What for.
+        why: Wait,
     },
     /// A call failed; again after a while.
     Retry {
@@ -169,7 +169,7 @@ pub(crate) fn not_claimable(register: &Register) -> Verdict {
     } else {
         Verdict::Defer {
             until: register.claimable_at(),
-            why: "claimed, quiet or waiting",
+            why: Wait::Claim,
         }
     }
 }
@@ -418,16 +418,13 @@ impl Work<'_> {
             // Newer content came, or the claim was lost: what was judged is not what is desired.
             Ok(Written::Refused { .. }) => match failure {
                 Some(failure) => self.write_failure(failure, Duration::from_secs(1), 1).await,
-                None => {
-                    self.release(self.engine.now(), "newer content arrived")
-                        .await
-                }
+                None => self.release(self.engine.now(), Wait::NewerContent).await,
             },
             Err(verdict) => verdict,
         }
     }
 
-    async fn release(&self, until: UnixMs, why: &'static str) -> Verdict {
+    async fn release(&self, until: UnixMs, why: Wait) -> Verdict {
         match self
             .write(&register::release(&self.token, &self.claimed))
             .await
@@ -452,19 +449,15 @@ impl Work<'_> {
         let runtime = self.job.runtime;
         match error {
             CallError::Deferred { until, why } => self.release(until, why).await,
-            CallError::Throttled { until } => {
-                self.release(until, "the provider asked to wait").await
-            }
+            CallError::Throttled { until } => self.release(until, Wait::Provider).await,
             CallError::Lapsed => Verdict::Leave("the claim ends too soon for a call".to_owned()),
-            CallError::Store(why) => {
-                match self.release(self.engine.now(), "the store failed").await {
-                    Verdict::Defer { .. } => Verdict::Leave(why),
-                    verdict => verdict,
-                }
-            }
+            CallError::Store(why) => match self.release(self.engine.now(), Wait::Store).await {
+                Verdict::Defer { .. } => Verdict::Leave(why),
+                verdict => verdict,
+            },
             CallError::Blocked { reason } => {
                 self.engine.block(runtime, Side::Target, &reason).await;
-                match self.release(self.engine.now(), "blocked").await {
+                match self.release(self.engine.now(), Wait::Stopped).await {
                     Verdict::Defer { .. } => Verdict::Parked,
                     verdict => verdict,
                 }

@@ -30,8 +30,13 @@ pub(crate) struct Budget {
 /// What became of asking for permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Permits {
-    /// These, by time, for whole groups in order.
-    Granted(Vec<Permit>),
+    /// Permits for whole groups in order.
+    Granted {
+        /// By group, and by time within a group.
+        permits: Vec<Permit>,
+        /// When the next slot falls free.
+        next_free: UnixMs,
+    },
     /// Nothing before this moment.
     NoneBefore(UnixMs),
     /// Others wait already; take a turn.
@@ -70,12 +75,21 @@ impl Engine {
             };
             match self.write(&key, &grant.write).await? {
                 Written::Done { after, .. } => {
+                    let next_free = Slots::read(Some(&after), budget.limit).next_free(budget.limit);
                     self.remember(&key, Some(after));
-                    return Ok(Permits::Granted(grant.permits));
+                    return Ok(Permits::Granted {
+                        permits: grant.permits,
+                        next_free,
+                    });
                 }
                 Written::Refused { current } if limiter::is_mine(current.as_ref(), &grant) => {
+                    let next_free =
+                        Slots::read(current.as_ref(), budget.limit).next_free(budget.limit);
                     self.remember(&key, current);
-                    return Ok(Permits::Granted(grant.permits));
+                    return Ok(Permits::Granted {
+                        permits: grant.permits,
+                        next_free,
+                    });
                 }
                 Written::Refused { current } => {
                     none_before =

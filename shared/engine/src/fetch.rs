@@ -18,7 +18,7 @@ use crate::{
     Engine, EngineError, FlowRuntime,
     apply::Verdict,
     budget::Budget,
-    ports::{CallError, Written},
+    ports::{CallError, Wait, Written},
     session::{Scope, Session},
     staging::Reader,
 };
@@ -87,7 +87,7 @@ impl Engine {
                     .unwrap_or(self.now() + READ_PATIENCE);
                 return Ok(Some(Verdict::Defer {
                     until,
-                    why: "a run is reading the source",
+                    why: Wait::Source,
                 }));
             }
         };
@@ -163,23 +163,26 @@ impl Engine {
     /// A failed read is not an attempt of the record: nothing was sent to the target.
     pub(crate) async fn read_failed(&self, runtime: &FlowRuntime, error: CallError) -> Verdict {
         match error {
-            CallError::Deferred { until, why } => Verdict::Defer { until, why },
+            CallError::Deferred { until, .. } => Verdict::Defer {
+                until,
+                why: Wait::Source,
+            },
             CallError::Throttled { until } => Verdict::Defer {
                 until,
-                why: "the source asked to wait",
+                why: Wait::Source,
             },
             CallError::Blocked { reason } => {
                 self.stop_flow(runtime, Side::Source, &reason).await;
                 Verdict::Defer {
                     until: self.now() + AFTER_FAILED_READ,
-                    why: "the source is blocked",
+                    why: Wait::Source,
                 }
             }
             CallError::Refused { reason, .. } | CallError::Failed { reason, .. } => {
                 tracing::warn!(flow = %runtime.flow.id(), reason, "a record could not be read");
                 Verdict::Defer {
                     until: self.now() + AFTER_FAILED_READ,
-                    why: "the source could not be read",
+                    why: Wait::Source,
                 }
             }
             CallError::Lapsed => Verdict::Leave("the lease ended".to_owned()),

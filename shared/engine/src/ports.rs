@@ -16,6 +16,7 @@ use tidegate_model::{Message, Tier, UnixMs};
 
 pub use call::{
     Answer, CallError, Calls, Effect, Header, HeaderValue, Http, Request, Sent, TransportError,
+    Wait,
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use source::{Page, PageRequest, Source};

@@ -24,7 +24,9 @@ use tidegate_policy::{
 use crate::{
     Engine, Event, FlowRuntime,
     budget::{Budget, Permits},
-    ports::{Answer, CallError, Calls, Effect, Request, Sent, StoreError, TransportError, Written},
+    ports::{
+        Answer, CallError, Calls, Effect, Request, Sent, StoreError, TransportError, Wait, Written,
+    },
 };
 
 /// The breaker is read so long before a call leaves: a read takes a few milliseconds.
@@ -111,20 +113,20 @@ impl<'a> Session<'a> {
                 .await
                 .map_err(not_sent)?
             {
-                Permits::Granted(permits) => self.permits.extend(permits),
+                Permits::Granted { permits, .. } => self.permits.extend(permits),
                 Permits::NoneBefore(until) if until <= self.scope.patience => {
                     self.engine.ports.clock.wait_until(until).await;
                 }
                 Permits::NoneBefore(until) => {
                     return Err(CallError::Deferred {
                         until,
-                        why: "no permit",
+                        why: Wait::Permit,
                     });
                 }
                 Permits::OthersWait => {
                     return Err(CallError::Deferred {
                         until: now + STEP,
-                        why: "others wait for permits",
+                        why: Wait::Permit,
                     });
                 }
             }
@@ -151,8 +153,8 @@ impl<'a> Session<'a> {
         let deferred = |until, why| Err(CallError::Deferred { until, why });
         match gate {
             Gate::Closed { epoch } => Ok(Some(epoch)),
-            Gate::Open { until } => deferred(until, "the breaker is open"),
-            Gate::Held { until } => deferred(until, "the provider asked to wait"),
+            Gate::Open { until } => deferred(until, Wait::Breaker),
+            Gate::Held { until } => deferred(until, Wait::Provider),
             Gate::Probing { .. }
                 if self
                     .probe
@@ -161,7 +163,7 @@ impl<'a> Session<'a> {
             {
                 Ok(None)
             }
-            Gate::Probing { until } => deferred(until, "another makes the probe"),
+            Gate::Probing { until } => deferred(until, Wait::Probe),
             Gate::HalfOpen => {
                 let token = self.engine.token();
                 let until = now + timeout + self.scope.settle + CLOCK_SKEW + STEP;
@@ -172,7 +174,7 @@ impl<'a> Session<'a> {
                         self.probe = Some(token);
                         Ok(None)
                     }
-                    Written::Refused { .. } => deferred(until, "another makes the probe"),
+                    Written::Refused { .. } => deferred(until, Wait::Probe),
                 }
             }
         }
@@ -205,7 +207,7 @@ impl<'a> Session<'a> {
         }
         Err(CallError::Deferred {
             until: self.engine.now() + STEP,
-            why: "permits came too late",
+            why: Wait::Permit,
         })
     }
 

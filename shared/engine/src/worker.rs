@@ -14,7 +14,7 @@ use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{FlowState, Side},
     keys,
-    limiter::{Limit, Permit},
+    limiter::{self, Limit, Permit},
     plan,
     register::Register,
 };
@@ -23,7 +23,7 @@ use crate::{
     Engine, EngineError, FlowRuntime,
     apply::{Job, Verdict, not_claimable},
     budget::{Budget, Permits},
-    ports::Receipt,
+    ports::{Receipt, Wait},
     session::STEP,
 };
 pub(crate) use settle::chunks_of_messages;
@@ -53,10 +53,9 @@ pub enum Disposition {
     Keep,
 }
 
-/// The verdicts of a message's keys, and whether its work has had its turn.
+/// The verdicts of a message's keys.
 struct Settled {
     verdicts: Vec<(RecordKey, Verdict)>,
-    had_turn: bool,
     /// The source still has to be read.
     fetch: Option<Fetch>,
 }
@@ -123,12 +122,10 @@ impl Engine {
                 Some(register) => todo.push((key, register)),
             }
         }
-        let had_turn = self
-            .work_keys(message, runtime, todo, &state, &mut verdicts)
+        self.work_keys(message, runtime, todo, &state, &mut verdicts)
             .await?;
         Ok(Settled {
             verdicts,
-            had_turn,
             fetch: None,
         })
     }
@@ -141,7 +138,7 @@ impl Engine {
         let verdict = if message.fetch.is_some() {
             Verdict::Defer {
                 until: self.now() + FETCH_WHILE_STOPPED,
-                why: "the flow is stopped",
+                why: Wait::Stopped,
             }
         } else {
             Verdict::Parked
@@ -149,7 +146,7 @@ impl Engine {
         Some(one_for_all(message, &verdict))
     }
 
-    /// Works on keys that have something to do; returns whether what is left has had its turn.
+    /// Works on keys that have something to do.
     async fn work_keys(
         &self,
         message: &Message,
@@ -157,18 +154,15 @@ impl Engine {
         mut todo: Vec<(&RecordKey, Register)>,
         state: &FlowState,
         verdicts: &mut Vec<(RecordKey, Verdict)>,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<(), EngineError> {
         let budget = target_budget(runtime, message.tier);
         self.look_at_breaker(&budget, &mut todo, verdicts).await?;
-        if todo.is_empty() {
-            return Ok(message.had_turn);
-        }
         let traits = runtime.target.traits();
         let groups: Vec<u32> = todo
             .iter()
             .map(|(_, register)| plan::calls_of(register, traits))
             .collect();
-        let (mut permits, rest_at, had_turn) = self
+        let (mut permits, rest_at) = self
             .permits_or_turn(&budget, &groups, message.had_turn)
             .await?;
         let mut jobs = Vec::new();
@@ -179,7 +173,7 @@ impl Engine {
                     key.clone(),
                     Verdict::Defer {
                         until: rest_at,
-                        why: "no permit",
+                        why: Wait::Permit,
                     },
                 ));
                 continue;
@@ -196,7 +190,7 @@ impl Engine {
         let keys: Vec<&RecordKey> = jobs.iter().map(|job| job.key).collect();
         let done = join_all(jobs.into_iter().map(|job| self.apply(job))).await;
         verdicts.extend(keys.into_iter().cloned().zip(done));
-        Ok(had_turn)
+        Ok(())
     }
 
     /// While the breaker is open nothing is claimed; half-open, one key goes and the others wait.
@@ -210,10 +204,10 @@ impl Engine {
         let breaker = Breaker::read(self.read(&keys::breaker(&budget.endpoint)).await?.as_ref());
         let (keep, until, why) = match breaker.gate(now) {
             Gate::Closed { .. } => return Ok(()),
-            Gate::HalfOpen => (1, now + AFTER_PROBE, "another makes the probe"),
-            Gate::Probing { until } => (0, until.min(now + AFTER_PROBE), "another makes the probe"),
-            Gate::Open { until } => (0, until, "the breaker is open"),
-            Gate::Held { until } => (0, until, "the provider asked to wait"),
+            Gate::HalfOpen => (1, now + AFTER_PROBE, Wait::Probe),
+            Gate::Probing { until } => (0, until.min(now + AFTER_PROBE), Wait::Probe),
+            Gate::Open { until } => (0, until, Wait::Breaker),
+            Gate::Held { until } => (0, until, Wait::Provider),
         };
         let keep = keep.min(todo.len());
         for (key, _) in todo.drain(keep..) {
@@ -222,29 +216,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Permits for the first groups, when the others come back, and whether they then have had
-    /// their turn (LIM-4).
+    /// Permits for the first groups, and when the others come back (LIM-4). Work that comes for the
+    /// first time takes a turn behind those that wait; work whose turn it is waits for the next slot,
+    /// since its capacity is promised already.
     async fn permits_or_turn(
         &self,
         budget: &Budget,
         groups: &[u32],
         had_turn: bool,
-    ) -> Result<(Vec<Permit>, UnixMs, bool), EngineError> {
-        match self.permits(budget, groups, STEP, had_turn).await? {
-            Permits::Granted(permits) => {
-                let granted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
-                let left = groups.iter().sum::<u32>().saturating_sub(granted);
-                if left == 0 {
-                    return Ok((permits, self.now(), true));
-                }
-                let at = self.turn(budget, left).await?;
-                Ok((permits, at, true))
-            }
-            Permits::OthersWait | Permits::NoneBefore(_) => {
-                let at = self.turn(budget, groups.iter().sum()).await?;
-                Ok((Vec::new(), at, true))
-            }
+    ) -> Result<(Vec<Permit>, UnixMs), EngineError> {
+        let wanted: u32 = groups.iter().sum();
+        if wanted == 0 {
+            return Ok((Vec::new(), self.now()));
         }
+        let (permits, next_free) = match self.permits(budget, groups, STEP, had_turn).await? {
+            Permits::Granted { permits, next_free } => (permits, next_free),
+            Permits::NoneBefore(until) => (Vec::new(), until),
+            Permits::OthersWait => (Vec::new(), self.now()),
+        };
+        let granted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
+        let left = wanted.saturating_sub(granted);
+        let rest_at = match left {
+            0 => self.now(),
+            _ if had_turn => next_free - limiter::EARLY,
+            left => self.turn(budget, left).await?,
+        };
+        Ok((permits, rest_at))
     }
 }
 
@@ -265,7 +262,6 @@ fn one_for_all(message: &Message, verdict: &Verdict) -> Settled {
             .iter()
             .map(|key| (key.clone(), verdict.clone()))
             .collect(),
-        had_turn: message.had_turn,
         fetch: message.fetch,
     }
 }

@@ -35,9 +35,6 @@ pub const HORIZON: Duration = Duration::from_millis(2_500);
 /// Deferred work comes back so long before its turn: a queue delays by whole seconds and delivers
 /// late rather than early.
 pub const EARLY: Duration = Duration::from_millis(1_500);
-/// Part of the promised capacity that is promised twice, in per cent: some work turns out to be
-/// done already, and an idle slot is lost for a whole window (LIM-2).
-const OVERBOOK_PERCENT: u64 = 2;
 const MICROS: i64 = 1_000;
 
 const TAIL: &str = "tail";
@@ -303,10 +300,8 @@ impl Slots {
             .unwrap_or(UnixMs::EPOCH)
             .max(self.next_free(limit))
             .max(now);
-        let span = limit.pace() * calls;
-        let promised = span - span * u32::try_from(OVERBOOK_PERCENT).unwrap_or(0) / 100;
         let write = Update::when(unchanged(TAIL, self.tail.map(|tail| tail.0)))
-            .set(TAIL, (begin + promised).0);
+            .set(TAIL, (begin + limit.pace() * calls).0);
         (begin, write)
     }
 }

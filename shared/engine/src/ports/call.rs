@@ -99,16 +99,56 @@ impl Answer {
     }
 }
 
+/// What work waits for. A wait is never an attempt (TRY-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A permit of the budget.
+    Permit,
+    /// The breaker's cool-down.
+    Breaker,
+    /// Another's probe.
+    Probe,
+    /// The provider asked to wait (429).
+    Provider,
+    /// Another's claim, an earlier call's end, or the record's own next attempt.
+    Claim,
+    /// Newer content, which a new message is for.
+    NewerContent,
+    /// The source: its lease, its budget or its health.
+    Source,
+    /// A person's pause or a blocker.
+    Stopped,
+    /// The store.
+    Store,
+}
+
+impl Wait {
+    /// The wait in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Breaker => "breaker",
+            Self::Probe => "probe",
+            Self::Provider => "provider",
+            Self::Claim => "claim",
+            Self::NewerContent => "newer_content",
+            Self::Source => "source",
+            Self::Stopped => "stopped",
+            Self::Store => "store",
+        }
+    }
+}
+
 /// A call that gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// Not sent: no permit, or the breaker is open. Not an attempt (TRY-1).
-    #[error("deferred: {why}")]
+    #[error("deferred: {}", .why.as_str())]
     Deferred {
         /// When to come back.
         until: UnixMs,
-        /// Why.
-        why: &'static str,
+        /// What for.
+        why: Wait,
     },
     /// Not sent: its claim or lease would end before the call surely has (EFF-1).
     #[error("not sent, the claim ends too soon")]

@@ -8,7 +8,7 @@ use super::{Delivery, Disposition, Settled};
 use crate::{
     Engine,
     apply::Verdict,
-    ports::{MAX_DELAY, Outgoing},
+    ports::{MAX_DELAY, Outgoing, Wait},
 };
 
 /// Keys of a pack whose handling broke off come back after this: a claim that lapsed ends meanwhile.
@@ -23,16 +23,17 @@ impl Engine {
         let now = self.now();
         let mut outgoing = Vec::new();
         let mut rest = message.clone();
-        rest.had_turn = settled.had_turn;
         rest.fetch = settled.fetch;
-        let mut deferred: BTreeMap<i64, Vec<RecordKey>> = BTreeMap::new();
+        let mut deferred: BTreeMap<(i64, bool), Vec<RecordKey>> = BTreeMap::new();
         for (key, verdict) in settled.verdicts {
             log_verdict(message, &key, &verdict);
             match verdict {
                 Verdict::Applied | Verdict::Nothing(_) | Verdict::Review(_) | Verdict::Parked => {}
-                Verdict::Defer { until, .. } => {
+                Verdict::Defer { until, why } => {
                     let slot = until.0.max(now.0).div_euclid(SAME_TIME_MS);
-                    deferred.entry(slot).or_default().push(key);
+                    // After any other wait the backlog is another, and a new turn is taken.
+                    let had_turn = why == Wait::Permit;
+                    deferred.entry((slot, had_turn)).or_default().push(key);
                 }
                 Verdict::Retry { after, .. } if single => return self.hold(delivery, after).await,
                 Verdict::Leave(_) if single => return Disposition::Keep,
@@ -40,9 +41,11 @@ impl Engine {
                 Verdict::Leave(_) => outgoing.push(self.own_message(&rest, key, LEFT_WAIT)),
             }
         }
-        for (slot, keys) in deferred {
+        for ((slot, had_turn), keys) in deferred {
             let until = UnixMs((slot + 1) * SAME_TIME_MS - 1);
-            outgoing.push(delayed(with_keys(&rest, keys), until, now));
+            let mut copy = with_keys(&rest, keys);
+            copy.had_turn = had_turn;
+            outgoing.push(delayed(copy, until, now));
         }
         self.send_then(outgoing, message).await
     }
@@ -99,7 +102,11 @@ fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
     let (name, reason, attempt) = match verdict {
         Verdict::Applied => ("applied", None, None),
         Verdict::Nothing(why) => ("nothing", Some((*why).to_owned()), None),
-        Verdict::Defer { until, why } => ("deferred", Some(format!("{why}, until {until}")), None),
+        Verdict::Defer { until, why } => (
+            "deferred",
+            Some(format!("{}, until {until}", why.as_str())),
+            None,
+        ),
         Verdict::Retry { after, attempt } => (
             "retry",
             Some(format!("after {} s", after.as_secs())),

@@ -116,6 +116,10 @@ pub enum Pages {
         /// Expression over `row` for the time by which the source sorts.
         #[schemars(extend("format" = "expression"))]
         time: String,
+        /// Expression over `row` for the id by which the source sorts rows of the same time. Often
+        /// that of `record.key`, but never derived from it: another id here would skip rows.
+        #[schemars(extend("format" = "expression"))]
+        id: String,
         /// JSON pointer to a flag that tells whether there is more; left out: a short page is the
         /// last.
         #[serde(default)]

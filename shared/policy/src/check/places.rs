@@ -72,6 +72,7 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/source/list/pages/next", Holds::Pointer),
     ("/source/list/pages/more", Holds::Pointer),
     ("/source/list/pages/time", Holds::Expression(ROW)),
+    ("/source/list/pages/id", Holds::Expression(ROW)),
     ("/source/one/path", Holds::Path(ONE)),
     ("/source/one/query/*", Holds::Template(ONE)),
     ("/source/one/row", Holds::Pointer),

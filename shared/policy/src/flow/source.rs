@@ -19,7 +19,8 @@ pub struct Source {
     auth: Auth,
     list: CallTemplate,
     one: CallTemplate,
-    keyset_time: Option<Expression>,
+    /// Time and id by which the source sorts.
+    keyset: Option<(Expression, Expression)>,
 }
 
 /// Where a listing stands: what templates of `source.list` see as `since` and `page`.
@@ -36,7 +37,7 @@ pub struct ListPosition {
     pub cursor: Option<String>,
     /// `page.after_time`: time of the last row of the page before, as the source wrote it.
     pub after_time: Option<Value>,
-    /// `page.after_id`: key of that row.
+    /// `page.after_id`: id of that row.
     pub after_id: Option<String>,
 }
 
@@ -44,10 +45,11 @@ impl Source {
     pub(super) fn compile(spec: &SourceSpec, base: &Context) -> Result<Self, String> {
         let SourceSpec::Rest(spec) = spec;
         let error = |error: ExprError| error.to_string();
-        let keyset_time = match &spec.list.pages {
-            tidegate_model::flow::Pages::Keyset { time, .. } => {
-                Some(Expression::compile(time).map_err(error)?)
-            }
+        let keyset = match &spec.list.pages {
+            tidegate_model::flow::Pages::Keyset { time, id, .. } => Some((
+                Expression::compile(time).map_err(error)?,
+                Expression::compile(id).map_err(error)?,
+            )),
             _ => None,
         };
         Ok(Self {
@@ -57,7 +59,7 @@ impl Source {
                 .map_err(error)?,
             one: CallTemplate::get(&spec.one.path, &spec.one.query, &spec.headers)
                 .map_err(error)?,
-            keyset_time,
+            keyset,
             base: base.clone(),
             spec: spec.clone(),
         })
@@ -106,11 +108,17 @@ impl Source {
             .render(&self.base.clone().with("key", key.as_str()))
     }
 
-    /// The time by which the source sorts, of a row; none where pages are not by keyset.
-    pub fn keyset_time(&self, row: &Value) -> Result<Option<Value>, ExprError> {
-        match &self.keyset_time {
-            Some(time) => time.eval(&self.base.clone().with("row", row)).map(Some),
-            None => Ok(None),
-        }
+    /// The time and id by which the source sorts, of a row; none where pages are not by keyset or the
+    /// row lacks them.
+    pub fn keyset_place(&self, row: &Value) -> Option<(Value, String)> {
+        let (time, id) = self.keyset.as_ref()?;
+        let context = self.base.clone().with("row", row);
+        let time = time.eval(&context).ok().filter(|time| !time.is_null())?;
+        let id = match id.eval(&context).ok()? {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        Some((time, id))
     }
 }
