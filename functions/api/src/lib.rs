@@ -1,1 +1,64 @@
-//! The api function.
+//! api: what people and their programs ask and tell, over HTTP.
+//!
+//! A thin skin over the engine's use cases: it knows who asks, reads paths, queries and bodies, and
+//! shows what comes back. READ-1: nothing here calls another system, and the only secret it knows
+//! is its own token.
+//!
+//! - Every path wants `Authorization: Bearer TOKEN`, compared in constant time.
+//! - Every error is a problem of RFC 9457 that says what the caller may know; what happened inside
+//!   is logged once, here.
+//! - Every moment is RFC 3339 in UTC.
+//! - What is misspelt, in a query or a body, is an error and never ignored: `?dryrun=true` must not
+//!   send.
+
+mod auth;
+mod body;
+mod cursor;
+mod failure;
+mod flows;
+mod query;
+mod records;
+mod reviews;
+mod view;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use tidegate_engine::Engine;
+use tidegate_lambda::Problem;
+use tidegate_policy::flow::MAX_CONTENT_BYTES;
+
+pub use auth::TOKEN_SECRET;
+
+/// Largest body: the fields of a record may have [`MAX_CONTENT_BYTES`], the rest is for who and why.
+pub const MAX_BODY_BYTES: usize = MAX_CONTENT_BYTES + 16 * 1_024;
+
+/// Serves all paths of the API, the same on one machine and behind API Gateway. Its fallback
+/// answers unknown paths, so what it is merged with must have none.
+pub fn router(engine: Arc<Engine>) -> Router {
+    Router::new()
+        .route("/v1/flows", get(flows::all))
+        .route("/v1/flows/{flow}/runs", post(flows::run))
+        .route("/v1/flows/{flow}/pause", post(flows::pause))
+        .route("/v1/flows/{flow}/resume", post(flows::resume))
+        .route("/v1/flows/{flow}/records", get(records::some))
+        .route("/v1/flows/{flow}/records/{key}", get(records::one))
+        .route("/v1/flows/{flow}/records/{key}/sync", post(records::sync))
+        .route("/v1/reviews", get(reviews::some))
+        .route("/v1/reviews/{id}", get(reviews::one).patch(reviews::edit))
+        .route("/v1/reviews/{id}/replay", post(reviews::replay))
+        .route("/v1/reviews/{id}/discard", post(reviews::discard))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&engine),
+            auth::require_token,
+        ))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .fallback(async || Problem::not_found("there is no such path"))
+        .with_state(engine)
+}

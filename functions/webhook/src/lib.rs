@@ -1,1 +1,91 @@
-//! The webhook function.
+//! webhook: a change that a system pushes to us (HOOK-1).
+//!
+//! The engine verifies and makes durable; here stands what is HTTP about it: sizes, headers,
+//! statuses. A 2xx means durable, anything else means "send it again" or "mend it". Unknown flow
+//! and wrong signature get the same answer, so that nobody learns which flows there are.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, Path, Request, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::json;
+use tidegate_engine::{Engine, HookAnswer, HookRequest, MAX_BODY_BYTES, chain};
+use tidegate_lambda::Problem;
+
+/// Names the scheme that a 401 asks for (RFC 9110 wants one): Standard Webhooks has no registered
+/// name.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Standard-Webhooks");
+
+/// Serves `POST /v1/flows/{flow}/webhook`, and no other path: it can be merged with the API's.
+pub fn router(engine: Arc<Engine>) -> Router {
+    let methods = post(receive).fallback(async || Problem::method_not_allowed());
+    Router::new()
+        .route("/v1/flows/{flow}/webhook", methods)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(engine)
+}
+
+async fn receive(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let body = read_body(request).await?;
+    let request = HookRequest {
+        // A path that is no text names no flow.
+        flow: flow.as_deref().map_or("", String::as_str),
+        id: text(&headers, "webhook-id"),
+        timestamp: text(&headers, "webhook-timestamp"),
+        signature: text(&headers, "webhook-signature"),
+        body: &body,
+    };
+    let answer = engine.webhook(request).await.map_err(|error| {
+        tracing::error!(error = %chain(&error), "webhook not durable");
+        Problem::unavailable()
+    })?;
+    match answer {
+        HookAnswer::Accepted(outcome) => {
+            let body = Json(json!({ "outcome": outcome.as_str() }));
+            Ok((StatusCode::ACCEPTED, body).into_response())
+        }
+        HookAnswer::Unauthorized => {
+            Err(Problem::unauthorized("there is no such flow, or the signature does not fit it")
+                .with_header(header::WWW_AUTHENTICATE, CHALLENGE))
+        }
+        HookAnswer::TooLarge => Err(Problem::too_large(MAX_BODY_BYTES)),
+        HookAnswer::Unusable { reason } => Err(Problem::bad_request(reason)),
+    }
+}
+
+/// Reads the body as it came, for the signature is over its bytes. What is too large by its own
+/// word is not read at all.
+async fn read_body(request: Request) -> Result<Bytes, Problem> {
+    let announced = text(request.headers(), header::CONTENT_LENGTH.as_str());
+    if announced
+        .parse::<usize>()
+        .is_ok_and(|bytes| bytes > MAX_BODY_BYTES)
+    {
+        return Err(Problem::too_large(MAX_BODY_BYTES));
+    }
+    Bytes::from_request(request, &())
+        .await
+        .map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(MAX_BODY_BYTES),
+            _ => Problem::bad_request("the body did not arrive whole"),
+        })
+}
+
+/// A header's text; empty when it is absent or no text, which no signature fits.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,42 @@
+//! What the engine could not do, as a problem for the caller. The chain is logged here, once, and
+//! shown nowhere.
+
+use axum::extract::rejection::PathRejection;
+use tidegate_engine::{EngineError, api::ReviewError, chain};
+use tidegate_lambda::Problem;
+
+/// A failure of a use case.
+pub(crate) fn refused(error: EngineError) -> Problem {
+    match error {
+        EngineError::UnknownFlow(unknown) => Problem::not_found(unknown.to_string()),
+        EngineError::Store(_) | EngineError::Port(_) => {
+            tracing::error!(error = %chain(&error), "request not completed");
+            Problem::unavailable()
+        }
+        EngineError::Corrupt(_) => {
+            tracing::error!(error = %chain(&error), "an item of the table can not be read");
+            Problem::internal()
+        }
+    }
+}
+
+/// A failure of what was asked of a review.
+pub(crate) fn review_refused(error: ReviewError) -> Problem {
+    match error {
+        ReviewError::NotFound => Problem::not_found(error.to_string()),
+        ReviewError::Changed | ReviewError::Unsuitable(_) => Problem::conflict(error.to_string()),
+        ReviewError::UnknownField(ref field) => {
+            let field = format!("fields.{field}");
+            Problem::unprocessable(error.to_string()).with_field(field)
+        }
+        ReviewError::Unbuildable(why) => {
+            Problem::unprocessable(format!("the request can not be built: {why}"))
+        }
+        ReviewError::Engine(error) => refused(error),
+    }
+}
+
+/// A path that is no text.
+pub(crate) fn unreadable_path(_: PathRejection) -> Problem {
+    Problem::not_found("there is no such path")
+}

@@ -1,0 +1,104 @@
+//! Flows: their health, a run now, pause and resume.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+};
+use serde_json::{Value, json};
+use tidegate_engine::{Engine, api::PauseRequest};
+use tidegate_lambda::Problem;
+use tidegate_model::FlowId;
+use tidegate_policy::{flow_state::Scope, run::Mode};
+
+use crate::{
+    body::{self, Members},
+    failure::{refused, unreadable_path},
+    view::{FlowView, StopView},
+};
+
+/// Characters of a person's name: it stands in every log line of what they did.
+pub(crate) const MAX_NAME: usize = 100;
+/// Characters of a reason.
+pub(crate) const MAX_REASON: usize = 1_000;
+
+/// `GET /v1/flows`
+pub(crate) async fn all(State(engine): State<Arc<Engine>>) -> Result<Json<Value>, Problem> {
+    let health = engine.health().await.map_err(refused)?;
+    let items: Vec<FlowView> = health.into_iter().map(FlowView::from).collect();
+    Ok(Json(json!({ "items": items })))
+}
+
+/// `POST /v1/flows/{flow}/runs`, with a body only for a mode.
+pub(crate) async fn run(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+    body: body::Arrived,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let flow = flow_id(flow)?;
+    let mut mode: Option<Mode> = None;
+    if let Some(mut members) = Members::read_optional(body)? {
+        mode = members.word("mode", "incremental, initial")?;
+        members.finish()?;
+    }
+    engine.run_now(&flow, mode).await.map_err(refused)?;
+    let answer = Json(json!({ "flow": flow, "mode": mode }));
+    Ok((StatusCode::ACCEPTED, answer))
+}
+
+/// `POST /v1/flows/{flow}/pause`
+pub(crate) async fn pause(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+    body: body::Arrived,
+) -> Result<Json<StopView>, Problem> {
+    let flow = flow_id(flow)?;
+    let mut members = Members::read(body)?;
+    let request = PauseRequest {
+        scope: members
+            .word("scope", "target, source, all")?
+            .unwrap_or(Scope::All),
+        reason: members.text("reason", MAX_REASON)?,
+        by: members.text("by", MAX_NAME)?,
+    };
+    members.finish()?;
+    engine.pause(&flow, request).await.map_err(refused)?;
+    stop_view(&engine, flow).await
+}
+
+/// `POST /v1/flows/{flow}/resume`
+pub(crate) async fn resume(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+    body: body::Arrived,
+) -> Result<Json<StopView>, Problem> {
+    let flow = flow_id(flow)?;
+    let mut members = Members::read(body)?;
+    let by = members.text("by", MAX_NAME)?;
+    let reason = members.optional_text("reason", MAX_REASON)?;
+    members.finish()?;
+    engine.resume(&flow, &by).await.map_err(refused)?;
+    tracing::info!(flow = %flow, by, reason, "why it goes on");
+    stop_view(&engine, flow).await
+}
+
+async fn stop_view(engine: &Engine, flow: FlowId) -> Result<Json<StopView>, Problem> {
+    let state = engine
+        .flow_state(&flow)
+        .await
+        .map_err(|error| refused(error.into()))?;
+    Ok(Json(StopView::new(flow, state)))
+}
+
+/// The flow in the path. What can not be a flow's name is no flow.
+pub(crate) fn flow_id(flow: Result<Path<String>, PathRejection>) -> Result<FlowId, Problem> {
+    let Path(flow) = flow.map_err(unreadable_path)?;
+    flow_named(flow)
+}
+
+/// A flow by its name.
+pub(crate) fn flow_named(name: String) -> Result<FlowId, Problem> {
+    FlowId::try_new(name).map_err(|_| Problem::not_found("there is no such flow"))
+}

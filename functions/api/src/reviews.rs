@@ -1,0 +1,177 @@
+//! Reviews: listed, looked at, edited, tried dry, replayed, discarded.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use tidegate_engine::{
+    Engine,
+    api::{EditRequest, ReviewId},
+};
+use tidegate_lambda::Problem;
+use tidegate_model::FlowId;
+
+use crate::{
+    body::{self, Members},
+    cursor,
+    failure::{refused, review_refused, unreadable_path},
+    flows::{MAX_NAME, MAX_REASON, flow_named},
+    query::{self, Parameters},
+    view::ReviewView,
+};
+
+/// What a cursor of this listing belongs to.
+const LISTING: &str = "reviews";
+
+type IdPath = Result<Path<String>, PathRejection>;
+
+/// `GET /v1/reviews?flow=&cursor=&limit=`: of one flow, or of all, flow by flow.
+pub(crate) async fn some(
+    State(engine): State<Arc<Engine>>,
+    query: query::Arrived,
+) -> Result<Json<Value>, Problem> {
+    let mut parameters = Parameters::read(query)?;
+    let limit = parameters.limit()?;
+    let cursor = parameters.text("cursor");
+    let only = parameters.text("flow").map(flow_named).transpose()?;
+    parameters.finish()?;
+    if let Some(only) = &only {
+        engine.flow(only).map_err(|error| refused(error.into()))?;
+    }
+    let start = cursor.as_deref().map(Place::decode).transpose()?;
+    let (items, next) = page(&engine, only.as_ref(), start, limit).await?;
+    let next = next.map(|place| place.encode());
+    Ok(Json(json!({ "items": items, "next": next })))
+}
+
+/// Where the listing over flows goes on: in a flow, after a token of its own listing.
+struct Place {
+    flow: FlowId,
+    token: Option<String>,
+}
+
+impl Place {
+    fn encode(&self) -> String {
+        let token = self.token.as_deref().unwrap_or_default();
+        cursor::encode(LISTING, &format!("{}.{token}", self.flow))
+    }
+
+    fn decode(text: &str) -> Result<Self, Problem> {
+        let place = cursor::decode(LISTING, text)?;
+        let (flow, token) = place.split_once('.').unwrap_or((place, ""));
+        Ok(Self {
+            flow: flow_named(flow.to_owned())?,
+            token: Some(token.to_owned()).filter(|token| !token.is_empty()),
+        })
+    }
+}
+
+/// Up to `limit` reviews from a place on, and the next place.
+async fn page(
+    engine: &Engine,
+    only: Option<&FlowId>,
+    start: Option<Place>,
+    limit: u32,
+) -> Result<(Vec<ReviewView>, Option<Place>), Problem> {
+    let (first, mut token) = match start {
+        Some(place) => (Some(place.flow), place.token),
+        None => (None, None),
+    };
+    let flows = engine
+        .flows()
+        .map(|runtime| runtime.flow.id().clone())
+        .filter(|flow| only.is_none_or(|only| only == flow))
+        .filter(|flow| first.as_ref().is_none_or(|first| first <= flow));
+    let mut items: Vec<ReviewView> = Vec::new();
+    for flow in flows {
+        let have = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        // The token is the first flow's alone; when that flow is gone, the next starts afresh.
+        let after = token
+            .take()
+            .filter(|_| first.as_ref().is_none_or(|first| *first == flow));
+        if have >= limit {
+            return Ok((items, Some(Place { flow, token: after })));
+        }
+        let page = engine
+            .reviews(&flow, after.as_deref(), limit - have)
+            .await
+            .map_err(refused)?;
+        items.extend(page.items.into_iter().map(ReviewView::from));
+        if page.next.is_some() {
+            let token = page.next;
+            return Ok((items, Some(Place { flow, token })));
+        }
+    }
+    Ok((items, None))
+}
+
+/// `GET /v1/reviews/{id}`
+pub(crate) async fn one(
+    State(engine): State<Arc<Engine>>,
+    id: IdPath,
+) -> Result<Json<ReviewView>, Problem> {
+    let id = review_id(id)?;
+    let review = engine.review(&id).await.map_err(review_refused)?;
+    Ok(Json(review.into()))
+}
+
+/// `PATCH /v1/reviews/{id}`
+pub(crate) async fn edit(
+    State(engine): State<Arc<Engine>>,
+    id: IdPath,
+    body: body::Arrived,
+) -> Result<Json<ReviewView>, Problem> {
+    let id = review_id(id)?;
+    let mut members = Members::read(body)?;
+    let request = EditRequest {
+        fields: members.object("fields")?,
+        by: members.text("by", MAX_NAME)?,
+        why: members.text("why", MAX_REASON)?,
+    };
+    members.finish()?;
+    let review = engine
+        .edit_review(&id, request)
+        .await
+        .map_err(review_refused)?;
+    Ok(Json(review.into()))
+}
+
+/// `POST /v1/reviews/{id}/replay[?dry_run=true]`
+pub(crate) async fn replay(
+    State(engine): State<Arc<Engine>>,
+    id: IdPath,
+    query: query::Arrived,
+) -> Result<Response, Problem> {
+    let id = review_id(id)?;
+    let mut parameters = Parameters::read(query)?;
+    let dry_run = parameters.flag("dry_run")?;
+    parameters.finish()?;
+    if dry_run {
+        let plan = engine.dry_run(&id).await.map_err(review_refused)?;
+        return Ok(Json(plan).into_response());
+    }
+    engine.replay(&id).await.map_err(review_refused)?;
+    let answer = Json(json!({ "id": id.to_string() }));
+    Ok((StatusCode::ACCEPTED, answer).into_response())
+}
+
+/// `POST /v1/reviews/{id}/discard`
+pub(crate) async fn discard(
+    State(engine): State<Arc<Engine>>,
+    id: IdPath,
+) -> Result<Json<Value>, Problem> {
+    let id = review_id(id)?;
+    engine.discard(&id).await.map_err(review_refused)?;
+    Ok(Json(json!({ "id": id.to_string() })))
+}
+
+/// The review in the path. What can not be a review's id is no review.
+fn review_id(id: IdPath) -> Result<ReviewId, Problem> {
+    let Path(id) = id.map_err(unreadable_path)?;
+    ReviewId::parse(&id).ok_or_else(|| Problem::not_found("there is no such review"))
+}

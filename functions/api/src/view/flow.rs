@@ -1,0 +1,213 @@
+//! A flow's health.
+
+use serde::Serialize;
+use tidegate_engine::{
+    Gauges, RunEnd, RunReport,
+    api::{BreakerHealth, BudgetHealth, FlowHealth, FreshnessHealth},
+};
+use tidegate_model::{FlowId, RunId, UnixMs};
+use tidegate_policy::{
+    flow_state::{Blocker, FlowState, Pause, Scope, Side},
+    run::Counts,
+};
+
+use super::moment::Moment;
+
+/// `GET /v1/flows`, one flow.
+#[derive(Debug, Serialize)]
+pub(crate) struct FlowView {
+    flow: String,
+    revision: u32,
+    file_hash: String,
+    last_run: Option<RunView>,
+    running: Option<String>,
+    windows: WindowView,
+    budgets: Vec<BudgetHealth>,
+    breakers: Vec<BreakerView>,
+    backlog: BacklogView,
+    freshness: FreshnessHealth,
+    paused: Option<PauseView>,
+    blocker: Option<BlockerView>,
+}
+
+#[derive(Debug, Serialize)]
+struct RunView {
+    run: Option<RunId>,
+    window: Option<Moment>,
+    started: Moment,
+    ended_at: Moment,
+    ended: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Moment>,
+    pages: u64,
+    counts: Counts,
+}
+
+#[derive(Debug, Serialize)]
+struct WindowView {
+    next: Option<Moment>,
+    next_local: Option<String>,
+    worst_staleness_s: u64,
+    worst_between: [String; 2],
+}
+
+#[derive(Debug, Serialize)]
+struct BreakerView {
+    endpoint: String,
+    state: &'static str,
+    until: Option<Moment>,
+    open_since: Option<Moment>,
+}
+
+#[derive(Debug, Serialize)]
+struct BacklogView {
+    counted_at: Option<Moment>,
+    records: u64,
+    applied: u64,
+    pending_real_time: u64,
+    pending_batch: u64,
+    in_review: u64,
+    discarded: u64,
+    oldest_real_time: Option<Moment>,
+    oldest_batch: Option<Moment>,
+    swept: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PauseView {
+    scope: Scope,
+    reason: String,
+    by: String,
+    since: Moment,
+}
+
+#[derive(Debug, Serialize)]
+struct BlockerView {
+    side: Side,
+    reason: String,
+    since: Moment,
+}
+
+/// What stops a flow: the answer to pause and resume.
+#[derive(Debug, Serialize)]
+pub(crate) struct StopView {
+    flow: FlowId,
+    paused: Option<PauseView>,
+    blocker: Option<BlockerView>,
+    /// The blocker's cause is being checked again by the next call.
+    checking: bool,
+}
+
+impl StopView {
+    pub(crate) fn new(flow: FlowId, state: FlowState) -> Self {
+        Self {
+            flow,
+            paused: state.pause.map(PauseView::from),
+            blocker: state.blocker.map(BlockerView::from),
+            checking: state.checking,
+        }
+    }
+}
+
+impl From<FlowHealth> for FlowView {
+    fn from(health: FlowHealth) -> Self {
+        Self {
+            flow: health.flow,
+            revision: health.revision,
+            file_hash: health.file_hash,
+            last_run: health.last_run.map(RunView::from),
+            running: health.running,
+            windows: WindowView {
+                next: health.windows.next_ms.map(Moment),
+                next_local: health.windows.next_local,
+                worst_staleness_s: health.windows.worst_staleness_s,
+                worst_between: health.windows.worst_between,
+            },
+            budgets: health.budgets,
+            breakers: health.breakers.into_iter().map(BreakerView::from).collect(),
+            backlog: BacklogView::from(health.backlog),
+            freshness: health.freshness,
+            paused: health.paused.map(PauseView::from),
+            blocker: health.blocker.map(BlockerView::from),
+        }
+    }
+}
+
+impl From<RunReport> for RunView {
+    fn from(report: RunReport) -> Self {
+        let (ended, reason, until) = match report.end {
+            RunEnd::Complete => ("complete", None, None),
+            RunEnd::AlreadyDone => ("already_done", None, None),
+            RunEnd::Busy { until } => ("busy", None, Some(Moment(until))),
+            RunEnd::Continues => ("continues", None, None),
+            RunEnd::Cut => ("cut", None, None),
+            RunEnd::Interrupted { reason } => ("interrupted", Some(reason), None),
+            RunEnd::Stopped { reason } => ("stopped", Some(reason), None),
+            RunEnd::LeaseLost => ("lease_lost", None, None),
+        };
+        Self {
+            run: report.run,
+            window: report.window.map(Moment),
+            started: Moment(report.started),
+            ended_at: Moment(report.ended_at),
+            ended,
+            reason,
+            until,
+            pages: report.pages,
+            counts: report.counts,
+        }
+    }
+}
+
+impl From<BreakerHealth> for BreakerView {
+    fn from(breaker: BreakerHealth) -> Self {
+        Self {
+            endpoint: breaker.endpoint,
+            state: breaker.state,
+            until: breaker.until_ms.map(Moment),
+            open_since: breaker.open_since_ms.map(Moment),
+        }
+    }
+}
+
+impl From<Gauges> for BacklogView {
+    fn from(gauges: Gauges) -> Self {
+        let moment = |ms: i64| Moment(UnixMs(ms));
+        Self {
+            // Zero stands for "never".
+            counted_at: Some(gauges.at_ms).filter(|ms| *ms > 0).map(moment),
+            records: gauges.records,
+            applied: gauges.applied,
+            pending_real_time: gauges.pending_real_time,
+            pending_batch: gauges.pending_batch,
+            in_review: gauges.in_review,
+            discarded: gauges.discarded,
+            oldest_real_time: gauges.oldest_real_time_ms.map(moment),
+            oldest_batch: gauges.oldest_batch_ms.map(moment),
+            swept: gauges.swept,
+        }
+    }
+}
+
+impl From<Pause> for PauseView {
+    fn from(pause: Pause) -> Self {
+        Self {
+            scope: pause.scope,
+            reason: pause.reason,
+            by: pause.by,
+            since: Moment(pause.since),
+        }
+    }
+}
+
+impl From<Blocker> for BlockerView {
+    fn from(blocker: Blocker) -> Self {
+        Self {
+            side: blocker.side,
+            reason: blocker.reason,
+            since: Moment(blocker.since),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! A review.
+
+use serde::Serialize;
+use tidegate_engine::api::ReviewEntry;
+use tidegate_model::{Fields, FlowId};
+
+use super::record::{AttemptView, CauseView, EditView};
+
+/// `GET /v1/reviews/{id}`
+#[derive(Debug, Serialize)]
+pub(crate) struct ReviewView {
+    id: String,
+    flow: FlowId,
+    key: Option<String>,
+    cause: CauseView,
+    fields: Option<Fields>,
+    edited: Option<EditView>,
+    history: Vec<AttemptView>,
+    body: Option<String>,
+}
+
+impl From<ReviewEntry> for ReviewView {
+    fn from(entry: ReviewEntry) -> Self {
+        Self {
+            id: entry.id,
+            flow: entry.flow,
+            key: entry.key,
+            cause: entry.cause.into(),
+            fields: entry.fields,
+            edited: entry.edited.map(EditView::from),
+            history: entry.history.into_iter().map(AttemptView::from).collect(),
+            body: entry.body,
+        }
+    }
+}
