@@ -104,16 +104,14 @@ pub(super) fn next(
     })
 }
 
-/// The last row whose time and key can be read. Rows after it are read once more with the next
+/// The last row whose time and id can be read. Rows after it are read once more with the next
 /// page: they are told as broken twice, but nothing between is lost.
 fn after_last(flow: &Flow, rows: &[Value]) -> Result<Cursor, Unusable> {
     let place = |row: &Value| {
-        let time = flow.source().keyset_time(row).ok().flatten();
-        let time = time.filter(|time| !time.is_null())?;
-        let id = String::from(flow.key_of_row(row).ok()?);
+        let (time, id) = flow.source().keyset_place(row)?;
         Some(Cursor::Keyset { time, id })
     };
     rows.iter().rev().find_map(place).ok_or_else(|| {
-        Unusable("there is more, but no row has the time and key to go on from".to_owned())
+        Unusable("there is more, but no row has the time and id to go on from".to_owned())
     })
 }

@@ -220,7 +220,7 @@ async fn a_stored_address_that_leaves_the_origin_is_never_called() {
 const BY_KEYSET: &str = r#"
 rows = "/items"
 query = { since = "{{ page.after_time or since }}", after = "{{ page.after_id }}" }
-pages = { by = "keyset", time = "row.at", more = "/more" }"#;
+pages = { by = "keyset", time = "row.at", id = "row.id", more = "/more" }"#;
 
 #[tokio::test]
 async fn pages_by_keyset_go_on_after_the_last_row() {
