@@ -44,9 +44,14 @@ pub struct ErpConfig {
     clock: Clock,
     token: String,
     suppliers: Vec<ErpSupplier>,
+    on_write: OnWrite,
     port: u16,
     kills: KillsOverHttp,
 }
+
+/// Is told of each row as it then stands, by id, in the order of the changes; nothing stands after
+/// a deletion.
+type OnWrite = Arc<dyn Fn(&str, Option<&ErpSupplier>) + Send + Sync>;
 
 impl ErpConfig {
     /// Listens on any free port, accepts the bearer `token`, holds nothing. `clock` gives
@@ -56,6 +61,7 @@ impl ErpConfig {
             clock,
             token: token.to_owned(),
             suppliers: Vec::new(),
+            on_write: Arc::new(|_, _| {}),
             port: 0,
             kills: KillsOverHttp::Refused,
         }
@@ -65,6 +71,17 @@ impl ErpConfig {
     #[must_use]
     pub fn suppliers(mut self, suppliers: Vec<ErpSupplier>) -> Self {
         self.suppliers = suppliers;
+        self
+    }
+
+    /// Tells of each row that is changed, added or deleted, before anybody else can see it. It must
+    /// not block for long and must not call the double.
+    #[must_use]
+    pub fn on_write(
+        mut self,
+        told: impl Fn(&str, Option<&ErpSupplier>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_write = Arc::new(told);
         self
     }
 
@@ -86,6 +103,7 @@ impl ErpConfig {
 /// What the double knows.
 pub struct Erp {
     token: String,
+    on_write: OnWrite,
     rows: Mutex<BTreeMap<String, ErpSupplier>>,
 }
 
@@ -101,6 +119,7 @@ impl Double<Erp> {
         let rows = config.suppliers.into_iter();
         let system = Erp {
             token: config.token,
+            on_write: config.on_write,
             rows: Mutex::new(rows.map(|row| (row.id.clone(), row)).collect()),
         };
         let routes: Router<Arc<Exchange<Erp>>> = control::routes();
@@ -145,7 +164,7 @@ impl Double<Erp> {
 
     /// Deletes a supplier; says whether there was one.
     pub fn delete(&self, id: &str) -> bool {
-        locked(&self.system().rows).remove(id).is_some()
+        self.system().delete(id).is_some()
     }
 
     /// Alters any one supplier in the way of `kind`, and gives its new state; nothing when the
@@ -170,7 +189,15 @@ impl Erp {
         id.clone_into(&mut row.id);
         row.version = version + 1;
         row.modified_at = row::whole_seconds(modified_ms);
+        (self.on_write)(id, Some(row));
         Some(row.clone())
+    }
+
+    fn delete(&self, id: &str) -> Option<ErpSupplier> {
+        let mut rows = locked(&self.rows);
+        let row = rows.remove(id)?;
+        (self.on_write)(id, None);
+        Some(row)
     }
 
     fn insert(&self, mut row: ErpSupplier, now_ms: i64) -> ErpSupplier {
@@ -178,6 +205,7 @@ impl Erp {
         row.version = rows.get(&row.id).map_or(1, |old| old.version + 1);
         row.modified_at = row::whole_seconds(now_ms);
         rows.insert(row.id.clone(), row.clone());
+        (self.on_write)(&row.id, Some(&row));
         row
     }
 

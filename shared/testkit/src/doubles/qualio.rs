@@ -48,9 +48,15 @@ pub struct QualioConfig {
     api_key: String,
     limit: Limit,
     sponsors: BTreeSet<u32>,
+    suppliers: Vec<Supplier>,
+    on_write: OnWrite,
     port: u16,
     kills: KillsOverHttp,
 }
+
+/// Is told of each supplier as it then stands, in the order of the writes and before the write is
+/// answered: what it stores is never behind what a caller was told.
+type OnWrite = Arc<dyn Fn(&Supplier) + Send + Sync>;
 
 impl QualioConfig {
     /// Listens on any free port, accepts `api_key`, knows [`SPONSORS`], counts calls without
@@ -61,6 +67,8 @@ impl QualioConfig {
             api_key: api_key.to_owned(),
             limit: Limit::CountOnly,
             sponsors: SPONSORS.into(),
+            suppliers: Vec::new(),
+            on_write: Arc::new(|_| {}),
             port: 0,
             kills: KillsOverHttp::Refused,
         }
@@ -77,6 +85,21 @@ impl QualioConfig {
     #[must_use]
     pub fn sponsors(mut self, sponsors: impl IntoIterator<Item = u32>) -> Self {
         self.sponsors = sponsors.into_iter().collect();
+        self
+    }
+
+    /// Holds these suppliers, with the ids and times that they have: as after a restart.
+    #[must_use]
+    pub fn suppliers(mut self, suppliers: Vec<Supplier>) -> Self {
+        self.suppliers = suppliers;
+        self
+    }
+
+    /// Tells of each supplier that is written, before the write is answered. It must not block for
+    /// long and must not call the double.
+    #[must_use]
+    pub fn on_write(mut self, told: impl Fn(&Supplier) + Send + Sync + 'static) -> Self {
+        self.on_write = Arc::new(told);
         self
     }
 
@@ -100,6 +123,7 @@ pub struct Qualio {
     api_key: String,
     limit: Limit,
     sponsors: BTreeSet<u32>,
+    on_write: OnWrite,
     state: Mutex<QualioState>,
 }
 
@@ -115,17 +139,21 @@ struct QualioState {
 pub type QualioDouble = Double<Qualio>;
 
 impl Double<Qualio> {
-    /// Starts it, empty. Must be called inside a tokio runtime.
+    /// Starts it. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the port can not be bound.
     pub async fn start(config: QualioConfig) -> io::Result<Self> {
+        let standing = config.suppliers.into_iter();
         let system = Qualio {
             api_key: config.api_key,
             limit: config.limit,
             sponsors: config.sponsors,
+            on_write: config.on_write,
             state: Mutex::new(QualioState {
-                suppliers: BTreeMap::new(),
+                suppliers: standing
+                    .map(|supplier| (supplier.supplier_id.clone(), supplier))
+                    .collect(),
                 created: BTreeMap::new(),
                 ids: Seed::new(1),
                 admitted: Admitted::default(),
@@ -169,6 +197,7 @@ impl Double<Qualio> {
         edit(supplier);
         id.clone_into(&mut supplier.supplier_id);
         supplier.modified_at = supplier::timestamp(now_ms);
+        (self.system().on_write)(supplier);
         Some(supplier.clone())
     }
 
@@ -182,6 +211,7 @@ impl Double<Qualio> {
         supplier.modified_at = supplier.created_at;
         let id = supplier.supplier_id.clone();
         state.suppliers.insert(id, supplier.clone());
+        (self.system().on_write)(&supplier);
         supplier
     }
 }

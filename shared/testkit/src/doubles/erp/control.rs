@@ -119,7 +119,7 @@ struct Delete {
 }
 
 async fn delete(State(exchange): Shared, Json(delete): Json<Delete>) -> Response {
-    shown(locked(&exchange.system.rows).remove(&delete.id))
+    shown(exchange.system.delete(&delete.id))
 }
 
 fn shown(row: Option<ErpSupplier>) -> Response {

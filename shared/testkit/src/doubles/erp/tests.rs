@@ -278,3 +278,29 @@ fn a_webhook_tells_the_whole_row_or_only_its_id() {
     let partial = json!({ "event": "supplier.changed", "id": "SUP-000001" });
     assert_eq!(body(Told::Partial("SUP-000001")), partial);
 }
+
+#[tokio::test]
+async fn every_change_is_told_as_it_then_stands() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = std::sync::Arc::clone(&told);
+    let clock = StandingClock::new(NOON_MS);
+    let config = ErpConfig::new(clock.clock(), "a-token")
+        .suppliers(realistic_suppliers(7, 1, NOON_MS))
+        .on_write(move |id, row| {
+            let name = row.map(|row| row.legal_name.clone());
+            kept.lock().unwrap().push((id.to_owned(), name));
+        });
+    let erp = ErpDouble::start(config).await.unwrap();
+    erp.change("SUP-000001", |row| {
+        "Changed".clone_into(&mut row.legal_name)
+    });
+    let added = erp.insert_random(&mut Seed::new(3));
+    assert!(erp.delete("SUP-000001"));
+    assert!(!erp.delete("SUP-000001"));
+    let expected = [
+        ("SUP-000001".to_owned(), Some("Changed".to_owned())),
+        (added.id.clone(), Some(added.legal_name.clone())),
+        ("SUP-000001".to_owned(), None),
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
+}

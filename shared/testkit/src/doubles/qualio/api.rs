@@ -81,7 +81,11 @@ impl System for Qualio {
                 None => unknown(id),
             }),
             Asked::Create => match self.wanted(call) {
-                Ok(wanted) => Acted::wrote(create(&mut state, wanted, now_ms)),
+                Ok(wanted) => {
+                    let created = create(&mut state, wanted, now_ms);
+                    (self.on_write)(&created);
+                    Acted::wrote(shown(&created))
+                }
                 Err(refusals) => Acted::read(refused(400, &refusals)),
             },
             Asked::Replace(id) => match (state.suppliers.get_mut(id), self.wanted(call)) {
@@ -90,6 +94,7 @@ impl System for Qualio {
                 (Some(supplier), Ok(wanted)) => {
                     wanted.replace_in(supplier);
                     supplier.modified_at = supplier::timestamp(now_ms);
+                    (self.on_write)(supplier);
                     Acted::wrote(shown(supplier))
                 }
             },
@@ -142,7 +147,7 @@ fn risks() -> Reply {
     Reply::json(200, &json!({ "items": items }))
 }
 
-fn create(state: &mut QualioState, wanted: Wanted, now_ms: i64) -> Reply {
+fn create(state: &mut QualioState, wanted: Wanted, now_ms: i64) -> Supplier {
     let mut supplier = Supplier::draft("");
     wanted.replace_in(&mut supplier);
     supplier.supplier_id = state.next_id();
@@ -150,10 +155,9 @@ fn create(state: &mut QualioState, wanted: Wanted, now_ms: i64) -> Reply {
     supplier.modified_at = supplier.created_at;
     let key = supplier.key().unwrap_or_default();
     *state.created.entry(key).or_insert(0) += 1;
-    let reply = shown(&supplier);
     let id = supplier.supplier_id.clone();
-    state.suppliers.insert(id, supplier);
-    reply
+    state.suppliers.insert(id, supplier.clone());
+    supplier
 }
 
 fn shown(supplier: &Supplier) -> Reply {

@@ -202,3 +202,33 @@ async fn standing_suppliers_carry_marker_notes_sponsor_and_risk_but_count_as_not
     assert!(qualio.created_by_key().is_empty());
     assert!(qualio.calls().is_empty());
 }
+
+#[tokio::test]
+async fn a_double_that_is_given_what_was_written_goes_on_as_the_one_before() {
+    let clock = StandingClock::new(NOON_MS);
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::<Supplier>::new()));
+    let kept = std::sync::Arc::clone(&told);
+    let config = QualioConfig::new(clock.clock(), "a-key")
+        .on_write(move |supplier| kept.lock().unwrap().push(supplier.clone()));
+    let one = QualioDouble::start(config).await.unwrap();
+    let standing = one.put_standing(Supplier::draft("Old"));
+    let new = created(&one, json!({ "name": "New" })).await;
+    let path = format!("{SUPPLIERS}/{}", new.supplier_id);
+    send(&one, "PUT", &path, json!({ "name": "Newer" })).await;
+    one.edit(&standing.supplier_id, |supplier| supplier.archived = true);
+    let names: Vec<_> = told
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|s| s.name.clone())
+        .collect();
+    assert_eq!(names, ["Old", "New", "Newer", "Old"]);
+
+    let newest = told.lock().unwrap()[2..].to_vec();
+    let config = QualioConfig::new(clock.clock(), "a-key").suppliers(newest);
+    let two = QualioDouble::start(config).await.unwrap();
+    assert_eq!(two.suppliers(), one.suppliers());
+    let third = created(&two, json!({ "name": "Third" })).await;
+    assert_eq!(two.suppliers().len(), 3);
+    assert_eq!(two.suppliers().last(), Some(&third), "ids go on growing");
+}
