@@ -55,10 +55,10 @@ async fn receive(
             let body = Json(json!({ "outcome": outcome.as_str() }));
             Ok((StatusCode::ACCEPTED, body).into_response())
         }
-        HookAnswer::Unauthorized => {
-            Err(Problem::unauthorized("there is no such flow, or the signature does not fit it")
-                .with_header(header::WWW_AUTHENTICATE, CHALLENGE))
-        }
+        HookAnswer::Unauthorized => Err(Problem::unauthorized(
+            "there is no such flow, or the signature does not fit it",
+        )
+        .with_header(header::WWW_AUTHENTICATE, CHALLENGE)),
         HookAnswer::TooLarge => Err(Problem::too_large(MAX_BODY_BYTES)),
         HookAnswer::Unusable { reason } => Err(Problem::bad_request(reason)),
     }

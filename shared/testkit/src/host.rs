@@ -39,14 +39,14 @@ pub struct Host {
     pub http: Arc<MemoryHttp>,
 }
 
-/// The settings that the shipped flow files name.
+/// The settings that the shipped flow of suppliers names. Nobody answers at these addresses.
 pub fn settings() -> Settings {
     [
         ("ERP_URL", "https://erp.example.com"),
         ("QUALIO_URL", "https://qualio.example.com"),
-        ("QUALIO_RISK_LOW", "risk-low"),
-        ("QUALIO_RISK_MEDIUM", "risk-medium"),
-        ("QUALIO_RISK_HIGH", "risk-high"),
+        ("QUALIO_RISK_LOW", "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a01"),
+        ("QUALIO_RISK_MEDIUM", "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a02"),
+        ("QUALIO_RISK_HIGH", "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
