@@ -6,4 +6,7 @@
 mod limits;
 mod one_supplier;
 mod outages;
+mod runs;
+mod people;
+mod pushes;
 mod world;

@@ -15,18 +15,18 @@ use axum::{
 };
 use tidegate_connect::connect;
 use tidegate_engine::{
-    Disposition, Engine, Event, FlowRuntime, Ports,
+    Disposition, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, RunReport,
     ports::{Clock, Http, ListingPage, Listing, Request, Sent, Store, StoreError, TransportError, Written},
 };
 use tidegate_model::{
-    Message, Tier, UnixMs,
+    FlowId, Message, Tier, UnixMs,
     item::{Item, ItemKey, Update},
 };
-use tidegate_policy::{flow::Flow, register::Register};
+use tidegate_policy::{flow::Flow, register::Register, run::RunRequest};
 use tidegate_testkit::{
     doubles::{
         Incoming,
-        erp::{ErpConfig, ErpDouble, ErpSupplier},
+        erp::{ErpConfig, ErpDouble, ErpSupplier, webhook::{Told, sign}},
         qualio::{QualioConfig, QualioDouble},
     },
     memory::{FixedSecrets, MemoryEvents, MemoryMailer, MemoryQueue, MemoryStore, QueueRules, SeededChance},
@@ -38,10 +38,15 @@ const BEGIN: UnixMs = UnixMs(1_772_434_800_000);
 const STORE_LATENCY: Duration = Duration::from_millis(4);
 /// A call to a healthy SaaS API.
 const CALL_LATENCY: Duration = Duration::from_millis(120);
+/// A run that a person asks for.
+pub const MANUAL: RunRequest = RunRequest { window: None, mode: None, lookback_s: None, resume: None };
 /// Workers of each tier.
 const WORKERS: usize = 3;
 /// How often an idle worker looks: SQS's pollers are not faster under light load.
 const POLL: Duration = Duration::from_millis(200);
+
+/// The two secrets of the supplier flow's webhook.
+pub const WEBHOOK_SECRETS: [&str; 2] = ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
 
 /// The time of tokio's paused clock.
 pub struct VirtualClock(tokio::time::Instant);
@@ -141,7 +146,12 @@ impl World {
         let rules = QueueRules { visibility: Duration::from_secs(360), max_receives: 10 };
         let queue = Arc::new(MemoryQueue::new(Arc::<VirtualClock>::clone(&clock), rules));
         let (events, mailer) = (Arc::new(MemoryEvents::default()), Arc::new(MemoryMailer::default()));
-        let secrets = FixedSecrets::new([("ERP_TOKEN", "erp-token"), ("QUALIO_API_KEY", "qualio-key")]);
+        let secrets = FixedSecrets::new([
+            ("ERP_TOKEN", "erp-token"),
+            ("QUALIO_API_KEY", "qualio-key"),
+            ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRETS[0]),
+            ("SUPPLIERS_WEBHOOK_2", WEBHOOK_SECRETS[1]),
+        ]);
         let http = InProcess { erp: Arc::clone(&erp), qualio: Arc::clone(&qualio) };
         let ports = Ports {
             store: Arc::<SlowStore>::clone(&store),
@@ -202,9 +212,48 @@ impl World {
         tidegate_policy::breaker::Breaker::read(self.store.0.item(&key).as_ref()).epoch()
     }
 
+    /// One register of the supplier flow.
+    pub fn register(&self, key: &str) -> Register {
+        self.registers().remove(&("suppliers".to_owned(), key.to_owned())).unwrap()
+    }
+
+    /// Conditional writes that the table has taken so far, refused ones too.
+    pub fn writes(&self) -> u64 {
+        self.store.0.writes()
+    }
+
+    /// Sends a webhook of the supplier flow, signed with one of its secrets.
+    pub async fn webhook(&self, told: Told<'_>, id: &str, secret: &str) -> HookAnswer {
+        let hook = sign(told, secret, id, self.clock.now().0 / 1_000).unwrap();
+        let header = |name: &str| hook.headers.iter().find(|(found, _)| *found == name).unwrap().1.clone();
+        let (id, timestamp, signature) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
+        let request = HookRequest {
+            flow: "suppliers",
+            id: &id,
+            timestamp: &timestamp,
+            signature: &signature,
+            body: hook.body.as_bytes(),
+        };
+        self.engine.webhook(request).await.unwrap()
+    }
+
+    /// Runs a batch of the supplier flow to its end.
+    pub async fn run(&self, request: RunRequest) -> RunReport {
+        let flow = FlowId::try_new("suppliers").unwrap();
+        let report = self.engine.run(&flow, &request, UnixMs(i64::MAX)).await.unwrap();
+        assert!(report.counts.add_up(), "OUT-1: {report:?}");
+        report
+    }
+
+    /// Runs a batch of everything new and waits until it is applied.
+    pub async fn settle(&self) {
+        self.run(MANUAL).await;
+        self.until("settled", Duration::from_secs(7_200), || self.is_clean()).await;
+    }
+
     /// Whether no register is dirty.
     pub async fn is_clean(&self) -> bool {
-        self.registers().values().all(|register| !register.is_dirty())
+        self.registers().values().all(|register| !register.is_dirty() || register.review.is_some())
     }
 }
 

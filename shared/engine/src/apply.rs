@@ -24,6 +24,8 @@ use crate::{
 
 /// P: time to prepare a call, waiting for further permits included.
 const PREPARE: Duration = Duration::from_secs(10);
+/// Wait of a record whose refusal a person's check has overtaken.
+const AFTER_REFUSED_CHECK: Duration = Duration::from_secs(5);
 
 /// How the handling of one record ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ struct Work<'a> {
     token: ClaimToken,
     claimed: Register,
     claim_until: UnixMs,
+    began: UnixMs,
 }
 
 impl Engine {
@@ -85,6 +88,7 @@ impl Engine {
                     token,
                     claimed,
                     claim_until,
+                    began: self.now(),
                 };
                 work.run(permits).await
             }
@@ -132,31 +136,40 @@ impl Engine {
         Ok(Err(not_claimable(&register)))
     }
 
-    async fn block(&self, runtime: &FlowRuntime, side: Side, reason: &str) {
+    /// Stops a flow because a system refuses its credentials. False when a person has asked for a
+    /// check since `began`: then that check decides.
+    pub(crate) async fn stop_flow(
+        &self,
+        runtime: &FlowRuntime,
+        side: Side,
+        reason: &str,
+        began: UnixMs,
+    ) -> bool {
         let blocker = Blocker {
             side,
             reason: reason.to_owned(),
             since: self.now(),
         };
         let flow = runtime.flow.id();
-        tracing::error!(flow = %flow, side = side.as_str(), reason, "flow blocked");
-        if let Err(error) = self
-            .write(&keys::flow_state(flow), &flow_state::block(&blocker))
+        match self
+            .write(&keys::flow_state(flow), &flow_state::block(&blocker, began))
             .await
         {
-            tracing::error!(flow = %flow, error = %crate::chain(&error), "the blocker was not stored");
+            Ok(Written::Refused { .. }) => return false,
+            Ok(Written::Done { .. }) => {}
+            Err(error) => {
+                tracing::error!(flow = %flow, error = %crate::chain(&error), "the blocker was not stored");
+                return false;
+            }
         }
+        tracing::error!(flow = %flow, side = side.as_str(), reason, "flow blocked");
         self.tell(Event::FlowBlocked {
             flow: flow.clone(),
             side,
             reason: reason.to_owned(),
         })
         .await;
-    }
-
-    /// Stops a flow because a system refuses its credentials.
-    pub(crate) async fn stop_flow(&self, runtime: &FlowRuntime, side: Side, reason: &str) {
-        self.block(runtime, side, reason).await;
+        true
     }
 }
 
@@ -456,9 +469,13 @@ impl Work<'_> {
                 verdict => verdict,
             },
             CallError::Blocked { reason } => {
-                self.engine.block(runtime, Side::Target, &reason).await;
-                match self.release(self.engine.now(), Wait::Stopped).await {
-                    Verdict::Defer { .. } => Verdict::Parked,
+                let stopped = self
+                    .engine
+                    .stop_flow(runtime, Side::Target, &reason, self.began)
+                    .await;
+                let again = self.engine.now() + AFTER_REFUSED_CHECK;
+                match self.release(again, Wait::Stopped).await {
+                    Verdict::Defer { .. } if stopped => Verdict::Parked,
                     verdict => verdict,
                 }
             }

@@ -292,6 +292,7 @@ impl Running<'_> {
         let mut wait = PAGE_RETRY_WAIT;
         let mut tries = 0;
         loop {
+            let began = self.engine.now();
             let mut session = self.engine.source_session(self.runtime, None, checking);
             let page = self.runtime.source.page(&mut session, &request).await;
             session.end().await;
@@ -309,7 +310,7 @@ impl Running<'_> {
                 }
                 Err(CallError::Blocked { reason }) => {
                     self.engine
-                        .stop_flow(self.runtime, Side::Source, &reason)
+                        .stop_flow(self.runtime, Side::Source, &reason, began)
                         .await;
                     return Ok(Err(RunEnd::Stopped { reason }));
                 }
@@ -333,6 +334,7 @@ impl Running<'_> {
         if self.progress.mode != Mode::Initial || !self.runtime.target.traits().listable {
             return Ok(None);
         }
+        let began = self.engine.now();
         let mut session = self.target_session();
         let links = self.runtime.target.index(&mut session).await;
         session.end().await;
@@ -344,7 +346,7 @@ impl Running<'_> {
             }
             Err(CallError::Blocked { reason }) => {
                 self.engine
-                    .stop_flow(self.runtime, Side::Target, &reason)
+                    .stop_flow(self.runtime, Side::Target, &reason, began)
                     .await;
                 Ok(Some(RunEnd::Stopped { reason }))
             }

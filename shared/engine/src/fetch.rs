@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_model::{
-    Content, Fetch, RecordKey, SourceVersion, Tier, Version,
+    Content, Fetch, RecordKey, SourceVersion, Tier, UnixMs, Version,
     flow::{SourceSpec, VersionSpec},
 };
 use tidegate_policy::{
@@ -99,12 +99,13 @@ impl Engine {
             by: token.to_string(),
             read: u64::try_from(lease_item.reads).unwrap_or(0),
         };
+        let began = self.now();
         let mut session = self.source_session(runtime, Some(key), state.checking);
         let row = runtime.source.fetch(&mut session, key).await;
         session.end().await;
         let result = match row {
             Ok(row) => self.stage_fetched(runtime, key, row, &reader).await,
-            Err(error) => Ok(Some(self.read_failed(runtime, error).await)),
+            Err(error) => Ok(Some(self.read_failed(runtime, error, began).await)),
         };
         if ordered_by_lease {
             self.write(&lease, &run::release_fetch(&token)).await?;
@@ -161,7 +162,12 @@ impl Engine {
     }
 
     /// A failed read is not an attempt of the record: nothing was sent to the target.
-    pub(crate) async fn read_failed(&self, runtime: &FlowRuntime, error: CallError) -> Verdict {
+    pub(crate) async fn read_failed(
+        &self,
+        runtime: &FlowRuntime,
+        error: CallError,
+        began: UnixMs,
+    ) -> Verdict {
         match error {
             CallError::Deferred { until, .. } => Verdict::Defer {
                 until,
@@ -172,7 +178,7 @@ impl Engine {
                 why: Wait::Source,
             },
             CallError::Blocked { reason } => {
-                self.stop_flow(runtime, Side::Source, &reason).await;
+                self.stop_flow(runtime, Side::Source, &reason, began).await;
                 Verdict::Defer {
                     until: self.now() + AFTER_FAILED_READ,
                     why: Wait::Source,

@@ -277,12 +277,23 @@ impl<'a> Session<'a> {
         }
         if self.scope.checking {
             self.scope.checking = false;
-            let state = keys::flow_state(self.scope.runtime.flow.id());
-            if let Err(error) = self
-                .engine
-                .write(&state, &flow_state::unblock(self.scope.side))
-                .await
-            {
+            self.close_blocker().await;
+        }
+    }
+
+    /// The cause of the blocker is gone: what was parked is queued again.
+    async fn close_blocker(&self) {
+        let flow = self.scope.runtime.flow.id();
+        let write = flow_state::unblock(self.scope.side, self.engine.now());
+        match self.engine.write(&keys::flow_state(flow), &write).await {
+            Ok(Written::Done { .. }) => {
+                tracing::info!(flow = %flow, side = self.scope.side.as_str(), "blocker closed");
+                self.engine
+                    .tell(Event::SweepRequested { flow: flow.clone() })
+                    .await;
+            }
+            Ok(Written::Refused { .. }) => {}
+            Err(error) => {
                 tracing::warn!(error = %crate::chain(&error), "the blocker was not closed");
             }
         }

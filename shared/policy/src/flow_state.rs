@@ -136,20 +136,23 @@ pub fn resume(state: &FlowState, now: UnixMs) -> Update {
     }
 }
 
-/// Opens a blocker, or puts it back when its check failed.
-pub fn block(blocker: &Blocker) -> Update {
-    Update::when(Condition::ALWAYS)
+/// Opens a blocker, or puts it back when its check failed. Refused for what began before a person
+/// asked for the check: it tells nothing about what the person mended.
+pub fn block(blocker: &Blocker, began: UnixMs) -> Update {
+    Update::when(Condition::absent_or(CHECKING, Op::Lt, began.0))
         .set(BLOCKER, json(blocker))
         .set(BLOCKED_SIDE, blocker.side.as_str())
         .remove(&[CHECKING])
 }
 
-/// A call succeeded while the blocker of that side was being checked.
-pub fn unblock(side: Side) -> Update {
+/// A call succeeded while the blocker of that side was being checked. What was parked meanwhile is
+/// queued again.
+pub fn unblock(side: Side, now: UnixMs) -> Update {
     Update::when(Condition::All(vec![
         Condition::Exists(CHECKING),
         Condition::is(BLOCKED_SIDE, Op::Eq, side.as_str()),
     ]))
+    .set(SWEEP_ALL, now.0)
     .remove(&[BLOCKER, BLOCKED_SIDE, CHECKING])
 }
 
