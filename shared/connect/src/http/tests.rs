@@ -331,6 +331,26 @@ async fn without_a_connection_nothing_was_sent() {
     assert_eq!(error, TransportError::NotConnected);
 }
 
+#[tokio::test]
+async fn a_server_that_can_not_prove_itself_gets_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream
+            .write_all(&answer("400 Bad Request", "", ""))
+            .await
+            .unwrap();
+        let mut got = Vec::new();
+        drop(stream.read_to_end(&mut got).await);
+        String::from_utf8_lossy(&got).into_owned()
+    });
+    let error = client().send(&get(&url)).await.unwrap_err();
+    assert_eq!(error, TransportError::NotConnected);
+    let got = timeout(AMPLE, serving).await.unwrap().unwrap();
+    assert!(!got.contains(SECRET) && !got.contains("GET"), "{got}");
+}
+
 #[rstest]
 #[case::announced(Does::Answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{{", MAX_ANSWER_BYTES + 1).into_bytes()))]
 #[case::poured(Does::Pour(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".repeat(2_000)))]

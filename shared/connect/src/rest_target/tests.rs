@@ -99,6 +99,18 @@ async fn an_upsert_names_the_record_by_its_key(#[case] body: Value, #[case] foun
 }
 
 #[tokio::test]
+async fn an_upsert_takes_no_idempotency_key_since_a_content_may_come_back() {
+    let target = target(&format!(
+        "{UPSERT}\nidempotency_header = \"Idempotency-Key\""
+    ));
+    assert!(!target.traits().idempotent_create);
+    let wanted = Wanted::new();
+    let mut calls = Script::new(&[]).answer(200, json!({"id": 1}));
+    target.create(&mut calls, wanted.write(None)).await.unwrap();
+    assert_eq!(header(&calls.requests[0], "Idempotency-Key"), None);
+}
+
+#[tokio::test]
 async fn a_create_gives_the_id_and_names_itself_once() {
     let target = target(CREATE);
     let wanted = Wanted::new();

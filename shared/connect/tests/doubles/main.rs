@@ -1,5 +1,12 @@
 //! The shipped supplier flow's connectors, over true HTTP, against the doubles of both systems.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is a test's way to fail"
+)]
+
 mod direct;
 mod erp;
 mod qualio;
