@@ -58,10 +58,9 @@ impl Members {
             Some(Value::String(text)) if text.trim().is_empty() => {
                 Err(at_fault(name, "is an empty text"))
             }
-            Some(Value::String(text)) if text.chars().count() > most => Err(at_fault(
-                name,
-                &format!("has more than {most} characters"),
-            )),
+            Some(Value::String(text)) if text.chars().count() > most => {
+                Err(at_fault(name, &format!("has more than {most} characters")))
+            }
             Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
             Some(_) => Err(at_fault(name, "is not a text")),
         }

@@ -32,9 +32,5 @@ fn check(listing: &str, token: &str) -> String {
         .chain_update(b"\n")
         .chain_update(token.as_bytes())
         .finalize();
-    digest
-        .iter()
-        .take(CHECK_BYTES)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(digest.get(..CHECK_BYTES).unwrap_or(&digest))
 }

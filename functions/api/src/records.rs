@@ -71,10 +71,7 @@ pub(crate) async fn some(
         .as_deref()
         .map(|cursor| cursor::decode(&listing, cursor))
         .transpose()?;
-    let page = engine
-        .records(&flow, token, limit)
-        .await
-        .map_err(refused)?;
+    let page = engine.records(&flow, token, limit).await.map_err(refused)?;
     let items: Vec<RecordView> = page.items.into_iter().map(RecordView::from).collect();
     let next = page.next.map(|token| cursor::encode(&listing, &token));
     Ok(Json(json!({ "items": items, "next": next })))

@@ -1,2 +1,38 @@
-//! The digest function.
-fn main() {}
+//! digest: telemetry, configuration, adapters, run.
+
+use std::sync::Arc;
+
+use futures_util::TryFutureExt;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use tidegate_aws::{Aws, QueueUrls};
+use tidegate_connect::connect;
+use tidegate_engine::Ports;
+use tidegate_lambda::{
+    BaseUrl, Common, Config, MailAddresses, QueueAddresses, SystemChance, SystemClock, Unwired,
+    assemble, failed, start_telemetry,
+};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::from_env();
+    let (common, mail, base_url) = config.read::<(Common, MailAddresses, BaseUrl)>()?;
+    let (log, table, QueueAddresses { real_time, batch }, bus, folder) = common;
+    start_telemetry(&log)?;
+    let aws = Aws::connect(config.values()).await?;
+    let ports = Ports {
+        store: Arc::new(aws.store(table.0)),
+        queue: Arc::new(aws.queue(QueueUrls { real_time, batch })),
+        events: Arc::new(aws.events(bus.0)),
+        mailer: Arc::new(aws.mailer(mail.from, mail.to)),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        http: Arc::new(Unwired),
+        secrets: Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock))),
+    };
+    let engine = assemble(ports, &folder, &config.settings(), connect)?;
+    run(service_fn(|event: LambdaEvent<_>| {
+        tidegate_digest::handle(&engine, &base_url, event.payload).map_err(failed)
+    }))
+    .await
+    .map_err(anyhow::Error::from_boxed)
+}

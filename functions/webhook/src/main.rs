@@ -1,2 +1,33 @@
-//! The webhook function.
-fn main() {}
+//! webhook: telemetry, configuration, adapters, run.
+
+use std::sync::Arc;
+
+use lambda_http::run;
+use tidegate_aws::{Aws, QueueUrls};
+use tidegate_connect::connect;
+use tidegate_engine::Ports;
+use tidegate_lambda::{
+    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, start_telemetry,
+};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::from_env();
+    let (log, table, QueueAddresses { real_time, batch }, bus, folder) = config.read::<Common>()?;
+    start_telemetry(&log)?;
+    let aws = Aws::connect(config.values()).await?;
+    let ports = Ports {
+        store: Arc::new(aws.store(table.0)),
+        queue: Arc::new(aws.queue(QueueUrls { real_time, batch })),
+        events: Arc::new(aws.events(bus.0)),
+        mailer: Arc::new(Unwired),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        http: Arc::new(Unwired),
+        secrets: Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock))),
+    };
+    let engine = assemble(ports, &folder, &config.settings(), connect)?;
+    run(tidegate_webhook::router(engine))
+        .await
+        .map_err(anyhow::Error::from_boxed)
+}

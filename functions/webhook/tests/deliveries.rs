@@ -100,7 +100,7 @@ async fn first_seen_by_a_batch(host: &Host) -> ErpSupplier {
         lookback_s: None,
         resume: None,
     };
-    let deadline = START + Duration::from_secs(300);
+    let deadline = START + Duration::from_mins(5);
     let report = host.engine.run(&flow, &request, deadline).await.unwrap();
     assert_eq!(report.counts.staged, 1, "{report:?}");
     row

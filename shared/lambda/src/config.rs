@@ -7,7 +7,9 @@ mod parts;
 
 use std::{collections::BTreeMap, fmt};
 
-pub use parts::{BaseUrl, Bus, FlowsFolder, LogFilter, MailAddresses, QueueAddresses, Table};
+pub use parts::{
+    BaseUrl, Bus, Common, FlowsFolder, LogFilter, MailAddresses, QueueAddresses, Table,
+};
 use tidegate_policy::flow::Settings;
 
 const SECRET_PREFIX: &str = "TIDEGATE_SECRET_";

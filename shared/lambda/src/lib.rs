@@ -7,22 +7,24 @@
 //! The profiles keep `panic = "unwind"`: the runtime then answers the caller and lives on, where an
 //! abort would answer nothing and cost a cold start.
 
+mod assemble;
 mod clock;
 mod config;
 mod deadline;
 pub mod event;
+mod failed;
 mod flows;
+mod problem;
 mod telemetry;
 
+pub use assemble::{Unwired, assemble};
 pub use clock::{SystemChance, SystemClock};
 pub use config::{
-    BaseUrl, Bus, Config, ConfigError, ConfigFault, FlowsFolder, FromConfig, LogFilter,
+    BaseUrl, Bus, Common, Config, ConfigError, ConfigFault, FlowsFolder, FromConfig, LogFilter,
     MailAddresses, QueueAddresses, Reader, Table,
 };
 pub use deadline::deadline;
+pub use failed::failed;
 pub use flows::{FlowsError, FlowsProblem, load_flows};
-pub use telemetry::{TelemetryError, start_telemetry};
-
-mod problem;
-
 pub use problem::Problem;
+pub use telemetry::{TelemetryError, start_telemetry};

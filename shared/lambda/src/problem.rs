@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     field: Option<String>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The members of RFC 9457, and the field at fault where there is one.
@@ -54,7 +54,7 @@ impl Problem {
             title,
             detail: detail.into(),
             field: None,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -154,7 +154,7 @@ impl Problem {
     /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -173,10 +173,10 @@ impl IntoResponse for Problem {
             detail: self.detail,
             field: self.field,
         };
-        let mut answer = (self.status, self.headers, Json(body)).into_response();
-        answer
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        let mut answer = (self.status, Json(body)).into_response();
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        headers.extend(self.headers);
         answer
     }
 }

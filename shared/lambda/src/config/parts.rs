@@ -104,6 +104,9 @@ impl FromConfig for LogFilter {
     }
 }
 
+/// What every function is configured with.
+pub type Common = (LogFilter, Table, QueueAddresses, Bus, FlowsFolder);
+
 fn url(reader: &mut Reader<'_>, key: &str) -> Option<String> {
     let value = reader.required(key)?;
     if value.starts_with("https://") || value.starts_with("http://") {

@@ -1,0 +1,58 @@
+//! From ports and flow files to an engine: the last step of every `main.rs`.
+//!
+//! The adapters and the connectors come in as arguments, so that hosting depends on neither.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tidegate_engine::{
+    Engine, FlowRuntime, Ports,
+    ports::{Http, Mail, Mailer, PortError, Request, Sent, Source, Target, TransportError},
+};
+use tidegate_policy::flow::{Flow, Settings};
+
+use crate::{FlowsError, FlowsFolder, load_flows};
+
+/// An engine over these ports for the flows of a folder. `connect` makes the two sides of a flow.
+pub fn assemble(
+    ports: Ports,
+    folder: &FlowsFolder,
+    settings: &Settings,
+    connect: impl Fn(&Arc<Flow>) -> (Arc<dyn Source>, Arc<dyn Target>),
+) -> Result<Arc<Engine>, FlowsError> {
+    let runtimes = load_flows(&folder.0, settings)?
+        .into_iter()
+        .map(|flow| {
+            let flow = Arc::new(flow);
+            let (source, target) = connect(&flow);
+            FlowRuntime::new(flow, source, target)
+        })
+        .collect();
+    Ok(Arc::new(Engine::new(ports, runtimes)))
+}
+
+/// Stands where a function has no such port: it calls no other system (READ-1), or sends no mail.
+/// Whoever uses it all the same gets an error and reaches nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwired;
+
+#[async_trait]
+impl Http for Unwired {
+    async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
+        tracing::error!(
+            method = request.method.as_str(),
+            "this function calls no other system"
+        );
+        Err(TransportError::NotConnected)
+    }
+}
+
+#[async_trait]
+impl Mailer for Unwired {
+    async fn send(&self, mail: &Mail) -> Result<(), PortError> {
+        Err(PortError::new(
+            format!("send the mail {:?}", mail.subject),
+            "this function sends no mail",
+        ))
+    }
+}
