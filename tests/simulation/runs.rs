@@ -35,6 +35,20 @@ async fn an_initial_run_links_what_stands_in_the_target() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_initial_run_leaves_what_stands_twice_to_a_person() {
+    let rows = realistic_suppliers(4, 3, 0);
+    let world = World::new(rows.clone(), &[suppliers_flow()]).await;
+    for _ in 0..2 {
+        stand_in_qualio(&world.qualio, &rows[..1], &mut Seed::new(1));
+    }
+    assert_eq!(world.qualio.suppliers_of_key(&rows[0].id).len(), 2);
+    world.start();
+    world.settle().await;
+    assert_eq!(world.register(&rows[0].id).review.unwrap().kind, ReviewKind::Ambiguous);
+    assert_eq!(world.qualio.suppliers_of_key(&rows[0].id).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_stops_before_its_deadline_goes_on_where_it_was() {
     let world = World::new(realistic_suppliers(4, 260, 0), &[suppliers_flow()]).await;
     let flow = FlowId::try_new("suppliers").unwrap();

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use tidegate_engine::ports::{
-    CallError, Calls, Effect, Found, Landed, Removal, Request, Target, TargetTraits, Write,
+    CallError, Calls, Effect, Found, Index, Landed, Removal, Request, Target, TargetTraits, Write,
 };
 use tidegate_model::{
     Fields, RecordKey,
@@ -270,8 +270,8 @@ impl Target for QualioTarget {
         Err(refused("Qualio has neither delete nor archive"))
     }
 
-    async fn index(&self, calls: &mut dyn Calls) -> Result<BTreeMap<RecordKey, String>, CallError> {
-        let mut index: BTreeMap<RecordKey, Option<String>> = BTreeMap::new();
+    async fn index(&self, calls: &mut dyn Calls) -> Result<Index, CallError> {
+        let mut index = Index::new();
         for Listed { id, keys } in self.list(calls).await? {
             let one = keys.len() == 1;
             for key in keys
@@ -284,9 +284,7 @@ impl Target for QualioTarget {
                     .or_insert_with(|| one.then(|| id.clone()));
             }
         }
-        // What stands twice, or beside another marker, is nobody's: a person must decide.
-        let sure = index.into_iter().filter_map(|(key, id)| Some((key, id?)));
-        Ok(sure.collect())
+        Ok(index)
     }
 
     fn describe(&self, write: Write<'_>) -> Result<Vec<Request>, CallError> {

@@ -7,12 +7,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_engine::ports::{
-    CallError, Calls, Effect, Found, Header, HeaderValue, Landed, Removal, Request, Target,
+    CallError, Calls, Effect, Found, Header, HeaderValue, Index, Landed, Removal, Request, Target,
     TargetTraits, Write,
 };
 use tidegate_model::{
@@ -279,7 +279,7 @@ impl Target for RestTarget {
         }
     }
 
-    async fn index(&self, _: &mut dyn Calls) -> Result<BTreeMap<RecordKey, String>, CallError> {
+    async fn index(&self, _: &mut dyn Calls) -> Result<Index, CallError> {
         Err(refused("this target cannot list its records by our keys"))
     }
 

@@ -12,5 +12,5 @@ pub use control::{Accepted, PauseRequest};
 pub use health::{BreakerHealth, BudgetHealth, FlowHealth, FreshnessHealth, WindowHealth};
 pub use records::{RecordPage, RecordView};
 pub use reviews::{
-    DryRun, EditRequest, PlannedRequest, ReviewEntry, ReviewError, ReviewId, ReviewPage,
+    DryRun, EditRequest, FaultView, PlannedRequest, ReviewEntry, ReviewError, ReviewId, ReviewPage,
 };

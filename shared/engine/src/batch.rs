@@ -6,11 +6,11 @@
 
 mod page;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidegate_model::{
-    FlowId, RecordKey, RunId, Tier, UnixMs,
+    FlowId, RunId, Tier, UnixMs,
     item::{Condition, Update},
 };
 use tidegate_policy::{
@@ -21,7 +21,7 @@ use tidegate_policy::{
 
 use crate::{
     Engine, EngineError, Event, FlowRuntime,
-    ports::{CallError, Page, PageRequest, Written},
+    ports::{CallError, Index, Page, PageRequest, Written},
     session::{Scope, Session},
     worker::target_budget,
 };
@@ -94,7 +94,7 @@ struct Running<'a> {
     read: u64,
     progress: Progress,
     deadline: UnixMs,
-    links: BTreeMap<RecordKey, String>,
+    links: Index,
 }
 
 impl Engine {
@@ -147,7 +147,7 @@ impl Engine {
             read,
             progress,
             deadline,
-            links: BTreeMap::new(),
+            links: Index::new(),
         };
         running.go(state.checking).await
     }

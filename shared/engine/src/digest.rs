@@ -92,21 +92,13 @@ impl Engine {
     /// Sends the daily mail. `base_url` is where the api answers; empty: paths only.
     pub async fn daily_digest(&self, base_url: &str) -> Result<Mail, EngineError> {
         let mut per_flow: Vec<(FlowId, Vec<ReviewEntry>)> = Vec::new();
-        let mut total = 0;
         for runtime in self.flows() {
             let entries = self.all_reviews(runtime.flow.id()).await?;
-            total += entries.len();
             per_flow.push((runtime.flow.id().clone(), entries));
         }
-        let mail = Mail {
-            subject: match total {
-                0 => "Tidegate: nothing is stuck".to_owned(),
-                1 => "Tidegate: 1 record needs you".to_owned(),
-                n => format!("Tidegate: {n} records need you"),
-            },
-            text: text_of(&per_flow, base_url.trim_end_matches('/'), self.now()),
-        };
+        let mail = digest_mail(&per_flow, base_url, self.now());
         self.ports.mailer.send(&mail).await?;
+        let total: usize = per_flow.iter().map(|(_, entries)| entries.len()).sum();
         tracing::info!(reviews = total, "digest sent");
         Ok(mail)
     }
@@ -122,6 +114,20 @@ impl Engine {
                 return Ok(entries);
             }
         }
+    }
+}
+
+/// The mail about these reviews of each flow, oldest first. `base_url` is where the api answers;
+/// empty: paths only.
+pub fn digest_mail(per_flow: &[(FlowId, Vec<ReviewEntry>)], base_url: &str, now: UnixMs) -> Mail {
+    let total: usize = per_flow.iter().map(|(_, entries)| entries.len()).sum();
+    Mail {
+        subject: match total {
+            0 => "Tidegate: nothing is stuck".to_owned(),
+            1 => "Tidegate: 1 record needs you".to_owned(),
+            n => format!("Tidegate: {n} records need you"),
+        },
+        text: text_of(per_flow, base_url.trim_end_matches('/'), now),
     }
 }
 

@@ -302,7 +302,7 @@ impl Engine {
 }
 
 /// Names of critical fields that change value. A record that was deleted has no fields.
-fn critical_changes(
+pub(crate) fn critical_changes(
     runtime: &FlowRuntime,
     seen: Option<&Register>,
     incoming: &Incoming,

@@ -160,7 +160,8 @@ impl Engine {
         let traits = runtime.target.traits();
         let groups: Vec<u32> = todo
             .iter()
-            .map(|(_, register)| plan::calls_of(register, traits))
+            // More than a whole window is never free at once; the rest is asked for as it goes.
+            .map(|(_, register)| plan::calls_of(register, traits).min(budget.limit.calls))
             .collect();
         let (mut permits, rest_at) = self
             .permits_or_turn(&budget, &groups, message.had_turn)

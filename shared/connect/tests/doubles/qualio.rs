@@ -166,7 +166,7 @@ async fn suppliers_that_already_stand_are_linked_by_their_marker() {
     assert_eq!(world.qualio.calls().len(), 5);
     for (row, supplier) in world.rows.clone().iter().zip(standing) {
         let wanted = world.wanted(row);
-        assert_eq!(index[&wanted.key], supplier.supplier_id);
+        assert_eq!(index[&wanted.key].as_ref(), Some(&supplier.supplier_id));
         let write = wanted.write(Some(&supplier.supplier_id));
         world.target.update(&mut world.calls, write).await.unwrap();
         let after = world.qualio.supplier(&supplier.supplier_id).unwrap();

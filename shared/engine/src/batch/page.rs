@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::Value;
 use tidegate_model::{
-    RecordKey, Tier,
+    RecordKey, Tier, UnixMs,
     item::{Condition, Update},
 };
 use tidegate_policy::{
@@ -77,7 +77,7 @@ impl Running<'_> {
         for (row, position) in rows.iter().zip(first..) {
             match self.runtime.incoming(row, &reader, position, now) {
                 Ok((key, mut incoming, modified_us)) => {
-                    incoming.link = self.links.get(&key).cloned();
+                    self.link(&key, &mut incoming, now);
                     newest = newest.max(modified_us);
                     changes.push((key, incoming));
                 }
@@ -88,6 +88,25 @@ impl Running<'_> {
             }
         }
         Ok((changes, newest))
+    }
+
+    /// In an initial run: links a record that stands in the target. One that stands there several
+    /// times needs a person, since a create would make one more.
+    fn link(&self, key: &RecordKey, incoming: &mut Incoming, now: UnixMs) {
+        match self.links.get(key) {
+            Some(Some(id)) => incoming.link = Some(id.clone()),
+            Some(None) => {
+                let cause = ReviewCause {
+                    kind: ReviewKind::Ambiguous,
+                    field: None,
+                    reason: "the target has several records that bear its mark".to_owned(),
+                    since: now,
+                };
+                let flow = self.runtime.flow.id().clone();
+                incoming.review.get_or_insert((flow, cause));
+            }
+            None => {}
+        }
     }
 
     /// A row that is no record needs a person: it stands among the reviews, found again by the

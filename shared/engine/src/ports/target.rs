@@ -43,6 +43,10 @@ pub enum Found {
     Many(usize),
 }
 
+/// Ids at the target by our keys; `None` where a key stands at several records, or beside another
+/// key: a person must decide, since a create would make one more.
+pub type Index = BTreeMap<RecordKey, Option<String>>;
+
 /// A system that takes records.
 #[async_trait]
 pub trait Target: Send + Sync {
@@ -69,8 +73,8 @@ pub trait Target: Send + Sync {
         key: &RecordKey,
         target_id: Option<&str>,
     ) -> Result<Landed, CallError>;
-    /// All records that bear one of our keys, by key. A key that stands twice maps to nothing.
-    async fn index(&self, calls: &mut dyn Calls) -> Result<BTreeMap<RecordKey, String>, CallError>;
+    /// All records that bear one of our keys.
+    async fn index(&self, calls: &mut dyn Calls) -> Result<Index, CallError>;
     /// The requests that a write would send, secrets as names. Where the target's present state
     /// would be merged in, the fields of this write alone.
     fn describe(&self, write: Write<'_>) -> Result<Vec<Request>, CallError>;

@@ -14,6 +14,7 @@ const DEFAULT_SETTLE_S: u64 = 20;
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     check_account(findings);
+    check_update_fits(findings);
     for side in ["/source", "/target"] {
         check_breaker(findings, side);
     }
@@ -24,6 +25,27 @@ pub(super) fn check(findings: &mut Findings<'_>) {
 /// its own window, so a longer window holds a whole number of them, rounded up).
 pub(super) fn most_in(rate: Rate, per_s: u32) -> u64 {
     u64::from(rate.calls) * u64::from(per_s.div_ceil(rate.per_s.max(1)))
+}
+
+/// An update that takes more calls than a tier's window holds could never be made.
+fn check_update_fits(findings: &mut Findings<'_>) {
+    if findings.document.text("/target/type") != Some("qualio") {
+        return;
+    }
+    for tier in ["real_time", "batch"] {
+        let pointer = format!("/target/limits/{tier}/calls");
+        if findings
+            .document
+            .get(&pointer)
+            .and_then(serde_json::Value::as_u64)
+            == Some(1)
+        {
+            findings.wrong(
+                &pointer,
+                "an update in Qualio takes 2 calls (read, replace): allow at least 2".to_owned(),
+            );
+        }
+    }
 }
 
 fn check_account(findings: &mut Findings<'_>) {

@@ -271,6 +271,12 @@ use super::*;
     "account = ",
     "both tiers together may make 210 calls in 60 s, but the account allows 200: lower `real_time` or `batch`"
 )]
+#[case::less_than_an_update(
+    "calls = 20, per_s",
+    "calls = 1, per_s",
+    "real_time = {",
+    "an update in Qualio takes 2 calls (read, replace): allow at least 2"
+)]
 #[case::windows_of_another_length(
     "calls = 20, per_s = 60",
     "calls = 60, per_s = 25",
