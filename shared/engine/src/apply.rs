@@ -463,7 +463,8 @@ impl Work<'_> {
         match error {
             CallError::Deferred { until, why } => self.release(until, why).await,
             CallError::Throttled { until } => self.release(until, Wait::Provider).await,
-            CallError::Lapsed => Verdict::Leave("the claim ends too soon for a call".to_owned()),
+            // Nothing was sent under this claim, so it is given up for another try.
+            CallError::Lapsed => self.release(self.engine.now(), Wait::Claim).await,
             CallError::Store(why) => match self.release(self.engine.now(), Wait::Store).await {
                 Verdict::Defer { .. } => Verdict::Leave(why),
                 verdict => verdict,

@@ -122,7 +122,7 @@ impl Engine {
             Start::Go(progress) => *progress,
         };
         let held = match self
-            .write(&lease_key, &run::take(&token, &progress, now))
+            .write(&lease_key, &run::take(&token, &lease, &progress, now))
             .await?
         {
             Written::Done { after, .. } => Lease::read(Some(&after)),
@@ -284,7 +284,7 @@ impl Running<'_> {
             .map(|reason| RunEnd::Stopped { reason }))
     }
 
-    async fn read_page(&self, checking: bool) -> Result<Result<Page, RunEnd>, EngineError> {
+    async fn read_page(&mut self, checking: bool) -> Result<Result<Page, RunEnd>, EngineError> {
         let request = PageRequest {
             since_us: self.progress.since_us,
             cursor: self.progress.cursor.clone(),
@@ -320,9 +320,17 @@ impl Running<'_> {
                     }));
                 }
             };
-            if until + PAGE_TIME > self.deadline || !self.holder.may_stage(until + PAGE_TIME) {
+            if until + PAGE_TIME > self.deadline {
+                return Ok(Err(RunEnd::Continues));
+            }
+            // The wait must not cost the lease: it is renewed before.
+            let renewed = run::advance(&self.holder, &self.progress, self.engine.now());
+            if !self.advance(&renewed).await? {
+                return Ok(Err(RunEnd::LeaseLost));
+            }
+            if !self.holder.may_stage(until + PAGE_TIME) {
                 return Ok(Err(RunEnd::Interrupted {
-                    reason: "the source must wait longer than this run can".to_owned(),
+                    reason: "the source must be waited for longer than a lease lasts".to_owned(),
                 }));
             }
             self.engine.ports.clock.wait_until(until).await;

@@ -246,7 +246,16 @@ impl Engine {
             base: register.desired.content.hash(),
         };
         edited.edited = Some(edit.clone());
-        let write = register::edit(&register.desired.version, &edited.effective().hash(), &edit);
+        let content = edited.effective();
+        let search = content
+            .fields()
+            .and_then(|fields| runtime.target.search_value(&key, fields));
+        let write = register::edit(
+            &register.desired.version,
+            &content.hash(),
+            search.as_deref(),
+            &edit,
+        );
         self.expect_written(&runtime, &key, &write).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, "review edited");
         self.review(id).await
