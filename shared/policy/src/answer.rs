@@ -18,9 +18,9 @@ pub use scrub::{MAX_REASON_CHARS, scrub};
 use tidegate_model::flow::{ErrorAction, ErrorRow};
 
 /// How long to wait after a 429 that does not say: the window of most limits.
-pub const DEFAULT_HOLD: Duration = Duration::from_secs(60);
+pub const DEFAULT_HOLD: Duration = Duration::from_mins(1);
 /// The longest wait that a provider may ask for; a longer one is tried again then.
-pub const MAX_HOLD: Duration = Duration::from_secs(900);
+pub const MAX_HOLD: Duration = Duration::from_mins(15);
 
 /// Decides what an answer means.
 pub fn classify(rows: &[ErrorRow], status: u16, body: Option<&serde_json::Value>) -> ErrorAction {
@@ -36,7 +36,10 @@ fn matches_row(row: &ErrorRow, status: u16, body: Option<&serde_json::Value>) ->
             body.and_then(|body| body.pointer(pointer))
                 .is_some_and(|found| match found {
                     serde_json::Value::String(text) => text == code,
-                    other => other.to_string() == *code,
+                    other => {
+                        let text = other.to_string();
+                        text == *code
+                    }
                 })
         }
         (Some(pointer), None) => body.is_some_and(|body| body.pointer(pointer).is_some()),

@@ -3,16 +3,23 @@
 //! Each slot is granted at most once in the window plus a guard, so no window of any start sees
 //! more calls than slots, over all workers and flows, clocks 250 ms apart and 250 ms of travel
 //! included. A grant is one conditional write for several slots. A permit is the stamp at which its
-//! call leaves; a call that would leave later than [`LEAVE`] after it gives the permit back.
+//! call leaves; a call that would leave later than [`LEAVE`] after it gives the permit back. A slot
+//! given back falls free at the stamp that it had, never earlier: a slot reserved ahead still owes
+//! its window to the call before.
 //!
 //! Work that finds no slot takes a *turn*: the item's `tail` says until when capacity is promised
 //! to those that wait, so a message comes back about when its calls can leave.
 
+mod limit;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
+pub use limit::Limit;
 use rand::{Rng, RngExt};
 use tidegate_model::{
-    Tier, UnixMs,
+    UnixMs,
     item::{Change, Condition, Item, Op, Update, Value},
 };
 
@@ -40,68 +47,20 @@ const MICROS: i64 = 1_000;
 const TAIL: &str = "tail";
 const DAY: &str = "day";
 const USED: &str = "used";
-
-/// A limit: so many calls in every window, and in a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Calls in a window.
-    pub calls: u32,
-    /// Length of the window.
-    pub window: Duration,
-    /// Calls in a day (UTC), where there is a quota.
-    pub day: Option<u32>,
-}
-
-impl Limit {
-    /// The limit of one tier of a target. Both tiers draw on one quota of a day: the headroom stays
-    /// unused, batch work never touches the share of real-time (LIM-3), and real-time keeps to its
-    /// share, so that the two together can not pass the quota.
-    pub fn of_target(limits: &tidegate_model::flow::TargetLimits, tier: Tier) -> Self {
-        let rate = match tier {
-            Tier::RealTime => limits.real_time,
-            Tier::Batch => limits.batch,
-        };
-        let day = limits.day.map(|day| {
-            let usable = share(day.calls, 100 - day.headroom_percent.min(100));
-            let kept = share(usable, day.real_time_percent);
-            match tier {
-                Tier::RealTime => kept,
-                Tier::Batch => usable - kept,
-            }
-        });
-        Self {
-            calls: rate.calls,
-            window: Duration::from_secs(rate.per_s.into()),
-            day,
-        }
-    }
-
-    /// The limit of a source.
-    pub fn of_source(rate: tidegate_model::flow::Rate) -> Self {
-        Self {
-            calls: rate.calls,
-            window: Duration::from_secs(rate.per_s.into()),
-            day: None,
-        }
-    }
-
-    /// Average time between two calls at full use.
-    fn pace(self) -> Duration {
-        (self.window + GUARD) / self.calls.max(1)
-    }
-}
-
-fn share(whole: u32, percent: u32) -> u32 {
-    u32::try_from(u64::from(whole) * u64::from(percent.min(100)) / 100).unwrap_or(whole)
-}
+/// Number of the newest grant: tells one's own write after a lost answer.
+const BY: &str = "by";
 
 /// Leave to make one call at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
     /// The slot.
     pub slot: u32,
-    /// The stamp in microseconds; its low digits are random and tell one's own write.
+    /// The stamp in microseconds; its low digits are random.
     pub stamp_us: i64,
+    /// What the slot holds once the permit is given back: it falls free at the stamp.
+    back_us: i64,
+    /// The day in whose quota the call counts, where there is one.
+    day: Option<i64>,
 }
 
 impl Permit {
@@ -128,10 +87,13 @@ pub struct Slots {
 /// A grant to try.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
-    /// The permits, by time.
+    /// The permits, group by group, by time within a group.
     pub permits: Vec<Permit>,
     /// The write that takes them: all or none.
     pub write: Update,
+    /// Random, so that no other grant has it: two workers that race for one slot choose the same
+    /// stamp once in a thousand races.
+    number: i64,
 }
 
 /// What the slots allow.
@@ -139,7 +101,7 @@ pub struct Grant {
 pub enum Plan {
     /// Take these.
     Take(Grant),
-    /// Nothing is free before this moment.
+    /// The first group finds no room before this moment.
     Wait(UnixMs),
     /// The day's quota is used up until this moment.
     DayUsedUp(UnixMs),
@@ -212,7 +174,10 @@ impl Slots {
         now: UnixMs,
         rng: &mut impl Rng,
     ) -> Plan {
-        let today = day_of(now);
+        let start = now + LEAD;
+        // A clock that is behind another's does not turn the day back, or the count would be lost.
+        let today = day_of(start).max(self.day.unwrap_or(i64::MIN));
+        let day_end = UnixMs((today + 1).saturating_mul(DAY_MS));
         let used_today = if self.day == Some(today) {
             self.used
         } else {
@@ -222,8 +187,55 @@ impl Slots {
             .day
             .map_or(i64::MAX, |calls| i64::from(calls) - used_today);
         if day_left < groups.first().copied().map_or(1, i64::from) {
-            return Plan::DayUsedUp(UnixMs((today + 1) * DAY_MS));
+            return Plan::DayUsedUp(day_end);
         }
+        let mut free = self.free_within_horizon(limit, now, rng).into_iter();
+        let mut permits = Vec::new();
+        let mut next_day = false;
+        for &calls in groups {
+            if i64::from(calls) > day_left || free.len() < calls as usize {
+                break;
+            }
+            let mut earliest = start;
+            let mut group = Vec::new();
+            for (free_at, slot) in free.by_ref().take(calls as usize) {
+                let from = earliest.max(free_at);
+                group.push(permit(slot, from, limit, today, rng));
+                earliest = from + step;
+            }
+            // A call counts on the day on which it leaves.
+            next_day = limit.day.is_some() && group.iter().any(|call| call.from() >= day_end);
+            if next_day {
+                break;
+            }
+            day_left -= i64::from(calls);
+            permits.extend(group);
+        }
+        if permits.is_empty() {
+            let room = if next_day {
+                day_end
+            } else {
+                self.free_for(limit, groups.first().copied().unwrap_or(1))
+            };
+            return Plan::Wait(room.max(now + Duration::from_millis(1)));
+        }
+        let number = rng.random_range(0..i64::MAX);
+        let write = self.take(&permits, limit, today, number);
+        Plan::Take(Grant {
+            permits,
+            write,
+            number,
+        })
+    }
+
+    /// Slots that fall free within the horizon, by time. Those free now come at random, so that
+    /// workers that race seldom pick the same.
+    fn free_within_horizon(
+        &self,
+        limit: Limit,
+        now: UnixMs,
+        rng: &mut impl Rng,
+    ) -> Vec<(UnixMs, u32)> {
         let mut free: Vec<(UnixMs, u32)> = self
             .stamps_us
             .iter()
@@ -231,7 +243,6 @@ impl Slots {
             .map(|(stamp, slot)| (Self::slot_free_at(*stamp, limit), slot))
             .filter(|(free_at, _)| *free_at <= now + HORIZON)
             .collect();
-        // Those free now at random, so that workers that race seldom pick the same.
         let start = now + LEAD;
         free.sort_by_key(|(free_at, slot)| ((*free_at).max(start), *slot));
         let ready = free
@@ -239,32 +250,26 @@ impl Slots {
             .take_while(|(free_at, _)| *free_at <= start)
             .count();
         shuffle(free.get_mut(..ready).unwrap_or_default(), rng);
-        let mut free = free.into_iter();
-        let mut permits = Vec::new();
-        for &calls in groups {
-            if i64::from(calls) > day_left || free.len() < calls as usize {
-                break;
-            }
-            day_left -= i64::from(calls);
-            let mut earliest = start;
-            for (free_at, slot) in free.by_ref().take(calls as usize) {
-                let from = earliest.max(free_at);
-                permits.push(Permit {
-                    slot,
-                    stamp_us: from.0 * MICROS + rng.random_range(0..MICROS),
-                });
-                earliest = from + step;
-            }
-        }
-        if permits.is_empty() {
-            return Plan::Wait(self.next_free(limit).max(now + Duration::from_millis(1)));
-        }
-        let write = self.take(&permits, limit, today);
-        Plan::Take(Grant { permits, write })
+        free
     }
 
-    fn take(&self, permits: &[Permit], limit: Limit, today: i64) -> Update {
-        let guard_us = i64::try_from((limit.window + GUARD).as_micros()).unwrap_or(i64::MAX);
+    /// When so many slots are free.
+    fn free_for(&self, limit: Limit, calls: u32) -> UnixMs {
+        let mut free: Vec<UnixMs> = self
+            .stamps_us
+            .iter()
+            .map(|stamp| Self::slot_free_at(*stamp, limit))
+            .collect();
+        free.sort_unstable();
+        let last = usize::try_from(calls.max(1) - 1).unwrap_or(usize::MAX);
+        free.get(last)
+            .or(free.last())
+            .copied()
+            .unwrap_or(UnixMs::EPOCH)
+    }
+
+    fn take(&self, permits: &[Permit], limit: Limit, today: i64, number: i64) -> Update {
+        let guard_us = guard_us(limit);
         let mut conditions: Vec<Condition> = permits
             .iter()
             .map(|permit| {
@@ -272,7 +277,7 @@ impl Slots {
             })
             .collect();
         let count = i64::try_from(permits.len()).unwrap_or(i64::MAX);
-        let mut update = Update::when(Condition::ALWAYS);
+        let mut update = Update::when(Condition::ALWAYS).set(BY, number);
         for permit in permits {
             update = update.set(slot_name(permit.slot), permit.stamp_us);
         }
@@ -306,19 +311,40 @@ impl Slots {
     }
 }
 
-/// Gives a permit back. Only when no byte of its call was sent.
+fn permit(slot: u32, from: UnixMs, limit: Limit, today: i64, rng: &mut impl Rng) -> Permit {
+    let stamp_us = from.0 * MICROS + rng.random_range(0..MICROS);
+    Permit {
+        slot,
+        stamp_us,
+        back_us: stamp_us - guard_us(limit) - 1,
+        day: limit.day.map(|_| today),
+    }
+}
+
+/// The window and the guard in microseconds.
+fn guard_us(limit: Limit) -> i64 {
+    i64::try_from((limit.window + GUARD).as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Gives a permit back. Only when no byte of its call was sent. A call counted on a day that is
+/// over can not be taken off the count of the next: then the slot stays taken.
 pub fn give_back(permit: Permit) -> Update {
     let name = slot_name(permit.slot);
-    Update::when(Condition::is(name.as_str(), Op::Eq, permit.stamp_us)).remove(&[&name])
+    let mut conditions = vec![Condition::is(name.as_str(), Op::Eq, permit.stamp_us)];
+    if let Some(day) = permit.day {
+        conditions.push(Condition::is(DAY, Op::Eq, day));
+    }
+    let update = Update::when(Condition::All(conditions)).set(name, permit.back_us);
+    match permit.day {
+        Some(_) => update.change(USED, Change::Add(-1)),
+        None => update,
+    }
 }
 
 /// Whether an item that refused a grant shows the grant itself: the answer of an earlier try was
-/// lost.
+/// lost. Where another grant came after it, the permits are lost, and their slots idle for once.
 pub fn is_mine(item: Option<&Item>, grant: &Grant) -> bool {
-    grant.permits.iter().all(|permit| {
-        item.and_then(|item| item.get(&slot_name(permit.slot)))
-            == Some(&Value::Number(permit.stamp_us))
-    })
+    item.and_then(|item| item.get(BY)) == Some(&Value::Number(grant.number))
 }
 
 const DAY_MS: i64 = 86_400_000;

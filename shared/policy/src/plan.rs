@@ -7,6 +7,10 @@ use tidegate_model::{ClaimToken, Content, Fields, flow::Deletion};
 use crate::register::{Register, ReviewKind};
 
 /// What a target can do, and what it costs.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a trait of its own; any of them may hold together"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetTraits {
     /// Creates or replaces by our key: a repeat can not make a second record.
@@ -110,6 +114,13 @@ fn removal(claimed: &Register, own: bool, traits: TargetTraits, deletion: Deleti
         reason,
     };
     let how = match deletion {
+        // A create whose outcome is open must not be forgotten: if the record comes back at the
+        // source, it would be created twice (EFF-2).
+        Deletion::Keep if !own && claimed.target_id.is_none() && !traits.upsert => {
+            return review(
+                "it was deleted at the source while an earlier create may have happened",
+            );
+        }
         Deletion::Keep => return Step::Keep,
         Deletion::Review => return review("it was deleted at the source"),
         Deletion::Delete if !traits.deletes => {
@@ -134,10 +145,10 @@ fn removal(claimed: &Register, own: bool, traits: TargetTraits, deletion: Deleti
 /// Calls that a record will take, as far as its register tells before it is claimed.
 pub fn calls_of(register: &Register, traits: TargetTraits) -> u32 {
     let removed = register.desired.content == Content::Deleted;
-    if traits.upsert || (removed && register.target_id.is_some()) {
-        1
-    } else if removed {
-        0
+    if removed {
+        u32::from(traits.upsert || register.target_id.is_some())
+    } else if traits.upsert {
+        traits.create_calls
     } else if register.target_id.is_some() {
         traits.update_calls
     } else if register.unknown.is_none() || traits.idempotent_create || !traits.searchable {

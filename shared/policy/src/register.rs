@@ -9,6 +9,8 @@
 //! Every write comes back with the item as it was before, so nothing is read separately to learn
 //! who won.
 
+#[cfg(test)]
+mod tests;
 mod view;
 mod writes;
 

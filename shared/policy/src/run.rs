@@ -4,6 +4,9 @@
 //! so a run that lost its lease moves nothing. A page's counts are written with its checkpoint. The
 //! watermark moves only when a run is complete.
 
+#[cfg(test)]
+mod tests;
+
 use std::{ops::AddAssign, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +29,7 @@ const WATERMARK: &str = "watermark";
 const COVERED: &str = "covered";
 
 /// How long a lease holds without an advance: a page with all its retries takes less.
-pub const LEASE: Duration = Duration::from_secs(120);
+pub const LEASE: Duration = Duration::from_mins(2);
 /// A page is staged only while the lease holds so much longer: no write of a run reaches the table
 /// after its lease ended, so reads of one flow never overlap.
 pub const STAGE_MARGIN: Duration = Duration::from_secs(30);
@@ -260,18 +263,16 @@ pub fn plan(
     }))
 }
 
-/// `run lease`: takes the lease, a fence and a read number.
-pub fn take(token: &ClaimToken, progress: &Progress, now: UnixMs) -> Update {
-    Update::when(Condition::Any(vec![
-        Condition::Absent(OWNER.to_owned()),
-        Condition::is(UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
-    ]))
-    .set(OWNER, token.as_str())
-    .set(UNTIL, (now + LEASE).0)
-    .set(RUN, progress.run.as_str())
-    .set(PROGRESS, json(progress))
-    .change(FENCE, Change::Add(1))
-    .change(READS, Change::Add(1))
+/// `run lease`: takes the lease, a fence and a read number. `progress` was planned from `seen`; if a
+/// run advanced or ended meanwhile, it would put the checkpoint back (CP-2), so it is refused.
+pub fn take(token: &ClaimToken, seen: &Lease, progress: &Progress, now: UnixMs) -> Update {
+    Update::when(Condition::All(vec![free(now), at_seq(seen.seq)]))
+        .set(OWNER, token.as_str())
+        .set(UNTIL, (now + LEASE).0)
+        .set(RUN, progress.run.as_str())
+        .set(PROGRESS, json(progress))
+        .change(FENCE, Change::Add(1))
+        .change(READS, Change::Add(1))
 }
 
 /// A read number for one fetch. Does not touch the lease.
@@ -281,14 +282,11 @@ pub fn take_read_number() -> Update {
 
 /// Takes the lease for one fetch, where only the lease orders reads: no page is read meanwhile.
 pub fn take_for_fetch(token: &ClaimToken, now: UnixMs) -> Update {
-    Update::when(Condition::Any(vec![
-        Condition::Absent(OWNER.to_owned()),
-        Condition::is(UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
-    ]))
-    .set(OWNER, token.as_str())
-    .set(UNTIL, (now + LEASE).0)
-    .change(FENCE, Change::Add(1))
-    .change(READS, Change::Add(1))
+    Update::when(free(now))
+        .set(OWNER, token.as_str())
+        .set(UNTIL, (now + LEASE).0)
+        .change(FENCE, Change::Add(1))
+        .change(READS, Change::Add(1))
 }
 
 /// Gives up the lease of a fetch.
@@ -311,17 +309,10 @@ pub struct Holder {
 
 impl Holder {
     fn holds(&self) -> Condition {
-        let seq = match self.seq {
-            0 => Condition::Any(vec![
-                Condition::Absent(SEQ.to_owned()),
-                Condition::is(SEQ, Op::Eq, 0),
-            ]),
-            seq => Condition::is(SEQ, Op::Eq, seq),
-        };
         Condition::All(vec![
             Condition::is(OWNER, Op::Eq, self.token.as_str()),
             Condition::is(FENCE, Op::Eq, self.fence),
-            seq,
+            at_seq(self.seq),
         ])
     }
 
@@ -359,6 +350,24 @@ pub fn finish(holder: &Holder, progress: &Progress) -> Update {
         update = update.set(WATERMARK, newest);
     }
     update
+}
+
+/// Nobody holds the lease.
+fn free(now: UnixMs) -> Condition {
+    Condition::Any(vec![
+        Condition::Absent(OWNER.to_owned()),
+        Condition::is(UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
+    ])
+}
+
+/// Nothing has advanced since this sequence number was seen.
+fn at_seq(seen: i64) -> Condition {
+    let unchanged = Condition::is(SEQ, Op::Eq, seen);
+    if seen == 0 {
+        Condition::Any(vec![Condition::Absent(SEQ.to_owned()), unchanged])
+    } else {
+        unchanged
+    }
 }
 
 /// Types of this module always have a JSON form.

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use tidegate_model::UnixMs;
 
 /// How far the sender's clock may be off (Standard Webhooks recommends 5 minutes).
-pub const TOLERANCE: Duration = Duration::from_secs(300);
+pub const TOLERANCE: Duration = Duration::from_mins(5);
 /// Signatures of a header that are looked at: one, or two while the sender rotates its secret.
 const MAX_SIGNATURES: usize = 4;
 /// Bytes of a secret (Standard Webhooks: 24 to 64).

@@ -12,7 +12,7 @@ use crate::{limiter::Limit, register::Register};
 
 /// Waits that have nothing to do with the backlog: the longest step of a retry, a queue's largest
 /// delay, and a redelivery after a worker died.
-pub const MARGIN: Duration = Duration::from_secs(1_800);
+pub const MARGIN: Duration = Duration::from_mins(30);
 
 /// The longest lawful wait of a record in a backlog.
 pub fn longest_wait(backlog: u64, calls_per_record: u32, limit: Limit) -> Duration {

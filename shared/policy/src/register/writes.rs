@@ -288,14 +288,21 @@ pub fn rewrite_intent(token: &ClaimToken, search: &str) -> Update {
 }
 
 /// A person edits what is sent. Only in review and only for the version the person saw; no claim
-/// can start meanwhile, and the new hash fences a commit of what was sent before.
-pub fn edit(version: &Version, hash: &ContentHash, edit: &Override) -> Update {
+/// can start meanwhile, and the new hash fences a commit of what was sent before. `search` is the
+/// search value of the edited fields: a create would be looked up by it (EFF-2).
+pub fn edit(
+    version: &Version,
+    hash: &ContentHash,
+    search: Option<&str>,
+    edit: &Override,
+) -> Update {
     Update::when(Condition::All(vec![
         Condition::Exists(attr::REVIEW),
         Condition::is(attr::DESIRED_VERSION, Op::Eq, version.encode()),
     ]))
     .set(attr::OVERRIDE, json(edit))
     .set(attr::DESIRED_HASH, hash.0.as_str())
+    .set_or_remove(attr::SEARCH_VALUE, search)
 }
 
 /// A person sends a record again: out of review, with all its retries.
