@@ -102,11 +102,15 @@ pub enum PreviewError {
     Engine(#[from] EngineError),
 }
 
-/// What is known before a row is looked at.
+/// What is known while rows are looked at.
 struct Known<'a> {
     runtime: &'a FlowRuntime,
     reader: Reader,
-    links: Index,
+    /// Records that stand in the target; listed when it is first needed, since that takes calls.
+    links: Option<Index>,
+    /// A person asks for one record: what would be sent is shown even if nothing would.
+    one: bool,
+    patience: UnixMs,
 }
 
 impl Engine {
@@ -123,7 +127,7 @@ impl Engine {
         };
         let lease = self.read(&keys::lease(flow)).await;
         let lease = Lease::read(lease.map_err(EngineError::from)?.as_ref());
-        let known = Known {
+        let mut known = Known {
             runtime,
             reader: Reader {
                 origin: Origin::Batch,
@@ -131,12 +135,13 @@ impl Engine {
                 // As the next read would have it, which is not taken.
                 read: u64::try_from(lease.reads.saturating_add(1)).unwrap_or(1),
             },
-            links: self.preview_links(runtime, request.patience).await?,
+            links: None,
+            one: request.key.is_some(),
+            patience: request.patience,
         };
         let mut previews = Vec::with_capacity(rows.len());
         for (row, position) in rows.iter().zip(0..) {
-            let preview = self.foresee(&known, row, position, request.patience);
-            previews.push(preview.await?);
+            previews.push(self.foresee(&mut known, row, position).await?);
         }
         Ok(previews)
     }
@@ -253,10 +258,9 @@ impl Engine {
 
     async fn foresee(
         &self,
-        known: &Known<'_>,
+        known: &mut Known<'_>,
         row: &Value,
         position: u64,
-        patience: UnixMs,
     ) -> Result<Previewed, PreviewError> {
         let runtime = known.runtime;
         let (key, incoming) = match runtime.incoming(row, &known.reader, position, self.now()) {
@@ -282,7 +286,7 @@ impl Engine {
                     return Ok(removal(key, &incoming, tier));
                 };
                 let place = self
-                    .preview_place(known, &key, fields, seen.as_ref(), patience)
+                    .preview_place(known, &key, fields, seen.as_ref())
                     .await?;
                 let mut preview = self.described(runtime, &key, fields, place, tier)?;
                 if let Some((_, cause)) = plan.review {
@@ -295,8 +299,7 @@ impl Engine {
             }
             StagePlan::Nothing(NoChange::Superseded) => bare(Foreseen::Superseded),
             StagePlan::Move | StagePlan::Nothing(NoChange::Unchanged) => {
-                self.still_waiting(known, &key, seen.as_ref(), patience)
-                    .await?
+                self.known_already(known, &key, seen.as_ref()).await?
             }
         };
         Ok(Previewed {
@@ -306,12 +309,11 @@ impl Engine {
     }
 
     /// A row that is known: nothing to do, or what its register still has to send.
-    async fn still_waiting(
+    async fn known_already(
         &self,
-        known: &Known<'_>,
+        known: &mut Known<'_>,
         key: &RecordKey,
         seen: Option<&Register>,
-        patience: UnixMs,
     ) -> Result<Previewed, PreviewError> {
         let Some(register) = seen else {
             return Ok(bare(Foreseen::Unchanged));
@@ -323,24 +325,26 @@ impl Engine {
         let Content::Record(fields) = register.effective() else {
             return Ok(bare(Foreseen::Unchanged));
         };
-        if !register.is_dirty() {
+        if !register.is_dirty() && !known.one {
             return Ok(bare(Foreseen::Unchanged));
         }
-        let place = self
-            .preview_place(known, key, &fields, seen, patience)
-            .await?;
+        let place = self.preview_place(known, key, &fields, seen).await?;
         let tier = (register.tier, register.tier_reason.clone());
-        self.described(known.runtime, key, &fields, place, tier)
+        let mut preview = self.described(known.runtime, key, &fields, place, tier)?;
+        if !register.is_dirty() {
+            preview.outcome = Foreseen::Unchanged;
+            preview.tier = None;
+        }
+        Ok(preview)
     }
 
     /// Where the record stands at the target, by its register, the target's listing or a search.
     async fn preview_place(
         &self,
-        known: &Known<'_>,
+        known: &mut Known<'_>,
         key: &RecordKey,
         fields: &Fields,
         seen: Option<&Register>,
-        patience: UnixMs,
     ) -> Result<Foreseen, PreviewError> {
         if let Some(target_id) = seen.and_then(|register| register.target_id.clone()) {
             return Ok(Foreseen::Update {
@@ -348,7 +352,13 @@ impl Engine {
                 link: false,
             });
         }
-        match known.links.get(key).cloned() {
+        let links = match known.links.take() {
+            Some(links) => links,
+            None => self.preview_links(known.runtime, known.patience).await?,
+        };
+        let link = links.get(key).cloned();
+        known.links = Some(links);
+        match link {
             Some(Some(target_id)) => {
                 return Ok(Foreseen::Update {
                     target_id,
@@ -368,7 +378,7 @@ impl Engine {
             return Ok(Foreseen::Create);
         };
         loop {
-            let mut session = self.preview_session(known.runtime, Some(key), patience);
+            let mut session = self.preview_session(known.runtime, Some(key), known.patience);
             let found = target.find(&mut session, &search).await;
             session.end().await;
             return Ok(match found {
@@ -381,7 +391,7 @@ impl Engine {
                     reason: format!("the target has {count} records that match"),
                 },
                 Err(error) => {
-                    let waited = self.wait_or(error, patience).await;
+                    let waited = self.wait_or(error, known.patience).await;
                     waited.map_err(PreviewError::Target)?;
                     continue;
                 }
