@@ -1,4 +1,5 @@
 mod mistakes;
+mod walk;
 mod writes;
 
 use std::time::Duration;

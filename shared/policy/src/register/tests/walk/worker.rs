@@ -1,0 +1,320 @@
+//! A worker of the walk: claim, call, commit, each a step of its own, as the engine takes them.
+
+use tidegate_model::flow::Deletion;
+
+use super::{target::Effect, *};
+use crate::plan::{self, Step};
+
+/// What a worker will do next.
+enum State {
+    Idle,
+    Received,
+    Claimed,
+    /// An answer comes at this moment, unless the call broke.
+    Called {
+        answer_at: UnixMs,
+        answer: Answer,
+    },
+    Found {
+        name: String,
+        ids: Vec<String>,
+        search: String,
+    },
+    Landed {
+        id: Option<String>,
+    },
+    /// The commit was refused: newer content came.
+    Overtaken {
+        id: Option<String>,
+    },
+    Refused,
+}
+
+#[derive(Clone, Copy)]
+enum Answer {
+    Done,
+    Failed,
+    Broke,
+}
+
+pub(super) struct Worker {
+    ahead: Duration,
+    state: State,
+    token: ClaimToken,
+    claimed: Option<Register>,
+    until: UnixMs,
+    started: UnixMs,
+    frozen_until: UnixMs,
+    /// When its message comes back.
+    message: UnixMs,
+}
+
+impl Worker {
+    pub(super) fn new(ahead: Duration) -> Self {
+        Self {
+            ahead,
+            state: State::Idle,
+            token: token("none"),
+            claimed: None,
+            until: UnixMs::EPOCH,
+            started: UnixMs::EPOCH,
+            frozen_until: UnixMs::EPOCH,
+            message: UnixMs::EPOCH,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Its own clock.
+    fn clock(&self, world: &World) -> UnixMs {
+        world.now + self.ahead
+    }
+
+    pub(super) fn step(&mut self, world: &mut World) {
+        if world.now < self.frozen_until {
+            return;
+        }
+        if !self.is_idle() && world.chance(3) {
+            // Dies: the message comes back by its visibility.
+            self.state = State::Idle;
+            return;
+        }
+        if world.chance(3) {
+            self.frozen_until =
+                world.now + Duration::from_millis(world.dice.random_range(0..=8_000));
+            return;
+        }
+        self.state = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Idle => self.receive(world),
+            State::Received => self.claim(world),
+            State::Claimed => self.begin(world),
+            State::Called { answer_at, answer } if world.now >= answer_at => {
+                self.answered(world, answer)
+            }
+            called @ State::Called { .. } => called,
+            State::Found { name, ids, search } => self.found(world, name, &ids, &search),
+            State::Landed { id } => self.commit(world, id),
+            State::Overtaken { id } => self.commit_part(world, id),
+            State::Refused => self.to_review(world),
+        };
+    }
+
+    fn receive(&mut self, world: &mut World) -> State {
+        let Some(message) = world.messages.iter_mut().find(|at| **at <= world.now) else {
+            return State::Idle;
+        };
+        self.message = world.now + VISIBILITY + Duration::from_millis(u64::from(world.tokens));
+        *message = self.message;
+        State::Received
+    }
+
+    fn delete(&self, world: &mut World) -> State {
+        // One that came back meanwhile stays.
+        if let Some(at) = world.messages.iter().position(|at| *at == self.message) {
+            world.messages.swap_remove(at);
+        }
+        State::Idle
+    }
+
+    /// A copy first, then the original goes (rule 6).
+    fn copy_and_delete(&self, world: &mut World, at: UnixMs) -> State {
+        world.send(at);
+        if world.chance(10) {
+            return State::Idle;
+        }
+        self.delete(world)
+    }
+
+    fn claim(&mut self, world: &mut World) -> State {
+        self.token = world.token();
+        let now = self.clock(world);
+        self.until = now + PREPARE + TIMEOUT + SETTLE + S;
+        let update = claim(&self.token, self.until, now, world.traits.searchable);
+        world.write(&update);
+        let register = world.table.read();
+        // Rule 4: the token tells, whatever the answer was.
+        let mine = register
+            .claim
+            .as_ref()
+            .is_some_and(|claim| claim.token == self.token);
+        if mine {
+            self.claimed = Some(register);
+            return State::Claimed;
+        }
+        if !register.is_dirty() || register.review.is_some() {
+            return self.delete(world);
+        }
+        let at = register.claimable_at();
+        self.copy_and_delete(world, at)
+    }
+
+    fn begin(&mut self, world: &mut World) -> State {
+        let claimed = self.claimed.clone().unwrap();
+        if world.chance(10) {
+            // A deferral after the claim.
+            world.write(&release(&self.token, &claimed));
+            return self.copy_and_delete(world, world.now);
+        }
+        let id = claimed.target_id.clone();
+        match plan::step(&claimed, &self.token, world.traits, Deletion::Review) {
+            Step::Skip => State::Landed { id },
+            Step::Create(fields) => {
+                let name = name_of(fields);
+                let effect = if world.traits.upsert {
+                    Effect::Upsert(name)
+                } else {
+                    Effect::Create(name)
+                };
+                self.call(world, effect)
+            }
+            Step::Update(fields) => self.call(world, Effect::Update(id.unwrap(), name_of(fields))),
+            Step::LookUp { search, fields } => State::Found {
+                name: name_of(fields),
+                ids: world.target.find(&search),
+                search,
+            },
+            Step::Review { kind, .. } => {
+                assert_eq!(kind, ReviewKind::Ambiguous);
+                State::Refused
+            }
+            Step::Keep | Step::Remove(_) => unreachable!("nothing is deleted"),
+        }
+    }
+
+    fn call(&mut self, world: &mut World, effect: Effect) -> State {
+        let now = self.clock(world);
+        if now > self.until - (TIMEOUT + SETTLE + S) {
+            // Rule 2: too late for a call. The message comes back.
+            return State::Idle;
+        }
+        self.started = now;
+        let within = |world: &mut World, span: Duration| {
+            let span_ms = u64::try_from(span.as_millis()).unwrap();
+            world.now + Duration::from_millis(world.dice.random_range(0..=span_ms))
+        };
+        let answer = match world.dice.random_range(0..100) {
+            _ if !world.rough => Answer::Done,
+            0..50 => Answer::Done,
+            50..65 => Answer::Failed,
+            _ => Answer::Broke,
+        };
+        let answer_at = match answer {
+            Answer::Broke => world.now + TIMEOUT,
+            Answer::Done | Answer::Failed => within(world, TIMEOUT),
+        };
+        let effect_at = match answer {
+            Answer::Done => Some(answer_at),
+            Answer::Failed => None,
+            Answer::Broke if world.chance(70) => Some(within(world, TIMEOUT + SETTLE)),
+            Answer::Broke => None,
+        };
+        world.target.call(&self.token, world.now, effect_at, effect);
+        State::Called { answer_at, answer }
+    }
+
+    fn answered(&mut self, world: &mut World, answer: Answer) -> State {
+        let claimed = self.claimed.clone().unwrap();
+        let outcome = match answer {
+            Answer::Done => {
+                world.target.ended(&self.token);
+                let id = claimed.target_id.clone().unwrap_or_else(|| "0".to_owned());
+                return State::Landed { id: Some(id) };
+            }
+            Answer::Failed => {
+                world.target.ended(&self.token);
+                Outcome::Known
+            }
+            Answer::Broke => Outcome::Unknown {
+                quiet_until: self.started + TIMEOUT + SETTLE,
+            },
+        };
+        let failed = Failure {
+            outcome,
+            attempt: Some(0),
+            next_attempt: self.clock(world) + Duration::from_millis(300),
+            reason: "it failed".to_owned(),
+            started: self.started,
+        };
+        world.write(&fail(&self.token, &failed, &claimed));
+        // The message waits by its visibility.
+        State::Idle
+    }
+
+    fn found(&mut self, world: &mut World, name: String, ids: &[String], search: &str) -> State {
+        match ids {
+            [] => {
+                if name != search && !self.still_mine(world, &rewrite_intent(&self.token, &name)) {
+                    return State::Idle;
+                }
+                self.call(world, Effect::Create(name))
+            }
+            [id] => {
+                if !self.still_mine(world, &adopt(&self.token, id)) {
+                    return State::Idle;
+                }
+                if let Some(claimed) = &mut self.claimed {
+                    claimed.target_id = Some(id.clone());
+                }
+                self.call(world, Effect::Update(id.clone(), name))
+            }
+            _ => panic!("EFF-2: created twice"),
+        }
+    }
+
+    fn still_mine(&self, world: &mut World, update: &Update) -> bool {
+        world.write(update)
+    }
+
+    fn done(&self, id: Option<String>) -> Committed {
+        let claimed = self.claimed.as_ref().unwrap();
+        Committed {
+            hash: claimed.desired.hash.clone(),
+            version: claimed.desired.version,
+            target_id: id,
+            etag: None,
+            started: self.started,
+        }
+    }
+
+    fn commit(&mut self, world: &mut World, id: Option<String>) -> State {
+        let claimed = self.claimed.clone().unwrap();
+        let done = self.done(id.clone());
+        if world.write(&commit(&self.token, &done, &claimed, world.now)) {
+            return self.delete(world);
+        }
+        let register = world.table.read();
+        if register
+            .claim
+            .is_some_and(|claim| claim.token == self.token)
+        {
+            return State::Overtaken { id };
+        }
+        // Taken over, or done by a write whose answer was lost: the message tells another.
+        State::Idle
+    }
+
+    fn commit_part(&mut self, world: &mut World, id: Option<String>) -> State {
+        let claimed = self.claimed.clone().unwrap();
+        let done = self.done(id);
+        if world.write(&commit_part(&self.token, &done, &claimed, world.now)) {
+            return self.copy_and_delete(world, world.now);
+        }
+        State::Idle
+    }
+
+    fn to_review(&mut self, world: &mut World) -> State {
+        let claimed = self.claimed.clone().unwrap();
+        let why = cause(ReviewKind::Ambiguous);
+        world.write(&to_review(&self.token, &flow(), &why, None, &claimed));
+        State::Idle
+    }
+}
+
+fn name_of(fields: tidegate_model::Fields) -> String {
+    match fields.get("name") {
+        Some(serde_json::Value::String(name)) => name.clone(),
+        other => panic!("{other:?}"),
+    }
+}
