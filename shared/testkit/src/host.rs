@@ -39,10 +39,12 @@ pub struct Host {
     pub http: Arc<MemoryHttp>,
 }
 
-/// The settings that the shipped flow of suppliers names. Nobody answers at these addresses.
+/// The settings that the shipped flows and examples name. Nobody answers at these addresses.
 pub fn settings() -> Settings {
     [
         ("ERP_URL", "https://erp.example.com"),
+        ("CRM_URL", "https://crm.example.com"),
+        ("NEWSLETTER_URL", "https://newsletter.example.com"),
         ("QUALIO_URL", "https://qualio.example.com"),
         ("QUALIO_RISK_LOW", "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a01"),
         ("QUALIO_RISK_MEDIUM", "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a02"),

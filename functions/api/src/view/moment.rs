@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tidegate_model::UnixMs;
 
-/// A moment, shown as `2026-11-20T01:00:00Z`, with milliseconds where it has some.
+/// A moment, shown as `2026-11-20T01:00:00.000Z`: always with milliseconds, so that texts sort as
+/// moments do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment(pub(crate) UnixMs);
 
@@ -17,7 +18,7 @@ impl Serialize for Moment {
             Timestamp::MAX
         };
         let time = Timestamp::from_millisecond(self.0.0).unwrap_or(nearest);
-        serializer.collect_str(&time)
+        serializer.collect_str(&format_args!("{time:.3}"))
     }
 }
 
@@ -31,7 +32,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_rfc_3339_in_utc() {
-        assert_eq!(shown(1_795_140_000_000), "\"2026-11-20T02:00:00Z\"");
+        assert_eq!(shown(1_795_140_000_000), "\"2026-11-20T02:00:00.000Z\"");
         assert_eq!(shown(1_795_140_000_007), "\"2026-11-20T02:00:00.007Z\"");
     }
 

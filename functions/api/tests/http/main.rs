@@ -1,0 +1,16 @@
+//! The API as its callers see it: every path, every refusal.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
+
+mod access;
+mod caller;
+mod flows;
+mod gateway;
+mod records;
+mod refusals;
+mod reviews;

@@ -1,0 +1,142 @@
+//! Dead letters and the daily mail.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidegate_digest::handle;
+use tidegate_lambda::BaseUrl;
+use tidegate_model::{FlowId, Message, RecordKey, Tier};
+use tidegate_policy::run::{Mode, RunRequest};
+use tidegate_testkit::{
+    doubles::erp::realistic_suppliers,
+    host::{Host, START},
+    memory::MemoryHttp,
+};
+
+const FLOW: &str = include_str!("../../../infra/flows/suppliers.toml");
+const EVENT: &str = include_str!("../../../infra/events/digest.json");
+
+fn flow() -> FlowId {
+    FlowId::try_new("suppliers").unwrap()
+}
+
+/// Two suppliers, staged and waiting.
+async fn host() -> Host {
+    let host = Host::new(&[FLOW], [], tidegate_connect::connect).unwrap();
+    let page = json!({ "items": realistic_suppliers(1, 2, START.0), "has_more": false });
+    host.http
+        .answer(move |_| Ok(MemoryHttp::json(200, page.clone())));
+    let request = RunRequest {
+        window: None,
+        mode: Some(Mode::Incremental),
+        lookback_s: None,
+        resume: None,
+    };
+    let deadline = START + Duration::from_mins(5);
+    let report = host.engine.run(&flow(), &request, deadline).await.unwrap();
+    assert_eq!(report.counts.staged, 2, "{report:?}");
+    host
+}
+
+fn letter(id: &str, body: &str) -> Value {
+    json!({"messageId": id, "receiptHandle": "h", "body": body, "attributes": {}})
+}
+
+fn about(keys: &[&str]) -> String {
+    let keys = keys.iter().map(|key| RecordKey::try_new(*key).unwrap());
+    Message::new(flow(), keys.collect(), Tier::Batch, START).encode()
+}
+
+async fn answer(host: &Host, event: Value) -> Value {
+    let base_url = BaseUrl(Some("https://api.example.com".to_owned()));
+    handle(&host.engine, &base_url, event).await.unwrap()
+}
+
+async fn reviews(host: &Host) -> Vec<(String, String)> {
+    let page = host.engine.reviews(&flow(), None, 10).await.unwrap();
+    let mut all: Vec<_> = page
+        .items
+        .into_iter()
+        .map(|entry| (entry.id, entry.cause.kind.as_str().to_owned()))
+        .collect();
+    all.sort();
+    all
+}
+
+fn dead(id: &str) -> (String, String) {
+    (id.to_owned(), "dead_letter".to_owned())
+}
+
+#[tokio::test]
+async fn every_dead_letter_ends_with_a_person() {
+    let host = host().await;
+    let event = json!({"Records": [
+        letter("a", &about(&["SUP-000001", "SUP-000002"])),
+        letter("b", "not a message"),
+    ]});
+    assert_eq!(answer(&host, event).await, json!({"batchItemFailures": []}));
+    let all = [
+        dead("suppliers!b"),
+        dead("suppliers~SUP-000001"),
+        dead("suppliers~SUP-000002"),
+    ];
+    assert_eq!(reviews(&host).await, all);
+}
+
+#[tokio::test]
+async fn a_letter_that_can_not_be_kept_stays_in_its_queue() {
+    let host = host().await;
+    let event = json!({"Records": [letter("a", &about(&["SUP-000001"])), letter("b", "x")]});
+    host.store.fail(true);
+    assert_eq!(
+        answer(&host, event.clone()).await,
+        json!({"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]})
+    );
+    host.store.fail(false);
+    assert_eq!(answer(&host, event).await, json!({"batchItemFailures": []}));
+    let all = [dead("suppliers!b"), dead("suppliers~SUP-000001")];
+    assert_eq!(reviews(&host).await, all);
+}
+
+#[tokio::test]
+async fn the_daily_mail_lists_what_is_stuck_with_a_link_to_act() {
+    let host = host().await;
+    let letters = json!({"Records": [letter("a", &about(&["SUP-000001"]))]});
+    answer(&host, letters).await;
+    let shipped: Value = serde_json::from_str(EVENT).unwrap();
+    let answered = answer(&host, shipped).await;
+    assert_eq!(answered, json!({"subject": "Tidegate: 1 record needs you"}));
+    let mails = host.mailer.all();
+    assert_eq!(mails.len(), 1);
+    let link = "https://api.example.com/v1/reviews/suppliers~SUP-000001";
+    assert!(mails[0].text.contains(link), "{}", mails[0].text);
+}
+
+#[tokio::test]
+async fn a_mail_that_was_not_sent_is_an_error_so_that_the_schedule_asks_again() {
+    let host = host().await;
+    host.mailer.fail(true);
+    let failed = handle(&host.engine, &BaseUrl(None), json!({"digest": "daily"})).await;
+    assert!(failed.is_err());
+    assert!(host.mailer.all().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_neither_is_an_error() {
+    let host = host().await;
+    for event in [
+        json!({}),
+        json!({"digest": "weekly"}),
+        json!({"Records": [letter("", "x")]}),
+    ] {
+        let shown = event.to_string();
+        let refused = handle(&host.engine, &BaseUrl(None), event).await;
+        assert!(refused.is_err(), "{shown}");
+    }
+}
