@@ -1,0 +1,261 @@
+//! What can be typed, and what the process answers with.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tidegate_policy::run::Mode;
+
+use crate::{dev, offline, preview, remote};
+
+/// Where the state of an instance lies unless `--data` says otherwise.
+const DEFAULT_DATA: &str = ".tidegate";
+/// Where the HTTP server listens unless `--listen` says otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
+
+const ABOUT: &str = "\
+Keeps the records of two systems in step, inside their API limits.
+
+Without a command, tidegate runs the whole bundle on this machine, with a demo: an ERP and a Qualio
+that are simulated on loopback, 120 suppliers, and changes that trickle in. No cloud, no Docker.";
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate                            run everything with the demo; Ctrl-C stops, a second start goes on
+  tidegate status                     in another terminal: how the flows are doing
+  tidegate preview suppliers          what the next batch would send, and why; sends nothing
+  tidegate reviews                    what needs a person
+  tidegate replay suppliers~SUP-000017 --dry-run
+  tidegate check --flows my-flows     every mistake in your flow files, with its line
+  tidegate dev --no-demo --flows my-flows --data /var/lib/tidegate
+                                      your flows against the real systems, windows and all
+  tidegate status --url https://abc.execute-api.eu-central-1.amazonaws.com --token \"$TOKEN\"
+
+With --no-demo, a flow's settings (`env.NAME` in the flow file) are read from TIDEGATE_VAR_NAME and
+its secrets from TIDEGATE_SECRET_NAME. What is missing is listed at once.
+
+Exit code: 0 done, 1 it failed or mistakes were found, 2 the command line is wrong.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tidegate",
+    version,
+    about = "Keeps the records of two systems in step, inside their API limits",
+    long_about = ABOUT,
+    after_long_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    dev: DevArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on this machine (also without a command)
+    Dev(DevArgs),
+    /// Tell every mistake of the flow files, each with its line, and what each flow promises
+    Check(CheckArgs),
+    /// Show what a batch would send and why that tier; sends and stages nothing
+    Preview(PreviewArgs),
+    /// Start a batch now
+    Run(RunArgs),
+    /// Show how the flows are doing
+    Status(Remote),
+    /// List what needs a person, oldest first
+    Reviews(ReviewsArgs),
+    /// Send a record in review again
+    Replay(ReplayArgs),
+    /// Print the mail of the day as it would be sent now
+    Digest(Remote),
+    /// Print the JSON Schema of a flow file, for editors
+    Schema,
+}
+
+/// What `dev` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Folder of flow files [default: infra/flows or flows, else the demo's own]
+    #[arg(long, value_name = "DIR")]
+    pub flows: Option<PathBuf>,
+    /// Folder for all state: table, spool, mails, log, token
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+    /// Where the HTTP server listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
+    pub listen: SocketAddr,
+    /// Serve the flows against the real systems, without simulated ones
+    #[arg(long)]
+    pub no_demo: bool,
+    /// Write the log to standard error instead of the data folder's tidegate.log
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// What `check` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Folder of flow files [default: infra/flows or flows]
+    #[arg(long, value_name = "DIR")]
+    pub flows: Option<PathBuf>,
+}
+
+/// What `preview` is told.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = PREVIEW_HELP)]
+pub(crate) struct PreviewArgs {
+    /// The flow
+    pub flow: String,
+    /// Most records to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Only the record of this key
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Folder of flow files [default: infra/flows or flows, else the demo's own]
+    #[arg(long, value_name = "DIR")]
+    pub flows: Option<PathBuf>,
+    /// Folder with the state of the instance to compare with
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+}
+
+const PREVIEW_HELP: &str = "\
+Reads the source from its beginning (or one record with --key), maps and validates each row, looks
+into the target where it can be listed or searched, and compares with what the instance in --data
+has stored. The few calls that this takes are reads, and they count against the limits that a
+running instance keeps. Nothing is staged, queued or sent.";
+
+/// What `run` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The flow
+    pub flow: String,
+    /// How to read the source [default: what changed; everything if there was no complete run]
+    #[arg(long, value_enum)]
+    pub mode: Option<ModeArg>,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// The modes of a run.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// What changed since the last complete run
+    Incremental,
+    /// Everything; records that stand in the target already are linked, not created
+    Initial,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Incremental => Self::Incremental,
+            ModeArg::Initial => Self::Initial,
+        }
+    }
+}
+
+/// What `reviews` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReviewsArgs {
+    /// Only those of this flow
+    #[arg(long, value_name = "FLOW")]
+    pub flow: Option<String>,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// What `replay` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The review, as `tidegate reviews` names it: suppliers~SUP-000017
+    pub id: String,
+    /// Show validation and the exact request, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// Which instance to talk to.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Remote {
+    /// Address of an instance [default: the one that runs with --data]
+    #[arg(long, value_name = "URL", env = "TIDEGATE_URL")]
+    pub url: Option<String>,
+    /// Bearer token of its API [default: the one in the data folder]
+    #[arg(long, env = "TIDEGATE_API_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Folder with the state of the running instance
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
+    pub data: PathBuf,
+}
+
+/// How a command ended, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// As wished.
+    Fine,
+    /// It found what somebody must put right.
+    Found,
+}
+
+/// Runs the command of this process.
+pub(crate) async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => dev::run(cli.dev).await,
+        Some(Command::Dev(args)) => dev::run(args).await,
+        Some(Command::Check(args)) => offline::check(&args),
+        Some(Command::Schema) => offline::schema(),
+        Some(Command::Preview(args)) => preview::run(args).await,
+        Some(Command::Run(args)) => remote::start_run(&args).await,
+        Some(Command::Status(args)) => remote::status(&args).await,
+        Some(Command::Reviews(args)) => remote::reviews(&args).await,
+        Some(Command::Replay(args)) => remote::replay(&args).await,
+        Some(Command::Digest(args)) => remote::digest(&args).await,
+    };
+    match done {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::FAILURE,
+        Err(error) => {
+            // `{:#}` is the error with its causes in one line.
+            let mut out = std::io::stderr().lock();
+            drop(writeln!(out, "tidegate: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_dev() {
+        let cli = Cli::try_parse_from(["tidegate", "--listen", "127.0.0.1:0", "--no-demo"]);
+        let cli = cli.unwrap();
+        assert!(cli.command.is_none());
+        assert!(cli.dev.no_demo);
+        let both = Cli::try_parse_from(["tidegate", "--no-demo", "check"]);
+        assert!(both.is_err());
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        let command = Cli::command();
+        for sub in command.get_subcommands() {
+            assert!(sub.get_about().is_some(), "{}", sub.get_name());
+        }
+    }
+}

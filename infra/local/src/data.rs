@@ -1,0 +1,223 @@
+//! The folder with the state of an instance.
+//!
+//! ```text
+//! table.db         DynamoDB: registers, leases, budgets, reviews
+//! spool/           what was promised and stands in no register
+//! mail/            digests, as .eml
+//! tidegate.log     JSON lines
+//! token            bearer token of the local API (mode 600)
+//! instance.json    where the running instance answers
+//! demo/            state and secrets of the simulated systems
+//! lock             held by the one process that works with the folder
+//! ```
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+/// Bytes of chance in a generated token or secret: 24 is the least that Standard Webhooks allows.
+const SECRET_BYTES: usize = 24;
+
+/// Where an instance answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Instance {
+    /// Its API.
+    pub url: String,
+    /// DynamoDB's protocol, on loopback.
+    pub table: String,
+}
+
+/// The folder.
+#[derive(Clone, Debug)]
+pub(crate) struct DataDir {
+    root: PathBuf,
+}
+
+/// Held while a process works with the folder; the system lets go of it when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl DataDir {
+    /// A folder that need not exist.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// Makes the folder where there is none.
+    pub(crate) fn create(root: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(root)
+            .with_context(|| format!("the data folder {} can not be made", root.display()))?;
+        Ok(Self::at(root))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn table(&self) -> PathBuf {
+        self.root.join("table.db")
+    }
+
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
+    pub(crate) fn mail(&self) -> PathBuf {
+        self.root.join("mail")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("tidegate.log")
+    }
+
+    pub(crate) fn token_path(&self) -> PathBuf {
+        self.root.join("token")
+    }
+
+    pub(crate) fn demo(&self) -> PathBuf {
+        self.root.join("demo")
+    }
+
+    fn instance_path(&self) -> PathBuf {
+        self.root.join("instance.json")
+    }
+
+    /// Takes the folder for this process; `None` when another has it.
+    pub(crate) fn try_lock(&self) -> anyhow::Result<Option<Lock>> {
+        let path = self.root.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("{} can not be opened", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{} can not be locked", path.display()))
+            }
+        }
+    }
+
+    /// Says where this process answers.
+    pub(crate) fn announce(&self, instance: &Instance) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(instance)?;
+        write_private(&self.instance_path(), &text)
+            .with_context(|| format!("{} can not be written", self.instance_path().display()))
+    }
+
+    /// Where the process answers that has the folder now; `None` when none has it.
+    pub(crate) fn running(&self) -> anyhow::Result<Option<Instance>> {
+        let path = self.instance_path();
+        if !path.exists() || self.try_lock()?.is_some() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("{} can not be read", path.display()))?;
+        let instance = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not what an instance writes", path.display()))?;
+        Ok(Some(instance))
+    }
+
+    /// The API's token; made at the first start.
+    pub(crate) fn token(&self) -> anyhow::Result<String> {
+        let path = self.token_path();
+        match fs::read_to_string(&path) {
+            Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+            Ok(_) => bail!("{} is empty; remove it to have a new one", path.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} can not be read", path.display()));
+            }
+        }
+        let token = random_hex();
+        write_private(&path, &format!("{token}\n"))
+            .with_context(|| format!("{} can not be written", path.display()))?;
+        Ok(token)
+    }
+}
+
+/// Chance as text.
+pub(crate) fn random_hex() -> String {
+    let parts: [u64; SECRET_BYTES / 8] = rand::random();
+    parts.map(|part| format!("{part:016x}")).concat()
+}
+
+/// Chance enough for a secret.
+pub(crate) fn random_bytes() -> [u8; SECRET_BYTES] {
+    rand::random()
+}
+
+/// Writes a file whole or not at all, for this user only.
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_has_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::create(folder.path()).unwrap();
+        let lock = data.try_lock().unwrap();
+        assert!(lock.is_some());
+        assert!(data.try_lock().unwrap().is_none());
+        drop(lock);
+        assert!(data.try_lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn an_instance_counts_only_while_its_process_has_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::create(folder.path()).unwrap();
+        let lock = data.try_lock().unwrap();
+        let instance = Instance {
+            url: "http://127.0.0.1:1".to_owned(),
+            table: "http://127.0.0.1:2".to_owned(),
+        };
+        data.announce(&instance).unwrap();
+        assert_eq!(data.running().unwrap().unwrap().url, instance.url);
+        drop(lock);
+        assert!(data.running().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_token_stays_and_only_its_owner_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::create(folder.path()).unwrap();
+        let token = data.token().unwrap();
+        assert_eq!(token.len(), 2 * SECRET_BYTES);
+        assert_eq!(data.token().unwrap(), token);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(data.token_path()).unwrap().permissions();
+            assert_eq!(mode.mode() & 0o777, 0o600);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Where the flow files are, and loading them with everything they need, all faults at once.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+use tidegate_model::{
+    UnixMs,
+    flow::{FlowFile, SourceSpec, TargetSpec},
+};
+use tidegate_policy::{check, flow::Flow};
+
+use crate::place::{self, Place};
+
+/// Folders that are looked at where none is named, from the working directory.
+const USUAL_FOLDERS: [&str; 2] = ["infra/flows", "flows"];
+
+/// The demo's flow, for a command that runs outside the repository.
+const DEMO_FLOW: &str = include_str!("../../flows/suppliers.toml");
+const DEMO_FILE: &str = "suppliers.toml (built in)";
+
+/// Flow files: the name of each and its text.
+pub(crate) type Files = Vec<(String, String)>;
+
+/// Reads the flow files of the named folder, or of the usual one.
+pub(crate) fn read(named: Option<&Path>) -> anyhow::Result<Files> {
+    match find(named) {
+        Some(folder) => read_folder(&folder),
+        None => bail!(
+            "there are no flow files: neither {} is here; name their folder with --flows",
+            USUAL_FOLDERS.join(" nor ")
+        ),
+    }
+}
+
+/// The same; outside the repository the demo's own flow.
+pub(crate) fn read_or_demo(named: Option<&Path>) -> anyhow::Result<Files> {
+    match find(named) {
+        Some(folder) => read_folder(&folder),
+        None => Ok(vec![(DEMO_FILE.to_owned(), DEMO_FLOW.to_owned())]),
+    }
+}
+
+fn find(named: Option<&Path>) -> Option<PathBuf> {
+    match named {
+        Some(folder) => Some(folder.to_owned()),
+        None => USUAL_FOLDERS
+            .iter()
+            .map(PathBuf::from)
+            .find(|folder| folder.is_dir()),
+    }
+}
+
+fn read_folder(folder: &Path) -> anyhow::Result<Files> {
+    let unreadable = || format!("the flow folder {} can not be read", folder.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        if path.is_file() && path.extension().is_some_and(|end| end == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() {
+        bail!("{} holds no flow file (*.toml)", folder.display());
+    }
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.display().to_string();
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("the flow file {name} can not be read"))?;
+            Ok((name, text))
+        })
+        .collect()
+}
+
+/// Loads flows that are to run. Every mistake of every file is told at once, and every setting and
+/// secret that is missing.
+pub(crate) fn load(files: &Files, place: &Place, now: UnixMs) -> anyhow::Result<Vec<Arc<Flow>>> {
+    let mut problems: BTreeSet<String> = check::check(files, place.settings(), now)
+        .mistakes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mut flows = Vec::new();
+    for (name, text) in files {
+        match Flow::load(name, text, place.settings()) {
+            Ok(flow) => flows.push(Arc::new(flow)),
+            Err(mistakes) => problems.extend(mistakes.iter().map(ToString::to_string)),
+        }
+        problems.extend(missing_secrets(name, text, place));
+    }
+    if problems.is_empty() {
+        return Ok(flows);
+    }
+    let problems: Vec<String> = problems.into_iter().collect();
+    bail!(
+        "the flows can not run:\n  {}\n(looked in {})",
+        problems.join("\n  "),
+        place::ORIGIN
+    )
+}
+
+/// Secrets that a flow names and that are not here. Read from the file itself, since a flow with
+/// mistakes is told about its secrets too.
+fn missing_secrets(file: &str, text: &str, place: &Place) -> Vec<String> {
+    let Ok(flow) = toml::from_str::<FlowFile>(text) else {
+        return Vec::new();
+    };
+    let SourceSpec::Rest(source) = &flow.source;
+    let of_target = match &flow.target {
+        TargetSpec::Rest(target) => target.auth.secret(),
+        TargetSpec::Qualio(target) => Some(target.secret.as_str()),
+    };
+    let of_webhook = flow.webhook.iter().flat_map(|webhook| &webhook.secrets);
+    let names: BTreeSet<&str> = source
+        .auth
+        .secret()
+        .into_iter()
+        .chain(of_target)
+        .chain(of_webhook.map(String::as_str))
+        .collect();
+    names
+        .into_iter()
+        .filter(|name| !place.has_secret(name))
+        .map(|name| format!("{file}: the secret `{name}` is not set"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_lambda::Config;
+
+    use super::*;
+
+    fn demo_files() -> Files {
+        vec![(DEMO_FILE.to_owned(), DEMO_FLOW.to_owned())]
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once_with_where_it_was_looked_for() {
+        let values = [("TIDEGATE_VAR_ERP_URL", "http://127.0.0.1:1")];
+        let values = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let place = Place::of_config(&Config::from_map(values.into(), "a test"));
+        let error = load(&demo_files(), &place, UnixMs::EPOCH).unwrap_err();
+        let told = error.to_string();
+        for missing in [
+            "`QUALIO_URL`",
+            "`QUALIO_RISK_LOW`",
+            "the secret `ERP_TOKEN` is not set",
+            "the secret `QUALIO_API_KEY` is not set",
+            "the secret `SUPPLIERS_WEBHOOK_2` is not set",
+            "TIDEGATE_VAR_",
+            "TIDEGATE_SECRET_",
+        ] {
+            assert!(told.contains(missing), "{missing} in {told}");
+        }
+        assert!(!told.contains("`ERP_URL`"), "{told}");
+    }
+
+    #[test]
+    fn a_folder_without_flows_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(Some(folder.path())).unwrap_err().to_string();
+        assert!(error.contains("holds no flow file"), "{error}");
+        assert!(read(Some(&folder.path().join("none"))).is_err());
+    }
+}

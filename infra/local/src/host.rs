@@ -1,0 +1,241 @@
+//! The whole bundle in one process: ports, handlers, queues, bus, schedules, HTTP.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use tidegate_connect::{HttpClient, connect};
+use tidegate_engine::{
+    DeadLetter, Engine, Event, FlowRuntime, Ports, chain,
+    ports::{Clock, Events, Store},
+};
+use tidegate_lambda::SystemChance;
+use tidegate_model::Message;
+use tidegate_policy::flow::Flow;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+
+use crate::{
+    bus::LocalBus,
+    data::DataDir,
+    mail::FileMailer,
+    place::Place,
+    queue::LocalQueue,
+    refill::refill,
+    schedule::{self, DailyDigest},
+    spool::{Slip, Spool},
+    table::{self, Table},
+    workers,
+};
+
+/// How long calls in hand may take to end after Ctrl-C: the default time-out of a call, and its
+/// commit.
+const LAST_CALLS: std::time::Duration = std::time::Duration::from_secs(12);
+
+/// What a host is made of.
+pub(crate) struct Parts<'a> {
+    /// The data folder, locked.
+    pub data: &'a DataDir,
+    /// The flows.
+    pub flows: Vec<Arc<Flow>>,
+    /// Settings and secrets, the API's token among them.
+    pub place: Place,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where HTTP is served.
+    pub listener: TcpListener,
+    /// The address of that.
+    pub url: String,
+}
+
+/// The bundle, running.
+pub(crate) struct Host {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The bus.
+    pub events: Arc<dyn Events>,
+    /// What happens, for the screen.
+    pub news: mpsc::Receiver<Event>,
+    /// Where the table is served.
+    pub table: String,
+    /// Records that were found to have work at start.
+    pub refilled: usize,
+    stop: watch::Sender<bool>,
+    lanes: JoinSet<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Host {
+    /// Opens the table, puts back what was promised, and starts everything.
+    pub(crate) async fn start(made_of: Parts<'_>) -> anyhow::Result<Self> {
+        let Parts {
+            data,
+            flows,
+            place,
+            clock,
+            listener,
+            url,
+        } = made_of;
+        let Table { store, endpoint } = table::open(table::Place::File(&data.table())).await?;
+        let (spool, kept) = Spool::open(&data.spool()).context("the spool can not be read")?;
+        let spool = Arc::new(spool);
+        let queue = Arc::new(LocalQueue::new(Arc::clone(&clock), Arc::clone(&spool)));
+        let (bus, arrivals) = LocalBus::new(Arc::clone(&spool));
+        let bus = Arc::new(bus);
+        let mailer = FileMailer::new(&data.mail(), Arc::clone(&clock))
+            .context("the folder for mails can not be made")?;
+        let secrets = Arc::new(place);
+        let ports = Ports {
+            store: Arc::clone(&store),
+            queue: Arc::<LocalQueue>::clone(&queue),
+            events: Arc::<LocalBus>::clone(&bus),
+            mailer: Arc::new(mailer),
+            clock: Arc::clone(&clock),
+            chance: Arc::new(SystemChance),
+            http: Arc::new(HttpClient::new(Arc::<Place>::clone(&secrets))),
+            secrets,
+        };
+        let engine = Arc::new(Engine::new(ports, runtimes(flows)));
+        put_back(kept, &engine, &queue, &bus, &spool).await?;
+        let refilled = refill_all(&engine, store.as_ref(), &queue).await?;
+
+        let (stop, stopped) = watch::channel(false);
+        let lanes = workers::start_lanes(&engine, &queue, &stopped);
+        tokio::spawn(workers::serve_requests(
+            Arc::clone(&engine),
+            spool,
+            Arc::clone(&clock),
+            arrivals.requests,
+        ));
+        let events: Arc<dyn Events> = bus;
+        start_schedules(&engine, &events, &clock, data, &url);
+        let server = serve(listener, router(&engine), stopped);
+        Ok(Self {
+            engine,
+            events,
+            news: arrivals.news,
+            table: endpoint,
+            refilled,
+            stop,
+            lanes,
+            server,
+        })
+    }
+
+    /// Takes nothing new and lets what is in hand end. Whatever does not is found again at the next
+    /// start, as after any other end.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let ended = timeout(LAST_CALLS, async {
+            while self.lanes.join_next().await.is_some() {}
+            drop(self.server.await);
+        });
+        if ended.await.is_err() {
+            tracing::warn!("stopped with calls in hand; the next start looks after their records");
+        }
+    }
+}
+
+/// Flows with their connectors.
+pub(crate) fn runtimes(flows: Vec<Arc<Flow>>) -> Vec<FlowRuntime> {
+    flows
+        .into_iter()
+        .map(|flow| {
+            let (source, target) = connect(&flow);
+            FlowRuntime::new(flow, source, target)
+        })
+        .collect()
+}
+
+/// The functions' own routers on one server.
+fn router(engine: &Arc<Engine>) -> Router {
+    let api = tidegate_api::router(Arc::clone(engine));
+    api.merge(tidegate_webhook::router(Arc::clone(engine)))
+}
+
+fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> JoinHandle<std::io::Result<()>> {
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move {
+        drop(stopped.wait_for(|stop| *stop).await);
+    });
+    tokio::spawn(served.into_future())
+}
+
+/// What was promised before the last end: messages that ask for a fetch, and requests.
+async fn put_back(
+    kept: Vec<(Slip, String)>,
+    engine: &Engine,
+    queue: &LocalQueue,
+    bus: &LocalBus,
+    spool: &Spool,
+) -> anyhow::Result<()> {
+    for (slip, text) in kept {
+        if let Ok(event) = serde_json::from_str::<Event>(&text) {
+            bus.put_back(event, slip)?;
+        } else if let Ok(message) = Message::decode(&text) {
+            queue.put_back(message, slip);
+        } else {
+            // Written by another release. A person sees it among the reviews.
+            let letter = DeadLetter {
+                message: None,
+                body: text,
+                id: crate::data::random_hex(),
+            };
+            engine.dead_letters(&[letter]).await?;
+            spool.forget(&slip);
+        }
+    }
+    Ok(())
+}
+
+async fn refill_all(
+    engine: &Engine,
+    store: &dyn Store,
+    queue: &LocalQueue,
+) -> anyhow::Result<usize> {
+    let mut count = 0;
+    for runtime in engine.flows() {
+        let flow = runtime.flow.id();
+        count += refill(store, queue, flow, engine.now())
+            .await
+            .with_context(|| format!("the queues can not be filled from the records of {flow}"))?;
+    }
+    tracing::info!(records = count, "queues filled from the registers");
+    Ok(count)
+}
+
+fn start_schedules(
+    engine: &Arc<Engine>,
+    events: &Arc<dyn Events>,
+    clock: &Arc<dyn Clock>,
+    data: &DataDir,
+    url: &str,
+) {
+    for runtime in engine.flows() {
+        tokio::spawn(schedule::windows(
+            Arc::clone(runtime),
+            Arc::clone(events),
+            Arc::clone(clock),
+        ));
+    }
+    tokio::spawn(schedule::ticks(Arc::clone(engine), Arc::clone(clock)));
+    let digest = DailyDigest {
+        engine: Arc::clone(engine),
+        clock: Arc::clone(clock),
+        mails: data.mail(),
+        base_url: url.to_owned(),
+    };
+    tokio::spawn(async move {
+        if let Err(error) = digest.run().await {
+            let error: &(dyn std::error::Error + 'static) = error.as_ref();
+            tracing::error!(error = %chain(error), "there will be no daily mail");
+        }
+    });
+}

@@ -1,0 +1,39 @@
+//! Commands that read flow files and nothing else.
+
+use std::io::Write as _;
+
+use tidegate_engine::ports::Clock as _;
+use tidegate_lambda::{Config, SystemClock};
+use tidegate_policy::{check, flow};
+
+use crate::{
+    cli::{CheckArgs, Outcome},
+    flows,
+};
+
+/// Tells every mistake of the flow files, and what each flow promises.
+pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
+    let files = flows::read(args.flows.as_deref())?;
+    let settings = Config::from_env().settings();
+    let report = check::check(&files, &settings, SystemClock.now());
+    print(&report.to_string())?;
+    Ok(if report.is_ok() {
+        Outcome::Fine
+    } else {
+        Outcome::Found
+    })
+}
+
+/// Prints the JSON Schema of a flow file.
+pub(crate) fn schema() -> anyhow::Result<Outcome> {
+    print(&flow::json_schema())?;
+    Ok(Outcome::Fine)
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no failure.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Commands that talk to an instance: the one that runs here, or a deployed one by its address.
+
+mod client;
+mod show;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_engine::{
+    api::{ReviewEntry, ReviewId},
+    digest_mail,
+    ports::Clock as _,
+};
+use tidegate_lambda::SystemClock;
+use tidegate_model::{FlowId, UnixMs};
+use tidegate_policy::register::{ReviewCause, ReviewKind};
+use tidegate_policy::run::Mode;
+
+use self::client::Client;
+use crate::{
+    cli::{Outcome, Remote, ReplayArgs, ReviewsArgs, RunArgs},
+    offline::print,
+};
+
+/// Reviews that one command reads: a flow with more needs something else than a longer list.
+const MAX_REVIEWS: usize = 2_000;
+
+/// `run FLOW`
+pub(crate) async fn start_run(args: &RunArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let mode = args.mode.map(Mode::from);
+    let path = format!("/v1/flows/{}/runs", ReviewId::encode_path(&args.flow));
+    let body = mode.map(|mode| json!({ "mode": mode }));
+    client.post(&path, body).await?;
+    print(&format!(
+        "{}: a batch was asked for; `tidegate status` shows how it goes\n",
+        args.flow
+    ))?;
+    Ok(Outcome::Fine)
+}
+
+/// `status`
+pub(crate) async fn status(remote: &Remote) -> anyhow::Result<Outcome> {
+    let client = Client::new(remote)?;
+    let flows: show::Flows = client.get("/v1/flows").await?;
+    print(&show::status(&flows))?;
+    Ok(Outcome::Fine)
+}
+
+/// `reviews`
+pub(crate) async fn reviews(args: &ReviewsArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let reviews = all_reviews(&client, args.flow.as_deref()).await?;
+    print(&show::reviews(&reviews))?;
+    Ok(Outcome::Fine)
+}
+
+/// `replay ID`
+pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let path = format!("/v1/reviews/{}/replay", ReviewId::encode_path(&args.id));
+    if args.dry_run {
+        let plan: show::Plan =
+            serde_json::from_value(client.post(&format!("{path}?dry_run=true"), None).await?)?;
+        print(&show::plan(&plan))?;
+        // What would be refused again is something to put right first.
+        return Ok(if plan.faults.is_empty() {
+            Outcome::Fine
+        } else {
+            Outcome::Found
+        });
+    }
+    client.post(&path, None).await?;
+    print(&format!(
+        "{} is sent again, with all its retries\n",
+        args.id
+    ))?;
+    Ok(Outcome::Fine)
+}
+
+/// `digest`
+pub(crate) async fn digest(remote: &Remote) -> anyhow::Result<Outcome> {
+    let client = Client::new(remote)?;
+    let flows: show::Flows = client.get("/v1/flows").await?;
+    let reviews = all_reviews(&client, None).await?;
+    let mut per_flow = Vec::new();
+    for flow in &flows.items {
+        let entries = reviews.iter().filter(|review| review.flow == flow.name);
+        let entries: Vec<ReviewEntry> = entries.map(Review::entry).collect::<Result<_, _>>()?;
+        per_flow.push((FlowId::try_new(flow.name.clone())?, entries));
+    }
+    let mail = digest_mail(&per_flow, client.url(), SystemClock.now());
+    print(&format!("Subject: {}\n\n{}", mail.subject, mail.text))?;
+    Ok(Outcome::Fine)
+}
+
+/// A review as the API shows it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Review {
+    id: String,
+    flow: String,
+    key: Option<String>,
+    cause: Cause,
+    #[serde(default)]
+    history: Vec<Attempt>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Cause {
+    kind: ReviewKind,
+    field: Option<String>,
+    reason: String,
+    since: Timestamp,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Attempt {
+    at: Timestamp,
+    outcome: String,
+}
+
+impl Review {
+    /// As the mail wants it.
+    fn entry(&self) -> anyhow::Result<ReviewEntry> {
+        Ok(ReviewEntry {
+            id: self.id.clone(),
+            flow: FlowId::try_new(self.flow.clone())?,
+            key: self.key.clone(),
+            cause: ReviewCause {
+                kind: self.cause.kind,
+                field: self.cause.field.clone(),
+                reason: self.cause.reason.clone(),
+                since: UnixMs(self.cause.since.as_millisecond()),
+            },
+            fields: None,
+            edited: None,
+            history: Vec::new(),
+            body: None,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct ReviewPage {
+    items: Vec<Review>,
+    next: Option<String>,
+}
+
+async fn all_reviews(client: &Client, flow: Option<&str>) -> anyhow::Result<Vec<Review>> {
+    let mut reviews = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let given = [("flow", flow), ("cursor", cursor.as_deref())];
+        let query: Vec<String> = given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .map(|(name, value)| format!("&{name}={}", ReviewId::encode_path(value)))
+            .collect();
+        let path = format!("/v1/reviews?limit=100{}", query.concat());
+        let page: ReviewPage = client.get(&path).await?;
+        reviews.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() || reviews.len() >= MAX_REVIEWS {
+            return Ok(reviews);
+        }
+    }
+}
+
+/// What an API says when it refuses (RFC 9457).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    title: String,
+    detail: String,
+}
+
+impl Problem {
+    fn of(body: &Value) -> Self {
+        serde_json::from_value(body.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,287 @@
+//! What an instance says, for people.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Review;
+
+/// `GET /v1/flows`, as far as it is shown.
+#[derive(Debug, Deserialize)]
+pub(super) struct Flows {
+    pub items: Vec<Flow>,
+}
+
+/// A flow.
+#[derive(Debug, Deserialize)]
+pub(super) struct Flow {
+    #[serde(rename = "flow")]
+    pub name: String,
+    revision: u32,
+    last_run: Option<Run>,
+    running: Option<String>,
+    windows: Windows,
+    budgets: Vec<Budget>,
+    breakers: Vec<Breaker>,
+    backlog: Backlog,
+    freshness: Freshness,
+    paused: Option<Pause>,
+    blocker: Option<Blocker>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Run {
+    ended: String,
+    ended_at: String,
+    reason: Option<String>,
+    counts: Counts,
+}
+
+#[derive(Debug, Deserialize)]
+struct Counts {
+    received: u64,
+    staged: u64,
+    unchanged: u64,
+    in_review: u64,
+    rejected: u64,
+    linked: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Windows {
+    next_local: Option<String>,
+    worst_staleness_s: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Budget {
+    endpoint: String,
+    tier: String,
+    free_now: u32,
+    calls: u32,
+    per_s: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Breaker {
+    endpoint: String,
+    state: String,
+    until: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Backlog {
+    counted_at: Option<String>,
+    records: u64,
+    applied: u64,
+    pending_real_time: u64,
+    pending_batch: u64,
+    in_review: u64,
+    discarded: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Freshness {
+    critical_s: Option<u64>,
+    critical_goal_s: u64,
+    other_s: Option<u64>,
+    other_goal_s: u64,
+    stale: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Pause {
+    scope: String,
+    reason: String,
+    by: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Blocker {
+    side: String,
+    reason: String,
+}
+
+/// A dry run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Plan {
+    pub faults: Vec<Fault>,
+    requests: Vec<Request>,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Deserialize)]
+pub(super) struct Fault {
+    field: Option<String>,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Request {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Option<Value>,
+}
+
+/// How the flows are doing.
+pub(super) fn status(flows: &Flows) -> String {
+    flows.items.iter().map(flow).collect::<Vec<_>>().join("\n")
+}
+
+fn flow(flow: &Flow) -> String {
+    let mut lines = vec![format!("{} (revision {})", flow.name, flow.revision)];
+    let mut line = |name: &str, words: String| lines.push(format!("  {name:<10} {words}"));
+    if let Some(Blocker { side, reason }) = &flow.blocker {
+        line("blocked", format!("{side}: {reason}"));
+    }
+    if let Some(Pause { scope, reason, by }) = &flow.paused {
+        line("paused", format!("{scope}, by {by}: {reason}"));
+    }
+    let backlog = &flow.backlog;
+    let discarded = match backlog.discarded {
+        0 => String::new(),
+        count => format!(", {count} discarded"),
+    };
+    line(
+        "records",
+        match &backlog.counted_at {
+            Some(at) => format!(
+                "{}: {} applied, {} waiting ({} critical), {} in review{discarded}; counted at {at}",
+                backlog.records,
+                backlog.applied,
+                backlog.pending_real_time + backlog.pending_batch,
+                backlog.pending_real_time,
+                backlog.in_review,
+            ),
+            None => "not counted yet".to_owned(),
+        },
+    );
+    line("last run", run(flow.last_run.as_ref()));
+    if let Some(running) = &flow.running {
+        line("running", running.clone());
+    }
+    let next = flow.windows.next_local.as_deref().unwrap_or("none");
+    let worst = span(flow.windows.worst_staleness_s);
+    line(
+        "next run",
+        format!("{next}; at most {worst} lie between two"),
+    );
+    line("age", age(&flow.freshness));
+    for budget in &flow.budgets {
+        let Budget {
+            endpoint,
+            tier,
+            free_now,
+            calls,
+            per_s,
+        } = budget;
+        let tier = tier.replace('_', "-");
+        line(
+            "budget",
+            format!("{endpoint} {tier}: {free_now} of {calls} calls in {per_s} s are free"),
+        );
+    }
+    for Breaker {
+        endpoint,
+        state,
+        until,
+    } in &flow.breakers
+    {
+        let state = state.replace('_', "-");
+        let until = until.as_ref().map(|until| format!(" until {until}"));
+        line(
+            "breaker",
+            format!("{endpoint}: {state}{}", until.unwrap_or_default()),
+        );
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn run(run: Option<&Run>) -> String {
+    let Some(run) = run else {
+        return "none yet".to_owned();
+    };
+    let counts = &run.counts;
+    let why = run.reason.as_ref().map(|reason| format!(" ({reason})"));
+    format!(
+        "{}{} at {}: {} read, {} staged, {} linked, {} unchanged, {} to review, {} no record",
+        run.ended.replace('_', " "),
+        why.unwrap_or_default(),
+        run.ended_at,
+        counts.received,
+        counts.staged,
+        counts.linked,
+        counts.unchanged,
+        counts.in_review,
+        counts.rejected,
+    )
+}
+
+fn age(freshness: &Freshness) -> String {
+    let one = |age: Option<u64>, goal| match age {
+        Some(age) => format!("{} of at most {}", span(age), span(goal)),
+        None => "not known before the first complete run".to_owned(),
+    };
+    let stale = if freshness.stale { "; TOO OLD" } else { "" };
+    format!(
+        "critical fields {}, others {}{stale}",
+        one(freshness.critical_s, freshness.critical_goal_s),
+        one(freshness.other_s, freshness.other_goal_s),
+    )
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// What needs a person.
+pub(super) fn reviews(reviews: &[Review]) -> String {
+    if reviews.is_empty() {
+        return "nothing needs you\n".to_owned();
+    }
+    let mut lines = Vec::new();
+    for review in reviews {
+        let cause = &review.cause;
+        let field = cause
+            .field
+            .as_ref()
+            .map(|field| format!(" (field {field})"));
+        lines.push(review.id.clone());
+        lines.push(format!(
+            "  {} since {}: {}{}",
+            cause.kind.as_str().replace('_', " "),
+            cause.since,
+            cause.reason,
+            field.unwrap_or_default()
+        ));
+        let tried = review.history.iter();
+        lines.extend(tried.map(|attempt| format!("  tried {}: {}", attempt.at, attempt.outcome)));
+    }
+    lines.push(format!(
+        "{} in all. `tidegate replay ID --dry-run` shows what would be sent.\n",
+        reviews.len()
+    ));
+    lines.join("\n")
+}
+
+/// What a replay would send.
+pub(super) fn plan(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for Fault { field, reason } in &plan.faults {
+        let field = field.as_deref().unwrap_or("(record)");
+        lines.push(format!("{field} {reason}"));
+    }
+    for request in &plan.requests {
+        lines.push(format!("{} {}", request.method, request.url));
+        let headers = request.headers.iter();
+        lines.extend(headers.map(|(name, value)| format!("{name}: {value}")));
+        lines.extend(request.body.as_ref().map(|body| format!("{body:#}")));
+    }
+    lines.push("Nothing was sent.\n".to_owned());
+    lines.join("\n")
+}

@@ -1,0 +1,132 @@
+//! What EventBridge Scheduler does on AWS: windows, the heartbeat, the daily mail.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tidegate_engine::{
+    Engine, Event, FlowRuntime, chain,
+    ports::{Clock, Events},
+};
+use tidegate_model::{
+    UnixMs,
+    flow::{Schedule, WindowSpec},
+};
+use tidegate_policy::{run::RunRequest, schedule::CompiledSchedule};
+
+use crate::mail::FileMailer;
+
+/// Between two ticks. On AWS it is 5 minutes; here each tick refreshes what a person is looking at,
+/// and the table costs nothing to read.
+const TICK_EVERY: Duration = Duration::from_secs(15);
+/// A tick reads every register, so it may take one part in so many of the time.
+const TICK_SHARE: u32 = 20;
+/// The longest sleep in one piece: a machine that was suspended wakes up with the wrong idea of how
+/// long it slept.
+const LONGEST_NAP: Duration = Duration::from_mins(1);
+/// Local time of the daily mail: as in the template.
+const DIGEST_AT: &str = "07:00";
+
+/// Starts each window of a flow when it is due. Windows that were due while nothing ran are tick's.
+pub(crate) async fn windows(
+    runtime: Arc<FlowRuntime>,
+    events: Arc<dyn Events>,
+    clock: Arc<dyn Clock>,
+) {
+    loop {
+        let Some(due) = runtime.flow.schedule().next_after(clock.now()) else {
+            return;
+        };
+        wait_until(clock.as_ref(), due.at).await;
+        let event = Event::RunRequested {
+            flow: runtime.flow.id().clone(),
+            request: RunRequest {
+                window: Some(due.at),
+                mode: None,
+                lookback_s: None,
+                resume: None,
+            },
+        };
+        if let Err(error) = events.emit(&event).await {
+            tracing::error!(flow = %runtime.flow.id(), error = %chain(&error), "a window was not started; tick will");
+        }
+    }
+}
+
+/// The heartbeat, at once and then every 15 seconds.
+pub(crate) async fn ticks(engine: Arc<Engine>, clock: Arc<dyn Clock>) {
+    loop {
+        let start = clock.now();
+        // What failed is logged where it failed.
+        drop(engine.tick(None).await);
+        let took = clock.now().since(start);
+        clock
+            .wait_until(start + TICK_EVERY.max(took * TICK_SHARE))
+            .await;
+    }
+}
+
+/// The daily mail. One that was due while nothing ran is sent at start, if any was sent before.
+pub(crate) struct DailyDigest {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where mails are.
+    pub mails: PathBuf,
+    /// Where the API answers.
+    pub base_url: String,
+}
+
+impl DailyDigest {
+    /// Sends each mail when it is due.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let schedule = self.schedule()?;
+        let latest = schedule.latest_due(self.clock.now()).map(|due| due.at);
+        let missed = FileMailer::newest(&self.mails)
+            .zip(latest)
+            .is_some_and(|(newest, latest)| newest < latest);
+        if missed {
+            self.send().await;
+        }
+        while let Some(due) = schedule.next_after(self.clock.now()) {
+            wait_until(self.clock.as_ref(), due.at).await;
+            self.send().await;
+        }
+        Ok(())
+    }
+
+    async fn send(&self) {
+        if let Err(error) = self.engine.daily_digest(&self.base_url).await {
+            tracing::error!(error = %chain(&error), "the digest was not sent");
+        }
+    }
+
+    /// Daily, in the zone of the first flow: its people are those who read the mail.
+    fn schedule(&self) -> anyhow::Result<CompiledSchedule> {
+        let zone = self
+            .engine
+            .flows()
+            .next()
+            .map(|runtime| runtime.flow.file().schedule.time_zone.clone());
+        let schedule = Schedule {
+            time_zone: zone.unwrap_or_else(|| "UTC".to_owned()),
+            windows: vec![WindowSpec {
+                at: DIGEST_AT.to_owned(),
+                lookback_s: None,
+            }],
+            every_minutes: None,
+            lookback_s: 0,
+            max_run_minutes: 1,
+        };
+        CompiledSchedule::compile(&schedule).context("the daily mail has no schedule")
+    }
+}
+
+/// Waits in naps, each measured on the clock.
+async fn wait_until(clock: &dyn Clock, moment: UnixMs) {
+    while clock.now() < moment {
+        clock
+            .wait_until(moment.min(clock.now() + LONGEST_NAP))
+            .await;
+    }
+}

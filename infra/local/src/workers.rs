@@ -1,0 +1,129 @@
+//! Who takes messages and requests and gives them to the handlers.
+//!
+//! Each tier has lanes of its own, so that critical work never waits for a batch: not for a lane,
+//! and not for a permit, since the limits are per tier too. A lane has one message in hand; a pack
+//! of ten keys is worked on side by side.
+
+use std::{sync::Arc, time::Duration};
+
+use tidegate_engine::{DeadLetter, Disposition, Engine, Event, chain, ports::Clock};
+use tidegate_model::Tier;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    bus::Request,
+    queue::{DeadMessage, LocalQueue, Next},
+    spool::Spool,
+};
+
+/// Messages of one tier in hand at once. With calls that take a second this is 16 records a second,
+/// more than the limits of any target in sight; a lane without a message costs nothing.
+const LANES: usize = 16;
+/// Part of a run between two looks at whether it may go on: a function's 15 minutes.
+const RUN_PART: Duration = Duration::from_mins(15);
+/// Tries of a request whose handler fails, and the wait before each further one.
+const REQUEST_TRIES: u32 = 3;
+const REQUEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The lanes of both tiers. Each stops after the message it has in hand.
+pub(crate) fn start_lanes(
+    engine: &Arc<Engine>,
+    queue: &Arc<LocalQueue>,
+    stop: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let mut lanes = JoinSet::new();
+    for tier in [Tier::RealTime, Tier::Batch] {
+        for _ in 0..LANES {
+            let lane = Lane {
+                engine: Arc::clone(engine),
+                queue: Arc::clone(queue),
+                tier,
+            };
+            lanes.spawn(lane.run(stop.clone()));
+        }
+    }
+    lanes
+}
+
+struct Lane {
+    engine: Arc<Engine>,
+    queue: Arc<LocalQueue>,
+    tier: Tier,
+}
+
+impl Lane {
+    async fn run(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let next = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return,
+                next = self.queue.next(self.tier) => next,
+            };
+            match next {
+                Next::Work(delivery) => {
+                    let done = self.engine.work(std::slice::from_ref(&delivery)).await;
+                    if done.first() == Some(&Disposition::Delete) {
+                        self.queue.delete(&delivery.receipt);
+                    }
+                }
+                Next::Dead(dead) => self.bury(&dead).await,
+            }
+        }
+    }
+
+    /// A record whose burial fails stays dirty, so the sweep finds it again.
+    async fn bury(&self, dead: &DeadMessage) {
+        let letter = DeadLetter {
+            body: dead.message.encode(),
+            message: Some(dead.message.clone()),
+            id: String::new(),
+        };
+        match self.engine.dead_letters(&[letter]).await {
+            Ok(()) => self.queue.buried(dead),
+            Err(error) => tracing::error!(error = %chain(&error), "a dead letter was not kept"),
+        }
+    }
+}
+
+/// Does what is asked for on the bus, each request in a task of its own: runs of one flow keep each
+/// other out by their lease.
+pub(crate) async fn serve_requests(
+    engine: Arc<Engine>,
+    spool: Arc<Spool>,
+    clock: Arc<dyn Clock>,
+    mut requests: mpsc::Receiver<Request>,
+) {
+    while let Some(request) = requests.recv().await {
+        let engine = Arc::clone(&engine);
+        let spool = Arc::clone(&spool);
+        let clock = Arc::clone(&clock);
+        tokio::spawn(async move {
+            if serve(&engine, clock.as_ref(), &request.event).await {
+                spool.forget(&request.slip);
+            }
+        });
+    }
+}
+
+/// Says whether the request is done; one that is not is tried again at the next start.
+async fn serve(engine: &Engine, clock: &dyn Clock, event: &Event) -> bool {
+    for _ in 0..REQUEST_TRIES {
+        let done = match event {
+            Event::RunRequested { flow, request } => {
+                let deadline = clock.now() + RUN_PART;
+                engine.run(flow, request, deadline).await.map(drop)
+            }
+            Event::SweepRequested { flow } => engine.tick(Some(flow)).await,
+            _ => return true,
+        };
+        match done {
+            Ok(()) => return true,
+            Err(error) => tracing::error!(error = %chain(&error), "a request failed"),
+        }
+        clock.wait_until(clock.now() + REQUEST_WAIT).await;
+    }
+    false
+}
