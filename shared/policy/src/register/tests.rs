@@ -1,4 +1,5 @@
 mod mistakes;
+mod people;
 mod walk;
 mod writes;
 

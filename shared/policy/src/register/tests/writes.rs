@@ -78,19 +78,6 @@ fn new_content_leaves_a_claim_alone_eff_1() {
 }
 
 #[test]
-fn new_content_ends_a_review_and_an_edit() {
-    let mut table = Table::staged(1, "a");
-    let claimed = table.claim("w", NOW);
-    let why = cause(ReviewKind::Refused);
-    assert!(table.write(&to_review(&token("w"), &flow(), &why, None, &claimed)));
-    assert!(table.write(&edited(1, "b")));
-    assert!(table.write(&stage(&change(2, "c"), NOW)));
-    let register = table.read();
-    assert_eq!((register.review, register.edited), (None, None));
-    assert!(!table.has(attr::REVIEW_FLOW) && !table.has(attr::REVIEW_SINCE));
-}
-
-#[test]
 fn content_that_breaks_the_schema_is_staged_into_review() {
     let mut broken = change(1, "a");
     broken.review = Some((flow(), cause(ReviewKind::Invalid)));
@@ -262,32 +249,6 @@ fn attempts_count_in_the_epoch_in_which_they_were_made_try_1(
 }
 
 #[test]
-fn a_review_is_of_the_content_that_was_tried() {
-    let mut table = Table::staged(1, "a");
-    let claimed = table.claim("w", NOW);
-    assert!(table.write(&stage(&change(2, "b"), NOW)));
-    let why = cause(ReviewKind::Refused);
-    let write = to_review(&token("w"), &flow(), &why, None, &claimed);
-    assert!(!table.write(&write), "the newer content was not tried");
-    assert_eq!(table.read().state(), State::Pending);
-}
-
-#[test]
-fn a_review_without_a_call_counts_no_attempt_and_one_after_a_call_counts_it_try_1() {
-    for (failed, attempts) in [(None, 0), (Some(failure(Outcome::Known, Some(0))), 1)] {
-        let mut table = Table::staged(1, "a");
-        let claimed = table.claim("w", NOW);
-        let why = cause(ReviewKind::Refused);
-        let write = to_review(&token("w"), &flow(), &why, failed.as_ref(), &claimed);
-        assert!(table.write(&write));
-        let register = table.read();
-        assert_eq!(register.attempts, attempts);
-        assert_eq!(register.review, Some(why));
-        assert_eq!(register.claim, None);
-    }
-}
-
-#[test]
 fn an_adopted_id_is_stored_and_the_older_call_stays_open() {
     let mut table = Table::staged(1, "a");
     table.claim("w1", NOW);
@@ -305,97 +266,6 @@ fn a_rewritten_intent_is_the_value_that_is_sent_next() {
     table.claim("w1", NOW);
     assert!(table.write(&rewrite_intent(&token("w1"), "b")));
     assert_eq!(table.read().intent.as_deref(), Some("b"));
-}
-
-fn edited(seen: u64, name: &str) -> Update {
-    let edit_made = Override {
-        fields: named(name).fields().unwrap().clone(),
-        by: "ann".to_owned(),
-        why: "typing error".to_owned(),
-        at: NOW,
-        base: named("a").hash(),
-    };
-    edit(&version(seen), &named(name).hash(), Some(name), &edit_made)
-}
-
-fn in_review() -> Table {
-    let mut table = Table::staged(1, "a");
-    let claimed = table.claim("w", NOW);
-    let failed = failure(unknown(), Some(0));
-    let why = cause(ReviewKind::RetriesSpent);
-    assert!(table.write(&to_review(
-        &token("w"),
-        &flow(),
-        &why,
-        Some(&failed),
-        &claimed
-    )));
-    table
-}
-
-#[test]
-fn an_edit_is_for_the_version_that_was_seen_and_only_in_review() {
-    assert!(!Table::staged(1, "a").write(&edited(1, "b")));
-    assert!(!in_review().write(&edited(2, "b")));
-    let mut table = in_review();
-    assert!(table.write(&edited(1, "b")));
-    let register = table.read();
-    assert_eq!(register.effective(), named("b"));
-    assert_eq!(register.desired.hash, named("b").hash());
-    assert_eq!(register.desired.content, named("a"), "the source's stays");
-}
-
-#[test]
-fn an_edited_record_is_looked_up_by_what_is_sent_eff_2() {
-    let mut table = Table::staged(1, "a");
-    let claimed = table.claim("w", NOW);
-    let why = cause(ReviewKind::Refused);
-    assert!(table.write(&to_review(&token("w"), &flow(), &why, None, &claimed)));
-    assert!(table.write(&edited(1, "b")));
-    assert!(table.write(&replay(NOW)));
-    assert_eq!(table.claim_later("w2").intent.as_deref(), Some("b"));
-}
-
-#[test]
-fn a_replay_gives_all_retries_and_forgets_no_open_call() {
-    assert!(!Table::staged(1, "a").write(&replay(NOW)));
-    let mut table = in_review();
-    assert!(table.write(&replay(NOW)));
-    assert!(!table.write(&replay(NOW)), "once");
-    let register = table.read();
-    assert_eq!(register.state(), State::Pending);
-    assert_eq!((register.attempts, register.next_attempt), (0, None));
-    assert_eq!(register.unknown, Some(token("w")));
-    assert!(register.quiet_until.is_some());
-}
-
-#[test]
-fn a_discarded_version_is_not_sent_and_the_next_one_is() {
-    let mut table = in_review();
-    assert!(table.write(&discard()));
-    assert_eq!(table.read().state(), State::Discarded);
-    assert!(!table.write(&claim(&token("w2"), NOW, NOW + S * 100, true)));
-    assert!(table.write(&stage(&change(2, "b"), NOW)));
-    let register = table.claim_later("w2");
-    assert_eq!(register.unknown, Some(token("w")), "the open call is known");
-}
-
-#[rstest]
-#[case::waiting(Table::staged(1, "a"), true)]
-#[case::clean(Table::applied(1, "a"), false)]
-#[case::in_review(in_review(), false)]
-fn a_dead_letter_is_for_work_that_nobody_does(#[case] mut table: Table, #[case] written: bool) {
-    let why = cause(ReviewKind::DeadLetter);
-    assert_eq!(table.write(&dead_letter(&flow(), &why, NOW)), written);
-}
-
-#[test]
-fn a_dead_letter_waits_for_the_end_of_a_claim() {
-    let mut table = Table::staged(1, "a");
-    let end = table.claim("w", NOW).claim.unwrap().until;
-    let why = cause(ReviewKind::DeadLetter);
-    assert!(!table.write(&dead_letter(&flow(), &why, end + S)));
-    assert!(table.write(&dead_letter(&flow(), &why, end + S + MS)));
 }
 
 #[test]

@@ -206,9 +206,8 @@ impl Worker {
         };
         let effect_at = match answer {
             Answer::Done => Some(answer_at),
-            Answer::Failed => None,
             Answer::Broke if world.chance(70) => Some(within(world, TIMEOUT + SETTLE)),
-            Answer::Broke => None,
+            Answer::Failed | Answer::Broke => None,
         };
         world.target.call(&self.token, world.now, effect_at, effect);
         State::Called { answer_at, answer }
@@ -245,13 +244,13 @@ impl Worker {
     fn found(&mut self, world: &mut World, name: String, ids: &[String], search: &str) -> State {
         match ids {
             [] => {
-                if name != search && !self.still_mine(world, &rewrite_intent(&self.token, &name)) {
+                if name != search && !world.write(&rewrite_intent(&self.token, &name)) {
                     return State::Idle;
                 }
                 self.call(world, Effect::Create(name))
             }
             [id] => {
-                if !self.still_mine(world, &adopt(&self.token, id)) {
+                if !world.write(&adopt(&self.token, id)) {
                     return State::Idle;
                 }
                 if let Some(claimed) = &mut self.claimed {
@@ -261,10 +260,6 @@ impl Worker {
             }
             _ => panic!("EFF-2: created twice"),
         }
-    }
-
-    fn still_mine(&self, world: &mut World, update: &Update) -> bool {
-        world.write(update)
     }
 
     fn done(&self, id: Option<String>) -> Committed {
