@@ -38,5 +38,10 @@ pub(crate) fn review_refused(error: ReviewError) -> Problem {
 
 /// A path that is no text.
 pub(crate) fn unreadable_path(_: PathRejection) -> Problem {
+    unknown_path()
+}
+
+/// A path that nothing answers.
+pub(crate) fn unknown_path() -> Problem {
     Problem::not_found("there is no such path")
 }

@@ -8,6 +8,9 @@
 //! - Every error is a problem of RFC 9457 that says what the caller may know; what happened inside
 //!   is logged once, here.
 //! - Every moment is RFC 3339 in UTC.
+//! - A key may hold a `/`. API Gateway's HTTP APIs decode a path before they hand it over, so a key
+//!   is all that follows, and the method tells whether the last segment is a verb. (They also cut a
+//!   path at a decoded `?`, so a key with `?`, `#` or `%` is reached on one machine only.)
 //! - What is misspelt, in a query or a body, is an error and never ignored: `?dryrun=true` must not
 //!   send.
 
@@ -47,18 +50,21 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/flows/{flow}/pause", post(flows::pause))
         .route("/v1/flows/{flow}/resume", post(flows::resume))
         .route("/v1/flows/{flow}/records", get(records::some))
-        .route("/v1/flows/{flow}/records/{key}", get(records::one))
-        .route("/v1/flows/{flow}/records/{key}/sync", post(records::sync))
+        .route(
+            "/v1/flows/{flow}/records/{*key}",
+            get(records::one).post(records::sync),
+        )
         .route("/v1/reviews", get(reviews::some))
-        .route("/v1/reviews/{id}", get(reviews::one).patch(reviews::edit))
-        .route("/v1/reviews/{id}/replay", post(reviews::replay))
-        .route("/v1/reviews/{id}/discard", post(reviews::discard))
+        .route(
+            "/v1/reviews/{*id}",
+            get(reviews::one).patch(reviews::edit).post(reviews::act),
+        )
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&engine),
             auth::require_token,
         ))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .fallback(async || Problem::not_found("there is no such path"))
+        .fallback(async || failure::unknown_path())
         .with_state(engine)
 }

@@ -15,7 +15,7 @@ use tidegate_model::{FlowId, RecordKey};
 
 use crate::{
     cursor,
-    failure::{refused, unreadable_path},
+    failure::{refused, unknown_path, unreadable_path},
     flows::{flow_id, flow_named},
     query::{self, Parameters},
     view::RecordView,
@@ -82,7 +82,9 @@ pub(crate) async fn sync(
     State(engine): State<Arc<Engine>>,
     path: RecordPath,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let (flow, key) = record(path)?;
+    let Path((flow, rest)) = path.map_err(unreadable_path)?;
+    let key = rest.strip_suffix("/sync").ok_or_else(unknown_path)?;
+    let (flow, key) = record(Ok(Path((flow, key.to_owned()))))?;
     let accepted = engine.force_sync(&flow, &key).await.map_err(refused)?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }

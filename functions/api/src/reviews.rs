@@ -19,7 +19,7 @@ use tidegate_model::FlowId;
 use crate::{
     body::{self, Members},
     cursor,
-    failure::{refused, review_refused, unreadable_path},
+    failure::{refused, review_refused, unknown_path, unreadable_path},
     flows::{MAX_NAME, MAX_REASON, flow_named},
     query::{self, Parameters},
     view::ReviewView,
@@ -141,37 +141,55 @@ pub(crate) async fn edit(
     Ok(Json(review.into()))
 }
 
-/// `POST /v1/reviews/{id}/replay[?dry_run=true]`
-pub(crate) async fn replay(
+/// `POST /v1/reviews/{id}/replay` and `/discard`
+pub(crate) async fn act(
     State(engine): State<Arc<Engine>>,
-    id: IdPath,
+    path: IdPath,
     query: query::Arrived,
 ) -> Result<Response, Problem> {
-    let id = review_id(id)?;
-    let mut parameters = Parameters::read(query)?;
+    let Path(path) = path.map_err(unreadable_path)?;
+    let parameters = Parameters::read(query)?;
+    match path.rsplit_once('/') {
+        Some((id, "replay")) => replay(&engine, &parse(id)?, parameters).await,
+        Some((id, "discard")) => discard(&engine, &parse(id)?, parameters).await,
+        _ => Err(unknown_path()),
+    }
+}
+
+/// With `?dry_run=true` it shows the request and sends nothing.
+async fn replay(
+    engine: &Engine,
+    id: &ReviewId,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
     let dry_run = parameters.flag("dry_run")?;
     parameters.finish()?;
     if dry_run {
-        let plan = engine.dry_run(&id).await.map_err(review_refused)?;
+        let plan = engine.dry_run(id).await.map_err(review_refused)?;
         return Ok(Json(plan).into_response());
     }
-    engine.replay(&id).await.map_err(review_refused)?;
+    engine.replay(id).await.map_err(review_refused)?;
     let answer = Json(json!({ "id": id.to_string() }));
     Ok((StatusCode::ACCEPTED, answer).into_response())
 }
 
-/// `POST /v1/reviews/{id}/discard`
-pub(crate) async fn discard(
-    State(engine): State<Arc<Engine>>,
-    id: IdPath,
-) -> Result<Json<Value>, Problem> {
-    let id = review_id(id)?;
-    engine.discard(&id).await.map_err(review_refused)?;
-    Ok(Json(json!({ "id": id.to_string() })))
+async fn discard(
+    engine: &Engine,
+    id: &ReviewId,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    parameters.finish()?;
+    engine.discard(id).await.map_err(review_refused)?;
+    Ok(Json(json!({ "id": id.to_string() })).into_response())
 }
 
-/// The review in the path. What can not be a review's id is no review.
+/// The review in the path.
 fn review_id(id: IdPath) -> Result<ReviewId, Problem> {
     let Path(id) = id.map_err(unreadable_path)?;
-    ReviewId::parse(&id).ok_or_else(|| Problem::not_found("there is no such review"))
+    parse(&id)
+}
+
+/// What can not be a review's id is no review.
+fn parse(id: &str) -> Result<ReviewId, Problem> {
+    ReviewId::parse(id).ok_or_else(|| Problem::not_found("there is no such review"))
 }

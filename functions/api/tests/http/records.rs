@@ -97,6 +97,11 @@ async fn a_key_may_hold_what_a_path_must_escape_and_has_its_limits() {
     caller.batch("suppliers", vec![row]).await;
     let path = "/v1/flows/suppliers/records/Z%C3%BCrich%2F7%20%252F%3F";
     assert_eq!(caller.get(path).await.ok(200)["key"], "Zürich/7 %2F?");
+    caller.post(&format!("{path}/sync")).await.ok(202);
+    let sent = caller.host.queue.receive(Tier::RealTime, 10);
+    let message = Message::decode(&sent[0].body).unwrap();
+    assert_eq!(message.keys[0].as_str(), "Zürich/7 %2F?");
+    caller.post(path).await.problem(404);
 
     for bad in ["%00", &"x".repeat(257)] {
         let path = format!("/v1/flows/suppliers/records/{bad}");

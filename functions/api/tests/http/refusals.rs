@@ -29,7 +29,7 @@ async fn another_method_is_told_which_ones_are_right() {
     for (method, path, right) in [
         ("POST", "/v1/flows", "GET,HEAD"),
         ("GET", "/v1/flows/suppliers/runs", "POST"),
-        ("DELETE", "/v1/reviews/suppliers~A", "GET,HEAD,PATCH"),
+        ("DELETE", "/v1/reviews/suppliers~A", "GET,HEAD,PATCH,POST"),
     ] {
         let request = bearing(Request::builder().method(method).uri(path));
         let answer = caller.send(request, Body::empty()).await;

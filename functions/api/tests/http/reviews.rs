@@ -233,3 +233,30 @@ async fn what_is_no_record_can_only_be_discarded() {
     let none = caller.get("/v1/reviews").await.ok(200);
     assert_eq!(none, json!({"items": [], "next": null}));
 }
+
+#[tokio::test]
+async fn a_review_of_a_key_with_a_slash_can_be_acted_on() {
+    let caller = Caller::new();
+    let mut row = invalid(rows(1).remove(0));
+    row["id"] = json!("100/2026");
+    caller.batch("suppliers", vec![row]).await;
+    // Encoded, as on one machine, and decoded, as behind API Gateway.
+    for path in [
+        "/v1/reviews/suppliers~100%2F2026",
+        "/v1/reviews/suppliers~100/2026",
+    ] {
+        let review = caller.get(path).await.ok(200);
+        assert_eq!(review["id"], "suppliers~100/2026");
+        caller.post(path).await.problem(404);
+        caller
+            .post(&format!("{path}/replay?dry_run=true"))
+            .await
+            .ok(200);
+    }
+    let path = "/v1/reviews/suppliers~100/2026/discard";
+    caller
+        .post(&format!("{path}?dry_run=true"))
+        .await
+        .problem(400);
+    caller.post(path).await.ok(200);
+}
