@@ -56,3 +56,32 @@ impl Mailer for Unwired {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tidegate_engine::ports::Effect;
+    use tidegate_model::flow::Method;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_calls_or_mails_without_a_port_is_told() {
+        let request = Request {
+            method: Method::Get,
+            url: "https://example.com".to_owned(),
+            headers: Vec::new(),
+            body: None,
+            effect: Effect::Read,
+            timeout: Duration::from_secs(1),
+        };
+        let called = Http::send(&Unwired, &request).await;
+        assert_eq!(called, Err(TransportError::NotConnected));
+        let mail = Mail {
+            subject: "stuck".to_owned(),
+            text: String::new(),
+        };
+        assert!(Mailer::send(&Unwired, &mail).await.is_err());
+    }
+}
