@@ -16,7 +16,7 @@ use tidegate_policy::{flow_state::Scope, run::Mode};
 use crate::{
     body::{self, Members},
     failure::{refused, unreadable_path},
-    view::{FlowView, StopView},
+    view::{FlowView, Page, StopView},
 };
 
 /// Characters of a person's name: it stands in every log line of what they did.
@@ -25,10 +25,15 @@ pub(crate) const MAX_NAME: usize = 100;
 pub(crate) const MAX_REASON: usize = 1_000;
 
 /// `GET /v1/flows`
-pub(crate) async fn all(State(engine): State<Arc<Engine>>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn all(
+    State(engine): State<Arc<Engine>>,
+) -> Result<Json<Page<FlowView>>, Problem> {
     let health = engine.health().await.map_err(refused)?;
-    let items: Vec<FlowView> = health.into_iter().map(FlowView::from).collect();
-    Ok(Json(json!({ "items": items })))
+    Ok(Json(Page {
+        items: health.into_iter().map(FlowView::from).collect(),
+        // Flows are files of one folder: few enough for one page.
+        next: None,
+    }))
 }
 
 /// `POST /v1/flows/{flow}/runs`, with a body only for a mode.

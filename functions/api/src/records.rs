@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
 use tidegate_engine::{Engine, api::Accepted};
 use tidegate_lambda::Problem;
 use tidegate_model::{FlowId, RecordKey};
@@ -18,7 +17,7 @@ use crate::{
     failure::{refused, unknown_path, unreadable_path},
     flows::{flow_id, flow_named},
     query::{self, Parameters},
-    view::RecordView,
+    view::{Page, RecordView},
 };
 
 /// Whoever keeps an answer asks whether it is still right before using it.
@@ -60,7 +59,7 @@ pub(crate) async fn some(
     State(engine): State<Arc<Engine>>,
     flow: Result<Path<String>, PathRejection>,
     query: query::Arrived,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<RecordView>>, Problem> {
     let flow = flow_id(flow)?;
     let mut parameters = Parameters::read(query)?;
     let limit = parameters.limit()?;
@@ -72,9 +71,9 @@ pub(crate) async fn some(
         .map(|cursor| cursor::decode(&listing, cursor))
         .transpose()?;
     let page = engine.records(&flow, token, limit).await.map_err(refused)?;
-    let items: Vec<RecordView> = page.items.into_iter().map(RecordView::from).collect();
+    let items = page.items.into_iter().map(RecordView::from).collect();
     let next = page.next.map(|token| cursor::encode(&listing, &token));
-    Ok(Json(json!({ "items": items, "next": next })))
+    Ok(Json(Page { items, next }))
 }
 
 /// `POST /v1/flows/{flow}/records/{key}/sync`

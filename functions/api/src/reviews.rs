@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_engine::{
     Engine,
     api::{EditRequest, ReviewId},
@@ -22,7 +22,7 @@ use crate::{
     failure::{refused, review_refused, unknown_path, unreadable_path},
     flows::{MAX_NAME, MAX_REASON, flow_named},
     query::{self, Parameters},
-    view::ReviewView,
+    view::{Page, ReviewView},
 };
 
 /// What a cursor of this listing belongs to.
@@ -34,7 +34,7 @@ type IdPath = Result<Path<String>, PathRejection>;
 pub(crate) async fn some(
     State(engine): State<Arc<Engine>>,
     query: query::Arrived,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page<ReviewView>>, Problem> {
     let mut parameters = Parameters::read(query)?;
     let limit = parameters.limit()?;
     let cursor = parameters.text("cursor");
@@ -46,7 +46,7 @@ pub(crate) async fn some(
     let start = cursor.as_deref().map(Place::decode).transpose()?;
     let (items, next) = page(&engine, only.as_ref(), start, limit).await?;
     let next = next.map(|place| place.encode());
-    Ok(Json(json!({ "items": items, "next": next })))
+    Ok(Json(Page { items, next }))
 }
 
 /// Where the listing over flows goes on: in a flow, after a token of its own listing.

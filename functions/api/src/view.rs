@@ -5,6 +5,16 @@ mod moment;
 mod record;
 mod review;
 
+use serde::Serialize;
+
 pub(crate) use flow::{FlowView, StopView};
 pub(crate) use record::RecordView;
 pub(crate) use review::ReviewView;
+
+/// Some items of a listing, in the order in which their fields are declared.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    /// Where to go on; none at the end.
+    pub(crate) next: Option<String>,
+}
