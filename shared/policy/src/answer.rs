@@ -7,6 +7,9 @@
 //! What a refusal says is read by [`refusal`] and must pass [`scrub`] before anybody sees it:
 //! providers like to repeat the value that they refuse.
 
+#[cfg(test)]
+mod tests;
+
 mod refusal;
 mod scrub;
 

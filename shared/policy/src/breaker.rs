@@ -10,6 +10,9 @@
 //! ends by opening, its attempts are given back, since nothing then says that the records were at
 //! fault.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,8 @@
 //! What stops a flow: a person's pause, or a blocker that needs one.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use tidegate_model::{
     UnixMs,

@@ -3,6 +3,9 @@
 //! A register's partition is its flow and one of 16 shards, so that a flow of any size spreads over
 //! partitions and a scan of it can be cut into parts.
 
+#[cfg(test)]
+mod tests;
+
 use tidegate_model::{EndpointId, FlowId, RecordKey, Tier, UnixMs, item::ItemKey};
 
 /// Shards of a flow's registers.

@@ -1,5 +1,8 @@
 //! What to call for a claimed record: rules 3 and 7 of the register protocol.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tidegate_model::{ClaimToken, Content, Fields, flow::Deletion};

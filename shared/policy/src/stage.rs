@@ -4,6 +4,9 @@
 //! spares the write where nothing would change. The write still carries its whole condition, so a
 //! race with another stager is decided by the table and planned again.
 
+#[cfg(test)]
+mod tests;
+
 use tidegate_model::{Content, FlowId, Tier, TierReason, UnixMs, Version};
 
 use crate::register::{Register, ReviewCause, Stage};

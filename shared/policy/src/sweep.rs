@@ -4,6 +4,9 @@
 //! lost. It can not see messages, so it waits longer than any lawful wait: the backlog's drain time
 //! at the target's limit, and a margin. A sweep too early costs a receive and does no harm.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tidegate_model::UnixMs;

@@ -15,13 +15,13 @@ use target::Target;
 use worker::Worker;
 
 /// T, D and P of the walk: short, so that claims end often.
-const TIMEOUT: Duration = Duration::from_millis(1_000);
-const SETTLE: Duration = Duration::from_millis(2_000);
+const TIMEOUT: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_secs(2);
 const PREPARE: Duration = Duration::from_millis(500);
 /// S, as PROTOCOL has it.
 const S: Duration = Duration::from_millis(250);
 /// A message that is not deleted comes back after this.
-const VISIBILITY: Duration = Duration::from_millis(6_000);
+const VISIBILITY: Duration = Duration::from_secs(6);
 /// Steps with trouble.
 const ROUGH_STEPS: u32 = 1_500;
 /// Steps without, by which all must be done.

@@ -97,7 +97,7 @@ impl Worker {
             State::Found { name, ids, search } => self.found(world, name, &ids, &search),
             State::Landed { id } => self.commit(world, id),
             State::Overtaken { id } => self.commit_part(world, id),
-            State::Refused => self.to_review(world),
+            State::Refused => self.review(world),
         };
     }
 
@@ -161,7 +161,7 @@ impl Worker {
         match plan::step(&claimed, &self.token, world.traits, Deletion::Review) {
             Step::Skip => State::Landed { id },
             Step::Create(fields) => {
-                let name = name_of(fields);
+                let name = name_of(&fields);
                 let effect = if world.traits.upsert {
                     Effect::Upsert(name)
                 } else {
@@ -169,9 +169,9 @@ impl Worker {
                 };
                 self.call(world, effect)
             }
-            Step::Update(fields) => self.call(world, Effect::Update(id.unwrap(), name_of(fields))),
+            Step::Update(fields) => self.call(world, Effect::Update(id.unwrap(), name_of(&fields))),
             Step::LookUp { search, fields } => State::Found {
-                name: name_of(fields),
+                name: name_of(&fields),
                 ids: world.target.find(&search),
                 search,
             },
@@ -299,7 +299,7 @@ impl Worker {
         State::Idle
     }
 
-    fn to_review(&mut self, world: &mut World) -> State {
+    fn review(&mut self, world: &mut World) -> State {
         let claimed = self.claimed.clone().unwrap();
         let why = cause(ReviewKind::Ambiguous);
         world.write(&to_review(&self.token, &flow(), &why, None, &claimed));
@@ -307,7 +307,7 @@ impl Worker {
     }
 }
 
-fn name_of(fields: tidegate_model::Fields) -> String {
+fn name_of(fields: &tidegate_model::Fields) -> String {
     match fields.get("name") {
         Some(serde_json::Value::String(name)) => name.clone(),
         other => panic!("{other:?}"),

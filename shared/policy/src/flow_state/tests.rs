@@ -1,0 +1,137 @@
+use rstest::rstest;
+
+use super::*;
+
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
+const LATER: UnixMs = UnixMs(NOW.0 + 1);
+
+#[derive(Default)]
+struct Table {
+    item: Option<Item>,
+}
+
+impl Table {
+    fn write(&mut self, update: &Update) -> bool {
+        let after = update.evaluate(self.item.as_ref());
+        let written = after.is_some();
+        self.item = after.or(self.item.take());
+        written
+    }
+
+    fn read(&self) -> FlowState {
+        FlowState::read(self.item.as_ref())
+    }
+
+    fn stops(&self) -> (bool, bool) {
+        let state = self.read();
+        (
+            state.stops(Side::Source).is_some(),
+            state.stops(Side::Target).is_some(),
+        )
+    }
+}
+
+fn paused(scope: Scope) -> Update {
+    pause(&Pause {
+        scope,
+        reason: "audit".to_owned(),
+        by: "ann".to_owned(),
+        since: NOW,
+    })
+}
+
+/// A call that began then is refused by this side.
+fn blocked(side: Side, began: UnixMs) -> Update {
+    let blocker = Blocker {
+        side,
+        reason: "the key is refused".to_owned(),
+        since: began,
+    };
+    block(&blocker, began)
+}
+
+#[rstest]
+#[case::source(Scope::Source, (true, false))]
+#[case::target(Scope::Target, (false, true))]
+#[case::all(Scope::All, (true, true))]
+fn a_pause_stops_what_it_names(#[case] scope: Scope, #[case] stops: (bool, bool)) {
+    let mut table = Table::default();
+    assert_eq!(table.stops(), (false, false));
+    table.write(&paused(scope));
+    assert_eq!(table.stops(), stops);
+    table.write(&resume(&table.read(), NOW));
+    assert_eq!(table.stops(), (false, false));
+}
+
+#[test]
+fn a_pause_says_who_and_why() {
+    let mut table = Table::default();
+    table.write(&paused(Scope::All));
+    let said = table.read().stops(Side::Target).unwrap();
+    assert_eq!(said, "paused by ann: audit");
+}
+
+#[test]
+fn after_a_pause_every_dirty_record_is_swept_once_que_2() {
+    let mut table = Table::default();
+    table.write(&paused(Scope::Target));
+    table.write(&resume(&table.read(), NOW));
+    assert_eq!(table.read().sweep_all, Some(NOW));
+    assert!(!table.write(&swept_all(LATER)), "another asked meanwhile");
+    assert!(table.write(&swept_all(NOW)));
+    assert_eq!(table.read().sweep_all, None);
+}
+
+#[test]
+fn a_blocker_is_closed_by_a_call_that_succeeds_after_a_person_asked() {
+    let mut table = Table::default();
+    table.write(&blocked(Side::Target, NOW));
+    assert_eq!(table.stops(), (false, true));
+    assert!(!table.write(&unblock(Side::Target, LATER)), "nobody asked");
+    table.write(&resume(&table.read(), NOW));
+    assert_eq!(table.stops(), (false, false), "calls are made to check");
+    assert!(table.read().blocker.is_some());
+    assert!(
+        !table.write(&unblock(Side::Source, LATER)),
+        "the other side"
+    );
+    assert!(table.write(&unblock(Side::Target, LATER)));
+    assert_eq!(table.read().blocker, None);
+    assert_eq!(
+        table.read().sweep_all,
+        Some(LATER),
+        "what was parked is queued (QUE-2)"
+    );
+}
+
+#[test]
+fn a_blocker_stands_again_when_its_check_fails() {
+    let mut table = Table::default();
+    table.write(&blocked(Side::Target, NOW));
+    table.write(&resume(&table.read(), NOW));
+    assert!(table.write(&blocked(Side::Target, LATER)));
+    assert_eq!(table.stops(), (false, true));
+    assert!(!table.write(&unblock(Side::Target, LATER)));
+}
+
+#[test]
+fn a_call_that_began_before_the_check_says_nothing_about_it() {
+    let mut table = Table::default();
+    table.write(&blocked(Side::Target, NOW));
+    table.write(&resume(&table.read(), NOW));
+    assert!(!table.write(&blocked(Side::Target, NOW)));
+    assert!(table.read().checking);
+}
+
+#[test]
+fn a_pause_and_a_blocker_do_not_hide_each_other() {
+    let mut table = Table::default();
+    table.write(&blocked(Side::Target, NOW));
+    table.write(&paused(Scope::Target));
+    table.write(&resume(&FlowState::default(), NOW));
+    assert_eq!(
+        table.stops(),
+        (false, true),
+        "the blocker was not looked at"
+    );
+}

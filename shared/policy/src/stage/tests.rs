@@ -1,0 +1,216 @@
+use rstest::rstest;
+use serde_json::json;
+use tidegate_model::{SourceVersion, item::Item};
+
+use super::*;
+use crate::register::{self, Override, ReviewKind};
+
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
+const NEXT_WINDOW: UnixMs = UnixMs(NOW.0 + 3_600_000);
+
+fn version(source: u64, revision: u32, read: u64) -> Version {
+    Version {
+        source: SourceVersion(source),
+        revision,
+        read,
+    }
+}
+
+fn named(name: &str) -> Content {
+    Content::Record(std::iter::once(("name".to_owned(), json!(name))).collect())
+}
+
+fn incoming(origin: Origin, at: Version, name: &str) -> Incoming {
+    Incoming {
+        version: at,
+        content: named(name),
+        origin,
+        by: "stager".to_owned(),
+        search: None,
+        link: None,
+        review: None,
+        next_window: NEXT_WINDOW,
+    }
+}
+
+fn critical() -> Vec<String> {
+    vec!["blocked".to_owned()]
+}
+
+fn new_of(plan: StagePlan) -> Stage {
+    match plan {
+        StagePlan::New(stage) => *stage,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A register that waits with version 5.1.7 and content `a`.
+fn waiting(tier: Tier) -> (Item, Register) {
+    let mut change = new_of(plan(
+        None,
+        &incoming(Origin::Batch, version(5, 1, 7), "a"),
+        &[],
+    ));
+    change.tier = tier;
+    let item = register::stage(&change, NOW).evaluate(None).unwrap();
+    let read = Register::read(&item).unwrap().unwrap();
+    (item, read)
+}
+
+#[rstest]
+#[case::same((5, 1, 7), "a", "unchanged")]
+#[case::read_again((5, 1, 9), "a", "unchanged")]
+#[case::newer_same_content((6, 1, 0), "a", "move")]
+#[case::newer_revision_same_content((5, 2, 0), "a", "move")]
+#[case::newer((6, 1, 0), "b", "new")]
+#[case::newer_revision((5, 2, 0), "b", "new")]
+#[case::newer_read_other_content((5, 1, 8), "b", "new")]
+#[case::same_version_other_content((5, 1, 7), "b", "superseded")]
+#[case::pushed_after_it_was_read((5, 1, 0), "b", "superseded")]
+#[case::older((4, 9, 99), "b", "superseded")]
+#[case::older_same_content((4, 1, 0), "a", "superseded")]
+fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
+    #[case] (source, revision, read): (u64, u32, u64),
+    #[case] name: &str,
+    #[case] expected: &str,
+) {
+    let (item, seen) = waiting(Tier::Batch);
+    let change = incoming(Origin::Batch, version(source, revision, read), name);
+    let planned = plan(Some(&seen), &change, &[]);
+    let found = match &planned {
+        StagePlan::New(_) => "new",
+        StagePlan::Move => "move",
+        StagePlan::Nothing(NoChange::Unchanged) => "unchanged",
+        StagePlan::Nothing(NoChange::Superseded) => "superseded",
+    };
+    assert_eq!(found, expected);
+    // What is planned from the present register is written.
+    let write = match planned {
+        StagePlan::New(stage) => register::stage(&stage, NOW),
+        StagePlan::Move => register::move_version(change.version, &change.content.hash(), "s"),
+        StagePlan::Nothing(_) => return,
+    };
+    assert!(write.evaluate(Some(&item)).is_some());
+}
+
+/// The same register in review, where a person made `edited` of it.
+fn edited() -> Register {
+    let (item, seen) = waiting(Tier::Batch);
+    let token = tidegate_model::ClaimToken::try_new("w").unwrap();
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let cause = ReviewCause {
+        kind: ReviewKind::Refused,
+        field: None,
+        reason: "no".to_owned(),
+        since: NOW,
+    };
+    let edit = Override {
+        fields: named("edited").fields().unwrap().clone(),
+        by: "ann".to_owned(),
+        why: "typing error".to_owned(),
+        at: NOW,
+        base: named("a").hash(),
+    };
+    let item = register::claim(&token, NOW, NOW, false)
+        .evaluate(Some(&item))
+        .unwrap();
+    let item = register::to_review(&token, &flow, &cause, None, &seen)
+        .evaluate(Some(&item))
+        .unwrap();
+    let item = register::edit(&seen.desired.version, &named("edited").hash(), None, &edit)
+        .evaluate(Some(&item))
+        .unwrap();
+    Register::read(&item).unwrap().unwrap()
+}
+
+#[test]
+fn an_edit_stands_until_the_sources_next_version() {
+    let seen = edited();
+    assert_eq!(seen.effective(), named("edited"));
+    let again = incoming(Origin::Batch, version(5, 1, 9), "a");
+    assert_eq!(
+        plan(Some(&seen), &again, &[]),
+        StagePlan::Nothing(NoChange::Unchanged),
+        "what was edited is read again"
+    );
+    let next = incoming(Origin::Batch, version(6, 1, 0), "a");
+    assert!(
+        matches!(plan(Some(&seen), &next, &[]), StagePlan::New(_)),
+        "the next version ends it, whatever it holds"
+    );
+    let agrees = incoming(Origin::Batch, version(6, 1, 0), "edited");
+    assert_eq!(plan(Some(&seen), &agrees, &[]), StagePlan::Move);
+}
+
+#[rstest]
+#[case::first_seen_by_a_batch(false, Origin::Batch, true, Tier::Batch)]
+#[case::first_seen_by_a_push(false, Origin::Push, true, Tier::RealTime)]
+#[case::first_seen_not_critical(false, Origin::Push, false, Tier::Batch)]
+#[case::first_seen_by_force(false, Origin::ForceSync, false, Tier::RealTime)]
+#[case::critical_in_a_batch(true, Origin::Batch, true, Tier::RealTime)]
+#[case::critical_push(true, Origin::Push, true, Tier::RealTime)]
+#[case::not_critical_in_a_batch(true, Origin::Batch, false, Tier::Batch)]
+#[case::not_critical_push(true, Origin::Push, false, Tier::Batch)]
+#[case::forced(true, Origin::ForceSync, false, Tier::RealTime)]
+fn a_tier_has_its_reason_r3(
+    #[case] known: bool,
+    #[case] origin: Origin,
+    #[case] is_critical: bool,
+    #[case] tier: Tier,
+) {
+    let (_, seen) = waiting(Tier::Batch);
+    let seen = known.then_some(&seen);
+    let fields = if is_critical { critical() } else { Vec::new() };
+    let change = incoming(origin, version(6, 1, 0), "b");
+    let (found, reason) = tier_of(seen, &change, &fields);
+    assert_eq!(found, tier);
+    let expected = match (origin, known, is_critical) {
+        (Origin::ForceSync, ..) => TierReason::ForceSync,
+        (Origin::Batch, false, _) => TierReason::FirstSeenInBatch,
+        (_, _, true) => TierReason::Critical { fields },
+        _ => TierReason::NotCritical,
+    };
+    assert_eq!(reason, expected);
+}
+
+#[test]
+fn a_critical_change_that_waits_keeps_its_tier_through_later_ones() {
+    let (item, mut seen) = waiting(Tier::RealTime);
+    let later = incoming(Origin::Batch, version(6, 1, 0), "b");
+    assert_eq!(
+        tier_of(Some(&seen), &later, &[]),
+        (Tier::RealTime, TierReason::StillPending)
+    );
+    seen.dirty_since = None;
+    assert_eq!(
+        tier_of(Some(&seen), &later, &[]),
+        (Tier::Batch, TierReason::NotCritical),
+        "once it is applied the next change is judged by itself"
+    );
+    drop(item);
+}
+
+#[rstest]
+#[case::pushed_batch_tier(Origin::Push, false, Some(NEXT_WINDOW))]
+#[case::pushed_critical(Origin::Push, true, None)]
+#[case::read_by_a_batch(Origin::Batch, false, None)]
+#[case::forced(Origin::ForceSync, false, None)]
+fn a_pushed_change_that_is_not_critical_waits_for_the_next_window(
+    #[case] origin: Origin,
+    #[case] is_critical: bool,
+    #[case] due: Option<UnixMs>,
+) {
+    let (_, seen) = waiting(Tier::Batch);
+    let fields = if is_critical { critical() } else { Vec::new() };
+    let change = incoming(origin, version(6, 1, 0), "b");
+    assert_eq!(new_of(plan(Some(&seen), &change, &fields)).due, due);
+}
+
+#[test]
+fn a_dirty_record_is_queued_again_unless_a_person_has_it_que_2() {
+    let (_, mut seen) = waiting(Tier::Batch);
+    assert!(needs_message(&seen));
+    assert!(!needs_message(&edited()), "in review");
+    seen.dirty_since = None;
+    assert!(!needs_message(&seen), "clean");
+}

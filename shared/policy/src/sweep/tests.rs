@@ -1,0 +1,114 @@
+use proptest::prelude::*;
+use tidegate_model::{
+    ClaimToken, Content, Fields, FlowId, SourceVersion, Tier, TierReason, Version,
+    item::{Condition, Update},
+};
+
+use super::*;
+use crate::register::{self, ReviewCause, ReviewKind, Stage};
+
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
+const MS: Duration = Duration::from_millis(1);
+const WAIT: Duration = Duration::from_mins(40);
+
+/// A record staged now, with more attributes.
+fn staged(due: Option<UnixMs>, more: &Update) -> Register {
+    let version = Version {
+        source: SourceVersion(1),
+        revision: 1,
+        read: 0,
+    };
+    let change = Stage {
+        version,
+        content: Content::Record(Fields::new()),
+        by: "stager".to_owned(),
+        tier: Tier::Batch,
+        tier_reason: TierReason::NotCritical,
+        search: None,
+        link: None,
+        due,
+        review: None,
+    };
+    let item = register::stage(&change, NOW).evaluate(None).unwrap();
+    Register::read(&more.evaluate(Some(&item)).unwrap())
+        .unwrap()
+        .unwrap()
+}
+
+fn nothing() -> Update {
+    Update::when(Condition::ALWAYS)
+}
+
+#[test]
+fn a_record_that_waits_longer_than_is_lawful_is_stranded_que_2() {
+    let register = staged(None, &nothing());
+    assert!(!is_stranded(&register, WAIT, NOW + WAIT));
+    assert!(is_stranded(&register, WAIT, NOW + WAIT + MS));
+}
+
+#[test]
+fn a_named_time_is_waited_for_que_2() {
+    let later = NOW + Duration::from_mins(10);
+    let claim = register::claim(&ClaimToken::try_new("w").unwrap(), later, NOW, false);
+    let claimed = staged(None, &claim);
+    let from = claimed.claimable_at();
+    assert!(from > later);
+    assert!(!is_stranded(&claimed, WAIT, from + WAIT));
+    assert!(is_stranded(&claimed, WAIT, from + WAIT + MS));
+}
+
+#[test]
+fn a_record_that_waits_for_a_window_is_stranded_when_the_window_has_passed() {
+    let due = NOW + Duration::from_hours(8);
+    let register = staged(Some(due), &nothing());
+    assert!(!is_stranded(&register, WAIT, NOW + WAIT * 2));
+    assert!(!is_stranded(&register, WAIT, due + MARGIN));
+    assert!(is_stranded(&register, WAIT, due + MARGIN + MS));
+}
+
+#[test]
+fn after_a_pause_every_dirty_record_is_stranded_however_young() {
+    assert!(is_stranded(
+        &staged(None, &nothing()),
+        Duration::ZERO,
+        NOW + MS
+    ));
+    let due = staged(Some(NOW), &nothing());
+    assert!(is_stranded(&due, Duration::ZERO, NOW + MS));
+}
+
+#[test]
+fn what_is_clean_or_in_review_is_not_stranded() {
+    let late = NOW + WAIT * 10;
+    let mut clean = staged(None, &nothing());
+    clean.dirty_since = None;
+    assert!(!is_stranded(&clean, WAIT, late));
+    let cause = ReviewCause {
+        kind: ReviewKind::DeadLetter,
+        field: None,
+        reason: "it came back too often".to_owned(),
+        since: NOW,
+    };
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let in_review = staged(None, &register::dead_letter(&flow, &cause, NOW));
+    assert!(!is_stranded(&in_review, WAIT, late));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_longest_wait_outlasts_the_backlog_at_the_limit(
+        backlog in 0_u64..2_000_000,
+        calls_per_record in 1_u32..8,
+        calls in 1_u32..300,
+        window_s in 1_u64..3_600,
+    ) {
+        let limit = Limit { calls, window: Duration::from_secs(window_s), day: None };
+        let wait = longest_wait(backlog, calls_per_record, limit);
+        let windows = backlog * u64::from(calls_per_record) / u64::from(calls);
+        // Beyond 100,000 windows the sweep asks too early, which costs a receive.
+        let drains = Duration::from_secs(windows.min(100_000) * window_s);
+        prop_assert!(wait >= MARGIN + drains);
+    }
+}
