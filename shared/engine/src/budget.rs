@@ -34,8 +34,8 @@ pub(crate) enum Permits {
     Granted {
         /// By group, and by time within a group.
         permits: Vec<Permit>,
-        /// When the next slot falls free.
-        next_free: UnixMs,
+        /// When the first group that got none finds room.
+        room_at: UnixMs,
     },
     /// Nothing before this moment.
     NoneBefore(UnixMs),
@@ -54,6 +54,8 @@ impl Engine {
         had_turn: bool,
     ) -> Result<Permits, StoreError> {
         let key = keys::slots(&budget.endpoint, budget.tier);
+        let one_at_a_time = self.grant_lock(&key);
+        let _one_at_a_time = one_at_a_time.lock().await;
         let mut item: Option<Item> = match self.remembered(&key) {
             Some(item) => Some(item),
             None => self.read(&key).await?,
@@ -75,20 +77,20 @@ impl Engine {
             };
             match self.write(&key, &grant.write).await? {
                 Written::Done { after, .. } => {
-                    let next_free = Slots::read(Some(&after), budget.limit).next_free(budget.limit);
+                    let room_at = room_at(Some(&after), budget.limit, groups, grant.permits.len());
                     self.remember(&key, Some(after));
                     return Ok(Permits::Granted {
                         permits: grant.permits,
-                        next_free,
+                        room_at,
                     });
                 }
                 Written::Refused { current } if limiter::is_mine(current.as_ref(), &grant) => {
-                    let next_free =
-                        Slots::read(current.as_ref(), budget.limit).next_free(budget.limit);
+                    let room_at =
+                        room_at(current.as_ref(), budget.limit, groups, grant.permits.len());
                     self.remember(&key, current);
                     return Ok(Permits::Granted {
                         permits: grant.permits,
-                        next_free,
+                        room_at,
                     });
                 }
                 Written::Refused { current } => {
@@ -106,6 +108,8 @@ impl Engine {
     /// Takes a turn for so many calls and says when to come back.
     pub(crate) async fn turn(&self, budget: &Budget, calls: u32) -> Result<UnixMs, StoreError> {
         let key = keys::slots(&budget.endpoint, budget.tier);
+        let one_at_a_time = self.grant_lock(&key);
+        let _one_at_a_time = one_at_a_time.lock().await;
         let mut item = match self.remembered(&key) {
             Some(item) => Some(item),
             None => self.read(&key).await?,
@@ -144,4 +148,16 @@ impl Engine {
             }
         }
     }
+}
+
+/// When the first group that got no permits finds room.
+fn room_at(item: Option<&Item>, limit: Limit, groups: &[u32], granted: usize) -> UnixMs {
+    let mut left = granted;
+    let waiting = groups.iter().find(|calls| {
+        let calls = usize::try_from(**calls).unwrap_or(usize::MAX);
+        let served = calls <= left;
+        left = left.saturating_sub(calls);
+        !served
+    });
+    Slots::read(item, limit).free_for(limit, waiting.copied().unwrap_or(1))
 }

@@ -100,6 +100,8 @@ pub struct Engine {
     flows: BTreeMap<FlowId, Arc<FlowRuntime>>,
     /// The last item of each budget: while it shows nothing free, nothing is written.
     pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
+    /// Work of one process asks for permits one after another: it would only race with itself.
+    grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
 }
 
 impl Engine {
@@ -113,6 +115,7 @@ impl Engine {
             ports,
             flows,
             seen_slots: Mutex::default(),
+            grant_locks: Mutex::default(),
         }
     }
 
@@ -177,6 +180,14 @@ impl Engine {
         if let Err(error) = self.ports.events.emit(&event).await {
             tracing::warn!(error = %chain(&error), "an event was not published");
         }
+    }
+
+    pub(crate) fn grant_lock(&self, key: &ItemKey) -> Arc<futures_util::lock::Mutex<()>> {
+        let mut locks = self
+            .grant_locks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(key.clone()).or_default())
     }
 
     pub(crate) fn remembered(&self, key: &ItemKey) -> Option<Item> {

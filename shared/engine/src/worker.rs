@@ -32,6 +32,8 @@ pub(crate) use settle::chunks_of_messages;
 const EARLY_ENOUGH: Duration = Duration::from_millis(250);
 /// How long a fetch waits while its flow is stopped; the hint must not be lost.
 const FETCH_WHILE_STOPPED: Duration = Duration::from_secs(900);
+/// The least wait for a permit: a queue delays by whole seconds.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long a message waits that came while another makes the probe.
 const AFTER_PROBE: Duration = Duration::from_secs(5);
 
@@ -230,8 +232,8 @@ impl Engine {
         if wanted == 0 {
             return Ok((Vec::new(), self.now()));
         }
-        let (permits, next_free) = match self.permits(budget, groups, STEP, had_turn).await? {
-            Permits::Granted { permits, next_free } => (permits, next_free),
+        let (permits, room_at) = match self.permits(budget, groups, STEP, had_turn).await? {
+            Permits::Granted { permits, room_at } => (permits, room_at),
             Permits::NoneBefore(until) => (Vec::new(), until),
             Permits::OthersWait => (Vec::new(), self.now()),
         };
@@ -239,7 +241,8 @@ impl Engine {
         let left = wanted.saturating_sub(granted);
         let rest_at = match left {
             0 => self.now(),
-            _ if had_turn => next_free - limiter::EARLY,
+            // Never at once: whoever comes back sooner finds what it found now.
+            _ if had_turn => (room_at - limiter::EARLY).max(self.now() + AGAIN),
             left => self.turn(budget, left).await?,
         };
         Ok((permits, rest_at))

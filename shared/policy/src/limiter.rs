@@ -254,7 +254,7 @@ impl Slots {
     }
 
     /// When so many slots are free.
-    fn free_for(&self, limit: Limit, calls: u32) -> UnixMs {
+    pub fn free_for(&self, limit: Limit, calls: u32) -> UnixMs {
         let mut free: Vec<UnixMs> = self
             .stamps_us
             .iter()
