@@ -1,5 +1,8 @@
 //! What a record holds, and the hash that tells whether two contents are equal.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,8 @@
 //! Typed ids. An id is checked once, where it enters.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

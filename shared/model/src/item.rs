@@ -5,6 +5,9 @@
 //! it, and [`Update::evaluate`] runs it in memory; a test holds the two equal. So the simulator
 //! runs the very writes that production sends.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 /// The value of an attribute. Values of different kinds never compare.

@@ -1,5 +1,8 @@
 //! What travels through a queue: keys, never field values (QUE-1).
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{FlowId, RecordKey, Tier, UnixMs};

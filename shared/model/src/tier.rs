@@ -1,5 +1,8 @@
 //! How urgent a record is, and why.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 /// Real-time or batch. The order is that of urgency.

@@ -1,5 +1,8 @@
 //! A moment, in the one form that crosses a port.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, ops, time::Duration};
 
 use serde::{Deserialize, Serialize};

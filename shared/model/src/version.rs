@@ -1,5 +1,8 @@
 //! What orders the changes of one record (invariant REG-1).
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -49,11 +52,17 @@ impl Version {
         else {
             return Err(bad());
         };
-        Ok(Self {
+        let version = Self {
             source: SourceVersion(source.parse().map_err(|_| bad())?),
             revision: revision.parse().map_err(|_| bad())?,
             read: read.parse().map_err(|_| bad())?,
-        })
+        };
+        // Another width would sort otherwise than the version does.
+        if version.encode() == text {
+            Ok(version)
+        } else {
+            Err(bad())
+        }
     }
 }
 
