@@ -47,20 +47,19 @@ pub fn packages() -> &'static BTreeMap<&'static str, Vec<u8>> {
 }
 
 /// Builds in the workspace's own build folder: cargo has let go of its lock before it runs tests.
+/// The binaries are named without their packages, so that features are resolved over the whole
+/// workspace as `cargo lambda watch` does, and nothing is built twice.
 fn build() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("cargo's folder for tests lies in the build folder");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args(["build", "--quiet", "--locked", "--profile", "e2e"])
         .current_dir(repository())
-        .env("CARGO_TARGET_DIR", target);
+        .env("CARGO_TARGET_DIR", python::build_folder());
     for function in FUNCTIONS {
-        cargo.args(["--package", &package_of(function)]);
+        cargo.args(["--bin", &package_of(function)]);
     }
-    python::run(&mut cargo);
-    target.join("e2e")
+    python::output_of(&mut cargo);
+    python::build_folder().join("e2e")
 }
 
 /// A zip of executable files. Not compressed: it travels over loopback.

@@ -1,13 +1,17 @@
 //! What the deployed stack promises without a single event: the figures that keep queues, functions
 //! and schedules in step.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use serde_json::{Value, json};
 
 use crate::{
     binaries::repository,
     stack::{Deployment, Stack},
+    template,
 };
 
 /// Visibility is this many times the timeout of the function behind the queue.
@@ -44,6 +48,62 @@ async fn the_template_deploys_and_its_queues_outlast_their_functions() {
         let target = attributes(&stack, stack.output(dead_letters)).await["QueueArn"].clone();
         assert_eq!(redrive["deadLetterTargetArn"], target);
     }
+    let mine = secrets_of(&stack, stack.output("ApiName")).await;
+    let only = BTreeSet::from(["TIDEGATE_SECRET_API_TOKEN".to_owned()]);
+    assert_eq!(
+        mine, only,
+        "READ-1: the function that reads has no secret of another system"
+    );
+}
+
+#[test]
+fn only_functions_that_queue_for_themselves_may_loop() {
+    let text = template::source();
+    let mut looping = BTreeSet::new();
+    let mut resource = "";
+    for line in text.lines() {
+        let name = line
+            .strip_prefix("  ")
+            .and_then(|line| line.strip_suffix(':'));
+        match name {
+            Some(name) if !name.starts_with(' ') => resource = name,
+            _ if line.trim() == "RecursiveLoop: Allow" => assert!(looping.insert(resource)),
+            _ => {}
+        }
+    }
+    assert_eq!(
+        looping,
+        BTreeSet::from(["BatchSync", "WorkerBatch", "WorkerRealtime"])
+    );
+}
+
+#[test]
+fn the_template_starts_the_windows_of_the_flow_file() {
+    let path = repository().join("infra/flows/suppliers.toml");
+    let flow: toml::Table = fs::read_to_string(&path)
+        .expect("the shipped flow file")
+        .parse()
+        .expect("TOML");
+    let schedule = &flow["schedule"];
+    let hours: Vec<String> = schedule["windows"]
+        .as_array()
+        .expect("windows")
+        .iter()
+        .map(|window| {
+            let at = window["at"].as_str().expect("a time of day");
+            let (hour, minute) = at.split_once(':').expect("hours and minutes");
+            assert_eq!(minute, "00", "the template's one cron holds full hours");
+            hour.trim_start_matches('0').to_owned()
+        })
+        .collect();
+    let text = template::source();
+    let cron = format!("ScheduleExpression: cron(0 {} * * ? *)", hours.join(","));
+    assert!(text.contains(&cron), "the template has no {cron}");
+    let zone = format!(
+        "Default: {}",
+        schedule["time_zone"].as_str().expect("a zone")
+    );
+    assert!(text.contains(&zone), "the template has no {zone}");
 }
 
 /// By queue: its visibility and the timeout of its function, in seconds.
@@ -77,6 +137,20 @@ async fn queues_and_functions(stack: &Stack) -> BTreeMap<String, (u64, u64)> {
         served.insert(queue, (visibility_s, timeout_s));
     }
     served
+}
+
+/// The names of the secrets that a function is given.
+async fn secrets_of(stack: &Stack, function: &str) -> BTreeSet<String> {
+    let path = format!("/2015-03-31/functions/{function}/configuration");
+    let get = reqwest::Method::GET;
+    let configured = stack.wire().rest("lambda", get, &path, &Value::Null).await;
+    let variables = configured["Environment"]["Variables"].as_object();
+    variables
+        .expect("an environment")
+        .keys()
+        .filter(|name| name.starts_with("TIDEGATE_SECRET_"))
+        .cloned()
+        .collect()
 }
 
 async fn attributes(stack: &Stack, queue_url: &str) -> Value {

@@ -18,8 +18,12 @@ mod binaries;
 mod emulator;
 mod python;
 mod stack;
+mod supervised;
 mod template;
 mod until;
 mod wire;
+mod world;
 
 mod deployment;
+mod journey;
+mod watch;

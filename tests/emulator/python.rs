@@ -9,6 +9,13 @@ use std::{
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
+/// The build folder.
+pub fn build_folder() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("cargo's folder for tests lies in the build folder")
+}
+
 /// A folder below the build folder that only these tests use.
 pub fn workshop() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulator");
@@ -38,21 +45,23 @@ fn install() -> PathBuf {
     }
     let requirements = workshop().join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).expect("the build folder can be written");
-    run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-    run(Command::new(bin.join("pip"))
-        .args([
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(&requirements));
+    output_of(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+    output_of(
+        Command::new(bin.join("pip"))
+            .args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(&requirements),
+    );
     fs::write(&stamp, REQUIREMENTS).expect("the build folder can be written");
     bin
 }
 
-/// Runs `command` to its end and fails with its output unless it succeeds.
-pub fn run(command: &mut Command) {
+/// Runs `command` to its end, fails with all it wrote unless it succeeds, and gives its output.
+pub fn output_of(command: &mut Command) -> String {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
@@ -63,4 +72,5 @@ pub fn run(command: &mut Command) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
+use tidegate_testkit::doubles::qualio::RISK_LEVELS;
 
 use crate::{
     binaries::{packages, repository, zipped},
@@ -42,6 +43,7 @@ pub struct Stack {
 impl Stack {
     /// Starts an emulator, uploads the packages and creates the stack.
     pub async fn deploy(deployment: &Deployment<'_>) -> Self {
+        packages();
         let emulator = Emulator::start().await;
         let wire = Wire::new(emulator.endpoint());
         upload(&wire).await;
@@ -95,6 +97,42 @@ impl Stack {
             .url(&format!("/_aws/execute-api/{id}/$default{path}"))
     }
 
+    /// Runs what a schedule of the template runs, by the schedule's own target and role, as soon
+    /// as the emulator looks (every 10 s). `scheduled` stands for the scheduled time, which the
+    /// emulator does not fill in.
+    pub async fn fire_schedule(&self, name: &str, scheduled: &str) {
+        let rest = |method, path: String, body: Value| async move {
+            self.wire.rest("scheduler", method, &path, &body).await
+        };
+        let real = rest(
+            reqwest::Method::GET,
+            format!("/schedules/{name}"),
+            Value::Null,
+        )
+        .await;
+        let mut target = real["Target"].clone();
+        let input = target["Input"].as_str().unwrap_or("{}");
+        target["Input"] = json!(input.replace("<aws.scheduler.scheduled-time>", scheduled));
+        let once = json!({
+            "ScheduleExpression": "at(2026-01-01T00:00:00)",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": target,
+        });
+        rest(
+            reqwest::Method::POST,
+            format!("/schedules/{name}-now"),
+            once,
+        )
+        .await;
+    }
+
+    /// Sends a message to the queue whose URL is this output.
+    pub async fn send(&self, queue: &str, message: &Value) {
+        let sent = json!({"QueueUrl": self.output(queue), "MessageBody": message.to_string()});
+        self.wire.json("sqs", "AmazonSQS.SendMessage", &sent).await;
+    }
+
     /// All items of the table.
     pub async fn items(&self) -> Vec<Value> {
         let mut items = Vec::new();
@@ -145,9 +183,9 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>) {
         ("FlowsFolder", flows.as_str()),
         ("ErpUrl", deployment.erp_url),
         ("QualioUrl", deployment.qualio_url),
-        ("QualioRiskLow", "1"),
-        ("QualioRiskMedium", "2"),
-        ("QualioRiskHigh", "3"),
+        ("QualioRiskLow", RISK_LEVELS[0].0),
+        ("QualioRiskMedium", RISK_LEVELS[1].0),
+        ("QualioRiskHigh", RISK_LEVELS[2].0),
         ("MailFrom", MAIL_FROM),
         ("MailTo", MAIL_TO),
     ];

@@ -19,8 +19,6 @@ where
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    match tokio::time::timeout(limit, waiting).await {
-        Ok(seen) => seen,
-        Err(_elapsed) => panic!("waited {limit:?} in vain until {what}"),
-    }
+    let seen = tokio::time::timeout(limit, waiting).await;
+    seen.unwrap_or_else(|_elapsed| panic!("waited {limit:?} in vain until {what}"))
 }

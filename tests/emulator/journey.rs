@@ -1,0 +1,169 @@
+//! A supplier's way from the ERP to Qualio on deployed functions.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::json;
+use tidegate_testkit::doubles::{Action, Fault};
+
+use crate::{
+    stack::MAIL_TO,
+    until::until,
+    world::{FLOW, World, scheduled_now, wall_clock_ms},
+};
+
+/// Above anything that the journeys need on a busy machine of two cores.
+const LIMIT: Duration = Duration::from_mins(4);
+
+/// Suppliers in the ERP: more than one pack and less than one window of the batch limit.
+const FEW: u32 = 24;
+
+/// A first try and three retries.
+const ATTEMPTS: usize = 4;
+
+const QUICK_RETRIES: (&str, &str) = ("after_s = [60, 300, 900]", "after_s = [1, 1, 1]");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
+    let world = World::start(FEW, &[QUICK_RETRIES]).await;
+    let scheduled = scheduled_now();
+    world
+        .stack
+        .fire_schedule("tidegate-dev-suppliers", &scheduled)
+        .await;
+    let all: BTreeSet<String> = world
+        .erp
+        .suppliers()
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    until("every supplier stands in Qualio", LIMIT, || async {
+        (world.keys_in_qualio() == all).then_some(())
+    })
+    .await;
+    world.drained(LIMIT).await;
+    assert_eq!(world.created_twice(), Vec::<String>::new());
+
+    a_redelivery_changes_nothing(&world, &all, &scheduled).await;
+    let failing = all.first().expect("a supplier").clone();
+    a_failing_record_reaches_review(&world, &failing).await;
+    the_digest_names_it(&world, &failing).await;
+}
+
+/// The same window again, and a second copy of every message, as SQS may deliver them.
+async fn a_redelivery_changes_nothing(world: &World, keys: &BTreeSet<String>, scheduled: &str) {
+    let registers = world.registers().await;
+    let writes = world.writes_to_qualio().len();
+    let window = json!({"flow": FLOW, "window": scheduled});
+    world
+        .stack
+        .wire()
+        .invoke(world.stack.output("BatchSyncName"), &window)
+        .await;
+    for (tier, queue) in [
+        ("real_time", "RealtimeQueueUrl"),
+        ("batch", "BatchQueueUrl"),
+    ] {
+        for key in keys {
+            let message = json!({
+                "v": 1, "flow": FLOW, "keys": [key], "tier": tier, "first_sent": wall_clock_ms(),
+            });
+            world.stack.send(queue, &message).await;
+        }
+    }
+    world.drained(LIMIT).await;
+    assert_eq!(
+        world.writes_to_qualio().len(),
+        writes,
+        "Qualio was written again"
+    );
+    assert_eq!(world.registers().await, registers);
+}
+
+async fn a_failing_record_reaches_review(world: &World, key: &str) {
+    let broken = Fault::new(Action::answer(500, json!({"message": "broken"}))).key(key);
+    world.qualio.set_fault(broken).expect("a fault");
+    let before = world.qualio.calls().len();
+    world
+        .erp
+        .change(key, |row| row.quality.blocked = !row.quality.blocked);
+    assert_eq!(world.tell(key, "msg_failing").await, 202);
+    until("the record is in review", LIMIT, || async {
+        let reviews = world.read("/v1/reviews").await;
+        reviews.to_string().contains(key).then_some(())
+    })
+    .await;
+    let calls = world.qualio.calls();
+    let failed = calls[before..]
+        .iter()
+        .filter(|call| call.status() == Some(500))
+        .count();
+    assert_eq!(failed, ATTEMPTS, "one first try and three retries");
+}
+
+async fn the_digest_names_it(world: &World, key: &str) {
+    world
+        .stack
+        .fire_schedule("tidegate-dev-digest", &scheduled_now())
+        .await;
+    let mail = until("a digest was mailed", LIMIT, || async {
+        world.stack.wire().mails().await.pop()
+    })
+    .await;
+    assert_eq!(mail["To"], json!([MAIL_TO]));
+    let text = mail["BodyText"].as_str().expect("a text body");
+    assert!(text.contains(key), "{text}");
+    assert!(text.contains("/v1/reviews"), "a link to act: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_webhook_overtakes_a_batch_backlog() {
+    // Five calls in ten seconds: a backlog of more than a minute.
+    let slow = (
+        "batch = { calls = 50, per_s = 60 }",
+        "batch = { calls = 5, per_s = 10 }",
+    );
+    let world = World::start(FEW, &[slow]).await;
+    world
+        .stack
+        .fire_schedule("tidegate-dev-suppliers", &scheduled_now())
+        .await;
+    let registers = until("every supplier is staged", LIMIT, || async {
+        let registers = world.registers().await;
+        (registers.len() == FEW as usize).then_some(registers)
+    })
+    .await;
+    let waiting = world.keys_in_qualio();
+    let overtaking = registers
+        .keys()
+        .rfind(|key| !waiting.contains(*key))
+        .expect("a supplier that waits")
+        .clone();
+    world.erp.change(&overtaking, |row| {
+        row.quality.blocked = !row.quality.blocked;
+    });
+    let blocked = world
+        .erp
+        .supplier(&overtaking)
+        .expect("a supplier")
+        .quality
+        .blocked;
+    assert_eq!(world.tell(&overtaking, "msg_critical").await, 202);
+    let line = format!("blocked {}", if blocked { "yes" } else { "no" });
+    until("the critical change stands in Qualio", LIMIT, || async {
+        let found = world.qualio.suppliers_of_key(&overtaking).pop()?;
+        found
+            .contact_information?
+            .notes?
+            .contains(&line)
+            .then_some(())
+    })
+    .await;
+    let behind = FEW as usize - world.keys_in_qualio().len();
+    assert!(behind > 0, "nothing was left to overtake");
+    assert_eq!(
+        world.tell(&overtaking, "msg_critical").await,
+        202,
+        "a replay is welcome"
+    );
+    assert_eq!(world.created_twice(), Vec::<String>::new());
+}

@@ -1,0 +1,187 @@
+//! A deployed stack between the doubles of an ERP and of Qualio.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tidegate_testkit::doubles::{
+    Call, Clock,
+    erp::{ErpConfig, ErpDouble, realistic_suppliers, webhook},
+    qualio::{QualioConfig, QualioDouble},
+};
+
+use crate::{
+    binaries::repository,
+    python,
+    stack::{Deployment, Stack},
+    until::until,
+};
+
+const ERP_TOKEN: &str = "erp-token-of-the-test";
+const QUALIO_API_KEY: &str = "qualio-key-of-the-test";
+const API_TOKEN: &str = "api-token-of-the-test";
+/// The secret of the first vector of Standard Webhooks.
+const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+/// The secret that is being rotated out: a valid one that nothing is signed with.
+const OLD_WEBHOOK_SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Any seed: the suppliers are realistic and always the same.
+const SEED: u64 = 7;
+
+/// The name that the flow file gives the flow.
+pub const FLOW: &str = "suppliers";
+
+/// A stack and the two systems that it keeps in step.
+pub struct World {
+    /// The source.
+    pub erp: ErpDouble,
+    /// The target.
+    pub qualio: QualioDouble,
+    /// What is deployed.
+    pub stack: Stack,
+    _flows: TempDir,
+}
+
+impl World {
+    /// Deploys the shipped flow with `edits` of its text, from an ERP of `count` suppliers to an
+    /// empty Qualio.
+    pub async fn start(count: u32, edits: &[(&str, &str)]) -> Self {
+        let clock: Clock = Arc::new(wall_clock_ms);
+        let suppliers = realistic_suppliers(SEED, count, wall_clock_ms());
+        let erp = ErpConfig::new(Arc::clone(&clock), ERP_TOKEN).suppliers(suppliers);
+        let erp = ErpDouble::start(erp).await.expect("the double of the ERP");
+        let qualio = QualioConfig::new(clock, QUALIO_API_KEY);
+        let qualio = QualioDouble::start(qualio)
+            .await
+            .expect("the double of Qualio");
+        let flows = TempDir::with_prefix_in("flows-", python::workshop()).expect("a folder");
+        write_flow(flows.path(), edits);
+        let stack = Stack::deploy(&Deployment {
+            erp_url: &erp.url(),
+            qualio_url: &qualio.url(),
+            flows: flows.path(),
+            secrets: &[
+                ("ERP_TOKEN", ERP_TOKEN),
+                ("QUALIO_API_KEY", QUALIO_API_KEY),
+                ("API_TOKEN", API_TOKEN),
+                ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRET),
+                ("SUPPLIERS_WEBHOOK_2", OLD_WEBHOOK_SECRET),
+            ],
+        })
+        .await;
+        Self {
+            erp,
+            qualio,
+            stack,
+            _flows: flows,
+        }
+    }
+
+    /// Sends a webhook that tells the whole of a supplier, and gives the status of the answer.
+    pub async fn tell(&self, key: &str, message_id: &str) -> u16 {
+        let row = self.erp.supplier(key).expect("a supplier of the ERP");
+        let now_s = wall_clock_ms() / 1_000;
+        let signed = webhook::sign(
+            webhook::Told::Whole(&row),
+            WEBHOOK_SECRET,
+            message_id,
+            now_s,
+        )
+        .expect("a webhook can be signed");
+        let path = format!("/v1/flows/{FLOW}/webhook");
+        let mut request = self.stack.wire().http().post(self.stack.api_url(&path));
+        for (name, value) in signed.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.body(signed.body).send().await;
+        answer.expect("the webhook answers").status().as_u16()
+    }
+
+    /// Reads a path of the API.
+    pub async fn read(&self, path: &str) -> Value {
+        let request = self.stack.wire().http().get(self.stack.api_url(path));
+        let answer = request.bearer_auth(API_TOKEN).send().await;
+        let answer = answer.expect("the API answers");
+        let status = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        assert!(status.is_success(), "GET {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error} in {text}"))
+    }
+
+    /// The keys that Qualio holds.
+    pub fn keys_in_qualio(&self) -> BTreeSet<String> {
+        self.qualio.created_by_key().into_keys().collect()
+    }
+
+    /// The calls that changed something in Qualio.
+    pub fn writes_to_qualio(&self) -> Vec<Call> {
+        let mut calls = self.qualio.calls();
+        calls.retain(|call| call.effect);
+        calls
+    }
+
+    /// The keys that were created in Qualio more than once.
+    pub fn created_twice(&self) -> Vec<String> {
+        let created = self.qualio.created_by_key().into_iter();
+        created
+            .filter(|(_, times)| *times > 1)
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    /// The registers of the flow as stored, by key.
+    pub async fn registers(&self) -> BTreeMap<String, Value> {
+        let items = self.stack.items().await.into_iter();
+        let text =
+            |item: &Value, name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
+        items
+            .filter(|item| text(item, "pk").starts_with(&format!("register#{FLOW}#")))
+            .map(|item| (text(&item, "sk"), item))
+            .collect()
+    }
+
+    /// Waits until both queues are empty.
+    pub async fn drained(&self, limit: Duration) {
+        let wire = self.stack.wire();
+        until("the queues are empty", limit, || async {
+            let realtime = wire
+                .queue_depth(self.stack.output("RealtimeQueueUrl"))
+                .await;
+            let batch = wire.queue_depth(self.stack.output("BatchQueueUrl")).await;
+            (realtime + batch == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The shipped flow file with parts of its text replaced.
+fn write_flow(folder: &Path, edits: &[(&str, &str)]) {
+    let shipped = repository().join("infra/flows/suppliers.toml");
+    let mut text = fs::read_to_string(&shipped).expect("the shipped flow file");
+    for (from, to) in edits {
+        assert!(text.contains(from), "the shipped flow has no {from}");
+        text = text.replace(from, to);
+    }
+    fs::write(folder.join("suppliers.toml"), text).expect("a flow file");
+}
+
+/// The functions run on the machine's clock, so what they are sent has to be dated by it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "real functions check a webhook's time against the real clock; no test decides by it"
+)]
+pub fn wall_clock_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// The present time as EventBridge Scheduler writes a scheduled time.
+pub fn scheduled_now() -> String {
+    let now = jiff::Timestamp::from_second(wall_clock_ms() / 1_000).expect("a time of this age");
+    now.to_string()
+}
