@@ -26,11 +26,22 @@ fn second_flow() -> String {
 
 async fn run_both(world: &World) {
     for flow in ["suppliers", "vendors"] {
-        let request = RunRequest { window: None, mode: None, lookback_s: None, resume: None };
+        let request = RunRequest {
+            window: None,
+            mode: None,
+            lookback_s: None,
+            resume: None,
+        };
         let flow = FlowId::try_new(flow).unwrap();
-        let report = world.engine.run(&flow, &request, UnixMs(i64::MAX)).await.unwrap();
+        let report = world
+            .engine
+            .run(&flow, &request, UnixMs(i64::MAX))
+            .await
+            .unwrap();
         assert!(report.counts.add_up(), "OUT-1: {report:?}");
-        if std::env::var_os("SHOW").is_some() { println!("REP {report:?}"); }
+        if std::env::var_os("SHOW").is_some() {
+            println!("REP {report:?}");
+        }
     }
 }
 
@@ -52,15 +63,28 @@ fn times(world: &World, critical: &BTreeSet<String>, of_critical: bool, since: i
 
 /// Runs the story; returns the calls of both tiers and how long the critical changes took.
 async fn story(with_backlog: bool) -> (Vec<i64>, Vec<i64>, Duration) {
-    let world = World::new(realistic_suppliers(3, u32::try_from(CRITICAL).unwrap(), 0), &[suppliers_flow(), second_flow()]).await;
+    let world = World::new(
+        realistic_suppliers(3, u32::try_from(CRITICAL).unwrap(), 0),
+        &[suppliers_flow(), second_flow()],
+    )
+    .await;
     world.start();
     run_both(&world).await;
-    world.until("first applied", Duration::from_secs(1_200), || world.is_clean()).await;
+    world
+        .until("first applied", Duration::from_secs(1_200), || {
+            world.is_clean()
+        })
+        .await;
     let critical: BTreeSet<String> = world.registers().into_keys().map(|(_, key)| key).collect();
     tokio::time::sleep(Duration::from_secs(120)).await;
 
     for supplier in world.erp.suppliers() {
-        world.erp.change(&supplier.id, |row| row.quality.blocked = !row.quality.blocked).unwrap();
+        world
+            .erp
+            .change(&supplier.id, |row| {
+                row.quality.blocked = !row.quality.blocked
+            })
+            .unwrap();
     }
     if with_backlog {
         let count = u32::try_from(CRITICAL + NEW).unwrap();
@@ -72,11 +96,24 @@ async fn story(with_backlog: bool) -> (Vec<i64>, Vec<i64>, Duration) {
     run_both(&world).await;
     let critical_done = || async {
         let registers = world.registers();
-        registers.iter().filter(|((_, key), _)| critical.contains(key)).all(|(_, register)| !register.is_dirty())
+        registers
+            .iter()
+            .filter(|((_, key), _)| critical.contains(key))
+            .all(|(_, register)| !register.is_dirty())
     };
-    world.until("critical applied", Duration::from_secs(3_600), critical_done).await;
+    world
+        .until(
+            "critical applied",
+            Duration::from_secs(3_600),
+            critical_done,
+        )
+        .await;
     let took = world.engine.now().since(began);
-    world.until("all applied", Duration::from_secs(3_600), || world.is_clean()).await;
+    world
+        .until("all applied", Duration::from_secs(3_600), || {
+            world.is_clean()
+        })
+        .await;
     let real_time = times(&world, &critical, true, began.0);
     let batch = times(&world, &critical, false, began.0);
     (real_time, batch, took)
@@ -89,7 +126,10 @@ fn emptiest_full_window(times: &[i64]) -> usize {
     (0..windows)
         .map(|n| {
             let from = first + n * WINDOW_MS;
-            times.iter().filter(|at| (from..from + WINDOW_MS).contains(*at)).count()
+            times
+                .iter()
+                .filter(|at| (from..from + WINDOW_MS).contains(*at))
+                .count()
         })
         .min()
         .unwrap()
@@ -98,15 +138,32 @@ fn emptiest_full_window(times: &[i64]) -> usize {
 #[tokio::test(start_paused = true)]
 async fn no_window_exceeds_a_limit_and_a_backlog_fills_each() {
     let (real_time, batch, _) = story(true).await;
-    if std::env::var_os("SHOW").is_some() { for (n,t) in [("rt",&real_time),("batch",&batch)] { println!("{n} {} {:?}", t.len(), t.iter().map(|x| (x-t[0])/100).collect::<Vec<_>>()); } }
+    if std::env::var_os("SHOW").is_some() {
+        for (n, t) in [("rt", &real_time), ("batch", &batch)] {
+            println!(
+                "{n} {} {:?}",
+                t.len(),
+                t.iter().map(|x| (x - t[0]) / 100).collect::<Vec<_>>()
+            );
+        }
+    }
     assert_eq!(real_time.len(), 2 * 2 * CRITICAL, "an update is two calls");
     assert_eq!(batch.len(), 2 * NEW, "a create is one call");
     let busiest = |times: &[i64]| busiest_window(times.iter().copied(), WINDOW_MS);
-    println!("LIM-1 busiest window: real-time {} of {REAL_TIME}, batch {} of {BATCH}", busiest(&real_time), busiest(&batch));
+    println!(
+        "LIM-1 busiest window: real-time {} of {REAL_TIME}, batch {} of {BATCH}",
+        busiest(&real_time),
+        busiest(&batch)
+    );
     assert!(busiest(&real_time) <= REAL_TIME);
     assert!(busiest(&batch) <= BATCH);
-    let (least_real_time, least_batch) = (emptiest_full_window(&real_time), emptiest_full_window(&batch));
-    println!("LIM-2 emptiest full window: real-time {least_real_time} of {REAL_TIME}, batch {least_batch} of {BATCH}");
+    let (least_real_time, least_batch) = (
+        emptiest_full_window(&real_time),
+        emptiest_full_window(&batch),
+    );
+    println!(
+        "LIM-2 emptiest full window: real-time {least_real_time} of {REAL_TIME}, batch {least_batch} of {BATCH}"
+    );
     assert!(least_real_time * 100 >= REAL_TIME * 95);
     assert!(least_batch * 100 >= BATCH * 95);
 }

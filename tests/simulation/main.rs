@@ -1,12 +1,18 @@
 //! The production engine in virtual time: minutes of limits pass in milliseconds, and the doubles'
 //! logs judge.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
 
 mod limits;
 mod one_supplier;
 mod outages;
-mod runs;
 mod people;
 mod pushes;
+mod runs;
 mod world;

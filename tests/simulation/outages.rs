@@ -8,10 +8,7 @@ use tidegate_policy::{
     register::{ReviewKind, State},
     run::RunRequest,
 };
-use tidegate_testkit::doubles::{
-    Action, Answer, Fault, Point,
-    erp::realistic_suppliers,
-};
+use tidegate_testkit::doubles::{Action, Answer, Fault, Point, erp::realistic_suppliers};
 
 use crate::world::{World, suppliers_flow};
 
@@ -19,35 +16,67 @@ const OUTAGE: Duration = Duration::from_secs(180);
 
 async fn run(world: &World) {
     let flow = FlowId::try_new("suppliers").unwrap();
-    let request = RunRequest { window: None, mode: None, lookback_s: None, resume: None };
-    let report = world.engine.run(&flow, &request, UnixMs(i64::MAX)).await.unwrap();
+    let request = RunRequest {
+        window: None,
+        mode: None,
+        lookback_s: None,
+        resume: None,
+    };
+    let report = world
+        .engine
+        .run(&flow, &request, UnixMs(i64::MAX))
+        .await
+        .unwrap();
     assert!(report.counts.add_up(), "OUT-1: {report:?}");
 }
 
 fn answer(status: u16) -> Action {
-    Action::Answer(Answer { status, headers: BTreeMap::new(), body: serde_json::Value::Null })
+    Action::Answer(Answer {
+        status,
+        headers: BTreeMap::new(),
+        body: serde_json::Value::Null,
+    })
 }
 
 #[tokio::test(start_paused = true)]
 async fn three_minutes_of_503_spend_no_retry_and_send_nothing_to_review() {
     // A short cool-down, so that the outage spans several probes.
-    let flow = suppliers_flow().replace("preset = \"slow-answers\"", "preset = \"failures\"\ncool_down_s = 20");
+    let flow = suppliers_flow().replace(
+        "preset = \"slow-answers\"",
+        "preset = \"failures\"\ncool_down_s = 20",
+    );
     let world = World::new(realistic_suppliers(5, 120, 0), &[flow]).await;
     world.start();
     run(&world).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
     let began = world.engine.now();
     let until = began + OUTAGE;
-    world.qualio.set_fault(Fault::new(answer(503)).at(Point::BeforeAct).between(began.0, until.0)).unwrap();
+    world
+        .qualio
+        .set_fault(
+            Fault::new(answer(503))
+                .at(Point::BeforeAct)
+                .between(began.0, until.0),
+        )
+        .unwrap();
 
     let opened = || async { world.epoch() > 0 };
-    world.until("the breaker opens", Duration::from_secs(120), opened).await;
-    let before: BTreeMap<_, _> =
-        world.registers().into_iter().map(|(id, register)| (id, register.attempts_in(world.epoch()))).collect();
+    world
+        .until("the breaker opens", Duration::from_secs(120), opened)
+        .await;
+    let before: BTreeMap<_, _> = world
+        .registers()
+        .into_iter()
+        .map(|(id, register)| (id, register.attempts_in(world.epoch())))
+        .collect();
     let open_since = world.engine.now();
     while world.engine.now() < until {
         for (id, register) in world.registers() {
-            assert_eq!(register.attempts_in(world.epoch()), before[&id], "TRY-1: {id:?}");
+            assert_eq!(
+                register.attempts_in(world.epoch()),
+                before[&id],
+                "TRY-1: {id:?}"
+            );
             assert_eq!(register.review, None, "TRY-1: {id:?}");
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -58,9 +87,27 @@ async fn three_minutes_of_503_spend_no_retry_and_send_nothing_to_review() {
     assert!(refused <= probes, "BRK-1: {refused} calls in an outage");
     assert!(refused > 0, "no probe was made");
 
-    world.until("all applied after the outage", Duration::from_secs(3_600), || world.is_clean()).await;
-    assert!(world.registers().values().all(|register| register.state() == State::Applied));
-    assert!(world.qualio.created_by_key().values().all(|created| *created == 1), "EFF-2");
+    world
+        .until(
+            "all applied after the outage",
+            Duration::from_secs(3_600),
+            || world.is_clean(),
+        )
+        .await;
+    assert!(
+        world
+            .registers()
+            .values()
+            .all(|register| register.state() == State::Applied)
+    );
+    assert!(
+        world
+            .qualio
+            .created_by_key()
+            .values()
+            .all(|created| *created == 1),
+        "EFF-2"
+    );
     assert_eq!(world.qualio.created_by_key().len(), 120);
 }
 
@@ -68,24 +115,53 @@ async fn three_minutes_of_503_spend_no_retry_and_send_nothing_to_review() {
 async fn a_record_that_alone_draws_500_is_reviewed_after_four_calls() {
     let world = World::new(realistic_suppliers(5, 30, 0), &[suppliers_flow()]).await;
     let poison = world.erp.suppliers()[7].id.clone();
-    world.qualio.set_fault(Fault::new(answer(500)).at(Point::BeforeAct).method("POST").key(&poison)).unwrap();
+    world
+        .qualio
+        .set_fault(
+            Fault::new(answer(500))
+                .at(Point::BeforeAct)
+                .method("POST")
+                .key(&poison),
+        )
+        .unwrap();
     world.start();
     run(&world).await;
     let began = world.engine.now();
-    world.until("in review", Duration::from_secs(7_200), || async {
-        world.registers()[&("suppliers".to_owned(), poison.clone())].review.is_some()
-    }).await;
+    world
+        .until("in review", Duration::from_secs(7_200), || async {
+            world.registers()[&("suppliers".to_owned(), poison.clone())]
+                .review
+                .is_some()
+        })
+        .await;
     let took = world.engine.now().since(began);
-    let drawn = world.qualio.calls().iter().filter(|call| call.key.as_deref() == Some(poison.as_str())).count();
+    let drawn = world
+        .qualio
+        .calls()
+        .iter()
+        .filter(|call| call.key.as_deref() == Some(poison.as_str()))
+        .count();
     println!("4 calls and review after {took:?}");
     assert_eq!(drawn, 4);
-    assert!(took >= Duration::from_secs(60 + 300 + 900), "the steps of R8 were waited for: {took:?}");
+    assert!(
+        took >= Duration::from_secs(60 + 300 + 900),
+        "the steps of R8 were waited for: {took:?}"
+    );
     assert_eq!(world.epoch(), 0, "one record does not open the breaker");
     let registers = world.registers();
     let register = &registers[&("suppliers".to_owned(), poison)];
-    assert_eq!(register.review.as_ref().unwrap().kind, ReviewKind::RetriesSpent);
+    assert_eq!(
+        register.review.as_ref().unwrap().kind,
+        ReviewKind::RetriesSpent
+    );
     assert_eq!(register.history.len(), 4);
-    assert_eq!(registers.values().filter(|register| register.state() == State::Applied).count(), 29);
+    assert_eq!(
+        registers
+            .values()
+            .filter(|register| register.state() == State::Applied)
+            .count(),
+        29
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,13 +169,29 @@ async fn a_call_that_took_effect_without_an_answer_is_not_made_twice() {
     let world = World::new(realistic_suppliers(5, 20, 0), &[suppliers_flow()]).await;
     // Every third create acts and then breaks the connection.
     for nth in [3, 6, 9, 12] {
-        world.qualio.set_fault(Fault::new(Action::Drop).at(Point::AfterActBeforeAnswer).method("POST").nth(nth).times(1)).unwrap();
+        world
+            .qualio
+            .set_fault(
+                Fault::new(Action::Drop)
+                    .at(Point::AfterActBeforeAnswer)
+                    .method("POST")
+                    .nth(nth)
+                    .times(1),
+            )
+            .unwrap();
     }
     world.start();
     run(&world).await;
-    world.until("all applied", Duration::from_secs(7_200), || world.is_clean()).await;
+    world
+        .until("all applied", Duration::from_secs(7_200), || {
+            world.is_clean()
+        })
+        .await;
     assert!(!world.qualio.fired().is_empty());
     let created = world.qualio.created_by_key();
     assert_eq!(created.len(), 20);
-    assert!(created.values().all(|count| *count == 1), "EFF-2: {created:?}");
+    assert!(
+        created.values().all(|count| *count == 1),
+        "EFF-2: {created:?}"
+    );
 }

@@ -9,9 +9,7 @@ use tidegate_policy::{
     run::{Mode, RunRequest},
 };
 use tidegate_testkit::doubles::{
-    Action, Fault, Point, Seed,
-    erp::realistic_suppliers,
-    stand_in_qualio,
+    Action, Fault, Point, Seed, erp::realistic_suppliers, stand_in_qualio,
 };
 
 use crate::world::{MANUAL, World, suppliers_flow};
@@ -22,15 +20,35 @@ async fn an_initial_run_links_what_stands_in_the_target() {
     let world = World::new(rows.clone(), &[suppliers_flow()]).await;
     stand_in_qualio(&world.qualio, &rows[..10], &mut Seed::new(1));
     world.start();
-    let report = world.run(RunRequest { mode: Some(Mode::Initial), ..MANUAL }).await;
+    let report = world
+        .run(RunRequest {
+            mode: Some(Mode::Initial),
+            ..MANUAL
+        })
+        .await;
     assert_eq!((report.end, report.counts.linked), (RunEnd::Complete, 10));
-    world.until("applied", Duration::from_secs(1_200), || world.is_clean()).await;
-    assert_eq!(world.qualio.suppliers().len(), 30, "no supplier stands twice");
+    world
+        .until("applied", Duration::from_secs(1_200), || world.is_clean())
+        .await;
+    assert_eq!(
+        world.qualio.suppliers().len(),
+        30,
+        "no supplier stands twice"
+    );
     assert_eq!(world.qualio.created_by_key().len(), 20);
     for row in &rows[..10] {
         let standing = &world.qualio.suppliers_of_key(&row.id)[0];
-        let notes = standing.contact_information.as_ref().unwrap().notes.clone().unwrap();
-        assert!(notes.lines().count() >= 2, "what people wrote stays: {notes}");
+        let notes = standing
+            .contact_information
+            .as_ref()
+            .unwrap()
+            .notes
+            .clone()
+            .unwrap();
+        assert!(
+            notes.lines().count() >= 2,
+            "what people wrote stays: {notes}"
+        );
     }
 }
 
@@ -44,7 +62,10 @@ async fn an_initial_run_leaves_what_stands_twice_to_a_person() {
     assert_eq!(world.qualio.suppliers_of_key(&rows[0].id).len(), 2);
     world.start();
     world.settle().await;
-    assert_eq!(world.register(&rows[0].id).review.unwrap().kind, ReviewKind::Ambiguous);
+    assert_eq!(
+        world.register(&rows[0].id).review.unwrap().kind,
+        ReviewKind::Ambiguous
+    );
     assert_eq!(world.qualio.suppliers_of_key(&rows[0].id).len(), 2);
 }
 
@@ -52,37 +73,74 @@ async fn an_initial_run_leaves_what_stands_twice_to_a_person() {
 async fn a_run_that_stops_before_its_deadline_goes_on_where_it_was() {
     let world = World::new(realistic_suppliers(4, 260, 0), &[suppliers_flow()]).await;
     let flow = FlowId::try_new("suppliers").unwrap();
-    world.erp.set_fault(Fault::new(Action::DelayMs(4_000)).at(Point::BeforeAct)).unwrap();
-    let report = world.engine.run(&flow, &MANUAL, world.engine.now() + Duration::from_secs(35)).await.unwrap();
+    world
+        .erp
+        .set_fault(Fault::new(Action::DelayMs(4_000)).at(Point::BeforeAct))
+        .unwrap();
+    let report = world
+        .engine
+        .run(&flow, &MANUAL, world.engine.now() + Duration::from_secs(35))
+        .await
+        .unwrap();
     assert_eq!(report.end, RunEnd::Continues);
-    let asked = world.events.take().into_iter().find_map(|event| match event {
-        Event::RunRequested { request, .. } => Some(request),
-        _ => None,
-    });
+    let asked = world
+        .events
+        .take()
+        .into_iter()
+        .find_map(|event| match event {
+            Event::RunRequested { request, .. } => Some(request),
+            _ => None,
+        });
     let first_part = report.counts.received;
     assert!(first_part > 0 && first_part < 260, "{first_part}");
     world.erp.clear_faults();
-    let report = world.engine.run(&flow, &asked.unwrap(), UnixMs(i64::MAX)).await.unwrap();
-    assert_eq!((report.end, report.counts.received, report.counts.staged), (RunEnd::Complete, 260, 260));
+    let report = world
+        .engine
+        .run(&flow, &asked.unwrap(), UnixMs(i64::MAX))
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.end, report.counts.received, report.counts.staged),
+        (RunEnd::Complete, 260, 260)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_fails_undoes_nothing_and_tick_goes_on() {
     let world = World::new(realistic_suppliers(4, 150, 0), &[suppliers_flow()]).await;
-    world.erp.set_fault(Fault::new(Action::Garbage).at(Point::BeforeAct).nth(2).times(3)).unwrap();
+    world
+        .erp
+        .set_fault(
+            Fault::new(Action::Garbage)
+                .at(Point::BeforeAct)
+                .nth(2)
+                .times(3),
+        )
+        .unwrap();
     let report = world.run(MANUAL).await;
-    assert!(matches!(report.end, RunEnd::Interrupted { .. }), "no silent success: {:?}", report.end);
+    assert!(
+        matches!(report.end, RunEnd::Interrupted { .. }),
+        "no silent success: {:?}",
+        report.end
+    );
     assert_eq!(world.registers().len(), 50, "the first page stands");
     world.start();
-    world.until("tick went on and all is applied", Duration::from_secs(3_600), || async {
-        world.registers().len() == 150 && world.is_clean().await
-    }).await;
+    world
+        .until(
+            "tick went on and all is applied",
+            Duration::from_secs(3_600),
+            || async { world.registers().len() == 150 && world.is_clean().await },
+        )
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_delivery_of_a_window_is_the_same_run() {
     let world = World::new(realistic_suppliers(4, 10, 0), &[suppliers_flow()]).await;
-    let window = RunRequest { window: Some(world.engine.now()), ..MANUAL };
+    let window = RunRequest {
+        window: Some(world.engine.now()),
+        ..MANUAL
+    };
     assert_eq!(world.run(window.clone()).await.end, RunEnd::Complete);
     let reads = world.erp.calls().len();
     assert_eq!(world.run(window).await.end, RunEnd::AlreadyDone);
@@ -93,9 +151,17 @@ async fn a_repeated_delivery_of_a_window_is_the_same_run() {
 async fn two_runs_at_once_are_one() {
     let world = World::new(realistic_suppliers(4, 120, 0), &[suppliers_flow()]).await;
     let (one, other) = tokio::join!(world.run(MANUAL), world.run(MANUAL));
-    let complete = [&one, &other].iter().filter(|report| report.end == RunEnd::Complete).count();
+    let complete = [&one, &other]
+        .iter()
+        .filter(|report| report.end == RunEnd::Complete)
+        .count();
     assert_eq!(complete, 1, "{one:?} {other:?}");
-    assert!([one, other].iter().any(|report| matches!(report.end, RunEnd::Busy { .. })), "CP-2");
+    assert!(
+        [one, other]
+            .iter()
+            .any(|report| matches!(report.end, RunEnd::Busy { .. })),
+        "CP-2"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,13 +173,33 @@ async fn an_invalid_record_goes_to_a_person_without_a_call() {
     world.start();
     let report = world.run(MANUAL).await;
     assert_eq!((report.counts.in_review, report.counts.staged), (2, 8));
-    world.until("the others applied", Duration::from_secs(600), || world.is_clean()).await;
+    world
+        .until("the others applied", Duration::from_secs(600), || {
+            world.is_clean()
+        })
+        .await;
     let review = world.register(&rows[5].id).review.unwrap();
-    assert_eq!((review.kind, review.field.as_deref()), (ReviewKind::Invalid, Some("audit_score")));
-    assert!(!review.reason.contains("140"), "no field value: {}", review.reason);
-    assert!(world.qualio.calls().iter().all(|call| call.key.as_deref() != Some(rows[5].id.as_str())));
+    assert_eq!(
+        (review.kind, review.field.as_deref()),
+        (ReviewKind::Invalid, Some("audit_score"))
+    );
+    assert!(
+        !review.reason.contains("140"),
+        "no field value: {}",
+        review.reason
+    );
+    assert!(
+        world
+            .qualio
+            .calls()
+            .iter()
+            .all(|call| call.key.as_deref() != Some(rows[5].id.as_str()))
+    );
     // Mended at the source, the next run sends it.
-    world.erp.change(&rows[5].id, |row| row.quality.audit_score = 40.0).unwrap();
+    world
+        .erp
+        .change(&rows[5].id, |row| row.quality.audit_score = 40.0)
+        .unwrap();
     world.settle().await;
     assert_eq!(world.register(&rows[5].id).state(), State::Applied);
 }

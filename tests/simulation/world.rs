@@ -1,12 +1,7 @@
 //! A world in virtual time around the production engine: ports in memory, production connectors,
 //! doubles without sockets, and several workers of each tier.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -16,7 +11,10 @@ use axum::{
 use tidegate_connect::connect;
 use tidegate_engine::{
     Disposition, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, RunReport,
-    ports::{Clock, Http, ListingPage, Listing, Request, Sent, Store, StoreError, TransportError, Written},
+    ports::{
+        Clock, Http, Listing, ListingPage, Request, Sent, Store, StoreError, TransportError,
+        Written,
+    },
 };
 use tidegate_model::{
     FlowId, Message, Tier, UnixMs,
@@ -26,10 +24,16 @@ use tidegate_policy::{flow::Flow, register::Register, run::RunRequest};
 use tidegate_testkit::{
     doubles::{
         Incoming,
-        erp::{ErpConfig, ErpDouble, ErpSupplier, webhook::{Told, sign}},
+        erp::{
+            ErpConfig, ErpDouble, ErpSupplier,
+            webhook::{Told, sign},
+        },
         qualio::{QualioConfig, QualioDouble},
     },
-    memory::{FixedSecrets, MemoryEvents, MemoryMailer, MemoryQueue, MemoryStore, QueueRules, SeededChance},
+    memory::{
+        FixedSecrets, MemoryEvents, MemoryMailer, MemoryQueue, MemoryStore, QueueRules,
+        SeededChance,
+    },
 };
 
 /// Where virtual time begins: 2026-03-02T07:00:00Z, a Monday, two hours before the 10:00 window.
@@ -39,14 +43,22 @@ const STORE_LATENCY: Duration = Duration::from_millis(4);
 /// A call to a healthy SaaS API.
 const CALL_LATENCY: Duration = Duration::from_millis(120);
 /// A run that a person asks for.
-pub const MANUAL: RunRequest = RunRequest { window: None, mode: None, lookback_s: None, resume: None };
+pub const MANUAL: RunRequest = RunRequest {
+    window: None,
+    mode: None,
+    lookback_s: None,
+    resume: None,
+};
 /// Workers of each tier.
 const WORKERS: usize = 3;
 /// How often an idle worker looks: SQS's pollers are not faster under light load.
 const POLL: Duration = Duration::from_millis(200);
 
 /// The two secrets of the supplier flow's webhook.
-pub const WEBHOOK_SECRETS: [&str; 2] = ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
+pub const WEBHOOK_SECRETS: [&str; 2] = [
+    "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+];
 
 /// The time of tokio's paused clock.
 pub struct VirtualClock(tokio::time::Instant);
@@ -76,7 +88,12 @@ impl Store for SlowStore {
         self.0.get(keys).await
     }
 
-    async fn list(&self, listing: &Listing, after: Option<&str>, limit: u32) -> Result<ListingPage, StoreError> {
+    async fn list(
+        &self,
+        listing: &Listing,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<ListingPage, StoreError> {
         tokio::time::sleep(STORE_LATENCY).await;
         self.0.list(listing, after, limit).await
     }
@@ -100,13 +117,28 @@ impl Http for InProcess {
                 "x-api-key" => "qualio-key".to_owned(),
                 _ => header.value.to_string(),
             };
-            headers.insert(HeaderName::try_from(header.name.as_str()).unwrap(), value.parse().unwrap());
+            headers.insert(
+                HeaderName::try_from(header.name.as_str()).unwrap(),
+                value.parse().unwrap(),
+            );
         }
-        let body = request.body.as_ref().map_or_else(Bytes::new, |body| body.to_string().into());
-        let call = Incoming { method: request.method.as_str().to_owned(), uri: uri.clone(), headers, body };
+        let body = request
+            .body
+            .as_ref()
+            .map_or_else(Bytes::new, |body| body.to_string().into());
+        let call = Incoming {
+            method: request.method.as_str().to_owned(),
+            uri: uri.clone(),
+            headers,
+            body,
+        };
         let exchange = async {
             tokio::time::sleep(CALL_LATENCY / 2).await;
-            let reply = if uri.host() == Some("erp") { self.erp.call(call).await } else { self.qualio.call(call).await };
+            let reply = if uri.host() == Some("erp") {
+                self.erp.call(call).await
+            } else {
+                self.qualio.call(call).await
+            };
             tokio::time::sleep(CALL_LATENCY / 2).await;
             reply
         };
@@ -114,8 +146,16 @@ impl Http for InProcess {
             .await
             .map_err(|_| TransportError::TimedOut(request.timeout))?
             .ok_or(TransportError::Broken)?;
-        let body = if reply.body.is_empty() { Some(serde_json::Value::Null) } else { serde_json::from_slice(&reply.body).ok() };
-        Ok(Sent { status: reply.status, headers: reply.headers, body })
+        let body = if reply.body.is_empty() {
+            Some(serde_json::Value::Null)
+        } else {
+            serde_json::from_slice(&reply.body).ok()
+        };
+        Ok(Sent {
+            status: reply.status,
+            headers: reply.headers,
+            body,
+        })
     }
 }
 
@@ -139,20 +179,35 @@ impl World {
             let clock = Arc::clone(&clock);
             Arc::new(move || clock.now().0)
         };
-        let erp = ErpDouble::start(ErpConfig::new(doubles_clock.clone(), "erp-token").suppliers(suppliers)).await.unwrap();
-        let qualio = QualioDouble::start(QualioConfig::new(doubles_clock, "qualio-key")).await.unwrap();
+        let erp = ErpDouble::start(
+            ErpConfig::new(doubles_clock.clone(), "erp-token").suppliers(suppliers),
+        )
+        .await
+        .unwrap();
+        let qualio = QualioDouble::start(QualioConfig::new(doubles_clock, "qualio-key"))
+            .await
+            .unwrap();
         let (erp, qualio) = (Arc::new(erp), Arc::new(qualio));
         let store = Arc::new(SlowStore(MemoryStore::default()));
-        let rules = QueueRules { visibility: Duration::from_secs(360), max_receives: 10 };
+        let rules = QueueRules {
+            visibility: Duration::from_secs(360),
+            max_receives: 10,
+        };
         let queue = Arc::new(MemoryQueue::new(Arc::<VirtualClock>::clone(&clock), rules));
-        let (events, mailer) = (Arc::new(MemoryEvents::default()), Arc::new(MemoryMailer::default()));
+        let (events, mailer) = (
+            Arc::new(MemoryEvents::default()),
+            Arc::new(MemoryMailer::default()),
+        );
         let secrets = FixedSecrets::new([
             ("ERP_TOKEN", "erp-token"),
             ("QUALIO_API_KEY", "qualio-key"),
             ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRETS[0]),
             ("SUPPLIERS_WEBHOOK_2", WEBHOOK_SECRETS[1]),
         ]);
-        let http = InProcess { erp: Arc::clone(&erp), qualio: Arc::clone(&qualio) };
+        let http = InProcess {
+            erp: Arc::clone(&erp),
+            qualio: Arc::clone(&qualio),
+        };
         let ports = Ports {
             store: Arc::<SlowStore>::clone(&store),
             queue: Arc::<MemoryQueue>::clone(&queue),
@@ -165,14 +220,27 @@ impl World {
         };
         let runtimes = flows.iter().map(|text| runtime(text)).collect();
         let engine = Arc::new(Engine::new(ports, runtimes));
-        Self { engine, erp, qualio, queue, events, mailer, store, clock }
+        Self {
+            engine,
+            erp,
+            qualio,
+            queue,
+            events,
+            mailer,
+            store,
+            clock,
+        }
     }
 
     /// Starts workers, the bus and the heartbeat; they end with the test.
     pub fn start(&self) {
         for tier in [Tier::RealTime, Tier::Batch] {
             for _ in 0..WORKERS {
-                tokio::spawn(work(Arc::clone(&self.engine), Arc::clone(&self.queue), tier));
+                tokio::spawn(work(
+                    Arc::clone(&self.engine),
+                    Arc::clone(&self.queue),
+                    tier,
+                ));
             }
         }
         tokio::spawn(bus(Arc::clone(&self.engine), Arc::clone(&self.events)));
@@ -186,7 +254,12 @@ impl World {
     }
 
     /// Waits in virtual time until something holds, at most `limit`.
-    pub async fn until<F: Future<Output = bool>>(&self, what: &str, limit: Duration, holds: impl Fn() -> F) {
+    pub async fn until<F: Future<Output = bool>>(
+        &self,
+        what: &str,
+        limit: Duration,
+        holds: impl Fn() -> F,
+    ) {
         let end = self.clock.now() + limit;
         while !holds().await {
             assert!(self.clock.now() < end, "not within {limit:?}: {what}");
@@ -197,24 +270,32 @@ impl World {
     /// All registers, by flow and key.
     pub fn registers(&self) -> BTreeMap<(String, String), Register> {
         let items = self.store.0.items();
-        let registers = items.iter().filter(|(key, _)| key.partition.starts_with("register#"));
+        let registers = items
+            .iter()
+            .filter(|(key, _)| key.partition.starts_with("register#"));
         registers
             .map(|(key, item)| {
                 let flow = key.partition.split('#').nth(1).unwrap().to_owned();
-                ((flow, key.sort.clone()), Register::read(item).unwrap().unwrap())
+                (
+                    (flow, key.sort.clone()),
+                    Register::read(item).unwrap().unwrap(),
+                )
             })
             .collect()
     }
 
     /// The breaker's epoch for Qualio.
     pub fn epoch(&self) -> u64 {
-        let key = tidegate_policy::keys::breaker(&tidegate_model::EndpointId::try_new("qualio").unwrap());
+        let key =
+            tidegate_policy::keys::breaker(&tidegate_model::EndpointId::try_new("qualio").unwrap());
         tidegate_policy::breaker::Breaker::read(self.store.0.item(&key).as_ref()).epoch()
     }
 
     /// One register of the supplier flow.
     pub fn register(&self, key: &str) -> Register {
-        self.registers().remove(&("suppliers".to_owned(), key.to_owned())).unwrap()
+        self.registers()
+            .remove(&("suppliers".to_owned(), key.to_owned()))
+            .unwrap()
     }
 
     /// Conditional writes that the table has taken so far, refused ones too.
@@ -225,8 +306,19 @@ impl World {
     /// Sends a webhook of the supplier flow, signed with one of its secrets.
     pub async fn webhook(&self, told: Told<'_>, id: &str, secret: &str) -> HookAnswer {
         let hook = sign(told, secret, id, self.clock.now().0 / 1_000).unwrap();
-        let header = |name: &str| hook.headers.iter().find(|(found, _)| *found == name).unwrap().1.clone();
-        let (id, timestamp, signature) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
+        let header = |name: &str| {
+            hook.headers
+                .iter()
+                .find(|(found, _)| *found == name)
+                .unwrap()
+                .1
+                .clone()
+        };
+        let (id, timestamp, signature) = (
+            header("webhook-id"),
+            header("webhook-timestamp"),
+            header("webhook-signature"),
+        );
         let request = HookRequest {
             flow: "suppliers",
             id: &id,
@@ -240,7 +332,11 @@ impl World {
     /// Runs a batch of the supplier flow to its end.
     pub async fn run(&self, request: RunRequest) -> RunReport {
         let flow = FlowId::try_new("suppliers").unwrap();
-        let report = self.engine.run(&flow, &request, UnixMs(i64::MAX)).await.unwrap();
+        let report = self
+            .engine
+            .run(&flow, &request, UnixMs(i64::MAX))
+            .await
+            .unwrap();
         assert!(report.counts.add_up(), "OUT-1: {report:?}");
         report
     }
@@ -248,12 +344,15 @@ impl World {
     /// Runs a batch of everything new and waits until it is applied.
     pub async fn settle(&self) {
         self.run(MANUAL).await;
-        self.until("settled", Duration::from_secs(7_200), || self.is_clean()).await;
+        self.until("settled", Duration::from_secs(7_200), || self.is_clean())
+            .await;
     }
 
     /// Whether no register is dirty.
     pub async fn is_clean(&self) -> bool {
-        self.registers().values().all(|register| !register.is_dirty() || register.review.is_some())
+        self.registers()
+            .values()
+            .all(|register| !register.is_dirty() || register.review.is_some())
     }
 }
 
@@ -266,7 +365,8 @@ fn runtime(text: &str) -> FlowRuntime {
         ("QUALIO_RISK_MEDIUM".to_owned(), risk(2)),
         ("QUALIO_RISK_HIGH".to_owned(), risk(3)),
     ]);
-    let flow = Flow::load("flow.toml", text, &settings).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let flow =
+        Flow::load("flow.toml", text, &settings).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let flow = Arc::new(flow);
     let (source, target) = connect(&flow);
     FlowRuntime::new(flow, source, target)

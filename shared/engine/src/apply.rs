@@ -201,7 +201,10 @@ impl Work<'_> {
         let runtime = self.job.runtime;
         let traits = runtime.target.traits();
         let step = plan::step(&self.claimed, &self.token, traits, runtime.flow.deletion());
-        if let Step::Create(fields) | Step::Update(fields) | Step::LookUp { fields, .. } = &step
+        if let Step::Create(fields)
+        | Step::Update(fields)
+        | Step::CreateAgain(fields)
+        | Step::LookUp { fields, .. } = &step
             && let Some(cause) = runtime.invalid(self.job.key, fields, self.engine.now())
         {
             self.engine.give_back(self.job.budget, &permits).await;
@@ -254,6 +257,23 @@ impl Work<'_> {
             Step::Skip | Step::Keep => Landed::default(),
             Step::Create(fields) => target.create(session, self.body(fields, id)).await?,
             Step::Update(fields) => target.update(session, self.body(fields, id)).await?,
+            Step::CreateAgain(fields) => {
+                let made = target.create(session, self.body(fields, id)).await?;
+                let Some(found) = made.target_id else {
+                    return Ok(Acted::Landed(made, started));
+                };
+                if !self
+                    .still_mine(&register::adopt(&self.token, &found))
+                    .await?
+                {
+                    return Ok(Acted::Lost);
+                }
+                let mut landed = target
+                    .update(session, self.body(fields, Some(&found)))
+                    .await?;
+                landed.target_id.get_or_insert(found);
+                landed
+            }
             Step::Remove(how) => target.remove(session, *how, self.job.key, id).await?,
             Step::Review { kind, reason } => return Ok(Acted::Review(*kind, (*reason).to_owned())),
             Step::LookUp { search, fields } => match target.find(session, search).await? {
@@ -305,7 +325,7 @@ impl Work<'_> {
             fields,
             target_id,
             etag: self.claimed.etag.as_deref(),
-            idempotency_key: &self.claimed.desired.hash.0,
+            idempotency_key: plan::idempotency_key(&self.claimed, &self.token),
         }
     }
 

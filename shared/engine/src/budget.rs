@@ -65,10 +65,18 @@ impl Engine {
         for _ in 0..GRANT_TRIES {
             let now = self.now();
             let slots = Slots::read(item.as_ref(), budget.limit);
-            if !had_turn && slots.has_queue(now) {
+            let overtakes = !had_turn && slots.has_queue(now);
+            let idle = slots.idle(budget.limit, now);
+            let groups_now = if overtakes {
+                fitting(groups, idle)
+            } else {
+                groups
+            };
+            if groups_now.is_empty() {
                 return Ok(Permits::OthersWait);
             }
-            let grant = match slots.plan(budget.limit, groups, step, now, &mut dice) {
+            let grant = match slots.plan(budget.limit, groups_now, step, now, &mut dice) {
+                Plan::Take(grant) if overtakes => slots.forget_queue(budget.limit, now, grant),
                 Plan::Take(grant) => grant,
                 Plan::Wait(until) | Plan::DayUsedUp(until) => {
                     self.remember(&key, item);
@@ -160,4 +168,14 @@ fn room_at(item: Option<&Item>, limit: Limit, groups: &[u32], granted: usize) ->
         !served
     });
     Slots::read(item, limit).free_for(limit, waiting.copied().unwrap_or(1))
+}
+
+/// The first groups that need no more than so many calls together.
+fn fitting(groups: &[u32], mut calls: u32) -> &[u32] {
+    let count = groups.iter().take_while(|group| {
+        let fits = **group <= calls;
+        calls = calls.saturating_sub(**group);
+        fits
+    });
+    groups.get(..count.count()).unwrap_or_default()
 }

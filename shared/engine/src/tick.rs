@@ -23,6 +23,8 @@ use crate::{Engine, EngineError, Event, FlowRuntime, ports::Listing, worker::chu
 const SCAN_PAGE: u32 = 500;
 /// Keys queued by one sweep: more wait for the next tick, five minutes later.
 const SWEEP_MOST: usize = 5_000;
+/// After a pause everything is queued at once: keys of 100 bytes, so ten megabytes.
+const SWEEP_ALL_MOST: usize = 100_000;
 /// A schedule's own start comes first; tick starts what it left out.
 const START_GRACE: Duration = Duration::from_secs(60);
 
@@ -253,7 +255,13 @@ impl Engine {
         let traits = runtime.target.traits();
         let calls = traits.update_calls.max(traits.create_calls);
         let now = self.now();
+        let most = if state.sweep_all.is_some() {
+            SWEEP_ALL_MOST
+        } else {
+            SWEEP_MOST
+        };
         let mut swept = 0;
+        let mut all = true;
         for tier in [Tier::RealTime, Tier::Batch] {
             let backlog = match tier {
                 Tier::RealTime => gauges.pending_real_time,
@@ -269,8 +277,9 @@ impl Engine {
                     resumed || sweep::is_stranded(&found.register, longest, now)
                 })
                 .map(|found| found.key.clone())
-                .take(SWEEP_MOST)
+                .take(most)
                 .collect();
+            all &= stranded.len() < most;
             if stranded.is_empty() {
                 continue;
             }
@@ -282,11 +291,9 @@ impl Engine {
             swept += u64::try_from(stranded.len()).unwrap_or(u64::MAX);
         }
         if let Some(asked) = state.sweep_all {
-            self.write(
-                &keys::flow_state(runtime.flow.id()),
-                &flow_state::swept_all(asked),
-            )
-            .await?;
+            let done = flow_state::swept_all(asked, all.then_some(UnixMs(gauges.at_ms)));
+            self.write(&keys::flow_state(runtime.flow.id()), &done)
+                .await?;
         }
         Ok(swept)
     }

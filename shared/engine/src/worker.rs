@@ -92,6 +92,10 @@ impl Engine {
         if let Some(settled) = self.stopped(message, &state) {
             return Ok(settled);
         }
+        if message.fetch.is_none() && state.swept.is_some_and(|swept| message.first_sent < swept) {
+            let verdict = Verdict::Nothing("queued again since");
+            return Ok(one_for_all(message, &verdict));
+        }
         if let Some(why) = message.fetch {
             for key in &message.keys {
                 if let Some(verdict) = self.fetch(runtime, key, why, &state).await? {
@@ -220,8 +224,7 @@ impl Engine {
     }
 
     /// Permits for the first groups, and when the others come back (LIM-4). Work that comes for the
-    /// first time takes a turn behind those that wait; work whose turn it is waits for the next slot,
-    /// since its capacity is promised already.
+    /// first time takes a turn behind those that wait, and so does work whose turn has passed.
     async fn permits_or_turn(
         &self,
         budget: &Budget,
@@ -239,11 +242,15 @@ impl Engine {
         };
         let granted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
         let left = wanted.saturating_sub(granted);
-        let rest_at = match left {
-            0 => self.now(),
-            // Never at once: whoever comes back sooner finds what it found now.
-            _ if had_turn => (room_at - limiter::EARLY).max(self.now() + AGAIN),
-            left => self.turn(budget, left).await?,
+        let now = self.now();
+        let rest_at = if left == 0 {
+            now
+        } else if had_turn && (granted > 0 || room_at <= now + limiter::SOON) {
+            // Its capacity is promised already. Never at once: whoever comes back sooner finds what
+            // it found now.
+            (room_at - limiter::EARLY).max(now + AGAIN)
+        } else {
+            self.turn(budget, left).await?
         };
         Ok((permits, rest_at))
     }

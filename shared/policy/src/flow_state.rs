@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use tidegate_model::{
     UnixMs,
@@ -14,6 +16,10 @@ const BLOCKER: &str = "blocker";
 const BLOCKED_SIDE: &str = "blocked_side";
 const CHECKING: &str = "checking";
 const SWEEP_ALL: &str = "sweep_all";
+const SWEPT: &str = "swept";
+
+/// Clocks differ: a message that looks a little older than a sweep may be younger.
+const SWEEP_MARGIN: Duration = Duration::from_secs(1);
 
 /// What is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +89,9 @@ pub struct FlowState {
     pub checking: bool,
     /// After a pause every dirty record is to be queued again, however young.
     pub sweep_all: Option<UnixMs>,
+    /// Every record that was dirty then has been queued again since: older messages are one too
+    /// many, and would draw on capacity that is promised to the new ones.
+    pub swept: Option<UnixMs>,
 }
 
 impl FlowState {
@@ -98,6 +107,10 @@ impl FlowState {
             checking: item.is_some_and(|item| item.contains_key(CHECKING)),
             sweep_all: item
                 .and_then(|item| item.get(SWEEP_ALL))
+                .and_then(Value::as_number)
+                .map(UnixMs),
+            swept: item
+                .and_then(|item| item.get(SWEPT))
                 .and_then(Value::as_number)
                 .map(UnixMs),
         }
@@ -159,9 +172,13 @@ pub fn unblock(side: Side, now: UnixMs) -> Update {
     .remove(&[BLOCKER, BLOCKED_SIDE, CHECKING])
 }
 
-/// The sweep that was asked for is done.
-pub fn swept_all(asked: UnixMs) -> Update {
-    Update::when(Condition::is(SWEEP_ALL, Op::Eq, asked.0)).remove(&[SWEEP_ALL])
+/// The sweep that was asked for is done. `began`: everything that was dirty then has been queued.
+pub fn swept_all(asked: UnixMs, began: Option<UnixMs>) -> Update {
+    let update = Update::when(Condition::is(SWEEP_ALL, Op::Eq, asked.0)).remove(&[SWEEP_ALL]);
+    match began {
+        Some(began) => update.set(SWEPT, (began - SWEEP_MARGIN).0),
+        None => update,
+    }
 }
 
 /// Types of this module always have a JSON form.

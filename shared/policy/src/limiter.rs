@@ -42,6 +42,10 @@ pub const HORIZON: Duration = Duration::from_millis(2_500);
 /// Deferred work comes back so long before its turn: a queue delays by whole seconds and delivers
 /// late rather than early.
 pub const EARLY: Duration = Duration::from_millis(1_500);
+/// A slot that has been free for so long lies idle: what comes to its turn is late by less.
+const IDLE: Duration = Duration::from_secs(5);
+/// Work that comes to its turn and finds no room within this takes another turn.
+pub const SOON: Duration = Duration::from_secs(5);
 const MICROS: i64 = 1_000;
 
 const TAIL: &str = "tail";
@@ -157,6 +161,20 @@ impl Slots {
             .map(|stamp| Self::slot_free_at(*stamp, limit))
             .min()
             .unwrap_or(UnixMs::EPOCH)
+    }
+
+    /// Calls that could have left for a while and did not. Under backlog there are next to none, so
+    /// where there are, work did not come to its turn: its flow was paused, or its message is gone.
+    pub fn idle(&self, limit: Limit, now: UnixMs) -> u32 {
+        self.free_at(limit, now - IDLE)
+    }
+
+    /// The same grant, which also forgets what capacity is promised: half of it lies idle (LIM-2).
+    pub fn forget_queue(&self, limit: Limit, now: UnixMs, mut grant: Grant) -> Grant {
+        if self.idle(limit, now) * 2 >= limit.calls {
+            grant.write = grant.write.set(TAIL, now.0);
+        }
+        grant
     }
 
     /// Whether capacity is promised to work that waits.

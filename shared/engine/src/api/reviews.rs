@@ -300,13 +300,12 @@ impl Engine {
         if let Some((field, reason)) = runtime.target.reject(key, fields) {
             faults.push(FaultView { field, reason });
         }
-        let hash = Content::Record(fields.clone()).hash();
         let write = Write {
             key,
             fields,
             target_id,
             etag,
-            idempotency_key: &hash.0,
+            idempotency_key: "new for each create",
         };
         let requests = match runtime.target.describe(write) {
             Ok(requests) => requests.into_iter().map(PlannedRequest::from).collect(),

@@ -19,7 +19,8 @@ pub struct Write<'a> {
     pub target_id: Option<&'a str>,
     /// The stored tag.
     pub etag: Option<&'a str>,
-    /// Names the content: equal for repeats of one write, for targets that keep such keys.
+    /// Names the create: equal for its repeats until its outcome is known, for targets that keep
+    /// such keys.
     pub idempotency_key: &'a str,
 }
 
