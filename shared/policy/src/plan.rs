@@ -56,6 +56,10 @@ pub enum Step {
     Create(Fields),
     /// Update what bears this id.
     Update(Fields),
+    /// An earlier create may have happened under an idempotency key: repeat it under that key to
+    /// learn the record's id, store the id, then update. The target answers with the record as it
+    /// was first created, and what is desired may have changed since (EFF-2).
+    CreateAgain(Fields),
     /// An earlier create may have happened: look for it by the value it was sent with (EFF-2).
     LookUp {
         /// The value.
@@ -96,8 +100,11 @@ pub fn step(
     if claimed.target_id.is_some() {
         return Step::Update(fields);
     }
-    if own || traits.idempotent_create {
+    if own {
         return Step::Create(fields);
+    }
+    if traits.idempotent_create {
+        return Step::CreateAgain(fields);
     }
     match &claimed.intent {
         Some(search) if traits.searchable => Step::LookUp {
@@ -145,6 +152,13 @@ fn removal(claimed: &Register, own: bool, traits: TargetTraits, deletion: Deleti
     }
 }
 
+/// The idempotency key of a record's create: the token of the first claim whose outcome is open. It
+/// stays the same until that outcome is known, whatever content is desired meanwhile, and is new
+/// after it: a target remembers a refusal under its key too.
+pub fn idempotency_key<'a>(claimed: &'a Register, token: &'a ClaimToken) -> &'a str {
+    claimed.unknown.as_ref().unwrap_or(token).as_str()
+}
+
 /// Calls that a record will take, as far as its register tells before it is claimed.
 pub fn calls_of(register: &Register, traits: TargetTraits) -> u32 {
     let removed = register.desired.content == Content::Deleted;
@@ -154,8 +168,13 @@ pub fn calls_of(register: &Register, traits: TargetTraits) -> u32 {
         traits.create_calls
     } else if register.target_id.is_some() {
         traits.update_calls
-    } else if register.unknown.is_none() || traits.idempotent_create || !traits.searchable {
+    } else if register.unknown.is_none() {
         traits.create_calls
+    } else if traits.idempotent_create {
+        traits.create_calls + traits.update_calls
+    } else if !traits.searchable {
+        // It becomes a review.
+        0
     } else {
         // A look-up, then a create or an update.
         traits.find_calls + traits.update_calls.max(traits.create_calls)

@@ -94,7 +94,8 @@ fn applied(mut register: Register, content: &Content) -> Register {
 #[case::own_with_id(PLAIN, "me", Some("T-1"), Step::Update(fields()))]
 #[case::older_with_id(PLAIN, "older", Some("T-1"), Step::Update(fields()))]
 #[case::older(PLAIN, "older", None, Step::LookUp { search: "old name".to_owned(), fields: fields() })]
-#[case::older_idempotent(IDEMPOTENT, "older", None, Step::Create(fields()))]
+#[case::older_idempotent(IDEMPOTENT, "older", None, Step::CreateAgain(fields()))]
+#[case::own_idempotent(IDEMPOTENT, "me", None, Step::Create(fields()))]
 #[case::upsert(UPSERT, "me", None, Step::Create(fields()))]
 #[case::older_upsert(UPSERT, "older", None, Step::Create(fields()))]
 #[case::upsert_with_id(UPSERT, "older", Some("T-1"), Step::Create(fields()))]
@@ -107,6 +108,17 @@ fn a_record_is_made_changed_or_looked_for_eff_2(
     let register = claimed(record(), opened_by, target_id);
     let found = step(&register, &token("me"), traits, Deletion::Review);
     assert_eq!(found, expected);
+}
+
+#[test]
+fn an_open_create_is_repeated_under_its_own_key_whatever_is_desired_now_eff_2() {
+    let first = claimed(record(), "older", None);
+    let newer = claimed(Content::Record(Fields::new()), "older", None);
+    for register in [&first, &newer] {
+        assert_eq!(idempotency_key(register, &token("me")), "older");
+    }
+    let own = claimed(record(), "me", None);
+    assert_eq!(idempotency_key(&own, &token("me")), "me");
 }
 
 #[test]
@@ -192,8 +204,8 @@ fn a_record_applied_without_a_known_id_is_not_taken_for_one_that_never_was() {
 #[case::create(record(), PLAIN, None, None, 1)]
 #[case::update(record(), PLAIN, None, Some("T-1"), 2)]
 #[case::look_up_then_update(record(), PLAIN, Some("older"), None, 7)]
-#[case::review_of_an_open_create(record(), BLIND, Some("older"), None, 1)]
-#[case::create_again(record(), IDEMPOTENT, Some("older"), None, 1)]
+#[case::review_of_an_open_create(record(), BLIND, Some("older"), None, 0)]
+#[case::create_again(record(), IDEMPOTENT, Some("older"), None, 3)]
 #[case::upsert(record(), UPSERT, None, None, 3)]
 #[case::upsert_with_id(record(), UPSERT, Some("older"), Some("T-1"), 3)]
 #[case::delete(Content::Deleted, PLAIN, None, Some("T-1"), 1)]

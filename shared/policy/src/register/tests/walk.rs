@@ -192,6 +192,12 @@ proptest! {
     }
 
     #[test]
+    fn a_target_with_idempotency_keys_ends_with_the_newest_content_created_once_eff_2(seed: u64) {
+        let traits = TargetTraits { idempotent_create: true, searchable: false, ..BY_NAME };
+        holds_the_newest(&walk(seed, traits));
+    }
+
+    #[test]
     fn an_upsert_target_ends_with_the_newest_content_reg_2(seed: u64) {
         let traits = TargetTraits { upsert: true, searchable: false, ..BY_NAME };
         holds_the_newest(&walk(seed, traits));

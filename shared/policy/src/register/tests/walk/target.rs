@@ -6,6 +6,8 @@ use super::*;
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
     Create(String),
+    /// Under an idempotency key: a repeat makes nothing.
+    CreateUnder(String, String),
     Upsert(String),
     Update(String, String),
 }
@@ -24,6 +26,8 @@ struct Call {
 pub(super) struct Target {
     /// Content by number of the record.
     records: Vec<String>,
+    /// Idempotency keys under which a record was made.
+    keys: Vec<String>,
     calls: Vec<Call>,
 }
 
@@ -80,6 +84,11 @@ impl Target {
         for (_, effect) in due {
             match effect {
                 Effect::Create(name) => self.records.push(name),
+                Effect::CreateUnder(key, _) if self.keys.contains(&key) => {}
+                Effect::CreateUnder(key, name) => {
+                    self.keys.push(key);
+                    self.records.push(name);
+                }
                 Effect::Upsert(name) => self.records = vec![name],
                 Effect::Update(id, name) => {
                     let number: usize = id.parse().unwrap();

@@ -20,6 +20,10 @@ enum State {
         ids: Vec<String>,
         search: String,
     },
+    /// A repeated create told the id; what is desired is still to be written.
+    Made {
+        name: String,
+    },
     Landed {
         id: Option<String>,
     },
@@ -47,6 +51,8 @@ pub(super) struct Worker {
     frozen_until: UnixMs,
     /// When its message comes back.
     message: UnixMs,
+    /// What to update once a repeated create has told the id.
+    after_create: Option<String>,
 }
 
 impl Worker {
@@ -60,6 +66,7 @@ impl Worker {
             started: UnixMs::EPOCH,
             frozen_until: UnixMs::EPOCH,
             message: UnixMs::EPOCH,
+            after_create: None,
         }
     }
 
@@ -95,6 +102,7 @@ impl Worker {
             }
             called @ State::Called { .. } => called,
             State::Found { name, ids, search } => self.found(world, name, &ids, &search),
+            State::Made { name } => self.found(world, name.clone(), &["0".to_owned()], &name),
             State::Landed { id } => self.commit(world, id),
             State::Overtaken { id } => self.commit_part(world, id),
             State::Refused => self.review(world),
@@ -158,18 +166,27 @@ impl Worker {
             return self.copy_and_delete(world, world.now);
         }
         let id = claimed.target_id.clone();
+        let key = plan::idempotency_key(&claimed, &self.token).to_owned();
+        self.after_create = None;
         match plan::step(&claimed, &self.token, world.traits, Deletion::Review) {
             Step::Skip => State::Landed { id },
             Step::Create(fields) => {
                 let name = name_of(&fields);
                 let effect = if world.traits.upsert {
                     Effect::Upsert(name)
+                } else if world.traits.idempotent_create {
+                    Effect::CreateUnder(key, name)
                 } else {
                     Effect::Create(name)
                 };
                 self.call(world, effect)
             }
             Step::Update(fields) => self.call(world, Effect::Update(id.unwrap(), name_of(&fields))),
+            Step::CreateAgain(fields) => {
+                let name = name_of(&fields);
+                self.after_create = Some(name.clone());
+                self.call(world, Effect::CreateUnder(key, name))
+            }
             Step::LookUp { search, fields } => State::Found {
                 name: name_of(&fields),
                 ids: world.target.find(&search),
@@ -218,6 +235,9 @@ impl Worker {
         let outcome = match answer {
             Answer::Done => {
                 world.target.ended(&self.token);
+                if let Some(name) = self.after_create.take() {
+                    return State::Made { name };
+                }
                 let id = claimed.target_id.clone().unwrap_or_else(|| "0".to_owned());
                 return State::Landed { id: Some(id) };
             }
