@@ -7,11 +7,11 @@ use axum::Router;
 use tidegate_connect::{HttpClient, connect};
 use tidegate_engine::{
     DeadLetter, Engine, Event, FlowRuntime, Ports, chain,
-    ports::{Clock, Events, Store},
+    ports::{Clock, Events, Store, StoreError},
 };
 use tidegate_lambda::SystemChance;
-use tidegate_model::Message;
-use tidegate_policy::flow::Flow;
+use tidegate_model::{FlowId, Message};
+use tidegate_policy::{flow::Flow, keys, run};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -100,6 +100,9 @@ impl Host {
             secrets,
         };
         let engine = Arc::new(Engine::new(ports, runtimes(flows)));
+        for runtime in engine.flows() {
+            release_lease(store.as_ref(), runtime.flow.id()).await?;
+        }
         put_back(kept, &engine, &queue, &bus, &spool).await?;
         let refilled = refill_all(&engine, store.as_ref(), &queue).await?;
 
@@ -195,6 +198,16 @@ async fn put_back(
     Ok(())
 }
 
+/// No other process has the table (the folder is locked), so whoever holds a lease has ended, and a
+/// run that was cut off need not wait until its lease runs out. Claims do run out: a call that was
+/// sent may still take effect at its target.
+async fn release_lease(store: &dyn Store, flow: &FlowId) -> Result<(), StoreError> {
+    store
+        .update(&keys::lease(flow), &run::release_ended())
+        .await?;
+    Ok(())
+}
+
 async fn refill_all(
     engine: &Engine,
     store: &dyn Store,
@@ -238,4 +251,42 @@ fn start_schedules(
             tracing::error!(error = %chain(error), "there will be no daily mail");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_model::{ClaimToken, UnixMs};
+    use tidegate_policy::run::{Counts, Lease, Mode, Progress};
+    use tidegate_testkit::memory::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_was_cut_off_keeps_its_place_and_loses_its_lease() {
+        let store = MemoryStore::default();
+        let flow = FlowId::try_new("suppliers").unwrap();
+        release_lease(&store, &flow).await.unwrap();
+        let now = UnixMs(1_000_000);
+        let progress = Progress {
+            run: tidegate_model::RunId::try_new("manual-1").unwrap(),
+            window: None,
+            mode: Mode::Initial,
+            started: now,
+            since_us: None,
+            cursor: None,
+            pages: 1,
+            newest_us: None,
+            counts: Counts::default(),
+        };
+        let token = ClaimToken::try_new("dead").unwrap();
+        let key = keys::lease(&flow);
+        let take = run::take(&token, &Lease::default(), &progress, now);
+        store.update(&key, &take).await.unwrap();
+        release_lease(&store, &flow).await.unwrap();
+        let items = store.get(&[key]).await.unwrap();
+        let lease = Lease::read(items[0].as_ref());
+        assert_eq!(lease.held_until(now), None);
+        assert_eq!(lease.progress, Some(progress));
+        assert_eq!(lease.fence, 1);
+    }
 }

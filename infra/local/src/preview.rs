@@ -4,7 +4,7 @@
 //! are taken from there too, so that a preview beside a running batch keeps the limits. Without an
 //! instance both start empty, in memory.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::Write as _, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -30,6 +30,8 @@ use crate::{
 
 /// How long a preview waits for permits while a batch uses them up: two windows of a minute.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// After so much time a person is told what they wait for.
+const TELL_AFTER: Duration = Duration::from_secs(3);
 
 /// Shows what a batch would send.
 pub(crate) async fn run(args: PreviewArgs) -> anyhow::Result<Outcome> {
@@ -78,7 +80,8 @@ pub(crate) async fn run(args: PreviewArgs) -> anyhow::Result<Outcome> {
         },
         runtimes(loaded),
     );
-    let previews = engine.preview(&flow, &request).await.map_err(|error| {
+    let previewed = tell_of_wait(engine.preview(&flow, &request)).await;
+    let previews = previewed.map_err(|error| {
         anyhow::Error::new(error).context(if running.is_none() && !demo.settings.is_empty() {
             format!(
                 "no instance runs with {}, so the simulated systems are not there; start `tidegate` first",
@@ -90,6 +93,21 @@ pub(crate) async fn run(args: PreviewArgs) -> anyhow::Result<Outcome> {
     })?;
     print(&text_of(&previews))?;
     Ok(Outcome::Fine)
+}
+
+/// Says once what a long wait is about.
+async fn tell_of_wait<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        () = tokio::time::sleep(TELL_AFTER) => {}
+    }
+    let told = writeln!(
+        std::io::stderr().lock(),
+        "waiting for calls within the limits, which a batch uses too (at most 2 minutes)"
+    );
+    drop(told);
+    work.await
 }
 
 /// A preview sends nothing; that it can not is seen here.

@@ -19,7 +19,7 @@ use crate::mail::FileMailer;
 /// and the table costs nothing to read.
 const TICK_EVERY: Duration = Duration::from_secs(15);
 /// A tick reads every register, so it may take one part in so many of the time.
-const TICK_SHARE: u32 = 20;
+const TICK_SHARE: u32 = 10;
 /// The longest sleep in one piece: a machine that was suspended wakes up with the wrong idea of how
 /// long it slept.
 const LONGEST_NAP: Duration = Duration::from_mins(1);

@@ -22,7 +22,7 @@ use self::{bars::Bars, figures::Figures};
 /// Between two looks at the figures.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A look reads every register, so it may take one part in so many of the time.
-const LOOK_SHARE: u32 = 20;
+const LOOK_SHARE: u32 = 4;
 /// Between two plain lines about figures: enough to follow, and a log of a day stays readable.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 

@@ -294,6 +294,12 @@ pub fn release_fetch(token: &ClaimToken) -> Update {
     Update::when(Condition::is(OWNER, Op::Eq, token.as_str())).remove(&[OWNER, UNTIL])
 }
 
+/// Gives up the lease of a holder that is known to have ended: on one machine, where a process that
+/// starts has the table for itself. Elsewhere a lease only runs out.
+pub fn release_ended() -> Update {
+    Update::when(Condition::Exists(OWNER)).remove(&[OWNER, UNTIL])
+}
+
 /// Who advances: owner, fence and sequence as last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {

@@ -84,29 +84,40 @@ impl Figures {
 
     /// Budgets and breakers in one line.
     pub(crate) fn limits(&self) -> String {
-        let mut parts: Vec<String> = self
-            .budgets
-            .iter()
-            .map(|budget| {
-                format!(
-                    "{} {} {} of {} calls free",
-                    budget.endpoint,
-                    budget.tier.as_str().replace('_', "-"),
-                    budget.free_now,
-                    budget.calls
-                )
-            })
+        let mut systems: Vec<(&str, Vec<String>)> = Vec::new();
+        for budget in &self.budgets {
+            let free = format!("{} of {}", budget.free_now, budget.calls);
+            let tier = budget.tier.as_str().replace('_', "-");
+            match systems.last_mut() {
+                Some((name, tiers)) if *name == budget.endpoint => {
+                    tiers.push(format!("{free} {tier}"));
+                }
+                _ if self.has_tiers(&budget.endpoint) => {
+                    systems.push((&budget.endpoint, vec![format!("{free} {tier}")]));
+                }
+                _ => systems.push((&budget.endpoint, vec![free])),
+            }
+        }
+        let systems: Vec<String> = systems
+            .into_iter()
+            .map(|(name, tiers)| format!("{name} {}", tiers.join(" and ")))
             .collect();
         let troubled: Vec<String> = self
             .troubled()
             .map(|breaker| format!("{} {}", breaker.endpoint, words(breaker.state)))
             .collect();
-        parts.push(if troubled.is_empty() {
+        let breakers = if troubled.is_empty() {
             "breakers closed".to_owned()
         } else {
             format!("breakers: {}", troubled.join(", "))
-        });
-        parts.join(", ")
+        };
+        format!("free calls: {}; {breakers}", systems.join(", "))
+    }
+
+    /// A target has a budget for each tier, a source has one for all.
+    fn has_tiers(&self, endpoint: &str) -> bool {
+        let budgets = self.budgets.iter();
+        budgets.filter(|budget| budget.endpoint == endpoint).count() > 1
     }
 
     /// Why nothing is called, if so.
@@ -128,5 +139,72 @@ fn words(state: &str) -> &str {
         "half_open" => "half-open (one call tries)",
         "held" => "asked to wait",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_model::{Tier, UnixMs};
+
+    use super::*;
+
+    fn figures(state: &'static str) -> Figures {
+        let budget = |endpoint: &str, tier, free_now, calls| BudgetHealth {
+            endpoint: endpoint.to_owned(),
+            tier,
+            free_now,
+            calls,
+            per_s: 60,
+            day_used: None,
+            day_calls: None,
+        };
+        Figures {
+            flow: "suppliers".to_owned(),
+            gauges: Gauges {
+                records: 120,
+                applied: 48,
+                pending_real_time: 1,
+                pending_batch: 69,
+                in_review: 2,
+                ..Gauges::default()
+            },
+            received: 120,
+            budgets: vec![
+                budget("qualio", Tier::RealTime, 18, 20),
+                budget("qualio", Tier::Batch, 0, 50),
+                budget("erp", Tier::Batch, 119, 120),
+            ],
+            breakers: vec![BreakerHealth {
+                endpoint: "qualio".to_owned(),
+                state,
+                until_ms: Some(UnixMs(1)),
+                open_since_ms: None,
+            }],
+            stopped: None,
+        }
+    }
+
+    #[test]
+    fn counts_and_limits_are_a_line_each() {
+        let calm = figures("closed");
+        assert_eq!(
+            calm.counts(),
+            "suppliers: 120 staged, 48 applied, 70 waiting (1 critical), 2 in review"
+        );
+        assert_eq!(
+            calm.limits(),
+            "free calls: qualio 18 of 20 real-time and 0 of 50 batch, erp 119 of 120; breakers closed"
+        );
+    }
+
+    #[test]
+    fn an_open_breaker_is_seen() {
+        let troubled = figures("open");
+        assert!(troubled.counts().ends_with(", qualio open (calls pause)"));
+        assert!(
+            troubled
+                .limits()
+                .ends_with("breakers: qualio open (calls pause)")
+        );
     }
 }

@@ -1,0 +1,335 @@
+//! The command as a person runs it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// Until something that should take seconds has happened, on a busy machine.
+const LIMIT: Duration = Duration::from_mins(2);
+const STEP: Duration = Duration::from_millis(100);
+
+fn tidegate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = tidegate();
+    command.args(arguments).current_dir(folder);
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A running instance with its demo. Killed when it is dropped.
+struct Instance {
+    child: Child,
+    url: String,
+    qualio: String,
+    said: std::sync::mpsc::Receiver<String>,
+}
+
+impl Instance {
+    fn start(folder: &Path) -> Self {
+        let mut command = tidegate();
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .current_dir(folder)
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (say, said) = std::sync::mpsc::channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // A test that is over listens no longer.
+                drop(say.send(line));
+            }
+        });
+        let word = |start: &str| {
+            said.iter()
+                .find_map(|line: String| {
+                    let (_, rest) = line.split_once(start)?;
+                    Some(rest.trim().to_owned())
+                })
+                .expect("it says where it runs")
+        };
+        let url = word("Tidegate runs at ");
+        let qualio = word("a simulated Qualio at ");
+        Self {
+            child,
+            url,
+            qualio,
+            said,
+        }
+    }
+
+    /// Suppliers that Qualio holds, by key.
+    async fn standing(&self) -> BTreeMap<String, usize> {
+        let all = get(&format!("{}/_double/suppliers", self.qualio), "").await;
+        let mut by_key = BTreeMap::new();
+        for supplier in all.as_array().unwrap() {
+            let notes = supplier["contact_information"]["notes"].as_str().unwrap();
+            let (_, rest) = notes.split_once("[key:").unwrap();
+            let key = rest.split(']').next().unwrap().to_owned();
+            *by_key.entry(key).or_insert(0) += 1;
+        }
+        by_key
+    }
+
+    async fn stands_more_than(&self, count: usize) -> BTreeMap<String, usize> {
+        until("more suppliers stand in Qualio", async || {
+            let standing = self.standing().await;
+            (standing.len() > count).then_some(standing)
+        })
+        .await
+    }
+}
+
+/// The API of whichever instance has the folder.
+struct Api {
+    token: String,
+}
+
+impl Api {
+    fn of(folder: &Path) -> Self {
+        let token = std::fs::read_to_string(folder.join(".tidegate/token")).unwrap();
+        Self {
+            token: token.trim().to_owned(),
+        }
+    }
+
+    async fn get(&self, instance: &Instance, path: &str) -> Value {
+        get(&format!("{}{path}", instance.url), &self.token).await
+    }
+
+    async fn post(&self, instance: &Instance, path: &str) {
+        let request = reqwest::Client::new().post(format!("{}{path}", instance.url));
+        let answer = request.bearer_auth(&self.token).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+async fn get(url: &str, token: &str) -> Value {
+    let request = reqwest::Client::new().get(url).bearer_auth(token);
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..LIMIT.as_millis() / STEP.as_millis() {
+        if let Some(found) = holds().await {
+            return found;
+        }
+        tokio::time::sleep(STEP).await;
+    }
+    panic!("not within {LIMIT:?}: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_applies_suppliers_and_goes_on_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = Instance::start(folder.path());
+    // 40 stood there from the beginning; whatever is more was created.
+    let before = one.stands_more_than(40).await;
+    let api = Api::of(folder.path());
+    until("the first batch is complete", async || {
+        let flows = api.get(&one, "/v1/flows").await;
+        (flows["items"][0]["last_run"]["ended"] == "complete").then_some(())
+    })
+    .await;
+    // A second process keeps its hands off the folder.
+    let second = run(&["--listen", "127.0.0.1:0"], folder.path());
+    assert_eq!(second.status.code(), Some(1));
+    assert!(text(&second.stderr).contains("another tidegate works with"));
+    drop(one);
+
+    let two = Instance::start(folder.path());
+    let after = two.standing().await;
+    assert!(
+        before.keys().all(|key| after.contains_key(key)),
+        "Qualio forgot"
+    );
+    // What waited still does; one of them is asked for, so that the test need not wait for permits.
+    let records = api.get(&two, "/v1/flows/suppliers/records?limit=100").await;
+    let all = records["items"].as_array().unwrap();
+    let waiting = all
+        .iter()
+        .find(|record| record["state"] == "pending")
+        .unwrap();
+    let path = format!(
+        "/v1/flows/suppliers/records/{}",
+        waiting["key"].as_str().unwrap()
+    );
+    api.post(&two, &format!("{path}/sync")).await;
+    until("it is applied", async || {
+        let record = api.get(&two, &path).await;
+        (record["state"] == "applied").then_some(())
+    })
+    .await;
+    let after = two.standing().await;
+    assert!(after.values().all(|count| *count == 1), "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_commands_talk_to_the_running_instance() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |arguments: &[&str]| run(arguments, folder.path());
+    let alone = ask(&["status"]);
+    assert_eq!(alone.status.code(), Some(1));
+    assert!(text(&alone.stderr).contains("no instance runs with the data folder .tidegate"));
+
+    let instance = Instance::start(folder.path());
+    instance.stands_more_than(41).await;
+    let status = until("the first batch is done", async || {
+        let status = ask(&["status"]);
+        assert!(status.status.success(), "{}", text(&status.stderr));
+        let shown = text(&status.stdout);
+        shown.contains("last run   complete at").then_some(shown)
+    })
+    .await;
+    assert!(status.contains("40 linked"), "{status}");
+    let preview = ask(&["preview", "suppliers", "--key", "SUP-000001"]);
+    let shown = text(&preview.stdout);
+    assert!(preview.status.success(), "{}", text(&preview.stderr));
+    assert!(shown.starts_with("SUP-000001  "), "{shown}");
+    assert!(shown.ends_with("Nothing was staged or sent.\n"), "{shown}");
+    assert!(ask(&["run", "suppliers"]).status.success());
+    let unknown = ask(&["run", "nobody"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(text(&unknown.stderr).contains("there is no flow nobody"));
+    assert!(ask(&["reviews"]).status.success());
+    let digest = ask(&["digest"]);
+    assert!(text(&digest.stdout).starts_with("Subject: Tidegate: "));
+    let replay = ask(&["replay", "suppliers~SUP-009999", "--dry-run"]);
+    assert!(text(&replay.stderr).contains("there is no such review"));
+    let url = ["status", "--url", &instance.url, "--token", "wrong"];
+    assert!(text(&ask(&url).stderr).contains("does not know this token"));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_calls_in_hand_and_then_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut instance = Instance::start(folder.path());
+    instance.stands_more_than(41).await;
+    let pid = instance.child.id().to_string();
+    let sent = Command::new("sh")
+        .args(["-c", "kill -INT \"$0\"", &pid])
+        .status();
+    assert!(sent.unwrap().success());
+    let ended = until("it ends", async || instance.child.try_wait().unwrap()).await;
+    assert_eq!(ended.code(), Some(0));
+    let said: Vec<String> = instance.said.try_iter().collect();
+    let last = said.last().unwrap();
+    assert_eq!(last, "Stopped. The next start goes on from here.");
+}
+
+#[test]
+fn seven_mistakes_get_seven_messages_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = include_str!("../../flows/suppliers.toml");
+    let mistakes = [
+        ("deletion = \"review\"", "deletoin = \"review\""),
+        ("    \"audit_score\",\n", "    \"audit_scores\",\n"),
+        ("{ at = \"10:00\" }", "{ at = \"25:00\" }"),
+        ("real_time = { calls = 20", "real_time = { calls = 0"),
+        (
+            "path = \"/api/suppliers/{{ key }}\"",
+            "path = \"/api/suppliers/{{ key\"",
+        ),
+        (
+            "time_zone = \"Europe/Berlin\"",
+            "time_zone = \"Europe/Berln\"",
+        ),
+        ("purpose = \"row.purpose\"", "purpose = \"row.purpose |\""),
+    ];
+    let mut bad = flow.to_owned();
+    for (right, wrong) in mistakes {
+        assert!(bad.contains(right), "{right}");
+        bad = bad.replacen(right, wrong, 1);
+    }
+    std::fs::write(folder.path().join("suppliers.toml"), &bad).unwrap();
+    let checked = run(&["check", "--flows", "."], folder.path());
+    assert_eq!(checked.status.code(), Some(1));
+    let shown = text(&checked.stdout);
+    for (_, wrong) in mistakes {
+        let at = bad.find(wrong).unwrap();
+        let line = bad[..at].lines().count() + usize::from(bad[..at].ends_with('\n'));
+        let start = format!("suppliers.toml:{line}: ");
+        let told = shown
+            .lines()
+            .filter(|told| told.contains(&start) && !told.contains("warning"));
+        assert_eq!(told.count(), 1, "{start}{wrong} in\n{shown}");
+    }
+    assert!(shown.ends_with("7 mistakes\n"), "{shown}");
+}
+
+#[test]
+fn a_right_file_is_no_mistake_and_the_schema_is_json() {
+    let flows = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
+    let checked = run(&["check", "--flows", flows], Path::new("/"));
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
+    assert!(text(&checked.stdout).contains("records a minute"));
+    let schema = run(&["schema"], Path::new("/"));
+    let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
+    assert_eq!(schema["title"], "FlowFile");
+}
+
+#[test]
+fn what_is_missing_without_the_demo_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let flows = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
+    let arguments = [
+        "dev",
+        "--no-demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--flows",
+        flows,
+    ];
+    let refused = run(&arguments, folder.path());
+    assert_eq!(refused.status.code(), Some(1));
+    let told = text(&refused.stderr);
+    for missing in ["ERP_URL", "QUALIO_RISK_HIGH", "ERP_TOKEN", "QUALIO_API_KEY"] {
+        assert!(told.contains(missing), "{missing} in {told}");
+    }
+    assert!(told.contains("TIDEGATE_VAR_") && told.contains("TIDEGATE_SECRET_"));
+}
+
+#[test]
+fn a_port_in_use_is_told_plainly() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let refused = run(&["--listen", &address], folder.path());
+    assert_eq!(refused.status.code(), Some(1));
+    let told = text(&refused.stderr);
+    assert!(
+        told.contains(&format!("can not listen on {address}")),
+        "{told}"
+    );
+    assert!(told.contains("--listen"), "{told}");
+}
