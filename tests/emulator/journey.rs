@@ -46,6 +46,7 @@ async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
     a_redelivery_changes_nothing(&world, &all, &scheduled).await;
     let failing = all.first().expect("a supplier").clone();
     a_failing_record_reaches_review(&world, &failing).await;
+    a_dead_letter_reaches_review(&world).await;
     the_digest_names_it(&world, &failing).await;
 }
 
@@ -98,6 +99,22 @@ async fn a_failing_record_reaches_review(world: &World, key: &str) {
         .filter(|call| call.status() == Some(500))
         .count();
     assert_eq!(failed, ATTEMPTS, "one first try and three retries");
+}
+
+/// What a worker could never read would end here after ten receives.
+async fn a_dead_letter_reaches_review(world: &World) {
+    let poison = json!("not a message");
+    world.stack.send("RealtimeDeadLettersUrl", &poison).await;
+    until("the dead letter is in review", LIMIT, || async {
+        let reviews = world.read("/v1/reviews").await;
+        reviews.to_string().contains("can not be read").then_some(())
+    })
+    .await;
+    let left = world.stack.output("RealtimeDeadLettersUrl");
+    until("the dead letter was taken", LIMIT, || async {
+        (world.stack.wire().queue_depth(left).await == 0).then_some(())
+    })
+    .await;
 }
 
 async fn the_digest_names_it(world: &World, key: &str) {

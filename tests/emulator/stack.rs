@@ -21,6 +21,17 @@ pub const MAIL_FROM: &str = "tidegate@example.com";
 /// Receiver of the digest in tests.
 pub const MAIL_TO: &str = "quality@example.com";
 
+/// The functions by the name in their log group.
+const FUNCTION_LOGS: [&str; 7] = [
+    "api",
+    "batch-sync",
+    "digest",
+    "tick",
+    "webhook",
+    "worker-batch",
+    "worker-realtime",
+];
+
 /// What a deployment under test differs in.
 pub struct Deployment<'a> {
     /// Base URL of the ERP.
@@ -146,6 +157,17 @@ impl Stack {
             match page.get("LastEvaluatedKey") {
                 Some(key) if !key.is_null() => scan["ExclusiveStartKey"] = key.clone(),
                 _ => return items,
+            }
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for function in FUNCTION_LOGS {
+                let group = format!("/tidegate/dev/{function}");
+                eprintln!("{group}:\n{}", self.wire.log_of(&group).join("\n"));
             }
         }
     }

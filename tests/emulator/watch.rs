@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    binaries::{FUNCTIONS, package_of, repository},
+    binaries::{FUNCTIONS, repository},
     emulator::free_port,
     python,
     supervised::Supervised,
@@ -74,36 +74,49 @@ fn environment(world: &World, folder: &Path) -> PathBuf {
     path
 }
 
+/// The command of the README that starts with `start`, without that start.
+fn readme_command(start: &str) -> Vec<String> {
+    let readme = fs::read_to_string(repository().join("README.md")).expect("the README");
+    let line = readme.lines().find_map(|line| line.strip_prefix(start));
+    let line = line.unwrap_or_else(|| panic!("the README has no line `{start}`"));
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The README's command, with the environment of this run and the binaries of the other tests.
 fn watch(folder: &Path, port: u16, environment: &Path) -> Supervised {
     let program = python::tool("cargo-lambda");
     let log = folder.join("watch.txt");
+    let shipped = "infra/events/local.env";
+    let arguments = readme_command("cargo lambda watch ");
+    assert!(arguments.iter().any(|argument| argument == shipped));
+    let arguments = arguments.into_iter().map(|argument| {
+        if argument == shipped {
+            environment.display().to_string()
+        } else {
+            argument
+        }
+    });
     Supervised::start(program.as_os_str(), &log, |command| {
         command
-            .args(["lambda", "watch", "--profile", "e2e", "--ignore-changes"])
-            .args([
-                "--invoke-address",
-                "127.0.0.1",
-                "--invoke-port",
-                &port.to_string(),
-            ])
-            .arg("--env-file")
-            .arg(environment)
+            .args(["lambda", "watch"])
+            .args(arguments)
+            .args(["--invoke-port", &port.to_string()])
+            .args(["--profile", "e2e", "--ignore-changes"])
             .env("CARGO_TARGET_DIR", python::build_folder())
             .current_dir(repository());
     })
 }
 
+/// The README's command, for another function than `tick` where one is asked for.
 fn invoke(port: u16, function: &str) -> String {
+    let arguments = readme_command("cargo lambda invoke ")
+        .into_iter()
+        .map(|argument| argument.replace("tick", function));
     let mut command = Command::new(python::tool("cargo-lambda"));
     command
-        .args(["lambda", "invoke", &package_of(function)])
-        .args([
-            "--invoke-address",
-            "127.0.0.1",
-            "--invoke-port",
-            &port.to_string(),
-        ])
-        .args(["--data-file", &format!("infra/events/{function}.json")])
+        .args(["lambda", "invoke"])
+        .args(arguments)
+        .args(["--invoke-port", &port.to_string()])
         .current_dir(repository());
     python::output_of(&mut command)
 }

@@ -3,7 +3,15 @@
 //! Not by the SDK: that is what the functions use, and a test that reads by another way does not
 //! share its mistakes. It also spares the build six more clients.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use serde_json::{Value, json};
+
+/// How much of a function's log a failing test shows, in lines.
+const LOG_TAIL_LINES: usize = 12;
 
 /// The emulator's account, region and any signature: it reads the service's name from it and
 /// checks nothing.
@@ -124,6 +132,35 @@ impl Wire {
         .iter()
         .filter_map(|name| answer["Attributes"][name].as_str()?.parse::<u64>().ok())
         .sum()
+    }
+}
+
+impl Wire {
+    /// The last lines of a log group. Blocking and forgiving: it is for a test that is failing.
+    pub fn log_of(&self, group: &str) -> Vec<String> {
+        let body = json!({"logGroupName": group}).to_string();
+        let request = format!(
+            "POST / HTTP/1.0\r\nhost: localhost\r\nauthorization: {}\r\n\
+             content-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\
+             x-amz-target: Logs_20140328.FilterLogEvents\r\n\r\n{body}",
+            authorization("logs"),
+            body.len(),
+        );
+        let address = self.endpoint.trim_start_matches("http://");
+        let mut answer = String::new();
+        let asked = TcpStream::connect(address).and_then(|mut stream| {
+            stream.write_all(request.as_bytes())?;
+            stream.read_to_string(&mut answer)
+        });
+        if let Err(error) = asked {
+            return vec![format!("no log: {error}")];
+        }
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let events = serde_json::from_str::<Value>(body).unwrap_or_default();
+        let events = events["events"].as_array().cloned().unwrap_or_default();
+        let lines = events.iter().filter_map(|event| event["message"].as_str());
+        let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].to_vec()
     }
 }
 
