@@ -77,9 +77,13 @@ fn after_a_pause_every_dirty_record_is_swept_once_que_2() {
     table.write(&paused(Scope::Target));
     table.write(&resume(&table.read(), NOW));
     assert_eq!(table.read().sweep_all, Some(NOW));
-    assert!(!table.write(&swept_all(LATER)), "another asked meanwhile");
-    assert!(table.write(&swept_all(NOW)));
-    assert_eq!(table.read().sweep_all, None);
+    assert!(
+        !table.write(&swept_all(LATER, None)),
+        "another asked meanwhile"
+    );
+    assert!(table.write(&swept_all(NOW, None)));
+    let state = table.read();
+    assert_eq!((state.sweep_all, state.swept), (None, None));
 }
 
 #[test]
@@ -134,4 +138,13 @@ fn a_pause_and_a_blocker_do_not_hide_each_other() {
         (false, true),
         "the blocker was not looked at"
     );
+}
+
+#[test]
+fn messages_older_than_a_whole_sweep_are_one_too_many() {
+    let mut table = Table::default();
+    table.write(&resume(&table.read(), NOW));
+    assert!(table.write(&swept_all(NOW, Some(LATER))));
+    let swept = table.read().swept.unwrap();
+    assert!(swept < NOW, "a clock behind may have stamped a younger one");
 }

@@ -184,7 +184,7 @@ fn holds_the_newest(world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_searchable_target_ends_with_the_newest_content_created_once_reg_2(seed: u64) {

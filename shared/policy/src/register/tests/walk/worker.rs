@@ -297,6 +297,7 @@ impl Worker {
         let claimed = self.claimed.clone().unwrap();
         let done = self.done(id.clone());
         if world.write(&commit(&self.token, &done, &claimed, world.now)) {
+            assert_applied(world, &claimed);
             return self.delete(world);
         }
         let register = world.table.read();
@@ -314,6 +315,7 @@ impl Worker {
         let claimed = self.claimed.clone().unwrap();
         let done = self.done(id);
         if world.write(&commit_part(&self.token, &done, &claimed, world.now)) {
+            assert_applied(world, &claimed);
             return self.copy_and_delete(world, world.now);
         }
         State::Idle
@@ -325,6 +327,16 @@ impl Worker {
         world.write(&to_review(&self.token, &flow(), &why, None, &claimed));
         State::Idle
     }
+}
+
+/// What was just committed is what the target holds: no other call can have come between.
+fn assert_applied(world: &World, claimed: &Register) {
+    let fields = claimed.desired.content.fields().unwrap();
+    assert_eq!(
+        world.target.content(),
+        Some(name_of(fields).as_str()),
+        "REG-2"
+    );
 }
 
 fn name_of(fields: &tidegate_model::Fields) -> String {
