@@ -44,7 +44,10 @@ fn a_hash_never_changes_between_releases() {
     // A new hash for an old content would send every record again.
     let known = content(json!({"name": "Acme", "score": 87.5, "tags": ["a", null]}));
     assert_eq!(known.hash().0, "036c596216d2254e0295988142b859d2");
-    assert_eq!(Content::Deleted.hash().0, "18ac3e7343f016890c510e93f9352611");
+    assert_eq!(
+        Content::Deleted.hash().0,
+        "18ac3e7343f016890c510e93f9352611"
+    );
 }
 
 fn value() -> impl Strategy<Value = Value> {
