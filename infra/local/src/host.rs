@@ -216,6 +216,8 @@ async fn refill_all(
     let mut count = 0;
     for runtime in engine.flows() {
         let flow = runtime.flow.id();
+        // The messages of the last process are gone, and so is what was promised to them.
+        engine.forget_turns(flow).await?;
         count += refill(store, queue, flow, engine.now())
             .await
             .with_context(|| format!("the queues can not be filled from the records of {flow}"))?;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use tidegate_model::{EndpointId, Tier, UnixMs, item::Item};
+use tidegate_model::{EndpointId, FlowId, Tier, UnixMs, item::Item};
 use tidegate_policy::{
     keys,
     limiter::{self, Limit, Permit, Plan, Slots},
 };
 
 use crate::{
-    Engine,
+    Engine, EngineError,
     ports::{StoreError, Written},
 };
 
@@ -141,6 +141,18 @@ impl Engine {
             }
         }
         Ok(begin - limiter::EARLY)
+    }
+
+    /// Forgets the turns at a flow's target. Right when its messages are gone: at the start of a
+    /// host that keeps them in memory, and when everything is queued again.
+    pub async fn forget_turns(&self, flow: &FlowId) -> Result<(), EngineError> {
+        let runtime = self.flow(flow)?;
+        for tier in [Tier::RealTime, Tier::Batch] {
+            let key = keys::slots(runtime.flow.file().target.name(), tier);
+            self.write(&key, &limiter::forget_turns()).await?;
+            self.remember(&key, None);
+        }
+        Ok(())
     }
 
     /// Gives permits back whose calls were not sent. A failure costs an idle slot and nothing else.

@@ -260,6 +260,9 @@ impl Engine {
         } else {
             SWEEP_MOST
         };
+        if state.sweep_all.is_some() {
+            self.forget_turns(runtime.flow.id()).await?;
+        }
         let mut swept = 0;
         let mut all = true;
         for tier in [Tier::RealTime, Tier::Batch] {

@@ -344,6 +344,11 @@ fn guard_us(limit: Limit) -> i64 {
     i64::try_from((limit.window + GUARD).as_micros()).unwrap_or(i64::MAX)
 }
 
+/// Forgets what capacity is promised: the messages that it was promised to are gone.
+pub fn forget_turns() -> Update {
+    Update::when(Condition::ALWAYS).remove(&[TAIL])
+}
+
 /// Gives a permit back. Only when no byte of its call was sent. A call counted on a day that is
 /// over can not be taken off the count of the next: then the slot stays taken.
 pub fn give_back(permit: Permit) -> Update {

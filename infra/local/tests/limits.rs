@@ -1,0 +1,138 @@
+//! The true limits for three minutes, on the real program: two flows on one target, 20 and 50 calls
+//! in 60 s (LIM-1, LIM-2). The double counts and never refuses.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
+
+mod machine;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use machine::{Program, Systems, WEBHOOK_SECRET, now_ms, suppliers_flow, until};
+use tidegate_testkit::doubles::{
+    busiest_window,
+    erp::{
+        realistic_suppliers,
+        webhook::{Told, sign},
+    },
+};
+
+const WINDOW_MS: i64 = 60_000;
+const REAL_TIME: usize = 20;
+const BATCH: usize = 50;
+/// Of each flow: enough backlog for three full windows of 50.
+const SUPPLIERS: u32 = 150;
+/// Critical changes in the first flow: three full windows of 20, and some more.
+const CRITICAL: usize = 70;
+const FULL_WINDOWS: i64 = 3;
+
+fn second_flow() -> String {
+    suppliers_flow()
+        .replace("name = \"suppliers\"", "name = \"vendors\"")
+        .replace("key = \"row.id\"", "key = \"'V-' ~ row.id\"")
+}
+
+async fn push(systems: &Systems, program: &Program, id: &str) {
+    let row = systems
+        .erp
+        .change(id, |row| row.quality.blocked = !row.quality.blocked)
+        .unwrap();
+    let hook = sign(
+        Told::Whole(&row),
+        WEBHOOK_SECRET,
+        &format!("m-{id}"),
+        now_ms() / 1_000,
+    )
+    .unwrap();
+    let mut request =
+        reqwest::Client::new().post(format!("{}/v1/flows/suppliers/webhook", program.url));
+    for (name, value) in &hook.headers {
+        request = request.header(*name, value);
+    }
+    let answer = request.body(hook.body).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_minutes_at_the_true_limits() {
+    let flows = [("suppliers", suppliers_flow()), ("vendors", second_flow())];
+    let systems = Systems::new(realistic_suppliers(12, SUPPLIERS, 0), &flows).await;
+    let program = systems.start();
+    until(
+        "both flows are staged",
+        Duration::from_secs(180),
+        async || {
+            let health = program.health().await;
+            let staged = |flow: usize| health["items"][flow]["last_run"]["ended"] == "complete";
+            (staged(0) && staged(1)).then_some(())
+        },
+    )
+    .await;
+    // The last of the first flow, which the batch has not reached yet.
+    let created: BTreeSet<String> = systems.qualio.created_by_key().into_keys().collect();
+    let waiting = systems
+        .erp
+        .suppliers()
+        .into_iter()
+        .map(|row| row.id)
+        .filter(|id| !created.contains(id));
+    let critical: BTreeSet<String> = waiting
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .take(CRITICAL)
+        .collect();
+    assert_eq!(critical.len(), CRITICAL);
+    for id in &critical {
+        push(&systems, &program, id).await;
+    }
+    let times = |of_critical: bool| -> Vec<i64> {
+        let calls = systems.qualio.calls();
+        // The listings of the initial runs drew on the batch limit too.
+        let mine = calls.iter().filter(|call| {
+            call.key.as_ref().is_some_and(|key| critical.contains(key)) == of_critical
+        });
+        mine.map(|call| call.at_ms).collect()
+    };
+    let full = FULL_WINDOWS * WINDOW_MS;
+    until(
+        "three full windows of both",
+        Duration::from_secs(400),
+        async || {
+            let spans = |times: &[i64]| {
+                times
+                    .first()
+                    .is_some_and(|first| now_ms() > first + full + 1_000)
+            };
+            (spans(&times(true)) && spans(&times(false))).then_some(())
+        },
+    )
+    .await;
+    for (name, limit, times) in [
+        ("real-time", REAL_TIME, times(true)),
+        ("batch", BATCH, times(false)),
+    ] {
+        let busiest = busiest_window(times.iter().copied(), WINDOW_MS);
+        let first = times[0];
+        let windows: Vec<usize> = (0..FULL_WINDOWS)
+            .map(|n| {
+                let from = first + n * WINDOW_MS;
+                times
+                    .iter()
+                    .filter(|at| (from..from + WINDOW_MS).contains(*at))
+                    .count()
+            })
+            .collect();
+        println!("{name}: limit {limit}, busiest window {busiest}, full windows {windows:?}");
+        assert!(busiest <= limit, "LIM-1: {name} {busiest} of {limit}");
+        assert!(
+            windows.iter().all(|calls| calls * 100 >= limit * 95),
+            "LIM-2: {name} {windows:?}"
+        );
+    }
+}
