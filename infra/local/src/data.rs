@@ -55,7 +55,16 @@ impl DataDir {
 
     /// Makes the folder where there is none.
     pub(crate) fn create(root: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(root)
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        {
+            // Records and secrets lie in it.
+            use std::os::unix::fs::DirBuilderExt as _;
+            builder.mode(0o700);
+        }
+        builder
+            .create(root)
             .with_context(|| format!("the data folder {} can not be made", root.display()))?;
         Ok(Self::at(root))
     }

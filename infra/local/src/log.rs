@@ -17,6 +17,9 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 /// Size at which the file is put aside, in bytes: some days of a busy flow.
 const MAX_FILE_BYTES: u64 = 32 * 1_024 * 1_024;
 
+/// The table's server warns of each condition that does not hold, which is daily bread here.
+const TABLE_DIRECTIVE: &str = "dynoxide=error";
+
 /// Where the log goes.
 #[derive(Clone, Debug)]
 pub(crate) enum LogTo {
@@ -28,9 +31,10 @@ pub(crate) enum LogTo {
 
 /// Starts logging; what is logged is told by `TIDEGATE_LOG`.
 pub(crate) fn start(to: &LogTo, config: &Config) -> anyhow::Result<()> {
-    let (filter,) = (config.read::<LogFilter>()?,);
+    let filter = config.read::<LogFilter>()?;
     let filter = EnvFilter::try_new(&filter.0)
-        .with_context(|| format!("TIDEGATE_LOG is not a log filter: {}", filter.0))?;
+        .with_context(|| format!("TIDEGATE_LOG is not a log filter: {}", filter.0))?
+        .add_directive(TABLE_DIRECTIVE.parse()?);
     let lines = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

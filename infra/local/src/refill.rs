@@ -149,12 +149,12 @@ mod tests {
         put(&store, "critical", 9, stage_of(Tier::RealTime)).await;
         put(&store, "older", 1, stage_of(Tier::Batch)).await;
         let later = Stage {
-            due: Some(NOW + Duration::from_secs(60)),
+            due: Some(NOW + Duration::from_mins(1)),
             ..stage_of(Tier::Batch)
         };
         put(&store, "next window", 5, later).await;
         let missed = Stage {
-            due: Some(NOW - Duration::from_secs(60)),
+            due: Some(NOW - Duration::from_mins(1)),
             ..stage_of(Tier::Batch)
         };
         put(&store, "missed window", 7, missed).await;
@@ -170,7 +170,7 @@ mod tests {
         };
         put(&store, "in review", 5, reviewed).await;
         put(&store, "failed", 5, stage_of(Tier::Batch)).await;
-        let next = NOW + Duration::from_secs(300);
+        let next = NOW + Duration::from_mins(5);
         set(&store, "failed", "nt", next.0).await;
 
         let clock = Arc::new(ManualClock::new(NOW));

@@ -32,23 +32,24 @@ pub(crate) async fn windows(
     events: Arc<dyn Events>,
     clock: Arc<dyn Clock>,
 ) {
-    loop {
-        let Some(due) = runtime.flow.schedule().next_after(clock.now()) else {
-            return;
-        };
+    while let Some(due) = runtime.flow.schedule().next_after(clock.now()) {
         wait_until(clock.as_ref(), due.at).await;
-        let event = Event::RunRequested {
-            flow: runtime.flow.id().clone(),
-            request: RunRequest {
-                window: Some(due.at),
-                mode: None,
-                lookback_s: None,
-                resume: None,
-            },
-        };
-        if let Err(error) = events.emit(&event).await {
-            tracing::error!(flow = %runtime.flow.id(), error = %chain(&error), "a window was not started; tick will");
-        }
+        start_window(&runtime, events.as_ref(), due.at).await;
+    }
+}
+
+async fn start_window(runtime: &FlowRuntime, events: &dyn Events, at: UnixMs) {
+    let event = Event::RunRequested {
+        flow: runtime.flow.id().clone(),
+        request: RunRequest {
+            window: Some(at),
+            mode: None,
+            lookback_s: None,
+            resume: None,
+        },
+    };
+    if let Err(error) = events.emit(&event).await {
+        tracing::error!(flow = %runtime.flow.id(), error = %chain(&error), "a window was not started; tick will");
     }
 }
 
@@ -81,6 +82,15 @@ impl DailyDigest {
     /// Sends each mail when it is due.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let schedule = self.schedule()?;
+        self.send_missed(&schedule).await;
+        while let Some(due) = schedule.next_after(self.clock.now()) {
+            wait_until(self.clock.as_ref(), due.at).await;
+            self.send().await;
+        }
+        Ok(())
+    }
+
+    async fn send_missed(&self, schedule: &CompiledSchedule) {
         let latest = schedule.latest_due(self.clock.now()).map(|due| due.at);
         let missed = FileMailer::newest(&self.mails)
             .zip(latest)
@@ -88,11 +98,6 @@ impl DailyDigest {
         if missed {
             self.send().await;
         }
-        while let Some(due) = schedule.next_after(self.clock.now()) {
-            wait_until(self.clock.as_ref(), due.at).await;
-            self.send().await;
-        }
-        Ok(())
     }
 
     async fn send(&self) {
@@ -128,5 +133,63 @@ async fn wait_until(clock: &dyn Clock, moment: UnixMs) {
         clock
             .wait_until(moment.min(clock.now() + LONGEST_NAP))
             .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_engine::ports::Mail;
+    use tidegate_engine::ports::Mailer as _;
+    use tidegate_testkit::{
+        host::{Host, START},
+        memory::ManualClock,
+    };
+
+    use super::*;
+
+    const FLOW: &str = include_str!("../../flows/suppliers.toml");
+
+    fn host() -> Host {
+        Host::new(&[FLOW], [], tidegate_connect::connect).unwrap()
+    }
+
+    fn digest(host: &Host, mails: &std::path::Path) -> DailyDigest {
+        DailyDigest {
+            engine: Arc::clone(&host.engine),
+            clock: host.clock.clone(),
+            mails: mails.to_owned(),
+            base_url: String::new(),
+        }
+    }
+
+    async fn sent_at_start(host: &Host, mails: &std::path::Path) -> usize {
+        let digest = digest(host, mails);
+        digest.send_missed(&digest.schedule().unwrap()).await;
+        host.mailer.all().len()
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_was_due_while_nothing_ran_is_sent_at_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = host();
+        assert_eq!(sent_at_start(&host, folder.path()).await, 0, "never yet");
+        let clock = Arc::new(ManualClock::new(START));
+        let before = FileMailer::new(folder.path(), clock).unwrap();
+        let mail = Mail {
+            subject: String::new(),
+            text: String::new(),
+        };
+        before.send(&mail).await.unwrap();
+        assert_eq!(sent_at_start(&host, folder.path()).await, 0, "not due yet");
+        host.clock.advance(Duration::from_hours(24));
+        assert_eq!(sent_at_start(&host, folder.path()).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_at_its_moment() {
+        let clock = ManualClock::new(START);
+        let moment = START + Duration::from_hours(8);
+        wait_until(&clock, moment).await;
+        assert_eq!(clock.now(), moment);
     }
 }
