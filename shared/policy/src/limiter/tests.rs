@@ -1,4 +1,5 @@
 mod crowd;
+mod turns;
 
 use std::collections::BTreeMap;
 

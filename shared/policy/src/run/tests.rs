@@ -281,6 +281,17 @@ fn a_fetch_that_is_ordered_by_the_lease_holds_it_alone() {
 }
 
 #[test]
+fn a_lease_whose_holder_is_known_to_have_ended_is_free_at_once() {
+    let mut table = Table::default();
+    let (mut holder, mut progress) = table.begin("killed", &window(NOW), NOW);
+    table.page(&mut holder, &mut progress, 1);
+    assert!(table.write(&release_ended()));
+    assert!(!table.write(&release_ended()), "there is none left");
+    assert_eq!(table.progress(&by_hand(), NOW).cursor, Some(json!(1)));
+    assert!(!table.write(&advance(&holder, &progress, NOW)), "CP-2");
+}
+
+#[test]
 fn a_page_is_staged_only_while_the_lease_outlasts_it() {
     let holder = Holder {
         token: token("w"),
