@@ -97,7 +97,7 @@ pub(crate) struct DevArgs {
 /// What `check` is told.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Folder of flow files [default: infra/flows or flows]
+    /// Folder of flow files, or one file [default: infra/flows or flows]
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
 }
@@ -109,8 +109,8 @@ pub(crate) struct PreviewArgs {
     /// The flow
     pub flow: String,
     /// Most records to show
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub limit: u16,
     /// Only the record of this key
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,

@@ -57,6 +57,9 @@ fn find(named: Option<&Path>) -> Option<PathBuf> {
 
 fn read_folder(folder: &Path) -> anyhow::Result<Files> {
     let unreadable = || format!("the flow folder {} can not be read", folder.display());
+    if folder.is_file() {
+        return Ok(vec![read_file(folder)?]);
+    }
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).with_context(unreadable)? {
         let path = entry.with_context(unreadable)?.path();
@@ -68,15 +71,14 @@ fn read_folder(folder: &Path) -> anyhow::Result<Files> {
     if paths.is_empty() {
         bail!("{} holds no flow file (*.toml)", folder.display());
     }
-    paths
-        .into_iter()
-        .map(|path| {
-            let name = path.display().to_string();
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("the flow file {name} can not be read"))?;
-            Ok((name, text))
-        })
-        .collect()
+    paths.iter().map(|path| read_file(path)).collect()
+}
+
+fn read_file(path: &Path) -> anyhow::Result<(String, String)> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("the flow file {name} can not be read"))?;
+    Ok((name, text))
 }
 
 /// Loads flows that are to run. Every mistake of every file is told at once, and every setting and

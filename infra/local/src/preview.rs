@@ -48,7 +48,7 @@ pub(crate) async fn run(args: PreviewArgs) -> anyhow::Result<Outcome> {
         bail!("there is no flow {flow}; there are: {}", names.join(", "));
     }
     let request = PreviewRequest {
-        limit: args.limit,
+        limit: usize::from(args.limit),
         key: args.key.map(RecordKey::try_new).transpose()?,
         patience: clock.now() + PATIENCE,
     };

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 pub(crate) use self::banner::Banner;
 use self::{bars::Bars, figures::Figures};
 
-/// Between two looks at the figures.
+/// Between two looks at the figures on a terminal.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A look reads every register, so it may take one part in so many of the time.
 const LOOK_SHARE: u32 = 4;
@@ -34,11 +34,10 @@ pub(crate) enum Screen {
     Lines(Lines),
 }
 
-/// What was last written as a line.
+/// What was last written as lines.
 #[derive(Default)]
 pub(crate) struct Lines {
     shown: Vec<String>,
-    at: Option<UnixMs>,
 }
 
 impl Screen {
@@ -62,6 +61,13 @@ impl Screen {
         }
     }
 
+    fn look_every(&self) -> Duration {
+        match self {
+            Self::Bars(_) => LOOK_EVERY,
+            Self::Lines(_) => LINE_EVERY,
+        }
+    }
+
     fn show(&mut self, figures: &[Figures], now: UnixMs) -> anyhow::Result<()> {
         match self {
             Self::Bars(bars) => {
@@ -75,9 +81,8 @@ impl Screen {
 
 impl Lines {
     fn show(&mut self, figures: &[Figures], now: UnixMs) -> anyhow::Result<()> {
-        let too_soon = self.at.is_some_and(|at| now.since(at) < LINE_EVERY);
         let news: Vec<String> = figures.iter().map(Figures::counts).collect();
-        if too_soon || news == self.shown {
+        if news == self.shown {
             return Ok(());
         }
         for one in figures {
@@ -85,7 +90,6 @@ impl Lines {
             write_line(&line)?;
         }
         self.shown = news;
-        self.at = Some(now);
         Ok(())
     }
 }
@@ -113,7 +117,7 @@ pub(crate) async fn show(
                     Err(error) => tracing::warn!(error = %format!("{error:#}"), "no figures"),
                 }
                 let took = clock.now().since(begun);
-                look_at = begun + LOOK_EVERY.max(took * LOOK_SHARE);
+                look_at = begun + screen.look_every().max(took * LOOK_SHARE);
             }
         }
     }
