@@ -126,6 +126,18 @@ impl World {
         calls
     }
 
+    /// Whether Qualio shows the ERP's present word on whether the supplier is blocked.
+    pub fn shows_blocked(&self, key: &str) -> bool {
+        let row = self.erp.supplier(key).expect("a supplier of the ERP");
+        let word = if row.quality.blocked { "yes" } else { "no" };
+        let notes = self
+            .qualio
+            .suppliers_of_key(key)
+            .pop()
+            .and_then(|supplier| supplier.contact_information?.notes);
+        notes.is_some_and(|notes| notes.contains(&format!("blocked {word}")))
+    }
+
     /// The keys that were created in Qualio more than once.
     pub fn created_twice(&self) -> Vec<String> {
         let created = self.qualio.created_by_key().into_iter();
