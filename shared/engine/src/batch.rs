@@ -6,6 +6,8 @@
 
 mod page;
 
+pub(crate) use page::name_of;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -116,8 +118,9 @@ impl Engine {
         let token = self.token();
         let lookback = lookback(runtime, request.window);
         let progress = match run::plan(&lease, request, lookback, &token, now) {
-            Start::AlreadyDone => return Ok(not_begun(RunEnd::AlreadyDone, request, now)),
-            Start::Over => return Ok(not_begun(RunEnd::AlreadyDone, request, now)),
+            Start::AlreadyDone | Start::Over => {
+                return Ok(not_begun(RunEnd::AlreadyDone, request, now));
+            }
             Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
             Start::Go(progress) => *progress,
         };

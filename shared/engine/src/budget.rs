@@ -163,7 +163,7 @@ impl Engine {
                 Ok(Written::Done { after, .. }) => self.remember(&key, Some(after)),
                 Ok(Written::Refused { current }) => self.remember(&key, current),
                 Err(error) => {
-                    tracing::debug!(error = %crate::chain(&error), "a permit was not given back")
+                    tracing::debug!(error = %crate::chain(&error), "a permit was not given back");
                 }
             }
         }

@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use tidegate_model::{
-    FlowId, Message, UnixMs,
-    item::{Change, Condition, Update},
-};
+use tidegate_model::{FlowId, Message, UnixMs};
 use tidegate_policy::{
     keys,
     register::{self, ReviewCause, ReviewKind},
@@ -22,8 +19,6 @@ use crate::{
 const LISTED: usize = 50;
 /// Reviews that are read for a mail: a flow with more needs a person, not a longer mail.
 const READ_MOST: usize = 2_000;
-/// Largest dead letter that is kept for a person, in bytes. It holds keys only.
-const MAX_KEPT_BYTES: usize = 10_240;
 
 /// A dead letter, as the queue gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,20 +66,15 @@ impl Engine {
             return Ok(());
         };
         let flow = runtime.flow.id();
-        let now = self.now();
-        let cause = ReviewCause {
-            kind: ReviewKind::DeadLetter,
-            field: None,
-            reason: "a message that can not be read".to_owned(),
-            since: now,
-        };
-        let body: String = letter.body.chars().take(MAX_KEPT_BYTES).collect();
-        let write = Update::when(Condition::ALWAYS)
-            .set("rv", serde_json::to_string(&cause).unwrap_or_default())
-            .set("rvf", flow.as_str())
-            .change("rva", Change::Default(now.0.into()))
-            .set("body", body);
-        self.write(&keys::orphan(flow, &letter.id), &write).await?;
+        let reason = "a message that can not be read".to_owned();
+        self.keep_orphan(
+            flow,
+            &letter.id,
+            ReviewKind::DeadLetter,
+            reason,
+            &letter.body,
+        )
+        .await?;
         tracing::error!(message_id = letter.id, "a dead letter can not be read");
         Ok(())
     }

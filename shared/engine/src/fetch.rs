@@ -10,6 +10,7 @@ use tidegate_policy::{
     flow_state::{FlowState, Side},
     keys,
     limiter::{HORIZON, Limit},
+    register::ReviewKind,
     run::{self, Lease},
     stage::Origin,
 };
@@ -17,6 +18,7 @@ use tidegate_policy::{
 use crate::{
     Engine, EngineError, FlowRuntime,
     apply::Verdict,
+    batch::name_of,
     budget::Budget,
     ports::{CallError, Wait, Written},
     session::{Scope, Session},
@@ -126,39 +128,67 @@ impl Engine {
             .await?
             .pop()
             .flatten();
-        let incoming = match row {
-            Some(row) => match runtime.incoming(&row, reader, 0, now) {
+        let incoming = if let Some(row) = row {
+            match runtime.incoming(&row, reader, 0, now) {
                 Ok((found, incoming, _)) if found == *key => incoming,
                 Ok(_) => {
-                    return Ok(Some(self.bad_row(
-                        runtime,
-                        key,
-                        "the source answered with another record",
-                    )));
+                    let reason = "the source answered with another record".to_owned();
+                    return self.bad_row(runtime, key, reason, &row).await;
                 }
-                Err(error) => return Ok(Some(self.bad_row(runtime, key, &crate::chain(&error)))),
-            },
-            None => {
-                // A deletion has no version of its own: it follows the newest that was seen.
-                let source = seen
-                    .as_ref()
-                    .map_or(SourceVersion(0), |register| register.desired.version.source);
-                let version = Version {
-                    source,
-                    revision: runtime.flow.revision(),
-                    read: reader.read,
-                };
-                runtime.change(key, version, Content::Deleted, reader, now)
+                Err(error) => {
+                    return self.bad_row(runtime, key, crate::chain(&error), &row).await;
+                }
             }
+        } else {
+            // A deletion has no version of its own: it follows the newest that was seen.
+            let source = seen
+                .as_ref()
+                .map_or(SourceVersion(0), |register| register.desired.version.source);
+            let version = Version {
+                source,
+                revision: runtime.flow.revision(),
+                read: reader.read,
+            };
+            runtime.change(key, version, Content::Deleted, reader, now)
         };
         let result = self.stage(runtime, key, &incoming, seen).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = ?result.staged, "fetched");
         Ok(None)
     }
 
-    fn bad_row(&self, runtime: &FlowRuntime, key: &RecordKey, reason: &str) -> Verdict {
-        tracing::error!(flow = %runtime.flow.id(), key = key.as_str(), reason, "the fetched row was rejected");
-        Verdict::Nothing("the fetched row was rejected")
+    /// A fetched row that is no record needs a person, like one of a page.
+    async fn bad_row(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        reason: String,
+        row: &serde_json::Value,
+    ) -> Result<Option<Verdict>, EngineError> {
+        let flow = runtime.flow.id();
+        tracing::error!(flow = %flow, key = key.as_str(), reason, "row rejected");
+        self.keep_orphan(
+            flow,
+            &name_of(row),
+            ReviewKind::Rejected,
+            reason,
+            &row.to_string(),
+        )
+        .await?;
+        Ok(Some(Verdict::Nothing("the fetched row was rejected")))
+    }
+
+    /// A record that could not be read for so long needs a person.
+    pub(crate) async fn give_up_fetch(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+    ) -> Result<Verdict, EngineError> {
+        let flow = runtime.flow.id();
+        let reason = format!("{key} could not be read from the source for a day");
+        tracing::error!(flow = %flow, key = key.as_str(), reason, "fetch given up");
+        self.keep_orphan(flow, key.as_str(), ReviewKind::DeadLetter, reason, "")
+            .await?;
+        Ok(Verdict::Nothing("it could not be read for a day"))
     }
 
     /// A failed read is not an attempt of the record: nothing was sent to the target.
@@ -169,11 +199,7 @@ impl Engine {
         began: UnixMs,
     ) -> Verdict {
         match error {
-            CallError::Deferred { until, .. } => Verdict::Defer {
-                until,
-                why: Wait::Source,
-            },
-            CallError::Throttled { until } => Verdict::Defer {
+            CallError::Deferred { until, .. } | CallError::Throttled { until } => Verdict::Defer {
                 until,
                 why: Wait::Source,
             },

@@ -12,6 +12,7 @@ mod digest;
 mod engine;
 mod event;
 mod fetch;
+mod orphan;
 pub mod ports;
 mod preview;
 mod session;

@@ -253,24 +253,29 @@ impl<'a> Session<'a> {
             Ok(Written::Done { after, .. }) => self.seen = Breaker::read(Some(&after)),
             Ok(Written::Refused { current }) => self.seen = Breaker::read(current.as_ref()),
             Err(error) => {
-                tracing::warn!(error = %crate::chain(&error), "the breaker was not written")
+                tracing::warn!(error = %crate::chain(&error), "the breaker was not written");
             }
         }
     }
 
     /// The system answered in a way that says it is healthy.
     async fn healthy(&mut self, took: Duration) {
+        let slow = self
+            .scope
+            .breaker
+            .slow_after
+            .is_some_and(|slow| took > slow);
         if let Some(token) = self.probe.take() {
+            if slow {
+                let reopen = Breaker::reopen(&token, &self.scope.breaker, self.engine.now());
+                self.breaker_write(&reopen).await;
+                return;
+            }
             self.breaker_write(&Breaker::close(&token)).await;
             let endpoint = self.scope.budget.endpoint.clone();
             tracing::info!(endpoint = %endpoint, "breaker closed");
             self.engine.tell(Event::BreakerClosed { endpoint }).await;
-        } else if self
-            .scope
-            .breaker
-            .slow_after
-            .is_some_and(|slow| took > slow)
-        {
+        } else if slow {
             self.report(Report::Slow).await;
         } else {
             self.successes += 1;
@@ -487,6 +492,7 @@ impl Calls for Session<'_> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 fn not_sent(error: StoreError) -> CallError {
     CallError::Store(crate::chain(&error))
 }

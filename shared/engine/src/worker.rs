@@ -32,6 +32,8 @@ pub(crate) use settle::chunks_of_messages;
 const EARLY_ENOUGH: Duration = Duration::from_millis(250);
 /// How long a fetch waits while its flow is stopped; the hint must not be lost.
 const FETCH_WHILE_STOPPED: Duration = Duration::from_secs(900);
+/// A record that could not be read from its source for so long needs a person.
+const FETCH_GIVE_UP: Duration = Duration::from_secs(86_400);
 /// The least wait for a permit: a queue delays by whole seconds.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long a message waits that came while another makes the probe.
@@ -98,6 +100,10 @@ impl Engine {
         }
         if let Some(why) = message.fetch {
             for key in &message.keys {
+                if self.now() > message.first_sent + FETCH_GIVE_UP {
+                    let verdict = self.give_up_fetch(runtime, key).await?;
+                    return Ok(one_for_all(message, &verdict));
+                }
                 if let Some(verdict) = self.fetch(runtime, key, why, &state).await? {
                     return Ok(one_for_all(message, &verdict));
                 }

@@ -220,7 +220,10 @@ pub fn plan(
     if let Some(until) = lease.held_until(now) {
         return Start::Busy { until };
     }
-    if let Some(unfinished) = &lease.progress {
+    // A backfill that is asked for reads everything, what an unfinished run left out included.
+    let asks_for_all = request.mode == Some(Mode::Initial);
+    let unfinished = lease.progress.as_ref();
+    if let Some(unfinished) = unfinished.filter(|run| !asks_for_all || run.mode == Mode::Initial) {
         let mut progress = unfinished.clone();
         progress.window = progress.window.max(request.window);
         return Start::Go(Box::new(progress));

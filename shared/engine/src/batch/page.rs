@@ -2,13 +2,9 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tidegate_model::{
-    RecordKey, Tier, UnixMs,
-    item::{Condition, Update},
-};
+use tidegate_model::{Content, RecordKey, Tier, UnixMs};
 use tidegate_policy::{
     flow::RowError,
-    keys,
     register::{Register, ReviewCause, ReviewKind},
     run::Counts,
     stage::{Incoming, Origin},
@@ -25,8 +21,6 @@ use crate::{
 const READ_AT_ONCE: usize = 100;
 /// Records staged side by side: enough to hide the table's latency.
 const STAGE_AT_ONCE: usize = 16;
-/// Largest rejected row that is kept for a person, in bytes.
-const MAX_KEPT_ROW_BYTES: usize = 10_240;
 
 impl Running<'_> {
     /// Stages and queues the rows of a page. Nothing is counted before it is durable.
@@ -42,7 +36,7 @@ impl Running<'_> {
         let mut real_time = Vec::new();
         for chunk in changes.chunks(READ_AT_ONCE) {
             for (key, result) in self.stage_chunk(chunk).await? {
-                tally(&mut counts, &result);
+                tally(&mut counts, result);
                 match result.message {
                     Some(Tier::RealTime) => real_time.push(key),
                     Some(Tier::Batch) => batch.push(key),
@@ -118,34 +112,20 @@ impl Running<'_> {
         error: &RowError,
     ) -> Result<(), EngineError> {
         let flow = self.runtime.flow.id();
-        let reason = crate::chain(error);
+        let reason = format!(
+            "row {position} of {}: {}",
+            self.progress.run,
+            crate::chain(error)
+        );
         tracing::warn!(flow = %flow, run = %self.progress.run, row = position, reason, "row rejected");
-        let text = row.to_string();
-        let name = tidegate_model::Content::Record(
-            std::iter::once(("row".to_owned(), row.clone())).collect(),
-        )
-        .hash();
-        let now = self.engine.now();
-        let cause = ReviewCause {
-            kind: ReviewKind::Rejected,
-            field: None,
-            reason,
-            since: now,
-        };
-        let kept = if text.len() > MAX_KEPT_ROW_BYTES {
-            String::new()
-        } else {
-            text
-        };
-        let write = Update::when(Condition::ALWAYS)
-            .set("rv", serde_json::to_string(&cause).unwrap_or_default())
-            .set("rvf", flow.as_str())
-            .change("rva", tidegate_model::item::Change::Default(now.0.into()))
-            .set("run", self.progress.run.as_str())
-            .set("row", i64::try_from(position).unwrap_or(i64::MAX))
-            .set("body", kept);
         self.engine
-            .write(&keys::orphan(flow, &name.0), &write)
+            .keep_orphan(
+                flow,
+                &name_of(row),
+                ReviewKind::Rejected,
+                reason,
+                &row.to_string(),
+            )
             .await?;
         Ok(())
     }
@@ -184,7 +164,7 @@ impl Running<'_> {
     }
 }
 
-fn tally(counts: &mut Counts, result: &StageResult) {
+fn tally(counts: &mut Counts, result: StageResult) {
     match result.staged {
         Staged::New { tier } => {
             counts.staged += 1;
@@ -199,4 +179,11 @@ fn tally(counts: &mut Counts, result: &StageResult) {
 
 fn count(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+/// Names a row by its content.
+pub(crate) fn name_of(row: &Value) -> String {
+    Content::Record(std::iter::once(("row".to_owned(), row.clone())).collect())
+        .hash()
+        .0
 }

@@ -143,6 +143,8 @@ pub fn commit(token: &ClaimToken, done: &Committed, claimed: &Register, now: Uni
     )
     .change(attr::APPLIED_VERSION, Change::Copy(attr::DESIRED_VERSION))
     .remove(&[attr::DIRTY_SINCE, attr::DUE])
+    // A dead letter about it may have come meanwhile: nothing is left to look at.
+    .remove(REVIEW_ATTRIBUTES)
 }
 
 /// `commit in part`: the target holds what was sent, but newer content is desired; stays dirty.

@@ -1,0 +1,45 @@
+//! What needs a person and has no register: a row that is no record, a message that nobody can
+//! read, a record that could not be fetched. It stands among the reviews, under the same name when
+//! it comes again.
+
+use tidegate_model::{
+    FlowId,
+    item::{Change, Condition, Update},
+};
+use tidegate_policy::{
+    keys,
+    register::{ReviewCause, ReviewKind},
+};
+
+use crate::{Engine, ports::StoreError};
+
+/// Largest text that is kept, in characters.
+const MAX_KEPT: usize = 10_240;
+
+impl Engine {
+    /// Keeps it for a person. `name` tells it from others of the flow.
+    pub(crate) async fn keep_orphan(
+        &self,
+        flow: &FlowId,
+        name: &str,
+        kind: ReviewKind,
+        reason: String,
+        body: &str,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let cause = ReviewCause {
+            kind,
+            field: None,
+            reason,
+            since: now,
+        };
+        let body: String = body.chars().take(MAX_KEPT).collect();
+        let write = Update::when(Condition::ALWAYS)
+            .set("rv", serde_json::to_string(&cause).unwrap_or_default())
+            .set("rvf", flow.as_str())
+            .change("rva", Change::Default(now.0.into()))
+            .set("body", body);
+        self.write(&keys::orphan(flow, name), &write).await?;
+        Ok(())
+    }
+}
