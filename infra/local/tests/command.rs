@@ -13,18 +13,45 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use serde_json::Value;
+use tidegate_testkit::doubles::{
+    Action, Fault, Gate, Seed,
+    erp::{ErpConfig, ErpDouble, realistic_suppliers},
+    qualio::{QualioConfig, QualioDouble, RISK_LEVELS},
+    stand_in_qualio,
+};
 
 /// Until something that should take seconds has happened, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(2);
 const STEP: Duration = Duration::from_millis(100);
 
+const FLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
+
 fn tidegate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// The command with what the shipped flow needs to reach these systems.
+fn against(erp: &ErpDouble, qualio: &QualioDouble, folder: &Path) -> Command {
+    let mut command = tidegate();
+    command
+        .current_dir(folder)
+        .env("TIDEGATE_VAR_ERP_URL", erp.url())
+        .env("TIDEGATE_VAR_QUALIO_URL", qualio.url())
+        .env("TIDEGATE_SECRET_ERP_TOKEN", "erp-token")
+        .env("TIDEGATE_SECRET_QUALIO_API_KEY", "qualio-key")
+        .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_1", "whsec_unused")
+        .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2", "whsec_unused");
+    for (id, title, ..) in RISK_LEVELS {
+        let name = format!("TIDEGATE_VAR_QUALIO_RISK_{}", title.to_uppercase());
+        command.env(name, id);
+    }
     command
 }
 
@@ -49,11 +76,13 @@ struct Instance {
 impl Instance {
     fn start(folder: &Path) -> Self {
         let mut command = tidegate();
-        command
-            .args(["--listen", "127.0.0.1:0"])
-            .current_dir(folder)
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.current_dir(folder);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let command = command.args(["--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let (say, said) = std::sync::mpsc::channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         std::thread::spawn(move || {
@@ -62,16 +91,14 @@ impl Instance {
                 drop(say.send(line));
             }
         });
+        // The first lines, up to the empty one, say what runs.
+        let told: Vec<String> = said.iter().take_while(|line| !line.is_empty()).collect();
         let word = |start: &str| {
-            said.iter()
-                .find_map(|line: String| {
-                    let (_, rest) = line.split_once(start)?;
-                    Some(rest.trim().to_owned())
-                })
-                .expect("it says where it runs")
+            let rest = told.iter().find_map(|line| line.split_once(start));
+            rest.map(|(_, rest)| rest.trim().to_owned())
         };
-        let url = word("Tidegate runs at ");
-        let qualio = word("a simulated Qualio at ");
+        let url = word("Tidegate runs at ").expect("it says where it runs");
+        let qualio = word("a simulated Qualio at ").unwrap_or_default();
         Self {
             child,
             url,
@@ -229,6 +256,80 @@ async fn the_other_commands_talk_to_the_running_instance() {
     assert!(text(&ask(&url).stderr).contains("does not know this token"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_reads_and_changes_nothing() {
+    let clock = Arc::new(|| 1_795_140_000_000_i64);
+    let mut rows = realistic_suppliers(5, 3, clock());
+    rows[2].quality.audit_score = 140.0;
+    let config = ErpConfig::new(clock.clone(), "erp-token").suppliers(rows.clone());
+    let erp = ErpDouble::start(config).await.unwrap();
+    let config = QualioConfig::new(clock, "qualio-key");
+    let qualio = QualioDouble::start(config).await.unwrap();
+    stand_in_qualio(&qualio, &rows[..1], &mut Seed::new(1));
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = against(&erp, &qualio, folder.path());
+    command.args(["preview", "suppliers", "--flows", FLOWS]);
+    let shown = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = shown.await.unwrap();
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for line in [
+        "SUP-000001  link to what stands there, then update  batch (first seen by a batch)\n",
+        "SUP-000002  create  batch (first seen by a batch)\n",
+        "SUP-000003  to review: audit_score must be at most 100\n",
+        "  X-Api-Key: <QUALIO_API_KEY>\n",
+        "1 for review, 1 to create, 1 to update. Nothing was staged or sent.\n",
+    ] {
+        assert!(shown.contains(line), "{line} in\n{shown}");
+    }
+    assert!(!shown.contains("qualio-key"));
+    assert!(qualio.calls().iter().all(|call| call.method == "GET"));
+    assert!(!qualio.calls().is_empty());
+    assert!(!folder.path().join(".tidegate").exists(), "it left nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_was_asked_for_survives_kill_9() {
+    let clock = Arc::new(|| 1_795_140_000_000_i64);
+    let rows = realistic_suppliers(5, 1, clock());
+    let config = ErpConfig::new(clock.clone(), "erp-token").suppliers(rows);
+    let erp = ErpDouble::start(config).await.unwrap();
+    let qualio = QualioDouble::start(QualioConfig::new(clock, "qualio-key"));
+    let qualio = qualio.await.unwrap();
+    let reads = || {
+        let calls = erp.calls();
+        calls
+            .iter()
+            .filter(|call| call.path == "/api/suppliers/SUP-000001")
+            .count()
+    };
+    let gate = Gate::default();
+    let held = Fault::new(Action::Hold(gate.clone())).path_contains("/SUP-000001");
+    erp.set_fault(held).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = against(&erp, &qualio, folder.path());
+        command.args(["--no-demo", "--flows", FLOWS]);
+        Instance::of(command)
+    };
+    let one = start();
+    let api = Api::of(folder.path());
+    api.post(&one, "/v1/flows/suppliers/records/SUP-000001/sync")
+        .await;
+    until("the record is being read", async || {
+        (reads() == 1).then_some(())
+    })
+    .await;
+    drop(one);
+    erp.clear_faults();
+    gate.open();
+    let _two = start();
+    until("the record is read again", async || {
+        (reads() == 2).then_some(())
+    })
+    .await;
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_calls_in_hand_and_then_the_process() {
@@ -289,8 +390,7 @@ fn seven_mistakes_get_seven_messages_with_their_lines() {
 
 #[test]
 fn a_right_file_is_no_mistake_and_the_schema_is_json() {
-    let flows = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
-    let checked = run(&["check", "--flows", flows], Path::new("/"));
+    let checked = run(&["check", "--flows", FLOWS], Path::new("/"));
     assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stdout));
     assert!(text(&checked.stdout).contains("records a minute"));
     let schema = run(&["schema"], Path::new("/"));
@@ -301,14 +401,13 @@ fn a_right_file_is_no_mistake_and_the_schema_is_json() {
 #[test]
 fn what_is_missing_without_the_demo_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let flows = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
     let arguments = [
         "dev",
         "--no-demo",
         "--listen",
         "127.0.0.1:0",
         "--flows",
-        flows,
+        FLOWS,
     ];
     let refused = run(&arguments, folder.path());
     assert_eq!(refused.status.code(), Some(1));
