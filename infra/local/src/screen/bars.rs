@@ -64,7 +64,9 @@ impl Bars {
             bars.staged.set_message(bars.flow.clone());
             bars.applied.set_length(gauges.records);
             bars.applied.set_position(gauges.applied);
-            bars.applied.set_message(figures.rest());
+            let held_by = figures.held_by().map(|why| format!("; {why}"));
+            let rest = format!("{}{}", figures.rest(), held_by.unwrap_or_default());
+            bars.applied.set_message(rest);
             let limits = match figures.stopped() {
                 Some(why) => format!("stopped: {why}"),
                 None => figures.limits(),

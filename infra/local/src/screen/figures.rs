@@ -4,7 +4,7 @@ use tidegate_engine::{
     Engine, Gauges,
     api::{BreakerHealth, BudgetHealth, FlowHealth},
 };
-use tidegate_model::FlowId;
+use tidegate_model::{FlowId, Tier};
 
 /// One flow now.
 #[derive(Clone, Debug)]
@@ -65,6 +65,23 @@ impl Figures {
             gauges.pending_real_time,
             gauges.in_review
         )
+    }
+
+    /// Why nothing moves, when it is the limit alone: a first look at a still bar asks that.
+    pub(crate) fn held_by(&self) -> Option<String> {
+        let pending = |tier| match tier {
+            Tier::RealTime => self.gauges.pending_real_time,
+            Tier::Batch => self.gauges.pending_batch,
+        };
+        if self.stopped.is_some() || self.troubled().next().is_some() {
+            return None;
+        }
+        let mut budgets = self.budgets.iter();
+        let spent = budgets.find(|budget| {
+            self.has_tiers(&budget.endpoint) && budget.free_now == 0 && pending(budget.tier) > 0
+        })?;
+        let BudgetHealth { calls, per_s, .. } = spent;
+        Some(format!("the {calls} calls of {per_s} s are used up"))
     }
 
     /// All counts in one line.
@@ -144,7 +161,7 @@ fn words(state: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_model::{Tier, UnixMs};
+    use tidegate_model::UnixMs;
 
     use super::*;
 
@@ -195,11 +212,14 @@ mod tests {
             calm.limits(),
             "free calls: qualio 18 of 20 real-time and 0 of 50 batch, erp 119 of 120; breakers closed"
         );
+        let held_by = calm.held_by();
+        assert_eq!(held_by.unwrap(), "the 50 calls of 60 s are used up");
     }
 
     #[test]
     fn an_open_breaker_is_seen() {
         let troubled = figures("open");
+        assert_eq!(troubled.held_by(), None, "it is not the limit");
         assert!(troubled.counts().ends_with(", qualio open (calls pause)"));
         assert!(
             troubled
