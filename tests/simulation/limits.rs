@@ -39,9 +39,6 @@ async fn run_both(world: &World) {
             .await
             .unwrap();
         assert!(report.counts.add_up(), "OUT-1: {report:?}");
-        if std::env::var_os("SHOW").is_some() {
-            println!("REP {report:?}");
-        }
     }
 }
 
@@ -82,7 +79,7 @@ async fn story(with_backlog: bool) -> (Vec<i64>, Vec<i64>, Duration) {
         world
             .erp
             .change(&supplier.id, |row| {
-                row.quality.blocked = !row.quality.blocked
+                row.quality.blocked = !row.quality.blocked;
             })
             .unwrap();
     }
@@ -138,15 +135,6 @@ fn emptiest_full_window(times: &[i64]) -> usize {
 #[tokio::test(start_paused = true)]
 async fn no_window_exceeds_a_limit_and_a_backlog_fills_each() {
     let (real_time, batch, _) = story(true).await;
-    if std::env::var_os("SHOW").is_some() {
-        for (n, t) in [("rt", &real_time), ("batch", &batch)] {
-            println!(
-                "{n} {} {:?}",
-                t.len(),
-                t.iter().map(|x| (x - t[0]) / 100).collect::<Vec<_>>()
-            );
-        }
-    }
     assert_eq!(real_time.len(), 2 * 2 * CRITICAL, "an update is two calls");
     assert_eq!(batch.len(), 2 * NEW, "a create is one call");
     let busiest = |times: &[i64]| busiest_window(times.iter().copied(), WINDOW_MS);

@@ -292,7 +292,7 @@ async fn every_change_is_told_as_it_then_stands() {
         });
     let erp = ErpDouble::start(config).await.unwrap();
     erp.change("SUP-000001", |row| {
-        "Changed".clone_into(&mut row.legal_name)
+        "Changed".clone_into(&mut row.legal_name);
     });
     let added = erp.insert_random(&mut Seed::new(3));
     assert!(erp.delete("SUP-000001"));
