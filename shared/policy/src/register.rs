@@ -1,7 +1,9 @@
 //! The register: one stored item per record, and every write that may change it.
 //!
-//! The writes are those of the register protocol, as data ([`Update`]). Nothing else in Tidegate
-//! changes a register. Invariants held here: REG-1 (the desired version only grows), EFF-1 (a claim
+//! The writes are those of the register protocol, as data
+//! ([`Update`](tidegate_model::item::Update)). Nothing else in Tidegate changes a register.
+//!
+//! Invariants held here: REG-1 (the desired version only grows), EFF-1 (a claim
 //! is taken over only after its end, a commit of a lost claim changes nothing), EFF-2 (the claim of
 //! a record without target id stores the search value), TRY-1 (attempts change only in the write
 //! that records a call's failure).
