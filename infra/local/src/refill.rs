@@ -122,6 +122,7 @@ mod tests {
             tier_reason: TierReason::NotCritical,
             search: None,
             link: None,
+            look_first: false,
             due: None,
             review: None,
         }

@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use tidegate_model::{ClaimToken, ContentHash, Message, RecordKey, Tier, UnixMs, item::Update};
+use tidegate_model::{
+    ClaimToken, Content, ContentHash, Message, RecordKey, Tier, UnixMs, flow::Deletion,
+    item::Update,
+};
 use tidegate_policy::{
     flow_state::{self, Blocker, Side},
     keys,
@@ -112,7 +115,9 @@ impl Engine {
         let (timeout, settle) = call_times(job.runtime);
         let now = self.now();
         let last = permits.last().map_or(now, |permit| permit.from()).max(now);
-        let until = last + PREPARE + timeout + settle + CLOCK_SKEW;
+        // Calls one after another may each take the whole time-out.
+        let others = u32::try_from(permits.len().saturating_sub(1)).unwrap_or(0);
+        let until = last + PREPARE + timeout * others + timeout + settle + CLOCK_SKEW;
         let searchable = job.runtime.target.traits().searchable;
         let id = keys::register(job.runtime.flow.id(), job.key);
         let item = match self
@@ -354,6 +359,8 @@ impl Work<'_> {
             version: self.claimed.desired.version,
             target_id: landed.target_id,
             etag: landed.etag,
+            deleted: self.claimed.desired.content == Content::Deleted
+                && self.job.runtime.flow.deletion() == Deletion::Delete,
             started,
         };
         let now = self.engine.now();
@@ -361,12 +368,30 @@ impl Work<'_> {
             .write(&register::commit(&self.token, &done, &self.claimed, now))
             .await
         {
-            Ok(Written::Done { .. }) => Verdict::Applied,
+            Ok(Written::Done { .. }) => {
+                self.log_applied(now);
+                Verdict::Applied
+            }
             Ok(Written::Refused { current }) => {
                 self.after_refused_commit(current, &done, now).await
             }
             Err(verdict) => verdict,
         }
+    }
+
+    /// The time from the change's staging to its commit is the latency that R11 asks for.
+    fn log_applied(&self, now: UnixMs) {
+        let latency = self
+            .claimed
+            .dirty_since
+            .map(|since| now.since(since).as_millis());
+        tracing::info!(
+            flow = %self.job.runtime.flow.id(),
+            key = self.job.key.as_str(),
+            tier = self.claimed.tier.as_str(),
+            latency_ms = latency.and_then(|ms| u64::try_from(ms).ok()),
+            "applied"
+        );
     }
 
     /// Newer content arrived during the call, the claim was taken over, or the answer of a commit
@@ -577,7 +602,14 @@ impl Work<'_> {
             };
             return self.review(cause, Some(&failure)).await;
         }
-        self.write_failure(&failure, after, attempts).await
+        match self.write_failure(&failure, after, attempts).await {
+            // Nobody's attempt costs no receive either (TRY-1): a delayed copy waits instead.
+            Verdict::Retry { .. } if attempt.is_none() => Verdict::Defer {
+                until: now + after,
+                why: Wait::Breaker,
+            },
+            verdict => verdict,
+        }
     }
 }
 

@@ -275,7 +275,7 @@ impl Running<'_> {
 
     async fn must_stop(&self) -> Result<Option<RunEnd>, EngineError> {
         let now = self.engine.now();
-        if now >= self.progress.started + self.runtime.flow.max_run() {
+        if now >= self.progress.limit_from + self.runtime.flow.max_run() {
             return Ok(Some(RunEnd::Cut));
         }
         if now + PAGE_TIME > self.deadline {

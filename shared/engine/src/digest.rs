@@ -56,6 +56,18 @@ impl Engine {
             let write = register::dead_letter(&message.flow, &cause, now);
             let reviewed = matches!(self.write(&id, &write).await?, Written::Done { .. });
             tracing::error!(flow = %message.flow, key = key.as_str(), reviewed, "dead letter");
+            if message.fetch.is_some() && !reviewed {
+                // Nothing else knows that this record was to be read.
+                let reason = format!("{key} was to be read from the source, and its message died");
+                self.keep_orphan(
+                    &message.flow,
+                    key.as_str(),
+                    ReviewKind::DeadLetter,
+                    reason,
+                    "",
+                )
+                .await?;
+            }
         }
         Ok(())
     }

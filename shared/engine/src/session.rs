@@ -96,8 +96,17 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether a batch of the flow may be under way: response times inside and outside sync windows
+    /// are told apart by it (R11).
+    fn in_window(&self, now: UnixMs) -> bool {
+        let flow = &self.scope.runtime.flow;
+        let due = flow.schedule().latest_due(now);
+        due.is_some_and(|due| now < due.at + flow.max_run())
+    }
+
     /// A permit whose stamp has not passed; takes another where the session has none left.
     async fn next_permit(&mut self) -> Result<Permit, CallError> {
+        let mut late = 0;
         loop {
             let now = self.engine.now();
             if let Some(permit) = self.permits.pop_front() {
@@ -113,7 +122,17 @@ impl<'a> Session<'a> {
                 .await
                 .map_err(not_sent)?
             {
-                Permits::Granted { permits, .. } => self.permits.extend(permits),
+                Permits::Granted { permits, .. } if late < LATE_PERMITS => {
+                    late += 1;
+                    self.permits.extend(permits);
+                }
+                Permits::Granted { permits, .. } => {
+                    self.engine.give_back(&self.scope.budget, &permits).await;
+                    return Err(CallError::Deferred {
+                        until: now + STEP,
+                        why: Wait::Permit,
+                    });
+                }
                 Permits::NoneBefore(until) if until <= self.scope.patience => {
                     self.engine.ports.clock.wait_until(until).await;
                 }
@@ -472,6 +491,7 @@ impl Calls for Session<'_> {
             endpoint = %self.scope.budget.endpoint,
             tier = self.scope.budget.tier.as_str(),
             method = request.method.as_str(),
+            in_window = self.in_window(started),
             status,
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             reason = outcome.as_ref().err().map(ToString::to_string),

@@ -159,6 +159,7 @@ impl FlowRuntime {
             by: reader.by.clone(),
             search,
             link: None,
+            look_first: false,
             review,
             next_window,
         }

@@ -9,12 +9,13 @@ use tidegate_model::{
     item::{Condition, Item, Update, Value},
 };
 use tidegate_policy::{
+    breaker::{Breaker, Gate},
     flow_state::{self, FlowState, Side},
     keys,
     limiter::Limit,
     register::{Register, State},
     run::{Lease, RunRequest},
-    sweep,
+    sweep::{self, Waits},
 };
 
 use crate::{Engine, EngineError, Event, FlowRuntime, ports::Listing, worker::chunks_of_messages};
@@ -52,6 +53,10 @@ pub struct Gauges {
     pub oldest_batch_ms: Option<i64>,
     /// Queued again by this tick.
     pub swept: u64,
+    /// When the sweep last queued something of the real-time tier, and of the batch tier.
+    pub swept_real_time_ms: Option<i64>,
+    /// See above.
+    pub swept_batch_ms: Option<i64>,
 }
 
 impl Gauges {
@@ -95,10 +100,11 @@ impl Gauges {
     }
 }
 
-/// A dirty record, as far as the sweep must know it.
+/// A dirty record, as far as the sweep must know it. Its content stays in the table.
 struct Waiting {
     key: RecordKey,
-    register: Register,
+    tier: Tier,
+    waits: Waits,
 }
 
 impl Engine {
@@ -126,7 +132,7 @@ impl Engine {
         }
         let (mut gauges, waiting) = self.scan(runtime, &state).await?;
         if state.stops(Side::Target).is_none() {
-            gauges.swept = self.sweep(runtime, &gauges, waiting, &state).await?;
+            self.sweep(runtime, &mut gauges, &waiting, &state).await?;
         }
         let text = serde_json::to_string(&gauges).unwrap_or_default();
         self.write(
@@ -162,12 +168,14 @@ impl Engine {
         }
         let due = runtime.flow.schedule().latest_due(now).map(|due| due.at);
         let due = due.filter(|at| {
-            *at + START_GRACE <= now && lease.done_window.is_none_or(|done| done < *at)
+            // A run that was cut has its window; the next one gives it more time.
+            let has_run = lease.progress.as_ref().and_then(|run| run.window) >= Some(*at);
+            *at + START_GRACE <= now && !has_run && lease.done_window.is_none_or(|done| done < *at)
         });
         let resume = lease
             .progress
             .as_ref()
-            .filter(|progress| now < progress.started + runtime.flow.max_run())
+            .filter(|progress| now < progress.limit_from + runtime.flow.max_run())
             .map(|progress| progress.run.clone());
         if due.is_none() && resume.is_none() {
             return Ok(());
@@ -239,45 +247,57 @@ impl Engine {
         // Only these can be stranded; the rest of a large flow is not kept in memory.
         let old = register
             .dirty_since
-            .is_some_and(|since| since + sweep::MARGIN.min(QUICK_LOOK) <= self.now());
-        let candidate = register.review.is_none()
-            && (old || (state.sweep_all.is_some() && register.is_dirty()));
-        candidate.then_some(Waiting { key, register })
+            .is_some_and(|since| since + QUICK_LOOK <= self.now());
+        let candidate = old || state.sweep_all.is_some();
+        let waits = Waits::of(&register).filter(|_| candidate)?;
+        Some(Waiting {
+            key,
+            tier: register.tier,
+            waits,
+        })
     }
 
     async fn sweep(
         &self,
         runtime: &FlowRuntime,
-        gauges: &Gauges,
-        waiting: Vec<Waiting>,
+        gauges: &mut Gauges,
+        waiting: &[Waiting],
         state: &FlowState,
-    ) -> Result<u64, EngineError> {
+    ) -> Result<(), EngineError> {
         let traits = runtime.target.traits();
         let calls = traits.update_calls.max(traits.create_calls);
         let now = self.now();
+        let before = self.gauges(runtime.flow.id()).await?;
         let most = if state.sweep_all.is_some() {
             SWEEP_ALL_MOST
-        } else {
+        } else if self.is_closed(runtime).await? {
             SWEEP_MOST
+        } else {
+            // Work would only wait; one record is enough to make the probe.
+            1
         };
         if state.sweep_all.is_some() {
             self.forget_turns(runtime.flow.id()).await?;
         }
-        let mut swept = 0;
         let mut all = true;
         for tier in [Tier::RealTime, Tier::Batch] {
-            let backlog = match tier {
-                Tier::RealTime => gauges.pending_real_time,
-                Tier::Batch => gauges.pending_batch,
+            let (backlog, swept) = match tier {
+                Tier::RealTime => (gauges.pending_real_time, before.swept_real_time_ms),
+                Tier::Batch => (gauges.pending_batch, before.swept_batch_ms),
             };
+            let at = match tier {
+                Tier::RealTime => &mut gauges.swept_real_time_ms,
+                Tier::Batch => &mut gauges.swept_batch_ms,
+            };
+            *at = swept;
             let limit = Limit::of_target(runtime.flow.limits(), tier);
             let longest = sweep::longest_wait(backlog, calls, limit);
             let stranded: Vec<RecordKey> = waiting
                 .iter()
-                .filter(|found| found.register.tier == tier)
+                .filter(|found| found.tier == tier)
                 .filter(|found| {
-                    let resumed = state.sweep_all.is_some() && found.register.due.is_none();
-                    resumed || sweep::is_stranded(&found.register, longest, now)
+                    let resumed = state.sweep_all.is_some() && found.waits.due.is_none();
+                    resumed || found.waits.is_stranded(longest, swept.map(UnixMs), now)
                 })
                 .map(|found| found.key.clone())
                 .take(most)
@@ -291,14 +311,21 @@ impl Engine {
                 .queue
                 .send(chunks_of_messages(runtime.flow.id(), &stranded, tier, now))
                 .await?;
-            swept += u64::try_from(stranded.len()).unwrap_or(u64::MAX);
+            *at = Some(now.0);
+            gauges.swept += u64::try_from(stranded.len()).unwrap_or(u64::MAX);
         }
         if let Some(asked) = state.sweep_all {
             let done = flow_state::swept_all(asked, all.then_some(UnixMs(gauges.at_ms)));
             self.write(&keys::flow_state(runtime.flow.id()), &done)
                 .await?;
         }
-        Ok(swept)
+        Ok(())
+    }
+
+    async fn is_closed(&self, runtime: &FlowRuntime) -> Result<bool, EngineError> {
+        let key = keys::breaker(runtime.flow.file().target.name());
+        let breaker = Breaker::read(self.read(&key).await?.as_ref());
+        Ok(matches!(breaker.gate(self.now()), Gate::Closed { .. }))
     }
 
     /// What tick last counted of a flow.

@@ -211,7 +211,7 @@ impl Engine {
                 runtime.flow.id().clone(),
                 vec![key.clone()],
                 Tier::RealTime,
-                now,
+                self.now(),
             ))
             .await?;
         }

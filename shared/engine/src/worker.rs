@@ -100,11 +100,14 @@ impl Engine {
         }
         if let Some(why) = message.fetch {
             for key in &message.keys {
-                if self.now() > message.first_sent + FETCH_GIVE_UP {
-                    let verdict = self.give_up_fetch(runtime, key).await?;
-                    return Ok(one_for_all(message, &verdict));
-                }
                 if let Some(verdict) = self.fetch(runtime, key, why, &state).await? {
+                    let too_old = self.now() > message.first_sent + FETCH_GIVE_UP;
+                    let verdict = match verdict {
+                        Verdict::Defer { .. } if too_old => {
+                            self.give_up_fetch(runtime, key).await?
+                        }
+                        other => other,
+                    };
                     return Ok(one_for_all(message, &verdict));
                 }
             }
@@ -251,6 +254,9 @@ impl Engine {
         let now = self.now();
         let rest_at = if left == 0 {
             now
+        } else if room_at > now + budget.limit.window + limiter::GUARD + limiter::HORIZON {
+            // The day's quota is used up: no turn comes before it is renewed.
+            room_at
         } else if had_turn && (granted > 0 || room_at <= now + limiter::SOON) {
             // Its capacity is promised already. Never at once: whoever comes back sooner finds what
             // it found now.

@@ -133,7 +133,7 @@ pub enum VersionSpec {
 pub struct RetrySpec {
     /// Seconds to wait before each further attempt; after the last one a person decides (R8).
     #[serde(default = "default_retry_after_s")]
-    #[schemars(length(min = 1, max = 10), inner(range(min = 1, max = 43_200)))]
+    #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 43_200)))]
     pub after_s: Vec<u32>,
 }
 

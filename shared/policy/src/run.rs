@@ -120,6 +120,8 @@ pub struct Progress {
     pub mode: Mode,
     /// When it first started.
     pub started: UnixMs,
+    /// From when the hard limit counts: a later window or a person gives a cut run a new one.
+    pub limit_from: UnixMs,
     /// Where it began to read, in microseconds of the source's time; `None`: from the beginning.
     pub since_us: Option<u64>,
     /// The connector's cursor of the next page; `None`: the first page.
@@ -225,6 +227,10 @@ pub fn plan(
     let unfinished = lease.progress.as_ref();
     if let Some(unfinished) = unfinished.filter(|run| !asks_for_all || run.mode == Mode::Initial) {
         let mut progress = unfinished.clone();
+        let asked_anew = request.window.is_none() && request.resume.is_none();
+        if asked_anew || request.window > progress.window {
+            progress.limit_from = now;
+        }
         progress.window = progress.window.max(request.window);
         return Start::Go(Box::new(progress));
     }
@@ -258,6 +264,7 @@ pub fn plan(
         window: request.window,
         mode,
         started: now,
+        limit_from: now,
         since_us,
         cursor: None,
         pages: 0,
@@ -356,7 +363,9 @@ pub fn finish(holder: &Holder, progress: &Progress) -> Update {
         update = update.set(DONE_WINDOW, window.0);
     }
     if let Some(newest) = progress.newest_us.and_then(|us| i64::try_from(us).ok()) {
-        update = update.set(WATERMARK, newest);
+        // A row dated in the future must not hide what changes until then.
+        let started_us = progress.started.0.saturating_mul(1_000);
+        update = update.set(WATERMARK, newest.min(started_us));
     }
     update
 }

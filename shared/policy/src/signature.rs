@@ -30,8 +30,11 @@ pub enum SecretFault {
     Length,
 }
 
-/// A webhook's secret. Never shown.
-pub struct SigningSecret(Vec<u8>);
+/// A webhook's secret, or what stands in for one. Never shown.
+pub struct SigningSecret {
+    bytes: Vec<u8>,
+    decoy: bool,
+}
 
 impl SigningSecret {
     /// Reads the text of a secret; the prefix may be left out.
@@ -40,15 +43,22 @@ impl SigningSecret {
         let encoded = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
         let bytes = STANDARD.decode(encoded).map_err(|_| SecretFault::Form)?;
         if SECRET_BYTES.contains(&bytes.len()) {
-            Ok(Self(bytes))
+            Ok(Self {
+                bytes,
+                decoy: false,
+            })
         } else {
             Err(SecretFault::Length)
         }
     }
 
-    /// Stands in for the secret of a flow that does not exist.
+    /// Costs what a secret costs and verifies nothing: for a flow that does not exist, or that has
+    /// fewer secrets than another.
     pub fn decoy() -> Self {
-        Self(vec![0x5a; *SECRET_BYTES.start()])
+        Self {
+            bytes: vec![0x5a; *SECRET_BYTES.start()],
+            decoy: true,
+        }
     }
 }
 
@@ -84,7 +94,7 @@ pub fn verify(signed: Signed<'_>, secrets: &[SigningSecret], now: UnixMs) -> boo
     let mut matched = false;
     for secret in secrets {
         for candidate in &candidates {
-            matched |= is_signed(signed, secret, candidate);
+            matched |= is_signed(signed, secret, candidate) & !secret.decoy;
         }
     }
     recent & matched
@@ -92,7 +102,7 @@ pub fn verify(signed: Signed<'_>, secrets: &[SigningSecret], now: UnixMs) -> boo
 
 fn is_signed(signed: Signed<'_>, secret: &SigningSecret, candidate: &[u8]) -> bool {
     // HMAC takes a key of any length, so this has no failing case.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret.0) else {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret.bytes) else {
         return false;
     };
     mac.update(signed.id.as_bytes());
@@ -222,6 +232,25 @@ mod tests {
             &secrets,
             sent - TOLERANCE - Duration::from_millis(1)
         ));
+    }
+
+    #[test]
+    fn what_is_signed_with_the_decoy_is_refused() {
+        let (_, id, timestamp, body, _) = VECTORS[0];
+        let mut mac = Hmac::<Sha256>::new_from_slice(&SigningSecret::decoy().bytes).unwrap();
+        mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+        let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+        let signed = Signed {
+            id,
+            timestamp,
+            signature: &signature,
+            body: body.as_bytes(),
+        };
+        let real = SigningSecret::try_new(VECTORS[1].0).unwrap();
+        assert!(
+            !verify(signed, &[real, SigningSecret::decoy()], at(timestamp)),
+            "HOOK-1"
+        );
     }
 
     #[test]

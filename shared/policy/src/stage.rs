@@ -35,6 +35,8 @@ pub struct Incoming {
     pub by: String,
     /// The value to search the target by.
     pub search: Option<String>,
+    /// It may stand in the target already, which can be searched for it.
+    pub look_first: bool,
     /// Id at the target, from a listing.
     pub link: Option<String>,
     /// Why it can not be sent, if it breaks the flow's schema or asks for a person.
@@ -112,6 +114,7 @@ fn stage_of(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
         tier_reason,
         search: incoming.search.clone(),
         link: incoming.link.clone(),
+        look_first: incoming.look_first && seen.is_none(),
         due: waits.then_some(incoming.next_window),
         review: incoming.review.clone(),
     }

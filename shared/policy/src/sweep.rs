@@ -24,18 +24,38 @@ pub fn longest_wait(backlog: u64, calls_per_record: u32, limit: Limit) -> Durati
     MARGIN + limit.window * u32::try_from(windows).unwrap_or(u32::MAX).min(100_000) * 3 / 2
 }
 
-/// Whether the record is to be queued again.
-pub fn is_stranded(register: &Register, longest_wait: Duration, now: UnixMs) -> bool {
-    let Some(dirty_since) = register.dirty_since else {
-        return false;
-    };
-    if register.review.is_some() {
-        return false;
+/// Since when a dirty record waits, as far as its register tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// The window that it waits for without a message.
+    pub due: Option<UnixMs>,
+    /// The later of its staging and the time from which it can be claimed.
+    pub from: UnixMs,
+}
+
+impl Waits {
+    /// `None` for a record that has no work or is in review.
+    pub fn of(register: &Register) -> Option<Self> {
+        let dirty_since = register.dirty_since.filter(|_| register.review.is_none())?;
+        Some(Self {
+            due: register.due,
+            from: register.claimable_at().max(dirty_since),
+        })
     }
-    if let Some(due) = register.due {
-        // It waits for a window. The run of that window queues it; if none did, the sweep does.
-        return now > due + MARGIN.min(longest_wait) && now >= register.claimable_at();
+
+    /// Whether the record is to be queued again. What a sweep has queued is not queued by another
+    /// before the longest wait is over once more: an outage must not multiply messages.
+    pub fn is_stranded(self, longest_wait: Duration, swept: Option<UnixMs>, now: UnixMs) -> bool {
+        let swept = swept.unwrap_or(UnixMs::EPOCH);
+        match self.due {
+            // The run of its window queues it; if none did, the sweep does.
+            Some(due) => {
+                let margin = MARGIN.min(longest_wait);
+                now > due + margin
+                    && now >= self.from
+                    && (swept <= due || now > swept + longest_wait)
+            }
+            None => now > self.from.max(swept) + longest_wait,
+        }
     }
-    let named = register.claimable_at().max(dirty_since);
-    now > named + longest_wait
 }

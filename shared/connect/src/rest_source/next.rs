@@ -77,7 +77,8 @@ pub(super) fn next(
 ) -> Result<Option<Cursor>, Unusable> {
     let spec = &flow.source().spec().list;
     let read = rows.len() as u64;
-    let full = read >= u64::from(spec.page_size);
+    // A source may give fewer rows than it is asked for, so only an empty page is the end.
+    let full = read > 0;
     Ok(match (&spec.pages, told) {
         (Pages::Offset, _) if full => {
             let at = match current {

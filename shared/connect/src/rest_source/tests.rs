@@ -75,7 +75,7 @@ async fn a_listing_without_pages_is_one_call() {
 }
 
 #[tokio::test]
-async fn pages_by_offset_end_with_a_short_one() {
+async fn pages_by_offset_end_with_an_empty_one() {
     let list = r#"
 query = { skip = "{{ page.offset }}", top = "{{ page.size }}" }
 pages = { by = "offset" }"#;
@@ -96,13 +96,16 @@ query = { page = "{{ page.number }}" }
 pages = { by = "number", first = 1 }"#;
     let mut calls = Script::new(&[])
         .answer(200, json!([row("A", 1), row("B", 2)]))
-        .answer(200, json!([row("C", 3)]));
+        .answer(200, json!([row("C", 3)]))
+        .answer(200, json!([]));
     let pages = read_all(&source(list, ""), &mut calls).await.unwrap();
-    assert_eq!(pages, [2, 1]);
     assert_eq!(
-        calls.sent(),
-        [format!("GET {LIST}?page=1"), format!("GET {LIST}?page=2")]
+        pages,
+        [2, 1, 0],
+        "a source may give fewer rows than it is asked for"
     );
+    let expected = [1, 2, 3].map(|page| format!("GET {LIST}?page={page}"));
+    assert_eq!(calls.sent(), expected);
 }
 
 #[rstest]
@@ -253,10 +256,11 @@ async fn pages_by_keyset_go_on_after_the_last_row() {
 
 #[rstest]
 #[case::full_page(json!({"items": [row("A", 1), row("B", 2)]}), true)]
-#[case::short_page(json!({"items": [row("A", 1)]}), false)]
+#[case::short_page(json!({"items": [row("A", 1)]}), true)]
+#[case::empty_page(json!({"items": []}), false)]
 #[case::null_flag(json!({"items": [row("A", 1), row("B", 2)], "more": null}), true)]
 #[tokio::test]
-async fn without_the_flag_a_short_page_is_the_last(#[case] body: Value, #[case] goes_on: bool) {
+async fn without_the_flag_an_empty_page_is_the_end(#[case] body: Value, #[case] goes_on: bool) {
     let mut calls = Script::new(&[]).answer(200, body);
     let page = source(BY_KEYSET, "")
         .page(&mut calls, &first())

@@ -324,7 +324,7 @@ impl Engine {
             .await?;
         let flow = runtime.flow.id().clone();
         tracing::info!(flow = %flow, key = key.as_str(), "replayed");
-        self.send_one(Message::new(flow, vec![key], register.tier, now))
+        self.send_one(Message::new(flow, vec![key], register.tier, self.now()))
             .await?;
         Ok(())
     }

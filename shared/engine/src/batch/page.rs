@@ -6,7 +6,7 @@ use tidegate_model::{Content, RecordKey, Tier, UnixMs};
 use tidegate_policy::{
     flow::RowError,
     register::{Register, ReviewCause, ReviewKind},
-    run::Counts,
+    run::{Counts, Mode},
     stage::{Incoming, Origin},
 };
 
@@ -99,7 +99,11 @@ impl Running<'_> {
                 let flow = self.runtime.flow.id().clone();
                 incoming.review.get_or_insert((flow, cause));
             }
-            None => {}
+            None => {
+                let traits = self.runtime.target.traits();
+                let unlisted = traits.searchable && !traits.listable && !traits.upsert;
+                incoming.look_first = self.progress.mode == Mode::Initial && unlisted;
+            }
         }
     }
 

@@ -87,9 +87,9 @@ pub enum Pages {
     /// There is one page.
     #[default]
     None,
-    /// `page.offset` grows by the rows read; a short page is the last.
+    /// `page.offset` grows by the rows read; an empty page is the end.
     Offset,
-    /// `page.number` grows by one; a short page is the last.
+    /// `page.number` grows by one; an empty page is the end.
     Number {
         /// Number of the first page.
         #[serde(default = "one")]
@@ -120,8 +120,8 @@ pub enum Pages {
         /// that of `record.key`, but never derived from it: another id here would skip rows.
         #[schemars(extend("format" = "expression"))]
         id: String,
-        /// JSON pointer to a flag that tells whether there is more; left out: a short page is the
-        /// last.
+        /// JSON pointer to a flag that tells whether there is more; left out: an empty page
+        /// is the end.
         #[serde(default)]
         #[schemars(extend("format" = "json-pointer"))]
         more: Option<String>,

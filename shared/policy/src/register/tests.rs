@@ -59,6 +59,7 @@ fn change(source: u64, name: &str) -> Stage {
         tier_reason: TierReason::NotCritical,
         search: Some(name.to_owned()),
         link: None,
+        look_first: false,
         due: None,
         review: None,
     }
@@ -130,6 +131,7 @@ impl Table {
             version: self.read().desired.version,
             target_id: Some("T-1".to_owned()),
             etag: None,
+            deleted: false,
             started: NOW,
         }
     }

@@ -25,6 +25,9 @@ pub struct Stage {
     pub search: Option<String>,
     /// The record's id at the target, where a listing showed it; an id already stored stays.
     pub link: Option<String>,
+    /// It may stand in the target already: look for it before it is created (EFF-2). As if an
+    /// earlier create had been sent, of which nothing is known.
+    pub look_first: bool,
     /// No message is sent: it waits for this moment.
     pub due: Option<UnixMs>,
     /// It breaks the flow's schema: it goes straight to a person, and no call is spent.
@@ -56,6 +59,15 @@ pub fn stage(stage: &Stage, now: UnixMs) -> Update {
     let update = match &stage.link {
         Some(id) => update.change(attr::TARGET_ID, Change::Default(id.as_str().into())),
         None => update,
+    };
+    let update = match &stage.search {
+        Some(search) if stage.look_first => update
+            .change(
+                attr::UNKNOWN_SINCE_CLAIM,
+                Change::Default(stage.by.as_str().into()),
+            )
+            .change(attr::INTENT, Change::Default(search.as_str().into())),
+        _ => update,
     };
     match &stage.review {
         Some((flow, cause)) => with_review(update, flow, cause),
@@ -124,6 +136,8 @@ pub struct Committed {
     pub target_id: Option<String>,
     /// The tag of its state.
     pub etag: Option<String>,
+    /// It was deleted at the target: its id there is gone with it.
+    pub deleted: bool,
     /// When the call started.
     pub started: UnixMs,
 }
@@ -182,6 +196,9 @@ fn applied(
             attr::ATTEMPTS,
             attr::ATTEMPTS_EPOCH,
         ]);
+    if done.deleted {
+        return update.remove(&[attr::TARGET_ID, attr::ETAG]);
+    }
     let update = match &done.target_id {
         Some(id) => update.set(attr::TARGET_ID, id.as_str()),
         None => update,

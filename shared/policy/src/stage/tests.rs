@@ -28,6 +28,7 @@ fn incoming(origin: Origin, at: Version, name: &str) -> Incoming {
         by: "stager".to_owned(),
         search: None,
         link: None,
+        look_first: false,
         review: None,
         next_window: NEXT_WINDOW,
     }

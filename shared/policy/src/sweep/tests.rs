@@ -11,6 +11,21 @@ const NOW: UnixMs = UnixMs(1_800_000_000_000);
 const MS: Duration = Duration::from_millis(1);
 const WAIT: Duration = Duration::from_mins(40);
 
+fn is_stranded(register: &Register, longest: Duration, now: UnixMs) -> bool {
+    Waits::of(register).is_some_and(|waits| waits.is_stranded(longest, None, now))
+}
+
+#[test]
+fn what_a_sweep_has_queued_is_not_queued_again_at_once_que_2() {
+    let swept = NOW + WAIT + MS;
+    for due in [None, Some(NOW)] {
+        let waits = Waits::of(&staged(due, &nothing())).unwrap();
+        assert!(waits.is_stranded(WAIT, None, swept));
+        assert!(!waits.is_stranded(WAIT, Some(swept), swept + WAIT));
+        assert!(waits.is_stranded(WAIT, Some(swept), swept + WAIT + MS));
+    }
+}
+
 /// A record staged now, with more attributes.
 fn staged(due: Option<UnixMs>, more: &Update) -> Register {
     let version = Version {
@@ -26,6 +41,7 @@ fn staged(due: Option<UnixMs>, more: &Update) -> Register {
         tier_reason: TierReason::NotCritical,
         search: None,
         link: None,
+        look_first: false,
         due,
         review: None,
     };

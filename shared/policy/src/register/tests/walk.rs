@@ -104,6 +104,7 @@ impl World {
             by: by.clone(),
             search: self.traits.searchable.then(|| name.to_owned()),
             link: None,
+            look_first: false,
             review: None,
             next_window: self.now,
         };

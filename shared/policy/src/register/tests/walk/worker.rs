@@ -289,6 +289,7 @@ impl Worker {
             version: claimed.desired.version,
             target_id: id,
             etag: None,
+            deleted: false,
             started: self.started,
         }
     }
