@@ -203,3 +203,47 @@ async fn an_invalid_record_goes_to_a_person_without_a_call() {
     world.settle().await;
     assert_eq!(world.register(&rows[5].id).state(), State::Applied);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_revision_is_sent_although_the_fields_are_the_same() {
+    let world = World::new(realistic_suppliers(4, 5, 0), &[suppliers_flow()]).await;
+    world.start();
+    world.settle().await;
+    let remapped = suppliers_flow()
+        .replace("revision = 1", "revision = 2")
+        .replace("'ERP: audit score '", "'Audit score '");
+    let world = world.redeployed(&[remapped]);
+    world.start();
+    let report = world
+        .run(RunRequest {
+            mode: Some(Mode::Initial),
+            ..MANUAL
+        })
+        .await;
+    assert_eq!((report.counts.staged, report.counts.unchanged), (5, 0));
+    world
+        .until("applied", Duration::from_secs(600), || world.is_clean())
+        .await;
+    for supplier in world.qualio.suppliers() {
+        let notes = supplier.contact_information.unwrap().notes.unwrap();
+        assert!(
+            notes.contains("Audit score ") && !notes.contains("ERP: audit"),
+            "{notes}"
+        );
+    }
+    let calls = world.qualio.calls().len();
+    let again = world
+        .run(RunRequest {
+            mode: Some(Mode::Initial),
+            ..MANUAL
+        })
+        .await;
+    assert_eq!(again.counts.unchanged, 5);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let listings = 5;
+    assert_eq!(
+        world.qualio.calls().len(),
+        calls + listings,
+        "the same revision is not sent twice"
+    );
+}

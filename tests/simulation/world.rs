@@ -1,7 +1,12 @@
 //! A world in virtual time around the production engine: ports in memory, production connectors,
 //! doubles without sockets, and several workers of each tier.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use axum::{
@@ -161,6 +166,8 @@ impl Http for InProcess {
 
 /// The world.
 pub struct World {
+    ports: Ports,
+    tasks: Mutex<Vec<tokio::task::AbortHandle>>,
     pub engine: Arc<Engine>,
     pub erp: Arc<ErpDouble>,
     pub qualio: Arc<QualioDouble>,
@@ -219,8 +226,10 @@ impl World {
             secrets: Arc::new(secrets),
         };
         let runtimes = flows.iter().map(|text| runtime(text)).collect();
-        let engine = Arc::new(Engine::new(ports, runtimes));
+        let engine = Arc::new(Engine::new(ports.clone(), runtimes));
         Self {
+            ports,
+            tasks: Mutex::default(),
             engine,
             erp,
             qualio,
@@ -236,21 +245,38 @@ impl World {
     pub fn start(&self) {
         for tier in [Tier::RealTime, Tier::Batch] {
             for _ in 0..WORKERS {
-                tokio::spawn(work(
+                self.spawn(work(
                     Arc::clone(&self.engine),
                     Arc::clone(&self.queue),
                     tier,
                 ));
             }
         }
-        tokio::spawn(bus(Arc::clone(&self.engine), Arc::clone(&self.events)));
+        self.spawn(bus(Arc::clone(&self.engine), Arc::clone(&self.events)));
         let engine = Arc::clone(&self.engine);
-        tokio::spawn(async move {
+        self.spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_secs(300)).await;
                 engine.tick(None).await.unwrap();
             }
         });
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks
+            .lock()
+            .unwrap()
+            .push(tokio::spawn(task).abort_handle());
+    }
+
+    /// The same world under other flow files: what ran under the old ones has stopped.
+    pub fn redeployed(mut self, flows: &[String]) -> Self {
+        for task in self.tasks.lock().unwrap().drain(..) {
+            task.abort();
+        }
+        let runtimes = flows.iter().map(|text| runtime(text)).collect();
+        self.engine = Arc::new(Engine::new(self.ports.clone(), runtimes));
+        self
     }
 
     /// Waits in virtual time until something holds, at most `limit`.

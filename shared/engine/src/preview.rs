@@ -297,6 +297,17 @@ impl Engine {
                 }
                 preview
             }
+            // A deletion is never planned so: only fields are mapped anew.
+            StagePlan::Again => match incoming.content.fields() {
+                Some(fields) => {
+                    let place = self
+                        .preview_place(known, &key, fields, seen.as_ref())
+                        .await?;
+                    let tier = (Tier::Batch, TierReason::NotCritical);
+                    self.described(runtime, &key, fields, place, tier)?
+                }
+                None => bare(Foreseen::Unchanged),
+            },
             StagePlan::Nothing(NoChange::Superseded) => bare(Foreseen::Superseded),
             StagePlan::Move | StagePlan::Nothing(NoChange::Unchanged) => {
                 self.known_already(known, &key, seen.as_ref()).await?

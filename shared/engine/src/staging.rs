@@ -210,6 +210,15 @@ impl Engine {
                     ),
                     None,
                 ),
+                StagePlan::Again => (
+                    register::stage_again(
+                        incoming.version,
+                        &incoming.content.hash(),
+                        &incoming.by,
+                        now,
+                    ),
+                    None,
+                ),
                 // A deletion of what was never seen has nothing to do.
                 StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
                     return Ok(nothing(NoChange::Unchanged, None));
@@ -217,10 +226,10 @@ impl Engine {
                 StagePlan::New(plan) => (register::stage(&plan, now), Some(plan)),
             };
             match self.write(&id, &write).await? {
-                Written::Done { before, .. } => {
+                Written::Done { before, after } => {
                     let before = before.as_ref().map_or(Ok(None), Register::read)?;
                     let Some(plan) = planned else {
-                        return Ok(nothing(NoChange::Unchanged, before.as_ref()));
+                        return Ok(without_content(&Register::read(&after)?, before.as_ref()));
                     };
                     if plan.review.is_some() {
                         return Ok(StageResult {
@@ -313,6 +322,20 @@ pub(crate) fn critical_changes(
     };
     let old = seen.and_then(|register| register.desired.content.fields());
     runtime.flow.critical_changes(old, new)
+}
+
+/// The version moved; under a newer revision the record is sent again.
+fn without_content(after: &Option<Register>, before: Option<&Register>) -> StageResult {
+    match after {
+        Some(now) if now.is_dirty() && before.is_none_or(|old| !stage::needs_message(old)) => {
+            StageResult {
+                staged: Staged::New { tier: now.tier },
+                message: Some(now.tier),
+                linked: false,
+            }
+        }
+        _ => nothing(NoChange::Unchanged, before),
+    }
 }
 
 /// Nothing was written, or the version only; rule 1: a dirty record is queued all the same.

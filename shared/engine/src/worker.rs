@@ -31,7 +31,7 @@ pub(crate) use settle::chunks_of_messages;
 /// A message that is early by less than this is worked on at once.
 const EARLY_ENOUGH: Duration = Duration::from_millis(250);
 /// How long a fetch waits while its flow is stopped; the hint must not be lost.
-const FETCH_WHILE_STOPPED: Duration = Duration::from_secs(900);
+const FETCH_WHILE_STOPPED: Duration = Duration::from_secs(60);
 /// A record that could not be read from its source for so long needs a person.
 const FETCH_GIVE_UP: Duration = Duration::from_secs(86_400);
 /// The least wait for a permit: a queue delays by whole seconds.

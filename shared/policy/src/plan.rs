@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_model::{ClaimToken, Content, Fields, flow::Deletion};
 
-use crate::register::{Register, ReviewKind};
+use crate::register::{Applied, Register, ReviewKind};
 
 /// What a target can do, and what it costs.
 #[allow(
@@ -87,7 +87,12 @@ pub fn step(
 ) -> Step {
     let own = claimed.unknown.as_ref() == Some(token);
     let applied = claimed.applied.as_ref();
-    if own && applied.is_some_and(|applied| applied.hash == claimed.desired.hash) {
+    let holds = |applied: &Applied| {
+        // Equal fields under another revision may have been sent in another form.
+        applied.hash == claimed.desired.hash
+            && applied.version.revision == claimed.desired.version.revision
+    };
+    if own && applied.is_some_and(holds) {
         return Step::Skip;
     }
     let fields = match claimed.effective() {

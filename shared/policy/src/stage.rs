@@ -52,6 +52,8 @@ pub enum StagePlan {
     New(Box<Stage>),
     /// Move the version: equal content, so that no older version can win later.
     Move,
+    /// Equal content under a newer flow revision: send it again, as the mapping has it now.
+    Again,
     /// Nothing to write.
     Nothing(NoChange),
 }
@@ -92,6 +94,10 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
         });
     }
     if desired.hash == incoming.content.hash() {
+        let remapped = incoming.version.revision > desired.version.revision;
+        if remapped && incoming.review.is_none() && incoming.content != Content::Deleted {
+            return StagePlan::Again;
+        }
         return StagePlan::Move;
     }
     StagePlan::New(Box::new(stage_of(Some(seen), incoming, critical)))

@@ -205,7 +205,7 @@ fn run(run: Option<&Run>) -> String {
     let counts = &run.counts;
     let why = run.reason.as_ref().map(|reason| format!(" ({reason})"));
     format!(
-        "{}{} at {}: {} read, {} staged, {} linked, {} unchanged, {} to review, {} no record",
+        "{}{} at {}: {} read, {} staged, {} linked, {} unchanged, {} superseded, {} to review, {} no record",
         run.ended.replace('_', " "),
         why.unwrap_or_default(),
         run.ended_at,
@@ -213,6 +213,7 @@ fn run(run: Option<&Run>) -> String {
         counts.staged,
         counts.linked,
         counts.unchanged,
+        counts.superseded,
         counts.in_review,
         counts.rejected,
     )

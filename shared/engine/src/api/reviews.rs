@@ -320,6 +320,15 @@ impl Engine {
     pub async fn replay(&self, id: &ReviewId) -> Result<(), ReviewError> {
         let (runtime, key, register) = self.reviewed(id).await?;
         let now = self.now();
+        let content = register.effective();
+        if content
+            .fields()
+            .is_some_and(|fields| runtime.invalid(&key, fields, now).is_some())
+        {
+            return Err(ReviewError::Unsuitable(
+                "it would be refused without a call: edit what its dry run finds fault with, or mend it at its source",
+            ));
+        }
         self.expect_written(&runtime, &key, &register::replay(now))
             .await?;
         let flow = runtime.flow.id().clone();

@@ -86,6 +86,17 @@ pub fn move_version(version: Version, hash: &ContentHash, by: &str) -> Update {
     .set(attr::STAGED_BY, by)
 }
 
+/// Stages equal content under a newer flow revision: the mapping changed, so what the target was
+/// sent may be another although the fields are the same. The version moves and the record is sent
+/// again.
+pub fn stage_again(version: Version, hash: &ContentHash, by: &str, now: UnixMs) -> Update {
+    move_version(version, hash, by)
+        .set(attr::DIRTY_SINCE, now.0)
+        .set(attr::ATTEMPTS, 0)
+        .remove(REVIEW_ATTRIBUTES)
+        .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
+}
+
 /// Corrects the tier of what was just staged, when another stage came between the read that decided
 /// it and the write.
 pub fn set_tier(version: Version, tier: Tier, reason: &TierReason) -> Update {
@@ -149,11 +160,11 @@ pub fn commit(token: &ClaimToken, done: &Committed, claimed: &Register, now: Uni
         done,
         claimed,
         now,
-        vec![Condition::is(
-            attr::DESIRED_HASH,
-            Op::Eq,
-            done.hash.0.as_str(),
-        )],
+        vec![
+            Condition::is(attr::DESIRED_HASH, Op::Eq, done.hash.0.as_str()),
+            // It was not staged again during the call, for a mapping of a newer revision.
+            unchanged_since(claimed),
+        ],
     )
     .change(attr::APPLIED_VERSION, Change::Copy(attr::DESIRED_VERSION))
     .remove(&[attr::DIRTY_SINCE, attr::DUE])
@@ -356,6 +367,14 @@ pub fn dead_letter(flow: &FlowId, cause: &ReviewCause, now: UnixMs) -> Update {
 
 const CLAIM_ATTRIBUTES: &[&str] = &[attr::CLAIM_OWNER, attr::CLAIM_UNTIL];
 const REVIEW_ATTRIBUTES: &[&str] = &[attr::REVIEW, attr::REVIEW_FLOW, attr::REVIEW_SINCE];
+
+/// The record has been dirty since the same moment as when it was claimed.
+fn unchanged_since(claimed: &Register) -> Condition {
+    match claimed.dirty_since {
+        Some(since) => Condition::is(attr::DIRTY_SINCE, Op::Eq, since.0),
+        None => Condition::ALWAYS,
+    }
+}
 
 /// The claim is mine.
 fn mine(token: &ClaimToken) -> Condition {

@@ -62,7 +62,7 @@ fn waiting(tier: Tier) -> (Item, Register) {
 #[case::same((5, 1, 7), "a", "unchanged")]
 #[case::read_again((5, 1, 9), "a", "unchanged")]
 #[case::newer_same_content((6, 1, 0), "a", "move")]
-#[case::newer_revision_same_content((5, 2, 0), "a", "move")]
+#[case::newer_revision_same_content((5, 2, 0), "a", "again")]
 #[case::newer((6, 1, 0), "b", "new")]
 #[case::newer_revision((5, 2, 0), "b", "new")]
 #[case::newer_read_other_content((5, 1, 8), "b", "new")]
@@ -81,6 +81,7 @@ fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
     let found = match &planned {
         StagePlan::New(_) => "new",
         StagePlan::Move => "move",
+        StagePlan::Again => "again",
         StagePlan::Nothing(NoChange::Unchanged) => "unchanged",
         StagePlan::Nothing(NoChange::Superseded) => "superseded",
     };
@@ -89,6 +90,7 @@ fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
     let write = match planned {
         StagePlan::New(stage) => register::stage(&stage, NOW),
         StagePlan::Move => register::move_version(change.version, &change.content.hash(), "s"),
+        StagePlan::Again => register::stage_again(change.version, &change.content.hash(), "s", NOW),
         StagePlan::Nothing(_) => return,
     };
     assert!(write.evaluate(Some(&item)).is_some());

@@ -113,6 +113,9 @@ impl World {
             let update = match plan(seen.as_ref(), &incoming, &[]) {
                 StagePlan::Nothing(_) => break seen.as_ref().is_some_and(needs_message),
                 StagePlan::Move => move_version(incoming.version, &incoming.content.hash(), &by),
+                StagePlan::Again => {
+                    stage_again(incoming.version, &incoming.content.hash(), &by, self.now)
+                }
                 StagePlan::New(new) => stage(&new, self.now),
             };
             if self.write(&update) {
