@@ -274,6 +274,7 @@ mod tests {
             window: None,
             mode: Mode::Initial,
             started: now,
+            limit_from: now,
             since_us: None,
             cursor: None,
             pages: 1,

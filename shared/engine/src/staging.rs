@@ -229,7 +229,10 @@ impl Engine {
                 Written::Done { before, after } => {
                     let before = before.as_ref().map_or(Ok(None), Register::read)?;
                     let Some(plan) = planned else {
-                        return Ok(without_content(&Register::read(&after)?, before.as_ref()));
+                        return Ok(without_content(
+                            Register::read(&after)?.as_ref(),
+                            before.as_ref(),
+                        ));
                     };
                     if plan.review.is_some() {
                         return Ok(StageResult {
@@ -325,7 +328,7 @@ pub(crate) fn critical_changes(
 }
 
 /// The version moved; under a newer revision the record is sent again.
-fn without_content(after: &Option<Register>, before: Option<&Register>) -> StageResult {
+fn without_content(after: Option<&Register>, before: Option<&Register>) -> StageResult {
     match after {
         Some(now) if now.is_dirty() && before.is_none_or(|old| !stage::needs_message(old)) => {
             StageResult {

@@ -94,7 +94,9 @@ pub fn verify(signed: Signed<'_>, secrets: &[SigningSecret], now: UnixMs) -> boo
     let mut matched = false;
     for secret in secrets {
         for candidate in &candidates {
-            matched |= is_signed(signed, secret, candidate) & !secret.decoy;
+            // Compared first, so that a decoy costs what a secret does.
+            let fits = is_signed(signed, secret, candidate);
+            matched |= fits && !secret.decoy;
         }
     }
     recent & matched

@@ -157,6 +157,7 @@ impl Caller {
             version: claimed.desired.version,
             target_id: Some("qualio-1".to_owned()),
             etag: None,
+            deleted: false,
             started: now,
         };
         let commit = register::commit(&token, &done, &claimed, now);

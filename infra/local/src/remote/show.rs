@@ -41,6 +41,7 @@ struct Counts {
     received: u64,
     staged: u64,
     unchanged: u64,
+    superseded: u64,
     in_review: u64,
     rejected: u64,
     linked: u64,
