@@ -43,6 +43,10 @@ async fn a_critical_change_goes_at_once_and_says_why() {
         "a critical change took {:?}",
         world.engine.now().since(began)
     );
+    for sent in world.queue.sent() {
+        let text = sent.message.encode();
+        assert!(!text.contains(&row.legal_name), "QUE-1: {text}");
+    }
     let register = world.register(&keys[0]);
     assert_eq!(register.tier, Tier::RealTime);
     assert_eq!(

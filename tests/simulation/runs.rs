@@ -123,7 +123,7 @@ async fn a_page_that_fails_undoes_nothing_and_tick_goes_on() {
         "no silent success: {:?}",
         report.end
     );
-    assert_eq!(world.registers().len(), 50, "the first page stands");
+    assert_eq!(world.registers().len(), 50, "CP-1: the first page stands");
     world.start();
     world
         .until(
@@ -245,5 +245,24 @@ async fn a_newer_revision_is_sent_although_the_fields_are_the_same() {
         world.qualio.calls().len(),
         calls + listings,
         "the same revision is not sent twice"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_cut_goes_on_with_the_next_request() {
+    let flow = suppliers_flow().replace("time_zone =", "max_run_minutes = 1\ntime_zone =");
+    let world = World::new(realistic_suppliers(4, 1_500, 0), &[flow]).await;
+    let slow = Fault::new(Action::DelayMs(2_800)).at(Point::BeforeAct);
+    world.erp.set_fault(slow).unwrap();
+    let report = world.run(MANUAL).await;
+    assert_eq!(report.end, RunEnd::Cut);
+    let first_part = report.counts.received;
+    assert!(first_part > 0 && first_part < 1_500, "{first_part}");
+    world.erp.clear_faults();
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let report = world.run(MANUAL).await;
+    assert_eq!(
+        (report.end, report.counts.received),
+        (RunEnd::Complete, 1_500)
     );
 }

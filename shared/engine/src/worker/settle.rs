@@ -23,6 +23,10 @@ impl Engine {
         let now = self.now();
         let mut outgoing = Vec::new();
         let mut rest = message.clone();
+        if message.fetch.is_some() && settled.fetch.is_none() {
+            // The record became dirty just now: no earlier sweep has queued it.
+            rest.first_sent = now;
+        }
         rest.fetch = settled.fetch;
         let mut deferred: BTreeMap<(i64, bool), Vec<RecordKey>> = BTreeMap::new();
         for (key, verdict) in settled.verdicts {

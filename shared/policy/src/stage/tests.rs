@@ -217,3 +217,33 @@ fn a_dirty_record_is_queued_again_unless_a_person_has_it_que_2() {
     seen.dirty_since = None;
     assert!(!needs_message(&seen), "clean");
 }
+
+#[test]
+fn what_may_stand_in_the_target_is_looked_for_before_it_is_created_eff_2() {
+    let mut change = incoming(Origin::Batch, version(1, 1, 1), "a");
+    change.search = Some("key-1".to_owned());
+    change.look_first = true;
+    let staged = register::stage(&new_of(plan(None, &change, &[])), NOW);
+    let item = staged.evaluate(None).unwrap();
+    let token = tidegate_model::ClaimToken::try_new("w").unwrap();
+    let later = NOW + std::time::Duration::from_secs(60);
+    let claimed = register::claim(&token, later, NOW, true).evaluate(Some(&item));
+    let claimed = Register::read(&claimed.unwrap()).unwrap().unwrap();
+    let traits = crate::plan::TargetTraits {
+        upsert: false,
+        idempotent_create: false,
+        searchable: true,
+        listable: false,
+        create_calls: 1,
+        update_calls: 1,
+        find_calls: 1,
+        deletes: false,
+        archives: false,
+    };
+    let deletion = tidegate_model::flow::Deletion::Review;
+    let step = crate::plan::step(&claimed, &token, traits, deletion);
+    assert!(
+        matches!(&step, crate::plan::Step::LookUp { search, .. } if search == "key-1"),
+        "{step:?}"
+    );
+}

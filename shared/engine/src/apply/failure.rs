@@ -1,0 +1,178 @@
+//! What a record's failure writes: a release, an attempt, a review (TRY-1).
+
+use std::time::Duration;
+
+use tidegate_model::UnixMs;
+use tidegate_policy::{
+    flow_state::Side,
+    plan::{self, AfterFailure},
+    register::{self, Failure, Outcome, ReviewCause, ReviewKind},
+};
+
+use super::{AFTER_REFUSED_CHECK, PREPARE, Verdict, call_times, work::Work};
+use crate::ports::{CallError, Wait, Written};
+
+impl Work<'_> {
+    pub(super) async fn review(&self, cause: ReviewCause, failure: Option<&Failure>) -> Verdict {
+        let flow = self.job.runtime.flow.id();
+        let kind = cause.kind;
+        match self
+            .write(&register::to_review(
+                &self.token,
+                flow,
+                &cause,
+                failure,
+                &self.claimed,
+            ))
+            .await
+        {
+            Ok(Written::Done { .. }) => {
+                tracing::warn!(
+                    flow = %flow,
+                    key = self.job.key.as_str(),
+                    field = cause.field,
+                    reason = cause.reason,
+                    kind = kind.as_str(),
+                    "in review"
+                );
+                Verdict::Review(kind)
+            }
+            // Newer content came, or the claim was lost: what was judged is not what is desired.
+            Ok(Written::Refused { .. }) => match failure {
+                Some(failure) => self.write_failure(failure, Duration::from_secs(1), 1).await,
+                None => self.release(self.engine.now(), Wait::NewerContent).await,
+            },
+            Err(verdict) => verdict,
+        }
+    }
+
+    async fn release(&self, until: UnixMs, why: Wait) -> Verdict {
+        match self
+            .write(&register::release(&self.token, &self.claimed))
+            .await
+        {
+            Ok(_) => Verdict::Defer { until, why },
+            Err(verdict) => verdict,
+        }
+    }
+
+    async fn write_failure(&self, failure: &Failure, after: Duration, attempt: u32) -> Verdict {
+        match self
+            .write(&register::fail(&self.token, failure, &self.claimed))
+            .await
+        {
+            Ok(Written::Done { .. }) => Verdict::Retry { after, attempt },
+            Ok(Written::Refused { .. }) => Verdict::Nothing("the claim was taken over"),
+            Err(verdict) => verdict,
+        }
+    }
+
+    pub(super) async fn failed(self, error: CallError) -> Verdict {
+        let runtime = self.job.runtime;
+        match error {
+            CallError::Deferred { until, why } => self.release(until, why).await,
+            CallError::Throttled { until } => self.release(until, Wait::Provider).await,
+            // Nothing was sent under this claim, so it is given up for another try.
+            CallError::Lapsed => self.release(self.engine.now(), Wait::Claim).await,
+            CallError::Store(why) => match self.release(self.engine.now(), Wait::Store).await {
+                Verdict::Defer { .. } => Verdict::Leave(why),
+                verdict => verdict,
+            },
+            CallError::Blocked { reason } => {
+                let stopped = self
+                    .engine
+                    .stop_flow(runtime, Side::Target, &reason, self.began)
+                    .await;
+                let again = self.engine.now() + AFTER_REFUSED_CHECK;
+                match self.release(again, Wait::Stopped).await {
+                    Verdict::Defer { .. } if stopped => Verdict::Parked,
+                    verdict => verdict,
+                }
+            }
+            CallError::Refused { reason, field } => {
+                let now = self.engine.now();
+                let failure = Failure {
+                    outcome: Outcome::Known,
+                    attempt: Some(self.claimed.attempts_epoch),
+                    next_attempt: now,
+                    reason: reason.clone(),
+                    started: now,
+                };
+                let cause = ReviewCause {
+                    kind: ReviewKind::Refused,
+                    field,
+                    reason,
+                    since: now,
+                };
+                self.review(cause, Some(&failure)).await
+            }
+            CallError::Failed {
+                reason,
+                started,
+                may_have_effect,
+                attempt,
+            } => {
+                self.attempt_failed(reason, started, may_have_effect, attempt)
+                    .await
+            }
+        }
+    }
+
+    async fn attempt_failed(
+        &self,
+        reason: String,
+        started: UnixMs,
+        may_have_effect: bool,
+        attempt: Option<u64>,
+    ) -> Verdict {
+        let (timeout, settle) = call_times(self.job.runtime);
+        let outcome = if may_have_effect {
+            Outcome::Unknown {
+                quiet_until: started + timeout + settle,
+            }
+        } else {
+            Outcome::Known
+        };
+        let now = self.engine.now();
+        let steps = self.job.runtime.flow.retry_steps();
+        let attempts = attempt.map_or(0, |epoch| self.claimed.attempts_in(epoch) + 1);
+        let first_step = steps.first().copied().unwrap_or(PREPARE);
+        let (after, spent) = match plan::after_failure(attempts, steps) {
+            // Nobody's attempt: the system is down, and the breaker's end is soon enough.
+            _ if attempt.is_none() => (first_step, false),
+            AfterFailure::Retry(after) => (after, false),
+            AfterFailure::Review => (first_step, true),
+        };
+        let failure = Failure {
+            outcome,
+            attempt,
+            next_attempt: now + after,
+            reason: reason.clone(),
+            started,
+        };
+        tracing::warn!(
+            flow = %self.job.runtime.flow.id(),
+            key = self.job.key.as_str(),
+            attempt = attempts,
+            reason,
+            "attempt failed"
+        );
+        if spent {
+            let cause = ReviewCause {
+                kind: ReviewKind::RetriesSpent,
+                field: None,
+                reason,
+                since: now,
+            };
+            return self.review(cause, Some(&failure)).await;
+        }
+        match self.write_failure(&failure, after, attempts).await {
+            // Nobody's attempt costs no receive either (TRY-1): a delayed copy waits instead.
+            Verdict::Retry { .. } if attempt.is_none() => Verdict::Defer {
+                until: now + after,
+                why: Wait::Breaker,
+            },
+            verdict => verdict,
+        }
+    }
+}

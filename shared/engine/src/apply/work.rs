@@ -1,0 +1,287 @@
+//! A claimed record at work: what is called for it, and what its success writes.
+
+use std::time::Duration;
+
+use tidegate_model::{
+    ClaimToken, Content, ContentHash, Message, Tier, UnixMs, flow::Deletion, item::Update,
+};
+use tidegate_policy::{
+    flow_state::Side,
+    keys,
+    limiter::{HORIZON, Permit},
+    plan::{self, Step},
+    register::{self, CLOCK_SKEW, Committed, Register, ReviewCause, ReviewKind},
+};
+
+use super::{Job, PREPARE, Verdict, call_times};
+use crate::{
+    Engine,
+    ports::{CallError, Found, Landed, Outgoing, Write, Written},
+    session::{Scope, Session},
+};
+
+/// A claimed record at work.
+pub(super) struct Work<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) job: &'a Job<'a>,
+    pub(super) token: ClaimToken,
+    pub(super) claimed: Register,
+    pub(super) claim_until: UnixMs,
+    pub(super) began: UnixMs,
+}
+
+impl Work<'_> {
+    pub(super) async fn run(self, permits: Vec<Permit>) -> Verdict {
+        let runtime = self.job.runtime;
+        let traits = runtime.target.traits();
+        let step = plan::step(&self.claimed, &self.token, traits, runtime.flow.deletion());
+        if let Step::Create(fields)
+        | Step::Update(fields)
+        | Step::CreateAgain(fields)
+        | Step::LookUp { fields, .. } = &step
+            && let Some(cause) = runtime.invalid(self.job.key, fields, self.engine.now())
+        {
+            self.engine.give_back(self.job.budget, &permits).await;
+            return self.review(cause, None).await;
+        }
+        let mut session = self.session(permits);
+        let result = self.act(step, &mut session).await;
+        session.end().await;
+        match result {
+            Ok(Acted::Landed(landed, started)) => self.commit(landed, started).await,
+            Ok(Acted::Review(kind, reason)) => {
+                let cause = ReviewCause {
+                    kind,
+                    field: None,
+                    reason,
+                    since: self.engine.now(),
+                };
+                self.review(cause, None).await
+            }
+            Ok(Acted::Lost) => Verdict::Nothing("the claim was taken over"),
+            Err(error) => self.failed(error).await,
+        }
+    }
+
+    fn session(&self, permits: Vec<Permit>) -> Session<'_> {
+        let runtime = self.job.runtime;
+        let (timeout, settle) = call_times(runtime);
+        let latest = self.claim_until - (timeout + settle + CLOCK_SKEW);
+        let scope = Scope {
+            runtime,
+            side: Side::Target,
+            budget: self.job.budget.clone(),
+            breaker: runtime.target_breaker,
+            errors: runtime.target.errors(),
+            settle,
+            key: Some(self.job.key),
+            // A slot farther away than it may be reserved is waited for in the queue.
+            patience: latest.min(self.engine.now() + HORIZON + PREPARE / 2),
+            claim_until: Some(self.claim_until),
+            checking: self.job.checking,
+        };
+        Session::new(self.engine, scope, permits)
+    }
+
+    async fn act(&self, step: Step, session: &mut Session<'_>) -> Result<Acted, CallError> {
+        let target = &self.job.runtime.target;
+        let started = self.engine.now();
+        let id = self.claimed.target_id.as_deref();
+        let landed = match &step {
+            Step::Skip | Step::Keep => Landed::default(),
+            Step::Create(fields) => target.create(session, self.body(fields, id)).await?,
+            Step::Update(fields) => target.update(session, self.body(fields, id)).await?,
+            Step::CreateAgain(fields) => {
+                let made = target.create(session, self.body(fields, id)).await?;
+                let Some(found) = made.target_id else {
+                    return Ok(Acted::Landed(made, started));
+                };
+                if !self
+                    .still_mine(&register::adopt(&self.token, &found))
+                    .await?
+                {
+                    return Ok(Acted::Lost);
+                }
+                let mut landed = target
+                    .update(session, self.body(fields, Some(&found)))
+                    .await?;
+                landed.target_id.get_or_insert(found);
+                landed
+            }
+            Step::Remove(how) => target.remove(session, *how, self.job.key, id).await?,
+            Step::Review { kind, reason } => return Ok(Acted::Review(*kind, (*reason).to_owned())),
+            Step::LookUp { search, fields } => match target.find(session, search).await? {
+                Found::One(found) => {
+                    // Stored before it is written to, or a crash here could create it twice.
+                    if !self
+                        .still_mine(&register::adopt(&self.token, &found))
+                        .await?
+                    {
+                        return Ok(Acted::Lost);
+                    }
+                    let mut landed = target
+                        .update(session, self.body(fields, Some(&found)))
+                        .await?;
+                    landed.target_id.get_or_insert(found);
+                    landed
+                }
+                Found::None => {
+                    let wanted = target
+                        .search_value(self.job.key, fields)
+                        .unwrap_or_default();
+                    if wanted != *search
+                        && !self
+                            .still_mine(&register::rewrite_intent(&self.token, &wanted))
+                            .await?
+                    {
+                        return Ok(Acted::Lost);
+                    }
+                    target.create(session, self.body(fields, None)).await?
+                }
+                Found::Many(count) => {
+                    return Ok(Acted::Review(
+                        ReviewKind::Ambiguous,
+                        format!("the target has {count} records that bear its mark"),
+                    ));
+                }
+            },
+        };
+        Ok(Acted::Landed(landed, started))
+    }
+
+    fn body<'b>(
+        &'b self,
+        fields: &'b tidegate_model::Fields,
+        target_id: Option<&'b str>,
+    ) -> Write<'b> {
+        Write {
+            key: self.job.key,
+            fields,
+            target_id,
+            etag: self.claimed.etag.as_deref(),
+            idempotency_key: plan::idempotency_key(&self.claimed, &self.token),
+        }
+    }
+
+    /// Writes under the claim; false when the claim was lost.
+    async fn still_mine(&self, update: &Update) -> Result<bool, CallError> {
+        let id = keys::register(self.job.runtime.flow.id(), self.job.key);
+        let written = self
+            .engine
+            .write(&id, update)
+            .await
+            .map_err(|error| CallError::Store(crate::chain(&error)))?;
+        Ok(matches!(written, Written::Done { .. }))
+    }
+
+    pub(super) async fn write(&self, update: &Update) -> Result<Written, Verdict> {
+        let id = keys::register(self.job.runtime.flow.id(), self.job.key);
+        self.engine
+            .write(&id, update)
+            .await
+            .map_err(|error| Verdict::Leave(crate::chain(&error)))
+    }
+
+    async fn commit(self, landed: Landed, started: UnixMs) -> Verdict {
+        let done = Committed {
+            hash: ContentHash(self.claimed.desired.hash.0.clone()),
+            version: self.claimed.desired.version,
+            target_id: landed.target_id,
+            etag: landed.etag,
+            deleted: self.claimed.desired.content == Content::Deleted
+                && self.job.runtime.flow.deletion() == Deletion::Delete,
+            started,
+        };
+        let now = self.engine.now();
+        match self
+            .write(&register::commit(&self.token, &done, &self.claimed, now))
+            .await
+        {
+            Ok(Written::Done { .. }) => {
+                self.log_applied(now);
+                Verdict::Applied
+            }
+            Ok(Written::Refused { current }) => {
+                self.after_refused_commit(current, &done, now).await
+            }
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// The time from the change's staging to its commit is the latency that R11 asks for.
+    fn log_applied(&self, now: UnixMs) {
+        let latency = self
+            .claimed
+            .dirty_since
+            .map(|since| now.since(since).as_millis());
+        tracing::info!(
+            flow = %self.job.runtime.flow.id(),
+            key = self.job.key.as_str(),
+            tier = self.claimed.tier.as_str(),
+            latency_ms = latency.and_then(|ms| u64::try_from(ms).ok()),
+            "applied"
+        );
+    }
+
+    /// Newer content arrived during the call, the claim was taken over, or the answer of a commit
+    /// that happened was lost.
+    async fn after_refused_commit(
+        &self,
+        current: Option<tidegate_model::item::Item>,
+        done: &Committed,
+        now: UnixMs,
+    ) -> Verdict {
+        let current = current
+            .as_ref()
+            .and_then(|item| Register::read(item).ok().flatten());
+        let mine = current.as_ref().is_some_and(|register| {
+            register
+                .claim
+                .as_ref()
+                .is_some_and(|claim| claim.token == self.token)
+        });
+        if !mine {
+            return Verdict::Nothing("the claim was taken over, or the commit was done already");
+        }
+        let tier = current.map_or(self.claimed.tier, |register| register.tier);
+        match self
+            .write(&register::commit_part(
+                &self.token,
+                done,
+                &self.claimed,
+                now,
+            ))
+            .await
+        {
+            Ok(Written::Done { .. }) => self.send_again(tier).await,
+            Ok(Written::Refused { .. }) => Verdict::Nothing("the claim was taken over"),
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// Newer content waits: a message for it, before this one is deleted.
+    async fn send_again(&self, tier: Tier) -> Verdict {
+        let flow = self.job.runtime.flow.id().clone();
+        let message = Message::new(flow, vec![self.job.key.clone()], tier, self.engine.now());
+        match self
+            .engine
+            .ports
+            .queue
+            .send(vec![Outgoing {
+                message,
+                delay: Duration::ZERO,
+            }])
+            .await
+        {
+            Ok(()) => Verdict::Applied,
+            Err(error) => Verdict::Leave(crate::chain(&error)),
+        }
+    }
+}
+
+/// What acting came to.
+enum Acted {
+    Landed(Landed, UnixMs),
+    Review(ReviewKind, String),
+    Lost,
+}
