@@ -197,6 +197,11 @@ async fn a_misspelt_dry_run_sends_nothing() {
 #[tokio::test]
 async fn a_replay_takes_the_record_out_of_review_and_queues_it() {
     let caller = with_review().await;
+    // As it stands it would be refused again without a call.
+    caller.post(&format!("{PATH}/replay")).await.problem(409);
+    caller.get(PATH).await.ok(200);
+    let body = edit(&json!({"name": "Acme"}));
+    caller.patch_json(PATH, body).await.ok(200);
     let answer = caller.post(&format!("{PATH}/replay")).await.ok(202);
     assert_eq!(answer, json!({"id": "suppliers~SUP-000001"}));
     assert_eq!(caller.host.queue.receive(Tier::Batch, 10).len(), 1);
