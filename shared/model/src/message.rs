@@ -37,7 +37,8 @@ pub struct Message {
     /// Read the record from the source first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<Fetch>,
-    /// When a message for this work was first sent: the guard against an endless chain.
+    /// When a message for this work was first sent: a fetch is given up by it, and a message older
+    /// than a sweep that queued everything again is dropped.
     pub first_sent: UnixMs,
     /// Not before this moment: a deferral longer than a queue can delay goes in hops.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -64,9 +64,3 @@ fn by_http(status: u16) -> ErrorAction {
         _ => ErrorAction::Review,
     }
 }
-
-/// Whether a failed call may have taken effect at the target. A server error may; a refusal has
-/// not.
-pub fn may_have_effect(action: ErrorAction) -> bool {
-    matches!(action, ErrorAction::Retry)
-}

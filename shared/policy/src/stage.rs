@@ -81,8 +81,9 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
     let same_read_of_source = desired.version.source == incoming.version.source
         && desired.version.revision == incoming.version.revision;
     if same_content && same_read_of_source {
-        // Reads of one flow are serialised by its lease, so a second read of the same source
-        // version with the same content has nothing to add.
+        // What a lookback sees again costs no write. A source that changes a record and changes it
+        // back within one tick of its version, read in between by a fetch, is left to the next
+        // version.
         return StagePlan::Nothing(NoChange::Unchanged);
     }
     if incoming.version <= desired.version {

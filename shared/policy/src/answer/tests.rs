@@ -69,18 +69,3 @@ fn the_first_row_that_fits_decides() {
     ];
     assert_eq!(classify(&rows, 500, None), ErrorAction::Review);
 }
-
-#[test]
-fn only_a_failure_of_the_system_leaves_open_whether_the_call_took_effect() {
-    assert!(may_have_effect(ErrorAction::Retry));
-    for action in [
-        ErrorAction::Ok,
-        ErrorAction::Defer,
-        ErrorAction::Blocked,
-        ErrorAction::Missing,
-        ErrorAction::Stale,
-        ErrorAction::Review,
-    ] {
-        assert!(!may_have_effect(action), "{action:?}");
-    }
-}
