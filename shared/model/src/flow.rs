@@ -6,6 +6,7 @@
 //! - `template`: text with minijinja in it (`/suppliers/{{ key }}`);
 //! - `json-pointer`, `time-zone`, `local-time`: as they say.
 
+mod expected;
 mod http;
 mod limits;
 mod schedule;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use expected::Expected;
 pub use http::{Auth, Call, ErrorAction, ErrorRow, Method};
 pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
 pub use schedule::{Schedule, WindowSpec};
@@ -45,6 +47,14 @@ pub struct FlowFile {
     /// Names of canonical fields whose change of value makes a change critical: it goes at once.
     #[serde(default)]
     pub critical: Vec<String>,
+    /// Why some changes cannot wait for a batch, in a sentence. Needed where `critical` or
+    /// `[webhook]` makes changes real-time, since batch is the default (R37).
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub real_time_reason: Option<String>,
+    /// What the flow is expected to carry: `tidegate plan` holds it against rules and quotas.
+    #[serde(default)]
+    pub expected: Option<Expected>,
     /// What a deletion at the source does.
     #[serde(default)]
     pub deletion: Deletion,

@@ -15,8 +15,9 @@ mod keywords;
 mod limits;
 mod places;
 mod shape;
+mod tiers;
 mod timing;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 
@@ -193,6 +194,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
     shape::check(&mut findings);
     places::check(&mut findings, settings, missing);
     fields::check(&mut findings);
+    tiers::check(&mut findings);
     keywords::check(&mut findings);
     timing::check(&mut findings);
     endpoints::check(&mut findings, settings);

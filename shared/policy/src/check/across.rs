@@ -1,4 +1,5 @@
-//! What flows say about one another: names, and the systems that they share.
+//! What flows say about one another: names, the systems that they share, and one object carried by
+//! two of them.
 
 use serde_json::Value;
 
@@ -31,7 +32,71 @@ pub(super) fn mistakes(documents: &[&Document]) -> Vec<Mistake> {
             mistakes.extend(compare(document, &before, side, &shared));
         }
     }
+    mistakes.extend(unordered(documents));
     mistakes
+}
+
+/// Flows that carry one object in one direction can overtake each other: only a sequence number of
+/// the source decides between them, whatever arrives last (R35).
+fn unordered(documents: &[&Document]) -> Vec<Mistake> {
+    let carried: Vec<_> = documents
+        .iter()
+        .map(|document| Carried::by(document))
+        .collect();
+    let mut mistakes = Vec::new();
+    for (index, (document, object)) in documents.iter().zip(&carried).enumerate() {
+        let by = document.text("/record/version/by");
+        let (Some(object), Some(by @ ("time" | "read"))) = (object, by) else {
+            continue;
+        };
+        let same = |(at, other): &(usize, &Option<Carried<'_>>)| {
+            *at != index && other.as_ref() == Some(object)
+        };
+        let Some(other) = carried
+            .iter()
+            .enumerate()
+            .find(same)
+            .and_then(|(at, _)| documents.get(at))
+        else {
+            continue;
+        };
+        mistakes.push(Mistake::new(
+            &document.file,
+            document.line("/record/version"),
+            format!(
+                "{}:{} carries the same object from `{}` to `{}`, and by `{by}` the two can overtake each other: order both by `sequence`, or leave the object to one flow",
+                other.file,
+                other.line("/name"),
+                object.source,
+                object.target,
+            ),
+        ));
+    }
+    mistakes
+}
+
+/// One object and direction: what is listed where, and what is written where.
+#[derive(PartialEq)]
+struct Carried<'a> {
+    source: &'a str,
+    listed: &'a str,
+    target: &'a str,
+    /// None where the target has one kind of object.
+    written: Option<&'a str>,
+}
+
+impl<'a> Carried<'a> {
+    fn by(document: &'a Document) -> Option<Self> {
+        let written = ["upsert", "create"]
+            .iter()
+            .find_map(|call| document.text(&format!("/target/{call}/path")));
+        Some(Self {
+            source: document.text("/source/name")?,
+            listed: document.text("/source/list/path")?,
+            target: document.text("/target/name")?,
+            written,
+        })
+    }
 }
 
 fn compare(document: &Document, before: &[&Document], side: &str, shared: &[&str]) -> Vec<Mistake> {

@@ -9,6 +9,7 @@ use super::{
 };
 
 mod contacts;
+mod patterns;
 mod suppliers;
 
 const SUPPLIERS: &str = include_str!("../../../../infra/flows/suppliers.toml");

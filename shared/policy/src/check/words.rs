@@ -12,7 +12,7 @@ const ALIKE: f64 = 0.6;
 const MAX_LISTED: usize = 16;
 
 /// The known name nearest to what was written, if one is near enough.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -25,7 +25,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// What to say after a name that is not known: the nearest, or all there are.
-pub(super) fn instead<'a>(
+pub(crate) fn instead<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
 ) -> String {
@@ -41,7 +41,7 @@ pub(super) fn instead<'a>(
 }
 
 /// A value as the file has it, short enough for a message.
-pub(super) fn written(value: &Value) -> String {
+pub(crate) fn written(value: &Value) -> String {
     match value {
         Value::Null => "a number out of range".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -55,8 +55,15 @@ pub(super) fn written(value: &Value) -> String {
     }
 }
 
+/// Whether a text only stands where an answer belongs.
+pub(crate) fn is_placeholder(text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    let said = text.chars().any(char::is_alphanumeric);
+    !said || ["tbd", "tba", "todo", "n/a", "na", "none", "unknown", "xxx"].contains(&text.as_str())
+}
+
 /// `1 flow`, `2 flows`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {
@@ -65,7 +72,7 @@ pub(super) fn count(number: usize, noun: &str) -> String {
 }
 
 /// Seconds as a person says them: `8 h`, `1 h 30 min`, `45 s`.
-pub(super) fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     let parts = [
         (seconds / 3_600, "h"),
         (seconds / 60 % 60, "min"),
@@ -84,7 +91,7 @@ pub(super) fn span(seconds: u64) -> String {
 }
 
 /// The last step of a JSON pointer as the file's reader names it: `calls`, `after_s[1]`.
-pub(super) fn short(pointer: &str) -> String {
+pub(crate) fn short(pointer: &str) -> String {
     let mut index = String::new();
     for step in pointer.rsplit('/') {
         if !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()) {
@@ -97,7 +104,7 @@ pub(super) fn short(pointer: &str) -> String {
 }
 
 /// A JSON pointer as a path in the file: `target.limits`.
-pub(super) fn dotted(pointer: &str) -> String {
+pub(crate) fn dotted(pointer: &str) -> String {
     pointer
         .trim_start_matches('/')
         .replace('/', ".")

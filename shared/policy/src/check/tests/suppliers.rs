@@ -264,6 +264,31 @@ use super::*;
     "secrets =",
     "the secret `SUPPLIERS_WEBHOOK_1` stands there twice: name two different ones, or one"
 )]
+// Tiers (R37).
+#[case::no_reason(
+    "real_time_reason = \"Nobody may buy from a supplier that was blocked or lost its certificate.\"\n",
+    "",
+    "critical = [",
+    "`critical` makes changes real-time, and batch is the default: say in `real_time_reason` why they cannot wait, or leave `critical` out"
+)]
+#[case::a_reason_that_says_nothing(
+    "\"Nobody may buy from a supplier that was blocked or lost its certificate.\"",
+    "\"TBD\"",
+    "real_time_reason",
+    "`real_time_reason` must say why changes cannot wait for a batch, `TBD` is written"
+)]
+#[case::an_empty_reason(
+    "\"Nobody may buy from a supplier that was blocked or lost its certificate.\"",
+    "\" \"",
+    "real_time_reason",
+    "`real_time_reason` must say why changes cannot wait for a batch, ` ` is written"
+)]
+#[case::less_than_no_change(
+    "changes_a_day = 1_500",
+    "changes_a_day = 0",
+    "changes_a_day",
+    "`changes_a_day` must be at least 1, 0 is written"
+)]
 // Limits.
 #[case::above_the_account(
     "calls = 50,",
