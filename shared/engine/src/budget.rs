@@ -6,7 +6,7 @@ use rand::RngExt;
 use tidegate_model::{EndpointId, FlowId, Tier, UnixMs, item::Item};
 use tidegate_policy::{
     keys,
-    limiter::{self, Limit, Permit, Plan, Slots},
+    limiter::{self, Limit, Loan, Permit, Plan, Slots},
 };
 
 use crate::{
@@ -18,6 +18,8 @@ use crate::{
 const GRANT_TRIES: u32 = 12;
 /// Waits after a lost race, at random between these, so that racers part.
 const RACE_WAIT_MS: std::ops::RangeInclusive<u64> = 5..=60;
+/// Looks at a loan: it is lent, credited and found in three; lost races add some.
+const LOAN_TRIES: u32 = 12;
 
 /// The budget of one tier of a system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,14 @@ pub(crate) enum Permits {
     NoneBefore(UnixMs),
     /// Others wait already; take a turn.
     OthersWait,
+}
+
+/// What became of asking for a loan.
+enum Borrowed {
+    /// There may be some: look again.
+    Some,
+    /// The pool has nothing left.
+    None,
 }
 
 impl Engine {
@@ -78,7 +88,17 @@ impl Engine {
             let grant = match slots.plan(budget.limit, groups_now, step, now, &mut dice) {
                 Plan::Take(grant) if overtakes => slots.forget_queue(budget.limit, now, grant),
                 Plan::Take(grant) => grant,
-                Plan::Wait(until) | Plan::DayUsedUp(until) => {
+                Plan::DayUsedUp(until) => {
+                    let first = groups_now.first().copied().unwrap_or(1);
+                    match self.borrow(budget, &mut item, first).await? {
+                        Borrowed::Some => continue,
+                        Borrowed::None => {
+                            self.remember(&key, item);
+                            return Ok(Permits::NoneBefore(until));
+                        }
+                    }
+                }
+                Plan::Wait(until) => {
                     self.remember(&key, item);
                     return Ok(Permits::NoneBefore(until));
                 }
@@ -111,6 +131,37 @@ impl Engine {
             }
         }
         Ok(Permits::NoneBefore(none_before.max(self.now())))
+    }
+
+    /// Real-time work that has used its share of the day borrows what batch leaves (LIM-3).
+    async fn borrow(
+        &self,
+        budget: &Budget,
+        item: &mut Option<Item>,
+        calls: u32,
+    ) -> Result<Borrowed, StoreError> {
+        if budget.limit.day.and_then(|share| share.pool).is_none() {
+            return Ok(Borrowed::None);
+        }
+        let own = keys::slots(&budget.endpoint, budget.tier);
+        let lender = keys::slots(&budget.endpoint, Tier::Batch);
+        let mut dice = self.dice();
+        for _ in 0..LOAN_TRIES {
+            *item = self.read(&own).await?;
+            let pool = self.read(&lender).await?;
+            let slots = Slots::read(item.as_ref(), budget.limit);
+            let (key, write) = match slots.loan(budget.limit, pool.as_ref(), calls, self.now()) {
+                Loan::Nothing => return Ok(Borrowed::None),
+                Loan::Enough => return Ok(Borrowed::Some),
+                Loan::Lend(write) => (&lender, write),
+                Loan::Credit(write) => (&own, write),
+            };
+            if let Written::Refused { .. } = self.write(key, &write).await? {
+                let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
+                self.ports.clock.wait_until(self.now() + wait).await;
+            }
+        }
+        Ok(Borrowed::None)
     }
 
     /// Takes a turn for so many calls and says when to come back.

@@ -10,12 +10,15 @@
 //! Work that finds no slot takes a *turn*: the item's `tail` says until when capacity is promised
 //! to those that wait, so a message comes back about when its calls can leave.
 
+mod day;
 mod limit;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use day::{Count, DAY, Taken, USED};
+pub use day::{DayUse, Loan, Share};
 pub use limit::Limit;
 use rand::{Rng, RngExt};
 use tidegate_model::{
@@ -49,8 +52,6 @@ pub const SOON: Duration = Duration::from_secs(5);
 const MICROS: i64 = 1_000;
 
 const TAIL: &str = "tail";
-const DAY: &str = "day";
-const USED: &str = "used";
 /// Number of the newest grant: tells one's own write after a lost answer.
 const BY: &str = "by";
 
@@ -84,8 +85,7 @@ impl Permit {
 pub struct Slots {
     stamps_us: Vec<Option<i64>>,
     tail: Option<UnixMs>,
-    day: Option<i64>,
-    used: i64,
+    count: Count,
 }
 
 /// A grant to try.
@@ -123,8 +123,7 @@ impl Slots {
                 .map(|slot| number(&slot_name(slot)))
                 .collect(),
             tail: number(TAIL).map(UnixMs),
-            day: number(DAY),
-            used: number(USED).unwrap_or(0),
+            count: Count::read(item),
         }
     }
 
@@ -137,13 +136,18 @@ impl Slots {
         u32::try_from(free.count()).unwrap_or(u32::MAX)
     }
 
-    /// Calls used of the quota of the day of this moment.
-    pub fn used_on_day_of(&self, now: UnixMs) -> i64 {
-        if self.day == Some(day_of(now)) {
-            self.used
-        } else {
-            0
-        }
+    /// How much of the share of today is used, where there is a quota.
+    pub fn day_use(&self, limit: Limit, now: UnixMs) -> Option<DayUse> {
+        limit.day.map(|share| self.count.shown(share, now))
+    }
+
+    /// How work that finds its share of the day used up comes to more. `pool` is the item of the
+    /// batch tier's slots; both items are read just before, since a refused write costs one.
+    pub fn loan(&self, limit: Limit, pool: Option<&Item>, calls: u32, now: UnixMs) -> Loan {
+        limit.day.map_or(Loan::Nothing, |share| {
+            let today = self.count.today(now + LEAD);
+            day::loan(self.count, share, pool, calls, today)
+        })
     }
 
     /// When the slot may be granted next.
@@ -192,20 +196,16 @@ impl Slots {
         now: UnixMs,
         rng: &mut impl Rng,
     ) -> Plan {
-        let start = now + LEAD;
-        // A clock that is behind another's does not turn the day back, or the count would be lost.
-        let today = day_of(start).max(self.day.unwrap_or(i64::MIN));
-        let day_end = UnixMs((today + 1).saturating_mul(DAY_MS));
-        let used_today = if self.day == Some(today) {
-            self.used
-        } else {
-            0
-        };
-        let mut day_left = limit
-            .day
-            .map_or(i64::MAX, |calls| i64::from(calls) - used_today);
-        if day_left < groups.first().copied().map_or(1, i64::from) {
-            return Plan::DayUsedUp(day_end);
+        let today = self.count.today(now + LEAD);
+        let first_group = groups.first().copied().unwrap_or(1);
+        let mut start = now + LEAD;
+        let mut day_left = i64::MAX;
+        if let Some(share) = limit.day {
+            start = start.max(day::opens(today));
+            day_left = self.count.left(share, today);
+            if day_left < i64::from(first_group) {
+                return Plan::DayUsedUp(day::opens(today + 1));
+            }
         }
         let mut free = self.free_within_horizon(limit, now, rng).into_iter();
         let mut permits = Vec::new();
@@ -221,8 +221,8 @@ impl Slots {
                 group.push(permit(slot, from, limit, today, rng));
                 earliest = from + step;
             }
-            // A call counts on the day on which it leaves.
-            next_day = limit.day.is_some() && group.iter().any(|call| call.from() >= day_end);
+            let within = |call: &Permit| day::is_within(today, call.from());
+            next_day = limit.day.is_some() && !group.iter().all(within);
             if next_day {
                 break;
             }
@@ -231,9 +231,9 @@ impl Slots {
         }
         if permits.is_empty() {
             let room = if next_day {
-                day_end
+                day::opens(today + 1)
             } else {
-                self.free_for(limit, groups.first().copied().unwrap_or(1))
+                self.free_for(limit, first_group)
             };
             return Plan::Wait(room.max(now + Duration::from_millis(1)));
         }
@@ -299,17 +299,13 @@ impl Slots {
         for permit in permits {
             update = update.set(slot_name(permit.slot), permit.stamp_us);
         }
-        match limit.day {
-            None => {}
-            Some(calls) if self.day == Some(today) => {
-                conditions.push(Condition::is(DAY, Op::Eq, today));
-                conditions.push(Condition::is(USED, Op::Le, i64::from(calls) - count));
-                update = update.change(USED, Change::Add(count));
-            }
-            Some(_) => {
-                conditions.push(unchanged(DAY, self.day));
-                update = update.set(DAY, today).set(USED, count);
-            }
+        if let Some(share) = limit.day {
+            let taken = Taken {
+                share,
+                day: today,
+                calls: count,
+            };
+            update = self.count.take(update, &mut conditions, taken);
         }
         update.condition = Condition::All(conditions);
         update
@@ -368,13 +364,6 @@ pub fn give_back(permit: Permit) -> Update {
 /// lost. Where another grant came after it, the permits are lost, and their slots idle for once.
 pub fn is_mine(item: Option<&Item>, grant: &Grant) -> bool {
     item.and_then(|item| item.get(BY)) == Some(&Value::Number(grant.number))
-}
-
-const DAY_MS: i64 = 86_400_000;
-
-/// The day (UTC) of a moment, counted from 1970.
-fn day_of(now: UnixMs) -> i64 {
-    now.0.div_euclid(DAY_MS)
 }
 
 fn slot_name(slot: u32) -> String {

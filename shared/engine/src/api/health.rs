@@ -72,8 +72,8 @@ pub struct BudgetHealth {
     pub per_s: u64,
     /// Calls used of today's share, where there is a quota.
     pub day_used: Option<i64>,
-    /// Today's share.
-    pub day_calls: Option<u32>,
+    /// Today's share, with what real-time borrowed and without what batch lent.
+    pub day_calls: Option<i64>,
 }
 
 /// A breaker at this moment.
@@ -164,14 +164,15 @@ impl Engine {
                 .await?;
             let limit: Limit = budget.limit;
             let slots = Slots::read(item.as_ref(), limit);
+            let day = slots.day_use(limit, now);
             all.push(BudgetHealth {
                 endpoint: budget.endpoint.to_string(),
                 tier: budget.tier,
                 free_now: slots.free_at(limit, now),
                 calls: limit.calls,
                 per_s: limit.window.as_secs(),
-                day_used: limit.day.map(|_| slots.used_on_day_of(now)),
-                day_calls: limit.day,
+                day_used: day.map(|day| day.used),
+                day_calls: day.map(|day| day.share),
             });
         }
         Ok(all)

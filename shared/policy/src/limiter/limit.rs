@@ -7,7 +7,7 @@ use tidegate_model::{
     flow::{Rate, TargetLimits},
 };
 
-use super::GUARD;
+use super::{GUARD, Share};
 
 /// A limit: so many calls in every window, and in a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +16,14 @@ pub struct Limit {
     pub calls: u32,
     /// Length of the window.
     pub window: Duration,
-    /// Calls in a day (UTC), where there is a quota.
-    pub day: Option<u32>,
+    /// The share in a day's quota, where there is one.
+    pub day: Option<Share>,
 }
 
 impl Limit {
     /// The limit of one tier of a target. Both tiers draw on one quota of a day: the headroom stays
-    /// unused, batch work never touches the share of real-time (LIM-3), and real-time keeps to its
-    /// share, so that the two together can not pass the quota.
+    /// unused, batch work never touches the share of real-time (LIM-3), and real-time may use what
+    /// batch leaves.
     pub fn of_target(limits: &TargetLimits, tier: Tier) -> Self {
         let rate = match tier {
             Tier::RealTime => limits.real_time,
@@ -32,9 +32,16 @@ impl Limit {
         let day = limits.day.map(|day| {
             let usable = share(day.calls, 100 - day.headroom_percent.min(100));
             let kept = share(usable, day.real_time_percent);
+            let pool = usable - kept;
             match tier {
-                Tier::RealTime => kept,
-                Tier::Batch => usable - kept,
+                Tier::RealTime => Share {
+                    own: kept,
+                    pool: Some(pool),
+                },
+                Tier::Batch => Share {
+                    own: pool,
+                    pool: None,
+                },
             }
         });
         Self {

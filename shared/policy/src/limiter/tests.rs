@@ -1,21 +1,14 @@
 mod crowd;
+mod day;
 mod turns;
-
-use std::collections::BTreeMap;
 
 use crowd::{Crowd, overfull, us};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
-use rstest::rstest;
-use tidegate_model::{
-    Tier,
-    flow::{DayLimit, Rate, TargetLimits},
-};
 
 use super::*;
 
-const NOON: UnixMs = UnixMs(20_000 * DAY_MS + DAY_MS / 2);
-const MIDNIGHT: UnixMs = UnixMs(20_001 * DAY_MS);
+const NOON: UnixMs = UnixMs(20_000 * 86_400_000 + 43_200_000);
 const STEP: Duration = Duration::from_millis(500);
 
 fn limit(calls: u32, window_s: u64) -> Limit {
@@ -23,13 +16,6 @@ fn limit(calls: u32, window_s: u64) -> Limit {
         calls,
         window: Duration::from_secs(window_s),
         day: None,
-    }
-}
-
-fn with_day(calls: u32, window_s: u64, day: u32) -> Limit {
-    Limit {
-        day: Some(day),
-        ..limit(calls, window_s)
     }
 }
 
@@ -198,106 +184,6 @@ fn a_racer_that_chose_the_same_slot_and_stamp_does_not_take_the_grant_for_its_ow
     assert!(!is_mine(item.as_ref(), &twin));
 }
 
-#[rstest]
-#[case::default_share(1_000, 30, 30, 210, 490)]
-#[case::no_headroom(1_000, 0, 30, 300, 700)]
-#[case::no_share(1_000, 0, 0, 0, 1_000)]
-#[case::rounded_down(10, 30, 30, 2, 5)]
-fn batch_work_has_no_part_in_the_share_of_real_time_lim_3(
-    #[case] calls: u32,
-    #[case] headroom_percent: u32,
-    #[case] real_time_percent: u32,
-    #[case] real_time: u32,
-    #[case] batch: u32,
-) {
-    let limits = TargetLimits {
-        real_time: Rate {
-            calls: 20,
-            per_s: 60,
-        },
-        batch: Rate {
-            calls: 50,
-            per_s: 60,
-        },
-        account: None,
-        day: Some(DayLimit {
-            calls,
-            headroom_percent,
-            real_time_percent,
-        }),
-    };
-    let urgent = Limit::of_target(&limits, Tier::RealTime);
-    let calm = Limit::of_target(&limits, Tier::Batch);
-    assert_eq!((urgent.calls, urgent.day), (20, Some(real_time)));
-    assert_eq!((calm.calls, calm.day), (50, Some(batch)));
-    assert_eq!(urgent.window, Duration::from_mins(1));
-}
-
-#[test]
-fn the_quota_of_a_day_is_used_to_its_last_call_and_not_beyond() {
-    let limit = with_day(10, 1, 3);
-    let mut item = None;
-    take(&mut item, limit, &[1, 1], NOON);
-    assert_eq!(
-        plan(item.as_ref(), limit, &[2], NOON, 1),
-        Plan::DayUsedUp(MIDNIGHT),
-        "a group of two does not fit into one"
-    );
-    let (one, other) = (
-        granted(item.as_ref(), limit, &[1], NOON),
-        granted(item.as_ref(), limit, &[1, 1], NOON),
-    );
-    assert_eq!(other.permits.len(), 1, "as many groups as the day allows");
-    item = one.write.evaluate(item.as_ref());
-    assert_eq!(other.write.evaluate(item.as_ref()), None);
-    assert_eq!(
-        plan(item.as_ref(), limit, &[1], MIDNIGHT - LEAD - ms(1), 1),
-        Plan::DayUsedUp(MIDNIGHT)
-    );
-    assert_eq!(Slots::read(item.as_ref(), limit).used_on_day_of(NOON), 3);
-    take(&mut item, limit, &[1], MIDNIGHT);
-    let slots = Slots::read(item.as_ref(), limit);
-    assert_eq!(slots.used_on_day_of(MIDNIGHT), 1);
-    assert_eq!(slots.used_on_day_of(NOON), 0);
-}
-
-#[test]
-fn a_permit_given_back_is_not_counted_against_the_day() {
-    let limit = with_day(10, 1, 1);
-    let mut item = None;
-    let permit = take(&mut item, limit, &[1], NOON)[0];
-    item = give_back(permit).evaluate(item.as_ref());
-    assert_eq!(Slots::read(item.as_ref(), limit).used_on_day_of(NOON), 0);
-    take(&mut item, limit, &[1], NOON);
-}
-
-#[test]
-fn a_permit_of_yesterday_given_back_does_not_touch_the_count_of_today() {
-    let limit = with_day(2, 1, 5);
-    let mut item = None;
-    let permits = take(&mut item, limit, &[1], MIDNIGHT - ms(500));
-    take(&mut item, limit, &[1], MIDNIGHT);
-    assert_eq!(give_back(permits[0]).evaluate(item.as_ref()), None);
-}
-
-#[test]
-fn a_clock_behind_midnight_does_not_turn_the_day_back_lim_3() {
-    let limit = with_day(10, 1, 5);
-    let mut item = None;
-    take(&mut item, limit, &[1, 1], MIDNIGHT);
-    take(&mut item, limit, &[1], MIDNIGHT - ms(200));
-    let slots = Slots::read(item.as_ref(), limit);
-    assert_eq!(slots.used_on_day_of(MIDNIGHT), 3);
-}
-
-#[test]
-fn a_group_that_would_cross_midnight_waits_for_the_new_day() {
-    let limit = with_day(10, 1, 5);
-    let now = MIDNIGHT - ms(400);
-    assert_eq!(plan(None, limit, &[2], now, 1), Plan::Wait(MIDNIGHT));
-    assert_eq!(granted(None, limit, &[1, 2], now).permits.len(), 1);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -318,29 +204,6 @@ proptest! {
         });
         prop_assert!(seen.arrivals_us.len() > calls as usize);
         prop_assert_eq!(overfull(&seen.arrivals_us, limit), None);
-    }
-
-    #[test]
-    fn no_day_sees_more_calls_than_its_quota_and_the_count_is_exact_lim_3(
-        seed: u64,
-        quota in 1_u32..60,
-        workers in 1_u32..8,
-        given_back_percent in 0_u32..40,
-    ) {
-        let limit = with_day(5, 1, quota);
-        let seen = crowd::run(Crowd {
-            limit, workers, seed, given_back_percent, lost_percent: 0,
-            begin: MIDNIGHT - ms(20_000),
-            lasts: ms(40_000),
-        });
-        let mut used: BTreeMap<i64, u32> = BTreeMap::new();
-        for day in seen.days {
-            *used.entry(day).or_default() += 1;
-        }
-        prop_assert!(used.values().all(|calls| *calls <= quota), "{:?}", used);
-        let today = used.get(&day_of(MIDNIGHT)).copied().unwrap_or(0);
-        let counted = Slots::read(Some(&seen.item), limit).used_on_day_of(MIDNIGHT);
-        prop_assert_eq!(counted, i64::from(today));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::*;
 
 /// Largest difference between two clocks, and longest travel (LIM-1): figures of their own, so that
 /// a guard cut short is found.
-const CLOCKS_APART: Duration = Duration::from_millis(250);
-const TRAVELS: Duration = Duration::from_millis(250);
+pub(super) const CLOCKS_APART: Duration = Duration::from_millis(250);
+pub(super) const TRAVELS: Duration = Duration::from_millis(250);
 
 /// What a crowd is like.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +31,6 @@ pub(super) struct Crowd {
 pub(super) struct Seen {
     /// When calls reached the target, in microseconds of true time.
     pub arrivals_us: Vec<i64>,
-    /// The day of each permit that was used.
-    pub days: Vec<i64>,
-    pub item: Item,
 }
 
 struct Worker {
@@ -61,8 +58,6 @@ pub(super) fn run(crowd: Crowd) -> Seen {
         .collect();
     let mut seen = Seen {
         arrivals_us: Vec::new(),
-        days: Vec::new(),
-        item: Item::new(),
     };
     while let Some(Reverse((at_us, index))) = turns.pop() {
         if at_us > end_us {
@@ -79,7 +74,6 @@ pub(super) fn run(crowd: Crowd) -> Seen {
         turns.push(Reverse((next_us, index)));
     }
     seen.arrivals_us.sort_unstable();
-    seen.item = item.unwrap_or_default();
     seen
 }
 
@@ -150,14 +144,13 @@ fn use_permits(
             rng.random_range(from_us..=until_us)
         };
         seen.arrivals_us.push(leaves_us + extreme(rng, TRAVELS));
-        seen.days.push(permit.day.unwrap_or(0));
         free_again_us = free_again_us.max(from_us);
     }
     free_again_us
 }
 
 /// Mostly none or all of it.
-fn extreme(rng: &mut StdRng, whole: Duration) -> i64 {
+pub(super) fn extreme(rng: &mut StdRng, whole: Duration) -> i64 {
     match rng.random_range(0..3) {
         0 => 0,
         1 => us(whole),
