@@ -1,6 +1,10 @@
 //! The handle of a double: where it listens, what it got, what goes wrong.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -23,7 +27,8 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// A running double of the system `S`. It stops when it is dropped.
 pub struct Double<S> {
     pub(super) exchange: Arc<Exchange<S>>,
-    server: Server,
+    /// `None`: reached by [`call`](Double::call) only.
+    server: Option<Server>,
 }
 
 impl<S: System> Double<S> {
@@ -56,12 +61,28 @@ impl<S: System> Double<S> {
             .fallback(receive::<S>)
             .with_state(Arc::clone(&exchange));
         let server = Server::start(router, port).await?;
-        Ok(Self { exchange, server })
+        Ok(Self {
+            exchange,
+            server: Some(server),
+        })
     }
 
-    /// Where it listens.
+    /// The system without a server: for simulations in virtual time, which do no real I/O.
+    pub(super) fn unserved(system: S, clock: Clock) -> Self {
+        let desk = Arc::new(Desk::new(clock));
+        let exchange = Arc::new(Exchange { system, desk });
+        Self {
+            exchange,
+            server: None,
+        }
+    }
+
+    /// Where it listens; port 0 when it does not.
     pub const fn addr(&self) -> SocketAddr {
-        self.server.addr()
+        match &self.server {
+            Some(server) => server.addr(),
+            None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        }
     }
 
     /// Base URL without a slash at its end.

@@ -116,14 +116,16 @@ impl Double<Erp> {
     /// # Errors
     /// When the port can not be bound.
     pub async fn start(config: ErpConfig) -> io::Result<Self> {
-        let rows = config.suppliers.into_iter();
-        let system = Erp {
-            token: config.token,
-            on_write: config.on_write,
-            rows: Mutex::new(rows.map(|row| (row.id.clone(), row)).collect()),
-        };
+        let (clock, port, kills) = (config.clock.clone(), config.port, config.kills);
+        let system = Erp::new(config);
         let routes: Router<Arc<Exchange<Erp>>> = control::routes();
-        Self::serve_with(system, config.clock, config.port, config.kills, routes).await
+        Self::serve_with(system, clock, port, kills, routes).await
+    }
+
+    /// One that listens nowhere and is reached by [`call`](Double::call).
+    pub fn unserved_of(config: ErpConfig) -> Self {
+        let clock = config.clock.clone();
+        Self::unserved(Erp::new(config), clock)
     }
 
     /// Every supplier, by id.
@@ -176,6 +178,15 @@ impl Double<Erp> {
 }
 
 impl Erp {
+    fn new(config: ErpConfig) -> Self {
+        let rows = config.suppliers.into_iter();
+        Self {
+            token: config.token,
+            on_write: config.on_write,
+            rows: Mutex::new(rows.map(|row| (row.id.clone(), row)).collect()),
+        }
+    }
+
     fn change(
         &self,
         id: &str,

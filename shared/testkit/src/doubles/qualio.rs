@@ -144,25 +144,18 @@ impl Double<Qualio> {
     /// # Errors
     /// When the port can not be bound.
     pub async fn start(config: QualioConfig) -> io::Result<Self> {
-        let standing = config.suppliers.into_iter();
-        let system = Qualio {
-            api_key: config.api_key,
-            limit: config.limit,
-            sponsors: config.sponsors,
-            on_write: config.on_write,
-            state: Mutex::new(QualioState {
-                suppliers: standing
-                    .map(|supplier| (supplier.supplier_id.clone(), supplier))
-                    .collect(),
-                created: BTreeMap::new(),
-                ids: Seed::new(1),
-                admitted: Admitted::default(),
-            }),
-        };
+        let (clock, port, kills) = (config.clock.clone(), config.port, config.kills);
+        let system = Qualio::new(config);
         let routes: Router<Arc<Exchange<Qualio>>> = Router::new()
             .route("/_double/suppliers", get(all_suppliers))
             .route("/_double/created", get(all_created));
-        Self::serve_with(system, config.clock, config.port, config.kills, routes).await
+        Self::serve_with(system, clock, port, kills, routes).await
+    }
+
+    /// One that listens nowhere and is reached by [`call`](Double::call).
+    pub fn unserved_of(config: QualioConfig) -> Self {
+        let clock = config.clock.clone();
+        Self::unserved(Qualio::new(config), clock)
     }
 
     /// Every supplier whatever its status, in order of creation.
@@ -223,6 +216,24 @@ pub fn conflict(field: &str, message: &str) -> Fault {
 }
 
 impl Qualio {
+    fn new(config: QualioConfig) -> Self {
+        let standing = config.suppliers.into_iter();
+        Self {
+            api_key: config.api_key,
+            limit: config.limit,
+            sponsors: config.sponsors,
+            on_write: config.on_write,
+            state: Mutex::new(QualioState {
+                suppliers: standing
+                    .map(|supplier| (supplier.supplier_id.clone(), supplier))
+                    .collect(),
+                created: BTreeMap::new(),
+                ids: Seed::new(1),
+                admitted: Admitted::default(),
+            }),
+        }
+    }
+
     fn all(&self) -> Vec<Supplier> {
         locked(&self.state).suppliers.values().cloned().collect()
     }

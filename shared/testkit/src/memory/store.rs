@@ -101,9 +101,25 @@ impl Store for MemoryStore {
     ) -> Result<ListingPage, StoreError> {
         let after = after.map(Place::decode).transpose()?;
         let state = locked(&self.0);
+        // A partition lies together; the index goes over all.
+        let first = match listing {
+            Listing::Partition(partition) => ItemKey {
+                partition: partition.clone(),
+                sort: String::new(),
+            },
+            Listing::Reviews(_) => ItemKey {
+                partition: String::new(),
+                sort: String::new(),
+            },
+        };
+        let inside = |key: &ItemKey| match listing {
+            Listing::Partition(partition) => key.partition == *partition,
+            Listing::Reviews(_) => true,
+        };
         let mut found: Vec<(Place, &Item)> = state
             .items
-            .iter()
+            .range(first..)
+            .take_while(|(key, _)| inside(key))
             .filter_map(|(key, item)| Some((Place::of(listing, key, item)?, item)))
             .filter(|(place, _)| after.as_ref().is_none_or(|after| place > after))
             .collect();

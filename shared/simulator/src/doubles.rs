@@ -1,0 +1,85 @@
+//! The doubles of an ERP and of Qualio, reached without a socket.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderName, HeaderValue, Uri},
+};
+use serde_json::Value;
+use tidegate_engine::ports::{Http, Request, Sent, TransportError};
+use tidegate_testkit::doubles::{Incoming, erp::ErpDouble, qualio::QualioDouble};
+
+/// Carries requests to the doubles: to the ERP at the host `erp`, to Qualio at any other.
+pub struct Doubles {
+    /// The ERP.
+    pub erp: Arc<ErpDouble>,
+    /// What its calls bear as `Authorization`.
+    pub erp_authorization: String,
+    /// Qualio.
+    pub qualio: Arc<QualioDouble>,
+    /// What its calls bear as `X-API-Key`.
+    pub qualio_key: String,
+    /// How long a call takes, there and back.
+    pub latency: Duration,
+}
+
+impl Doubles {
+    fn incoming(&self, request: &Request) -> Result<Incoming, TransportError> {
+        let bad = |what: &str| TransportError::BadRequest(what.to_owned());
+        let uri: Uri = request.url.parse().map_err(|_| bad("address"))?;
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        for header in &request.headers {
+            let value = match header.name.to_lowercase().as_str() {
+                "authorization" => self.erp_authorization.clone(),
+                "x-api-key" => self.qualio_key.clone(),
+                _ => header.value.to_string(),
+            };
+            headers.insert(
+                HeaderName::try_from(header.name.as_str()).map_err(|_| bad("header"))?,
+                value.parse().map_err(|_| bad("header"))?,
+            );
+        }
+        let body = request.body.as_ref();
+        Ok(Incoming {
+            method: request.method.as_str().to_owned(),
+            uri,
+            headers,
+            body: body.map_or_else(Bytes::new, |body| body.to_string().into()),
+        })
+    }
+}
+
+#[async_trait]
+impl Http for Doubles {
+    async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
+        let call = self.incoming(request)?;
+        let half = self.latency / 2;
+        let (erp, qualio) = (Arc::clone(&self.erp), Arc::clone(&self.qualio));
+        // A task of its own: a client that dies or goes away does not undo what it has sent.
+        let exchange = tokio::spawn(async move {
+            tokio::time::sleep(half).await;
+            let reply = if call.uri.host() == Some("erp") {
+                erp.call(call).await
+            } else {
+                qualio.call(call).await
+            };
+            tokio::time::sleep(half).await;
+            reply
+        });
+        let reply = exchange.await.ok().flatten();
+        let reply = reply.ok_or(TransportError::Broken)?;
+        let body = if reply.body.is_empty() {
+            Some(Value::Null)
+        } else {
+            serde_json::from_slice(&reply.body).ok()
+        };
+        Ok(Sent {
+            status: reply.status,
+            headers: reply.headers,
+            body,
+        })
+    }
+}
