@@ -8,6 +8,7 @@ pub mod flow;
 pub mod flow_state;
 pub mod keys;
 pub mod limiter;
+pub mod pattern;
 pub mod plan;
 pub mod register;
 pub mod run;
