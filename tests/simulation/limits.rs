@@ -63,8 +63,7 @@ async fn story(with_backlog: bool) -> (Vec<i64>, Vec<i64>, Duration) {
     let world = World::new(
         realistic_suppliers(3, u32::try_from(CRITICAL).unwrap(), 0),
         &[suppliers_flow(), second_flow()],
-    )
-    .await;
+    );
     world.start();
     run_both(&world).await;
     world

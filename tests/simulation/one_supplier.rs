@@ -11,7 +11,7 @@ use crate::world::{World, suppliers_flow};
 
 #[tokio::test(start_paused = true)]
 async fn a_supplier_of_the_erp_reaches_qualio() {
-    let world = World::new(realistic_suppliers(1, 1, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(1, 1, 0), &[suppliers_flow()]);
     world.start();
     let flow = FlowId::try_new("suppliers").unwrap();
     let request = RunRequest {
@@ -45,7 +45,7 @@ async fn a_supplier_of_the_erp_reaches_qualio() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_run_sees_again_costs_no_write_of_a_register() {
-    let world = World::new(realistic_suppliers(1, 40, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(1, 40, 0), &[suppliers_flow()]);
     world.start();
     let flow = FlowId::try_new("suppliers").unwrap();
     let request = RunRequest {

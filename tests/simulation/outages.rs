@@ -45,7 +45,7 @@ async fn three_minutes_of_503_spend_no_retry_and_send_nothing_to_review() {
         "preset = \"slow-answers\"",
         "preset = \"failures\"\ncool_down_s = 20",
     );
-    let world = World::new(realistic_suppliers(5, 120, 0), &[flow]).await;
+    let world = World::new(realistic_suppliers(5, 120, 0), &[flow]);
     world.start();
     run(&world).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -113,7 +113,7 @@ async fn three_minutes_of_503_spend_no_retry_and_send_nothing_to_review() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_alone_draws_500_is_reviewed_after_four_calls() {
-    let world = World::new(realistic_suppliers(5, 30, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(5, 30, 0), &[suppliers_flow()]);
     let poison = world.erp.suppliers()[7].id.clone();
     world
         .qualio
@@ -166,7 +166,7 @@ async fn a_record_that_alone_draws_500_is_reviewed_after_four_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_took_effect_without_an_answer_is_not_made_twice() {
-    let world = World::new(realistic_suppliers(5, 20, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(5, 20, 0), &[suppliers_flow()]);
     // Every third create acts and then breaks the connection.
     for nth in [3, 6, 9, 12] {
         world

@@ -25,7 +25,7 @@ async fn world_with_refused() -> (World, String, ReviewId) {
     // A sponsor that Qualio does not know: our schema takes it, the target refuses it.
     rows[2].sponsor_id = 999_999;
     let key = rows[2].id.clone();
-    let world = World::new(rows, &[suppliers_flow()]).await;
+    let world = World::new(rows, &[suppliers_flow()]);
     world.start();
     world.settle().await;
     let id = ReviewId::Record(flow(), RecordKey::try_new(key.clone()).unwrap());
@@ -134,7 +134,7 @@ async fn a_deletion_becomes_a_review() {
 
 #[tokio::test(start_paused = true)]
 async fn refused_credentials_stop_the_flow_until_a_person_resumes_it() {
-    let world = World::new(realistic_suppliers(6, 40, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(6, 40, 0), &[suppliers_flow()]);
     let body = json!({"message": "forbidden"});
     let forbidden = Action::Answer(Answer {
         status: 403,
@@ -246,7 +246,7 @@ async fn a_dead_letter_becomes_a_review_and_stands_in_the_mail() {
         .daily_digest("https://tidegate.example")
         .await
         .unwrap();
-    let mail = world.mailer.all().remove(0);
+    let mail = world.mails().remove(0);
     assert_eq!(mail.subject, "Tidegate: 3 records need you");
     for part in [
         &key,

@@ -12,7 +12,7 @@ use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
 const ACCEPTED: fn(HookOutcome) -> HookAnswer = HookAnswer::Accepted;
 
 async fn settled_world(count: u32) -> (World, Vec<String>) {
-    let world = World::new(realistic_suppliers(9, count, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(9, count, 0), &[suppliers_flow()]);
     world.start();
     world.settle().await;
     let keys = world
@@ -43,7 +43,7 @@ async fn a_critical_change_goes_at_once_and_says_why() {
         "a critical change took {:?}",
         world.engine.now().since(began)
     );
-    for sent in world.queue.sent() {
+    for sent in world.queue().sent() {
         let text = sent.message.encode();
         assert!(!text.contains(&row.legal_name), "QUE-1: {text}");
     }
@@ -286,7 +286,7 @@ async fn an_applied_change_costs_three_conditional_writes_and_its_share_of_a_per
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_budget_is_used_at_once_after_a_pause_in_a_backlog() {
-    let world = World::new(realistic_suppliers(9, 400, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(9, 400, 0), &[suppliers_flow()]);
     world.start();
     world.run(MANUAL).await;
     tokio::time::sleep(Duration::from_secs(30)).await;

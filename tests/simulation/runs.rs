@@ -17,7 +17,7 @@ use crate::world::{MANUAL, World, suppliers_flow};
 #[tokio::test(start_paused = true)]
 async fn an_initial_run_links_what_stands_in_the_target() {
     let rows = realistic_suppliers(4, 30, 0);
-    let world = World::new(rows.clone(), &[suppliers_flow()]).await;
+    let world = World::new(rows.clone(), &[suppliers_flow()]);
     stand_in_qualio(&world.qualio, &rows[..10], &mut Seed::new(1));
     world.start();
     let report = world
@@ -55,7 +55,7 @@ async fn an_initial_run_links_what_stands_in_the_target() {
 #[tokio::test(start_paused = true)]
 async fn an_initial_run_leaves_what_stands_twice_to_a_person() {
     let rows = realistic_suppliers(4, 3, 0);
-    let world = World::new(rows.clone(), &[suppliers_flow()]).await;
+    let world = World::new(rows.clone(), &[suppliers_flow()]);
     for _ in 0..2 {
         stand_in_qualio(&world.qualio, &rows[..1], &mut Seed::new(1));
     }
@@ -71,7 +71,7 @@ async fn an_initial_run_leaves_what_stands_twice_to_a_person() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_stops_before_its_deadline_goes_on_where_it_was() {
-    let world = World::new(realistic_suppliers(4, 260, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(4, 260, 0), &[suppliers_flow()]);
     let flow = FlowId::try_new("suppliers").unwrap();
     world
         .erp
@@ -83,14 +83,10 @@ async fn a_run_that_stops_before_its_deadline_goes_on_where_it_was() {
         .await
         .unwrap();
     assert_eq!(report.end, RunEnd::Continues);
-    let asked = world
-        .events
-        .take()
-        .into_iter()
-        .find_map(|event| match event {
-            Event::RunRequested { request, .. } => Some(request),
-            _ => None,
-        });
+    let asked = world.events().into_iter().find_map(|event| match event {
+        Event::RunRequested { request, .. } => Some(request),
+        _ => None,
+    });
     let first_part = report.counts.received;
     assert!(first_part > 0 && first_part < 260, "{first_part}");
     world.erp.clear_faults();
@@ -107,7 +103,7 @@ async fn a_run_that_stops_before_its_deadline_goes_on_where_it_was() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_fails_undoes_nothing_and_tick_goes_on() {
-    let world = World::new(realistic_suppliers(4, 150, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(4, 150, 0), &[suppliers_flow()]);
     world
         .erp
         .set_fault(
@@ -136,7 +132,7 @@ async fn a_page_that_fails_undoes_nothing_and_tick_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_delivery_of_a_window_is_the_same_run() {
-    let world = World::new(realistic_suppliers(4, 10, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(4, 10, 0), &[suppliers_flow()]);
     let window = RunRequest {
         window: Some(world.engine.now()),
         ..MANUAL
@@ -149,7 +145,7 @@ async fn a_repeated_delivery_of_a_window_is_the_same_run() {
 
 #[tokio::test(start_paused = true)]
 async fn two_runs_at_once_are_one() {
-    let world = World::new(realistic_suppliers(4, 120, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(4, 120, 0), &[suppliers_flow()]);
     let (one, other) = tokio::join!(world.run(MANUAL), world.run(MANUAL));
     let complete = [&one, &other]
         .iter()
@@ -169,7 +165,7 @@ async fn an_invalid_record_goes_to_a_person_without_a_call() {
     let mut rows = realistic_suppliers(4, 10, 0);
     rows[3].legal_name = String::new();
     rows[5].quality.audit_score = 140.0;
-    let world = World::new(rows.clone(), &[suppliers_flow()]).await;
+    let world = World::new(rows.clone(), &[suppliers_flow()]);
     world.start();
     let report = world.run(MANUAL).await;
     assert_eq!((report.counts.in_review, report.counts.staged), (2, 8));
@@ -206,7 +202,7 @@ async fn an_invalid_record_goes_to_a_person_without_a_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_newer_revision_is_sent_although_the_fields_are_the_same() {
-    let world = World::new(realistic_suppliers(4, 5, 0), &[suppliers_flow()]).await;
+    let world = World::new(realistic_suppliers(4, 5, 0), &[suppliers_flow()]);
     world.start();
     world.settle().await;
     let remapped = suppliers_flow()
@@ -251,7 +247,7 @@ async fn a_newer_revision_is_sent_although_the_fields_are_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_was_cut_goes_on_with_the_next_request() {
     let flow = suppliers_flow().replace("time_zone =", "max_run_minutes = 1\ntime_zone =");
-    let world = World::new(realistic_suppliers(4, 1_500, 0), &[flow]).await;
+    let world = World::new(realistic_suppliers(4, 1_500, 0), &[flow]);
     let slow = Fault::new(Action::DelayMs(2_800)).at(Point::BeforeAct);
     world.erp.set_fault(slow).unwrap();
     let report = world.run(MANUAL).await;

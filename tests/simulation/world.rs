@@ -1,50 +1,24 @@
-//! A world in virtual time around the production engine: ports in memory, production connectors,
-//! doubles without sockets, and several workers of each tier.
+//! The world of the stories: the supplier flow between doubles of an ERP and of Qualio.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use axum::{
-    body::Bytes,
-    http::{HeaderMap, HeaderName, HeaderValue, Uri},
-};
-use tidegate_connect::connect;
 use tidegate_engine::{
-    Disposition, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, RunReport,
-    ports::{
-        Clock, Http, Listing, ListingPage, Request, Sent, Store, StoreError, TransportError,
-        Written,
-    },
+    Engine, Event, HookAnswer, HookRequest, RunReport,
+    ports::{Clock, Mail},
 };
-use tidegate_model::{
-    FlowId, Message, Tier, UnixMs,
-    item::{Item, ItemKey, Update},
+use tidegate_model::{FlowId, UnixMs};
+use tidegate_policy::{register::Register, run::RunRequest};
+use tidegate_simulator::{
+    Doubles, MONDAY_MORNING, ProcessKind, Setup, Sqs, TrueClock, Workers, World as Simulated,
 };
-use tidegate_policy::{flow::Flow, register::Register, run::RunRequest};
-use tidegate_testkit::{
-    doubles::{
-        Incoming,
-        erp::{
-            ErpConfig, ErpDouble, ErpSupplier,
-            webhook::{Told, sign},
-        },
-        qualio::{QualioConfig, QualioDouble},
+use tidegate_testkit::doubles::{
+    erp::{
+        ErpConfig, ErpDouble, ErpSupplier,
+        webhook::{Told, sign},
     },
-    memory::{
-        FixedSecrets, MemoryEvents, MemoryMailer, MemoryQueue, MemoryStore, QueueRules,
-        SeededChance,
-    },
+    qualio::{QualioConfig, QualioDouble},
 };
 
-/// Where virtual time begins: 2026-03-02T07:00:00Z, a Monday, two hours before the 10:00 window.
-const BEGIN: UnixMs = UnixMs(1_772_434_800_000);
-/// A conditional write of DynamoDB takes a few milliseconds.
-const STORE_LATENCY: Duration = Duration::from_millis(4);
 /// A call to a healthy target.
 const CALL_LATENCY: Duration = Duration::from_millis(120);
 /// A run that a person asks for.
@@ -55,9 +29,9 @@ pub const MANUAL: RunRequest = RunRequest {
     resume: None,
 };
 /// Workers of each tier.
-const WORKERS: usize = 3;
-/// How often an idle worker looks: SQS's pollers are not faster under light load.
-const POLL: Duration = Duration::from_millis(200);
+const WORKERS: u32 = 3;
+/// Messages that a worker takes at once.
+const AT_ONCE: usize = 10;
 
 /// The two secrets of the supplier flow's webhook.
 pub const WEBHOOK_SECRETS: [&str; 2] = [
@@ -65,217 +39,87 @@ pub const WEBHOOK_SECRETS: [&str; 2] = [
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 ];
 
-/// The time of tokio's paused clock.
-pub struct VirtualClock(tokio::time::Instant);
-
-#[async_trait]
-impl Clock for VirtualClock {
-    fn now(&self) -> UnixMs {
-        BEGIN + self.0.elapsed()
-    }
-
-    async fn wait_until(&self, moment: UnixMs) {
-        tokio::time::sleep(moment.since(self.now())).await;
-    }
-}
-
-struct SlowStore(MemoryStore);
-
-#[async_trait]
-impl Store for SlowStore {
-    async fn update(&self, key: &ItemKey, update: &Update) -> Result<Written, StoreError> {
-        tokio::time::sleep(STORE_LATENCY).await;
-        self.0.update(key, update).await
-    }
-
-    async fn get(&self, keys: &[ItemKey]) -> Result<Vec<Option<Item>>, StoreError> {
-        tokio::time::sleep(STORE_LATENCY).await;
-        self.0.get(keys).await
-    }
-
-    async fn list(
-        &self,
-        listing: &Listing,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<ListingPage, StoreError> {
-        tokio::time::sleep(STORE_LATENCY).await;
-        self.0.list(listing, after, limit).await
-    }
-}
-
-/// Carries requests to the doubles without a socket.
-struct InProcess {
-    erp: Arc<ErpDouble>,
-    qualio: Arc<QualioDouble>,
-}
-
-#[async_trait]
-impl Http for InProcess {
-    async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
-        let uri: Uri = request.url.parse().unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        for header in &request.headers {
-            let value = match header.name.to_lowercase().as_str() {
-                "authorization" => "Bearer erp-token".to_owned(),
-                "x-api-key" => "qualio-key".to_owned(),
-                _ => header.value.to_string(),
-            };
-            headers.insert(
-                HeaderName::try_from(header.name.as_str()).unwrap(),
-                value.parse().unwrap(),
-            );
-        }
-        let body = request
-            .body
-            .as_ref()
-            .map_or_else(Bytes::new, |body| body.to_string().into());
-        let call = Incoming {
-            method: request.method.as_str().to_owned(),
-            uri: uri.clone(),
-            headers,
-            body,
-        };
-        let exchange = async {
-            tokio::time::sleep(CALL_LATENCY / 2).await;
-            let reply = if uri.host() == Some("erp") {
-                self.erp.call(call).await
-            } else {
-                self.qualio.call(call).await
-            };
-            tokio::time::sleep(CALL_LATENCY / 2).await;
-            reply
-        };
-        let reply = tokio::time::timeout(request.timeout, exchange)
-            .await
-            .map_err(|_| TransportError::TimedOut(request.timeout))?
-            .ok_or(TransportError::Broken)?;
-        let body = if reply.body.is_empty() {
-            Some(serde_json::Value::Null)
-        } else {
-            serde_json::from_slice(&reply.body).ok()
-        };
-        Ok(Sent {
-            status: reply.status,
-            headers: reply.headers,
-            body,
-        })
-    }
-}
-
 /// The world.
 pub struct World {
-    ports: Ports,
-    tasks: Mutex<Vec<tokio::task::AbortHandle>>,
+    simulated: Simulated,
     pub engine: Arc<Engine>,
     pub erp: Arc<ErpDouble>,
     pub qualio: Arc<QualioDouble>,
-    pub queue: Arc<MemoryQueue>,
-    pub events: Arc<MemoryEvents>,
-    pub mailer: Arc<MemoryMailer>,
-    store: Arc<SlowStore>,
-    pub clock: Arc<VirtualClock>,
+    pub clock: Arc<TrueClock>,
 }
 
 impl World {
     /// A world with these suppliers in the ERP, and these flow files.
-    pub async fn new(suppliers: Vec<ErpSupplier>, flows: &[String]) -> Self {
-        let clock = Arc::new(VirtualClock(tokio::time::Instant::now()));
+    pub fn new(suppliers: Vec<ErpSupplier>, flows: &[String]) -> Self {
+        let clock = Arc::new(TrueClock::starting(MONDAY_MORNING));
         let doubles_clock = {
             let clock = Arc::clone(&clock);
             Arc::new(move || clock.now().0)
         };
-        let erp = ErpDouble::start(
-            ErpConfig::new(doubles_clock.clone(), "erp-token").suppliers(suppliers),
-        )
-        .await
-        .unwrap();
-        let qualio = QualioDouble::start(QualioConfig::new(doubles_clock, "qualio-key"))
-            .await
-            .unwrap();
-        let (erp, qualio) = (Arc::new(erp), Arc::new(qualio));
-        let store = Arc::new(SlowStore(MemoryStore::default()));
-        let rules = QueueRules {
-            visibility: Duration::from_secs(360),
-            max_receives: 10,
+        let erp = ErpConfig::new(doubles_clock.clone(), "erp-token").suppliers(suppliers);
+        let qualio = QualioConfig::new(doubles_clock, "qualio-key");
+        let doubles = Doubles {
+            erp: Arc::new(ErpDouble::unserved_of(erp)),
+            erp_authorization: "Bearer erp-token".to_owned(),
+            qualio: Arc::new(QualioDouble::unserved_of(qualio)),
+            qualio_key: "qualio-key".to_owned(),
+            latency: CALL_LATENCY,
         };
-        let queue = Arc::new(MemoryQueue::new(Arc::<VirtualClock>::clone(&clock), rules));
-        let (events, mailer) = (
-            Arc::new(MemoryEvents::default()),
-            Arc::new(MemoryMailer::default()),
-        );
-        let secrets = FixedSecrets::new([
+        let (erp, qualio) = (Arc::clone(&doubles.erp), Arc::clone(&doubles.qualio));
+        let mut setup = Setup::new(7, named(flows));
+        setup.workers = Workers {
+            real_time: WORKERS,
+            batch: WORKERS,
+        };
+        setup.batch.batch_size = AT_ONCE;
+        setup.batch.visibility = setup.real_time.visibility;
+        setup.batch_syncs = 1;
+        setup.settings = settings();
+        setup.secrets = [
             ("ERP_TOKEN", "erp-token"),
             ("QUALIO_API_KEY", "qualio-key"),
             ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRETS[0]),
             ("SUPPLIERS_WEBHOOK_2", WEBHOOK_SECRETS[1]),
-        ]);
-        let http = InProcess {
-            erp: Arc::clone(&erp),
-            qualio: Arc::clone(&qualio),
-        };
-        let ports = Ports {
-            store: Arc::<SlowStore>::clone(&store),
-            queue: Arc::<MemoryQueue>::clone(&queue),
-            events: Arc::<MemoryEvents>::clone(&events),
-            mailer: Arc::<MemoryMailer>::clone(&mailer),
-            clock: Arc::<VirtualClock>::clone(&clock),
-            chance: Arc::new(SeededChance::new(7)),
-            http: Arc::new(http),
-            secrets: Arc::new(secrets),
-        };
-        let runtimes = flows.iter().map(|text| runtime(text)).collect();
-        let engine = Arc::new(Engine::new(ports.clone(), runtimes));
+        ]
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .into();
+        let simulated = Simulated::new(setup, Arc::clone(&clock), Arc::new(doubles)).unwrap();
+        let engine = simulated.engine(ProcessKind::Api);
         Self {
-            ports,
-            tasks: Mutex::default(),
+            simulated,
             engine,
             erp,
             qualio,
-            queue,
-            events,
-            mailer,
-            store,
             clock,
         }
     }
 
     /// Starts workers, the bus and the heartbeat; they end with the test.
     pub fn start(&self) {
-        for tier in [Tier::RealTime, Tier::Batch] {
-            for _ in 0..WORKERS {
-                self.spawn(work(
-                    Arc::clone(&self.engine),
-                    Arc::clone(&self.queue),
-                    tier,
-                ));
-            }
-        }
-        self.spawn(bus(Arc::clone(&self.engine), Arc::clone(&self.events)));
-        let engine = Arc::clone(&self.engine);
-        self.spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_secs(300)).await;
-                engine.tick(None).await.unwrap();
-            }
-        });
+        self.simulated.start();
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks
-            .lock()
-            .unwrap()
-            .push(tokio::spawn(task).abort_handle());
+    /// The queues.
+    pub fn queue(&self) -> &Sqs {
+        self.simulated.queue()
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> Vec<Event> {
+        let events = self.simulated.events().into_iter();
+        events.map(|(_, event)| event).collect()
+    }
+
+    /// All mails so far.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.simulated.mails()
     }
 
     /// The same world under other flow files: what ran under the old ones has stopped.
     pub fn redeployed(mut self, flows: &[String]) -> Self {
-        for task in self.tasks.lock().unwrap().drain(..) {
-            task.abort();
-        }
-        let runtimes = flows.iter().map(|text| runtime(text)).collect();
-        self.engine = Arc::new(Engine::new(self.ports.clone(), runtimes));
+        self.simulated.stop();
+        self.simulated.deploy(&named(flows)).unwrap();
+        self.engine = self.simulated.engine(ProcessKind::Api);
         self
     }
 
@@ -295,7 +139,7 @@ impl World {
 
     /// All registers, by flow and key.
     pub fn registers(&self) -> BTreeMap<(String, String), Register> {
-        let items = self.store.0.items();
+        let items = self.simulated.table().items();
         let registers = items
             .iter()
             .filter(|(key, _)| key.partition.starts_with("register#"));
@@ -314,7 +158,7 @@ impl World {
     pub fn epoch(&self) -> u64 {
         let key =
             tidegate_policy::keys::breaker(&tidegate_model::EndpointId::try_new("qualio").unwrap());
-        tidegate_policy::breaker::Breaker::read(self.store.0.item(&key).as_ref()).epoch()
+        tidegate_policy::breaker::Breaker::read(self.simulated.table().item(&key).as_ref()).epoch()
     }
 
     /// One register of the supplier flow.
@@ -326,7 +170,7 @@ impl World {
 
     /// Conditional writes that the table has taken so far, refused ones too.
     pub fn writes(&self) -> u64 {
-        self.store.0.writes()
+        self.simulated.table().writes()
     }
 
     /// Sends a webhook of the supplier flow, signed with one of its secrets.
@@ -381,63 +225,24 @@ impl World {
     }
 }
 
-fn runtime(text: &str) -> FlowRuntime {
+fn named(flows: &[String]) -> Vec<(String, String)> {
+    let text = |text: &String| ("flow.toml".to_owned(), text.clone());
+    flows.iter().map(text).collect()
+}
+
+fn settings() -> BTreeMap<String, String> {
     let risk = |n: u32| format!("5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a0{n}");
-    let settings = BTreeMap::from([
+    BTreeMap::from([
         ("ERP_URL".to_owned(), "http://erp".to_owned()),
         ("QUALIO_URL".to_owned(), "http://qualio".to_owned()),
         ("QUALIO_RISK_LOW".to_owned(), risk(1)),
         ("QUALIO_RISK_MEDIUM".to_owned(), risk(2)),
         ("QUALIO_RISK_HIGH".to_owned(), risk(3)),
-    ]);
-    let flow =
-        Flow::load("flow.toml", text, &settings).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let flow = Arc::new(flow);
-    let (source, target) = connect(&flow);
-    FlowRuntime::new(flow, source, target)
+    ])
 }
 
 /// The flow that ships.
 pub fn suppliers_flow() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/flows/suppliers.toml");
     std::fs::read_to_string(path).unwrap()
-}
-
-async fn work(engine: Arc<Engine>, queue: Arc<MemoryQueue>, tier: Tier) {
-    loop {
-        let received = queue.receive(tier, 10);
-        if received.is_empty() {
-            tokio::time::sleep(POLL).await;
-            continue;
-        }
-        let deliveries: Vec<_> = received
-            .into_iter()
-            .map(|delivery| tidegate_engine::Delivery {
-                message: Message::decode(&delivery.body).unwrap(),
-                receipt: delivery.receipt,
-            })
-            .collect();
-        let dispositions = engine.work(&deliveries).await;
-        for (delivery, disposition) in deliveries.iter().zip(dispositions) {
-            if disposition == Disposition::Delete {
-                queue.delete(&delivery.receipt);
-            }
-        }
-    }
-}
-
-async fn bus(engine: Arc<Engine>, events: Arc<MemoryEvents>) {
-    loop {
-        for event in events.take() {
-            match event {
-                Event::RunRequested { flow, request } => {
-                    let deadline = engine.now() + Duration::from_secs(900);
-                    engine.run(&flow, &request, deadline).await.unwrap();
-                }
-                Event::SweepRequested { flow } => engine.tick(Some(&flow)).await.unwrap(),
-                _ => {}
-            }
-        }
-        tokio::time::sleep(POLL).await;
-    }
 }

@@ -1,0 +1,151 @@
+//! A copy of the sources in which one bug at a time is planted, built and hunted.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What of the repository takes part in a build of the hunt. The workspace names all its members,
+/// so their manifests must be there too.
+const SOURCES: [&str; 7] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "functions",
+    "shared",
+    "tests",
+    "infra",
+];
+
+/// What a hunt came to.
+#[derive(Debug)]
+pub enum Hunt {
+    /// A checker complained.
+    Found {
+        /// After so many operations.
+        operations: u64,
+        /// The invariant and what was seen.
+        what: String,
+    },
+    /// All operations passed.
+    NothingFound,
+}
+
+/// A copy of the sources, with a build folder of its own.
+pub struct Workshop {
+    sources: PathBuf,
+    target: PathBuf,
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
+}
+
+impl Workshop {
+    /// Copies the sources as they are. What an earlier suite left and is the same is kept, so that
+    /// only what differs is built again.
+    pub fn open() -> Self {
+        // The folder of cargo's that belongs to this test; build folders lie beside it.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
+        let sources = folder.join("sources");
+        for name in SOURCES {
+            mirror(&repository().join(name), &sources.join(name)).unwrap();
+        }
+        Self {
+            sources,
+            target: folder.join("target"),
+        }
+    }
+
+    /// Builds with these files changed, and hunts.
+    pub fn hunt(&self, changed: &[(PathBuf, String)], operations: u64) -> Hunt {
+        for (place, text) in changed {
+            fs::write(self.sources.join(place), text).unwrap();
+        }
+        let built = self.build();
+        for (place, _) in changed {
+            fs::copy(repository().join(place), self.sources.join(place)).unwrap();
+        }
+        assert!(built.is_ok(), "it does not build: {}", built.unwrap_err());
+        let output = Command::new(self.target.join("debug/hunt"))
+            .args(["--operations", &operations.to_string()])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        match output.status.code() {
+            Some(0) => Hunt::NothingFound,
+            Some(1) => found(&said),
+            _ => panic!(
+                "the hunt broke: {}\n{said}\n{}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            ),
+        }
+    }
+
+    fn build(&self) -> Result<(), String> {
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "-p", "tidegate-tests"])
+            .args(["--bin", "hunt"])
+            .current_dir(&self.sources)
+            .env("CARGO_TARGET_DIR", &self.target)
+            // Dozens of builds that differ by a line.
+            .env("CARGO_INCREMENTAL", "1")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("RUSTFLAGS", "-Awarnings")
+            .output()
+            .unwrap();
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// Reads the hunt's verdict, its line that begins with `found`.
+fn found(said: &str) -> Hunt {
+    let line = said.lines().find(|line| line.starts_with("found "));
+    let line = line.unwrap_or_else(|| panic!("the hunt failed without a verdict:\n{said}"));
+    let operations = line
+        .split_whitespace()
+        .skip_while(|word| *word != "after")
+        .nth(1)
+        .and_then(|count| count.parse().ok());
+    Hunt::Found {
+        operations: operations.unwrap_or_else(|| panic!("no count of operations in: {line}")),
+        what: line.to_owned(),
+    }
+}
+
+/// Makes `to` equal to `from`. Equal files keep their time, so that nothing is built for them.
+fn mirror(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_file() {
+        let wanted = fs::read(from)?;
+        if fs::read(to).is_ok_and(|there| there == wanted) {
+            return Ok(());
+        }
+        return fs::write(to, wanted);
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        if !from.join(entry.file_name()).exists() {
+            let path = entry.path();
+            if path.is_dir() {
+                fs::remove_dir_all(path)?;
+            } else {
+                fs::remove_file(path)?;
+            }
+        }
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        mirror(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
