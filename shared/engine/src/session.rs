@@ -4,29 +4,25 @@
 //! and, for a claimed record, a claim that outlives it (EFF-1). What it tells about the health of
 //! the system is reported at once.
 
+mod health;
+mod judge;
+
 use std::{collections::VecDeque, time::Duration};
 
 use async_trait::async_trait;
-use serde_json::Value;
-use tidegate_model::{
-    ClaimToken, RecordKey, UnixMs,
-    flow::{ErrorAction, ErrorRow},
-};
+use tidegate_model::{ClaimToken, RecordKey, UnixMs, flow::ErrorRow};
 use tidegate_policy::{
-    answer,
-    breaker::{self, Breaker, Gate, Report},
-    flow_state::{self, Side},
+    breaker::{self, Breaker, Gate},
+    flow_state::Side,
     keys,
     limiter::Permit,
     register::CLOCK_SKEW,
 };
 
 use crate::{
-    Engine, Event, FlowRuntime,
+    Engine, FlowRuntime,
     budget::{Budget, Permits},
-    ports::{
-        Answer, CallError, Calls, Effect, Request, Sent, StoreError, TransportError, Wait, Written,
-    },
+    ports::{Answer, CallError, Calls, Request, StoreError, Wait, Written},
 };
 
 /// The breaker is read so long before a call leaves: a read takes a few milliseconds.
@@ -36,8 +32,6 @@ const LATE_PERMITS: u32 = 5;
 /// Time between two calls of one record for which permits are taken together: most answers come
 /// within it. A later answer gives the permit back and takes another.
 pub(crate) const STEP: Duration = Duration::from_millis(500);
-/// Tries to record a call's result in the breaker after lost races.
-const REPORT_TRIES: u32 = 5;
 
 /// What a session is for.
 pub(crate) struct Scope<'a> {
@@ -64,7 +58,9 @@ pub(crate) struct Session<'a> {
     scope: Scope<'a>,
     permits: VecDeque<Permit>,
     probe: Option<ClaimToken>,
+    /// Successes that the breaker has not been told of, all of one epoch.
     successes: u32,
+    successes_epoch: u64,
     seen: Breaker,
     /// When the last call started, and the epoch in which it counts.
     last: Option<(UnixMs, Option<u64>)>,
@@ -78,6 +74,7 @@ impl<'a> Session<'a> {
             permits: permits.into(),
             probe: None,
             successes: 0,
+            successes_epoch: 0,
             seen: Breaker::default(),
             last: None,
         }
@@ -88,8 +85,7 @@ impl<'a> Session<'a> {
         let unused: Vec<Permit> = self.permits.drain(..).collect();
         self.engine.give_back(&self.scope.budget, &unused).await;
         if self.successes > 0 && self.seen.wants_successes() {
-            let successes = self.successes;
-            self.report(Report::Ok(successes)).await;
+            self.report(None, self.successes_epoch).await;
         }
         if let Some(token) = self.probe.take() {
             self.breaker_write(&Breaker::drop_probe(&token)).await;
@@ -170,30 +166,38 @@ impl<'a> Session<'a> {
         let gate = breaker.gate(now);
         self.seen = breaker;
         let deferred = |until, why| Err(CallError::Deferred { until, why });
+        // The longest that the call may take, and the wait until it leaves.
+        let ended = now + timeout + self.scope.settle + CLOCK_SKEW + STEP;
         match gate {
             Gate::Closed { epoch } => Ok(Some(epoch)),
             Gate::Open { until } => deferred(until, Wait::Breaker),
             Gate::Held { until } => deferred(until, Wait::Provider),
-            Gate::Probing { .. }
-                if self
-                    .probe
-                    .as_ref()
-                    .is_some_and(|token| self.seen.is_probe(token)) =>
-            {
-                Ok(None)
+            Gate::Probing { .. } if self.holds_probe() => {
+                if self.renew_probe(ended).await.map_err(not_sent)? {
+                    Ok(None)
+                } else {
+                    deferred(ended, Wait::Probe)
+                }
             }
             Gate::Probing { until } => deferred(until, Wait::Probe),
             Gate::HalfOpen => {
                 let token = self.engine.token();
-                let until = now + timeout + self.scope.settle + CLOCK_SKEW + STEP;
-                let write = self.seen.take_probe(&token, until, now);
+                let write = self.seen.take_probe(&token, ended, now);
                 match self.engine.write(&key, &write).await.map_err(not_sent)? {
                     Written::Done { after, .. } => {
                         self.seen = Breaker::read(Some(&after));
                         self.probe = Some(token);
                         Ok(None)
                     }
-                    Written::Refused { .. } => deferred(until, Wait::Probe),
+                    // The answer of an earlier try may have been lost; the token tells.
+                    Written::Refused { current } => {
+                        self.seen = Breaker::read(current.as_ref());
+                        if self.seen.is_probe(&token) {
+                            self.probe = Some(token);
+                            return Ok(None);
+                        }
+                        deferred(ended, Wait::Probe)
+                    }
                 }
             }
         }
@@ -228,247 +232,6 @@ impl<'a> Session<'a> {
             until: self.engine.now() + STEP,
             why: Wait::Permit,
         })
-    }
-
-    async fn report(&mut self, report: Report) -> bool {
-        let key = keys::breaker(&self.scope.budget.endpoint);
-        let epoch = self.seen.epoch();
-        for _ in 0..REPORT_TRIES {
-            let Some((write, opens)) = self.seen.report(
-                std::slice::from_ref(&report),
-                epoch,
-                &self.scope.breaker,
-                self.engine.now(),
-            ) else {
-                return false;
-            };
-            match self.engine.write(&key, &write).await {
-                Ok(Written::Done { after, .. }) => {
-                    self.seen = Breaker::read(Some(&after));
-                    if opens {
-                        self.tell_opened().await;
-                    }
-                    return opens;
-                }
-                Ok(Written::Refused { current }) => self.seen = Breaker::read(current.as_ref()),
-                Err(error) => {
-                    tracing::warn!(error = %crate::chain(&error), "the breaker did not learn of a call");
-                    return false;
-                }
-            }
-        }
-        false
-    }
-
-    async fn tell_opened(&self) {
-        let endpoint = self.scope.budget.endpoint.clone();
-        tracing::warn!(endpoint = %endpoint, cool_down_s = self.scope.breaker.cool_down.as_secs(), "breaker opened");
-        self.engine.tell(Event::BreakerOpened { endpoint }).await;
-    }
-
-    async fn breaker_write(&mut self, write: &tidegate_model::item::Update) {
-        let key = keys::breaker(&self.scope.budget.endpoint);
-        match self.engine.write(&key, write).await {
-            Ok(Written::Done { after, .. }) => self.seen = Breaker::read(Some(&after)),
-            Ok(Written::Refused { current }) => self.seen = Breaker::read(current.as_ref()),
-            Err(error) => {
-                tracing::warn!(error = %crate::chain(&error), "the breaker was not written");
-            }
-        }
-    }
-
-    /// The system answered in a way that says it is healthy.
-    async fn healthy(&mut self, took: Duration) {
-        let slow = self
-            .scope
-            .breaker
-            .slow_after
-            .is_some_and(|slow| took > slow);
-        if let Some(token) = self.probe.take() {
-            if slow {
-                let reopen = Breaker::reopen(&token, &self.scope.breaker, self.engine.now());
-                self.breaker_write(&reopen).await;
-                return;
-            }
-            self.breaker_write(&Breaker::close(&token)).await;
-            let endpoint = self.scope.budget.endpoint.clone();
-            tracing::info!(endpoint = %endpoint, "breaker closed");
-            self.engine.tell(Event::BreakerClosed { endpoint }).await;
-        } else if slow {
-            self.report(Report::Slow).await;
-        } else {
-            self.successes += 1;
-        }
-        if self.scope.checking {
-            self.scope.checking = false;
-            self.close_blocker().await;
-        }
-    }
-
-    /// The cause of the blocker is gone: what was parked is queued again.
-    async fn close_blocker(&self) {
-        let flow = self.scope.runtime.flow.id();
-        let write = flow_state::unblock(self.scope.side, self.engine.now());
-        match self.engine.write(&keys::flow_state(flow), &write).await {
-            Ok(Written::Done { .. }) => {
-                tracing::info!(flow = %flow, side = self.scope.side.as_str(), "blocker closed");
-                self.engine
-                    .tell(Event::SweepRequested { flow: flow.clone() })
-                    .await;
-            }
-            Ok(Written::Refused { .. }) => {}
-            Err(error) => {
-                tracing::warn!(error = %crate::chain(&error), "the blocker was not closed");
-            }
-        }
-    }
-
-    /// The system failed. Returns the error, with the epoch in which it counts as an attempt.
-    async fn unhealthy(
-        &mut self,
-        reason: String,
-        started: UnixMs,
-        epoch: Option<u64>,
-        may_have_effect: bool,
-    ) -> CallError {
-        if let Some(token) = self.probe.take() {
-            let reopen = Breaker::reopen(&token, &self.scope.breaker, self.engine.now());
-            self.breaker_write(&reopen).await;
-            return CallError::Failed {
-                reason,
-                started,
-                may_have_effect,
-                attempt: None,
-            };
-        }
-        let opened = match self.scope.key {
-            // Reads of pages have no record; the system's own failures still count.
-            None => {
-                self.report(Report::Failed {
-                    key: page_key(started),
-                })
-                .await
-            }
-            Some(key) => self.report(Report::Failed { key: key.clone() }).await,
-        };
-        // TRY-1: an attempt counts only while the breaker stays closed.
-        let stays = !opened && Some(self.seen.epoch()) == epoch && self.seen.open_since().is_none();
-        CallError::Failed {
-            reason,
-            started,
-            may_have_effect,
-            attempt: epoch.filter(|_| stays),
-        }
-    }
-
-    async fn hold(&mut self, sent: &Sent) -> CallError {
-        let now = self.engine.now();
-        let until = now
-            + retry_after(sent)
-                .unwrap_or(answer::DEFAULT_HOLD)
-                .min(answer::MAX_HOLD);
-        if let Some(token) = self.probe.take() {
-            self.breaker_write(&Breaker::drop_probe(&token)).await;
-        }
-        self.breaker_write(&Breaker::hold(until)).await;
-        CallError::Throttled { until }
-    }
-
-    async fn judge(
-        &mut self,
-        request: &Request,
-        sent: Sent,
-        started: UnixMs,
-        epoch: Option<u64>,
-    ) -> Result<Answer, CallError> {
-        let took = self.engine.now().since(started);
-        let writes = request.effect == Effect::Write;
-        let action = answer::classify(self.scope.errors, sent.status, sent.body.as_ref());
-        match action {
-            ErrorAction::Defer => Err(self.hold(&sent).await),
-            ErrorAction::Retry => {
-                let reason = format!("{} answered {}", self.scope.budget.endpoint, sent.status);
-                Err(self.unhealthy(reason, started, epoch, writes).await)
-            }
-            ErrorAction::Blocked => {
-                self.healthy_but_refused(took).await;
-                Err(CallError::Blocked {
-                    reason: format!(
-                        "{} refused the credentials with {}",
-                        self.scope.budget.endpoint, sent.status
-                    ),
-                })
-            }
-            ErrorAction::Review => {
-                self.healthy(took).await;
-                let null = Value::Null;
-                let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
-                let said = answer::scrub(&said, request.body.as_ref());
-                let reason = format!(
-                    "{} answered {}: {said}",
-                    self.scope.budget.endpoint, sent.status
-                );
-                Err(CallError::Refused { reason, field })
-            }
-            ErrorAction::Ok | ErrorAction::Missing | ErrorAction::Stale => match sent.body {
-                Some(body) => {
-                    self.healthy(took).await;
-                    Ok(Answer {
-                        status: sent.status,
-                        action,
-                        headers: sent.headers,
-                        body,
-                    })
-                }
-                None if action != ErrorAction::Ok => {
-                    self.healthy(took).await;
-                    Ok(Answer {
-                        status: sent.status,
-                        action,
-                        headers: sent.headers,
-                        body: Value::Null,
-                    })
-                }
-                None => {
-                    let reason = format!(
-                        "{} answered {} with something that is not JSON",
-                        self.scope.budget.endpoint, sent.status
-                    );
-                    Err(self.unhealthy(reason, started, epoch, writes).await)
-                }
-            },
-        }
-    }
-
-    /// The system is up but refuses the credentials: it closes no blocker.
-    async fn healthy_but_refused(&mut self, took: Duration) {
-        self.scope.checking = false;
-        self.healthy(took).await;
-    }
-
-    async fn broken(
-        &mut self,
-        request: &Request,
-        error: TransportError,
-        started: UnixMs,
-        epoch: Option<u64>,
-    ) -> CallError {
-        let reason = format!("{}: {error}", self.scope.budget.endpoint);
-        let writes = request.effect == Effect::Write;
-        match error {
-            TransportError::NoSecret(_) => CallError::Blocked { reason },
-            TransportError::SecretUnavailable(_) => CallError::Store(reason),
-            TransportError::BadRequest(_) => CallError::Refused {
-                reason,
-                field: None,
-            },
-            TransportError::NotConnected => self.unhealthy(reason, started, epoch, false).await,
-            TransportError::TimedOut(_)
-            | TransportError::Broken
-            | TransportError::TooLarge { .. } => {
-                self.unhealthy(reason, started, epoch, writes).await
-            }
-        }
     }
 }
 
@@ -515,19 +278,4 @@ impl Calls for Session<'_> {
 #[allow(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 fn not_sent(error: StoreError) -> CallError {
     CallError::Store(crate::chain(&error))
-}
-
-/// `Retry-After` in seconds (RFC 9110). A date is not read: the default wait serves.
-fn retry_after(sent: &Sent) -> Option<Duration> {
-    let (_, value) = sent
-        .headers
-        .iter()
-        .find(|(name, _)| name == "retry-after")?;
-    value.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// Stands for a page among the records whose failures the breaker counts.
-fn page_key(started: UnixMs) -> RecordKey {
-    #[allow(clippy::expect_used, reason = "a number always is a key")]
-    RecordKey::try_new(started.0.to_string()).expect("a number is a key")
 }

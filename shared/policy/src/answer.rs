@@ -11,11 +11,13 @@
 mod tests;
 
 mod refusal;
+mod retry_after;
 mod scrub;
 
 use std::time::Duration;
 
 pub use refusal::refusal;
+pub use retry_after::hold;
 pub use scrub::{MAX_REASON_CHARS, scrub};
 
 use tidegate_model::flow::{ErrorAction, ErrorRow};
@@ -24,6 +26,8 @@ use tidegate_model::flow::{ErrorAction, ErrorRow};
 pub const DEFAULT_HOLD: Duration = Duration::from_mins(1);
 /// The longest wait that a provider may ask for; a longer one is tried again then.
 pub const MAX_HOLD: Duration = Duration::from_mins(15);
+/// The shortest: a provider that says `0`, or names a moment that is over, answered 429 all the same.
+pub const MIN_HOLD: Duration = Duration::from_secs(1);
 
 /// Decides what an answer means.
 pub fn classify(rows: &[ErrorRow], status: u16, body: Option<&serde_json::Value>) -> ErrorAction {

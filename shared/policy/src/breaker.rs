@@ -6,6 +6,12 @@
 //! healthy target costs no write. It opens on n slow answers, or on n failures of at least two
 //! records: one record that alone makes a healthy target fail can not open it.
 //!
+//! The order of calls is that of their reports: each is one write that adds to what it saw, or is
+//! planned again. What a report says is counted once, also when its answer is lost. A success is
+//! reported while something else is remembered: with the session's next failure or at its end. Those
+//! of calls that were under way when the first failure was reported are not, so it may open by so
+//! many calls early, at most one for each record at work; never late.
+//!
 //! An epoch begins with each opening. An attempt stores the epoch it was made in; when that epoch
 //! ends by opening, its attempts are given back, since nothing then says that the records were at
 //! fault.
@@ -32,6 +38,8 @@ const PROBE_UNTIL: &str = "probe_until";
 const RECENT: &str = "recent";
 const HOLD_UNTIL: &str = "hold";
 const SEQUENCE: &str = "seq";
+/// Number of the newest report: tells one's own write after a lost answer.
+const BY: &str = "by";
 
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +126,7 @@ pub struct Breaker {
     hold_until: Option<UnixMs>,
     recent: Vec<Recent>,
     sequence: i64,
+    by: Option<i64>,
 }
 
 /// A call that ended, as the breaker sees it.
@@ -155,6 +164,7 @@ impl Breaker {
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
             sequence: number(SEQUENCE).unwrap_or(0),
+            by: number(BY),
         }
     }
 
@@ -216,6 +226,21 @@ impl Breaker {
             .is_some_and(|(holder, _)| holder == token)
     }
 
+    /// Until when the probe is held.
+    pub fn probe_until(&self) -> Option<UnixMs> {
+        self.probe.as_ref().map(|(_, until)| *until)
+    }
+
+    /// Holds the probe longer: its permit came late, and the call would outlast it (BRK-1).
+    pub fn renew_probe(token: &ClaimToken, until: UnixMs) -> Update {
+        Update::when(Condition::is(PROBE, Op::Eq, token.as_str())).set(PROBE_UNTIL, until.0)
+    }
+
+    /// Whether the newest report is the one of this number: the answer of an earlier try was lost.
+    pub fn is_reported(&self, by: i64) -> bool {
+        self.by == Some(by)
+    }
+
     /// The probe succeeded: closed, with nothing remembered.
     pub fn close(token: &ClaimToken) -> Update {
         Update::when(Condition::is(PROBE, Op::Eq, token.as_str())).remove(&[
@@ -240,12 +265,14 @@ impl Breaker {
         Update::when(Condition::is(PROBE, Op::Eq, token.as_str())).remove(&[PROBE, PROBE_UNTIL])
     }
 
-    /// Records calls that ended in `epoch`, and whether that opens the breaker. `None`: the epoch
-    /// is over, or it is open already; a late result changes nothing.
+    /// Records calls that ended in `epoch`, and whether that opens the breaker. `by` is a random
+    /// number of this report. `None`: the epoch is over, or it is open already; a late result changes
+    /// nothing.
     pub fn report(
         &self,
         reports: &[Report],
         epoch: u64,
+        by: i64,
         settings: &Settings,
         now: UnixMs,
     ) -> Option<(Update, bool)> {
@@ -261,7 +288,9 @@ impl Breaker {
             0 => Condition::Absent(SEQUENCE.to_owned()),
             seen => Condition::is(SEQUENCE, Op::Eq, seen),
         };
-        let update = Update::when(unchanged).set(SEQUENCE, self.sequence + 1);
+        let update = Update::when(unchanged)
+            .set(SEQUENCE, self.sequence + 1)
+            .set(BY, by);
         let opens = opens(&recent, settings);
         let update = if opens {
             update

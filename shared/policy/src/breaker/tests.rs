@@ -1,3 +1,5 @@
+mod crowd;
+
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rstest::rstest;
@@ -49,7 +51,7 @@ impl Table {
     fn report(&mut self, report: Report) -> bool {
         let seen = self.read();
         let (update, opens) = seen
-            .report(&[report], seen.epoch(), &SETTINGS, NOW)
+            .report(&[report], seen.epoch(), 1, &SETTINGS, NOW)
             .expect("closed");
         assert!(self.write(&update));
         opens
@@ -210,17 +212,44 @@ fn a_late_report_changes_nothing() {
     let seen_before = Table::default().read();
     let mut table = Table::opened();
     let open = table.read();
-    assert_eq!(open.report(&[failed("d")], 0, &SETTINGS, NOW), None);
-    assert_eq!(open.report(&[failed("d")], 1, &SETTINGS, NOW), None);
+    assert_eq!(open.report(&[failed("d")], 0, 1, &SETTINGS, NOW), None);
+    assert_eq!(open.report(&[failed("d")], 1, 1, &SETTINGS, NOW), None);
     let (stale, _) = seen_before
-        .report(&[failed("d")], 0, &SETTINGS, NOW)
+        .report(&[failed("d")], 0, 1, &SETTINGS, NOW)
         .unwrap();
     assert!(!table.write(&stale), "it was planned before the opening");
     let take = table.read().take_probe(&token("p"), HALF_OPEN, HALF_OPEN);
     assert!(table.write(&take) && table.write(&Breaker::close(&token("p"))));
     assert!(!table.write(&stale), "nor after the closing");
     let closed = table.read();
-    assert_eq!(closed.report(&[failed("d")], 0, &SETTINGS, NOW), None);
+    assert_eq!(closed.report(&[failed("d")], 0, 1, &SETTINGS, NOW), None);
+}
+
+#[test]
+fn a_report_whose_answer_was_lost_is_known_as_ones_own() {
+    let mut table = Table::default();
+    let write = |seen: Breaker| seen.report(&[failed("a")], 0, 7, &SETTINGS, NOW).unwrap().0;
+    let sent = write(table.read());
+    assert!(table.write(&sent));
+    assert!(!table.write(&sent), "sent again");
+    assert!(table.read().is_reported(7) && !table.read().is_reported(8));
+}
+
+#[test]
+fn a_probe_whose_permit_comes_late_is_held_longer_and_only_by_its_holder_brk_1() {
+    let until = HALF_OPEN + Duration::from_secs(5);
+    let mut table = Table::probed("p", until);
+    let longer = until + Duration::from_secs(5);
+    assert!(!table.write(&Breaker::renew_probe(&token("q"), longer)));
+    assert!(table.write(&Breaker::renew_probe(&token("p"), longer)));
+    assert_eq!(table.read().probe_until(), Some(longer));
+    let at = until + S + MS;
+    assert!(!table.write(&table.read().take_probe(&token("q"), at, at)));
+    assert!(table.write(&Breaker::drop_probe(&token("p"))));
+    assert!(
+        !table.write(&Breaker::renew_probe(&token("p"), longer)),
+        "it was given up"
+    );
 }
 
 #[test]
@@ -228,8 +257,8 @@ fn of_two_reports_that_race_one_is_planned_again() {
     let mut table = Table::default();
     table.report(failed("a"));
     let seen = table.read();
-    let (one, _) = seen.report(&[failed("b")], 0, &SETTINGS, NOW).unwrap();
-    let (other, _) = seen.report(&[failed("c")], 0, &SETTINGS, NOW).unwrap();
+    let (one, _) = seen.report(&[failed("b")], 0, 1, &SETTINGS, NOW).unwrap();
+    let (other, _) = seen.report(&[failed("c")], 0, 1, &SETTINGS, NOW).unwrap();
     assert!(table.write(&one));
     assert!(!table.write(&other), "or its failure would be lost");
     assert!(table.report(failed("c")));
@@ -286,6 +315,12 @@ proptest! {
             let report = if call == 0 { Report::Ok(1) } else { failed("a") };
             prop_assert!(!table.report(report));
         }
+    }
+
+    #[test]
+    fn workers_of_one_breaker_keep_to_it_whatever_goes_wrong_brk_1(seed: u64) {
+        let seen = crowd::run(seed);
+        prop_assert!(seen.calls > 40 && seen.openings > 0, "{} {}", seen.calls, seen.openings);
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl Count {
 }
 
 /// Calls that a grant counts.
+#[derive(Clone, Copy)]
 pub(super) struct Taken {
     pub share: Share,
     pub day: i64,

@@ -188,6 +188,32 @@ fn real_time_borrows_what_batch_leaves_and_not_more_lim_3() {
 }
 
 #[test]
+fn a_loan_planned_before_batch_took_the_rest_is_refused_lim_3() {
+    let (urgent, calm) = (with_pool(0, 8), with_day(50, 1, 8));
+    let mut pool = None;
+    take(&mut pool, calm, &[1], NOON);
+    let Loan::Lend(write) = loan(None, urgent, pool.as_ref(), 1) else {
+        panic!("there is a pool");
+    };
+    take(&mut pool, calm, &[1; 7], NOON);
+    assert_eq!(write.evaluate(pool.as_ref()), None);
+}
+
+#[test]
+fn of_workers_that_race_for_a_loan_one_borrows_and_all_use_it_lim_3() {
+    let (urgent, calm) = (with_pool(0, 80), with_day(50, 1, 80));
+    let mut pool = None;
+    take(&mut pool, calm, &[1], NOON);
+    let Loan::Lend(write) = loan(None, urgent, pool.as_ref(), 1) else {
+        panic!("there is a pool");
+    };
+    let lent = write.evaluate(pool.as_ref());
+    assert_eq!(write.evaluate(lent.as_ref()), None, "not twice");
+    let again = loan(None, urgent, lent.as_ref(), 1);
+    assert!(matches!(again, Loan::Credit(_)), "{again:?}");
+}
+
+#[test]
 fn a_loan_is_no_less_than_the_next_group_needs_lim_3() {
     let urgent = with_pool(0, 3);
     let Loan::Lend(write) = loan(None, urgent, None, 3) else {

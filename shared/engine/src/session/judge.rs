@@ -1,0 +1,109 @@
+//! What an answer, or none, means for the record it was made for.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate_model::{UnixMs, flow::ErrorAction};
+use tidegate_policy::answer;
+
+use super::Session;
+use crate::ports::{Answer, CallError, Effect, Request, Sent, TransportError};
+
+impl Session<'_> {
+    pub(super) async fn judge(
+        &mut self,
+        request: &Request,
+        sent: Sent,
+        started: UnixMs,
+        epoch: Option<u64>,
+    ) -> Result<Answer, CallError> {
+        let took = self.engine.now().since(started);
+        let writes = request.effect == Effect::Write;
+        let action = answer::classify(self.scope.errors, sent.status, sent.body.as_ref());
+        match action {
+            ErrorAction::Defer => Err(self.hold(&sent).await),
+            ErrorAction::Retry => {
+                let reason = format!("{} answered {}", self.scope.budget.endpoint, sent.status);
+                Err(self.unhealthy(reason, started, epoch, writes).await)
+            }
+            ErrorAction::Blocked => {
+                self.healthy_but_refused(took, epoch).await;
+                Err(CallError::Blocked {
+                    reason: format!(
+                        "{} refused the credentials with {}",
+                        self.scope.budget.endpoint, sent.status
+                    ),
+                })
+            }
+            ErrorAction::Review => {
+                self.healthy(took, epoch).await;
+                let null = Value::Null;
+                let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
+                let said = answer::scrub(&said, request.body.as_ref());
+                let reason = format!(
+                    "{} answered {}: {said}",
+                    self.scope.budget.endpoint, sent.status
+                );
+                Err(CallError::Refused { reason, field })
+            }
+            ErrorAction::Ok | ErrorAction::Missing | ErrorAction::Stale => match sent.body {
+                Some(body) => {
+                    self.healthy(took, epoch).await;
+                    Ok(Answer {
+                        status: sent.status,
+                        action,
+                        headers: sent.headers,
+                        body,
+                    })
+                }
+                None if action != ErrorAction::Ok => {
+                    self.healthy(took, epoch).await;
+                    Ok(Answer {
+                        status: sent.status,
+                        action,
+                        headers: sent.headers,
+                        body: Value::Null,
+                    })
+                }
+                None => {
+                    let reason = format!(
+                        "{} answered {} with something that is not JSON",
+                        self.scope.budget.endpoint, sent.status
+                    );
+                    Err(self.unhealthy(reason, started, epoch, writes).await)
+                }
+            },
+        }
+    }
+
+    /// The system is up but refuses the credentials: it closes no blocker.
+    async fn healthy_but_refused(&mut self, took: Duration, epoch: Option<u64>) {
+        self.scope.checking = false;
+        self.healthy(took, epoch).await;
+    }
+
+    pub(super) async fn broken(
+        &mut self,
+        request: &Request,
+        error: TransportError,
+        started: UnixMs,
+        epoch: Option<u64>,
+    ) -> CallError {
+        let reason = format!("{}: {error}", self.scope.budget.endpoint);
+        let writes = request.effect == Effect::Write;
+        match error {
+            TransportError::NoSecret(_) => CallError::Blocked { reason },
+            TransportError::SecretUnavailable(_) => CallError::Store(reason),
+            TransportError::BadRequest(_) => CallError::Refused {
+                reason,
+                field: None,
+            },
+            TransportError::NotConnected => self.unhealthy(reason, started, epoch, false).await,
+            TransportError::TimedOut(_)
+            | TransportError::Broken
+            | TransportError::TooLarge { .. } => {
+                self.unhealthy(reason, started, epoch, writes).await
+            }
+        }
+    }
+}
