@@ -78,7 +78,9 @@ impl Events for LocalBus {
     async fn emit(&self, event: &Event) -> Result<(), PortError> {
         if !matches!(
             event,
-            Event::RunRequested { .. } | Event::SweepRequested { .. }
+            Event::RunRequested { .. }
+                | Event::ReconcileRequested { .. }
+                | Event::SweepRequested { .. }
         ) {
             drop(self.news.try_send(event.clone()));
             return Ok(());

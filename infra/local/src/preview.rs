@@ -223,6 +223,7 @@ fn tier_text(preview: &Previewed) -> String {
         TierReason::Critical { fields } => format!("changed: {}", fields.join(", ")),
         TierReason::ForceSync => "a person asked for it".to_owned(),
         TierReason::StillPending => "an earlier critical change still waits".to_owned(),
+        TierReason::Reconciled => "the target no longer held it".to_owned(),
     };
     format!("  {tier} ({why})")
 }

@@ -158,7 +158,22 @@ fn line_of(event: &Event) -> Option<String> {
         }
         Event::BreakerOpened { endpoint } => format!("{endpoint}: calls pause, it fails too often"),
         Event::BreakerClosed { endpoint } => format!("{endpoint}: calls go on"),
-        Event::RunRequested { .. } | Event::SweepRequested { .. } => return None,
+        Event::ReconcileFinished {
+            flow,
+            complete,
+            findings,
+            ..
+        } => {
+            let how = if *complete {
+                "reconciled"
+            } else {
+                "reconciliation stopped before its end"
+            };
+            format!("{flow}: {how}: {}", findings.summary())
+        }
+        Event::RunRequested { .. }
+        | Event::ReconcileRequested { .. }
+        | Event::SweepRequested { .. } => return None,
     })
 }
 

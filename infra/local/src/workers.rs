@@ -116,6 +116,10 @@ async fn serve(engine: &Engine, clock: &dyn Clock, event: &Event) -> bool {
                 let deadline = clock.now() + RUN_PART;
                 engine.run(flow, request, deadline).await.map(drop)
             }
+            Event::ReconcileRequested { flow, request } => {
+                let deadline = clock.now() + RUN_PART;
+                engine.reconcile(flow, request, deadline).await.map(drop)
+            }
             Event::SweepRequested { flow } => engine.tick(Some(flow)).await,
             _ => return true,
         };

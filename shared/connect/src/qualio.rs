@@ -10,6 +10,7 @@
 
 mod marker;
 mod merge;
+mod print;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -23,10 +24,11 @@ use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use tidegate_engine::ports::{
-    CallError, Calls, Effect, Found, Index, Landed, Removal, Request, Target, TargetTraits, Write,
+    CallError, Calls, Effect, Found, Index, Landed, Removal, Request, Standing, StandingPage,
+    Target, TargetTraits, Write,
 };
 use tidegate_model::{
-    Fields, RecordKey,
+    ContentHash, Fields, RecordKey,
     flow::{ErrorAction, ErrorRow, Method},
 };
 use tidegate_policy::flow::Flow;
@@ -130,27 +132,41 @@ impl QualioTarget {
             .plain(Method::Put, path, Effect::Write, Some(body)))
     }
 
+    /// The suppliers of one status, each with its id and the keys that it bears.
+    async fn list_status(
+        &self,
+        calls: &mut dyn Calls,
+        status: &str,
+    ) -> Result<Vec<(Listed, Value)>, CallError> {
+        let path = format!("{SUPPLIERS}?status={status}");
+        let request = self.endpoint.plain(Method::Get, path, Effect::Read, None);
+        let mut answer = calls.call(request).await?;
+        let (ErrorAction::Ok, Some(Value::Array(items))) =
+            (answer.action, answer.body.get_mut("items").map(Value::take))
+        else {
+            return Err(calls.unusable("the list has no suppliers".to_owned(), false));
+        };
+        let mut listed = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(id) = item.get("supplier_id").and_then(Value::as_str) else {
+                let reason = "a supplier of the list has no supplier_id".to_owned();
+                return Err(calls.unusable(reason, false));
+            };
+            let notes = item.pointer("/contact_information/notes");
+            let keys = marker::keys(notes.and_then(Value::as_str).unwrap_or_default());
+            let keys = keys.map(str::to_owned).collect();
+            let id = id.to_owned();
+            listed.push((Listed { id, keys }, item));
+        }
+        Ok(listed)
+    }
+
     /// All suppliers, each once.
     async fn list(&self, calls: &mut dyn Calls) -> Result<Vec<Listed>, CallError> {
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for status in STATUSES {
-            let path = format!("{SUPPLIERS}?status={status}");
-            let request = self.endpoint.plain(Method::Get, path, Effect::Read, None);
-            let answer = calls.call(request).await?;
-            let (ErrorAction::Ok, Some(Value::Array(items))) =
-                (answer.action, answer.body.get("items"))
-            else {
-                return Err(calls.unusable("the list has no suppliers".to_owned(), false));
-            };
-            for item in items {
-                let Some(id) = item.get("supplier_id").and_then(Value::as_str) else {
-                    let reason = "a supplier of the list has no supplier_id".to_owned();
-                    return Err(calls.unusable(reason, false));
-                };
-                let notes = item.pointer("/contact_information/notes");
-                let keys = marker::keys(notes.and_then(Value::as_str).unwrap_or_default());
-                let keys = keys.map(str::to_owned);
-                found.entry(id.to_owned()).or_default().extend(keys);
+            for (Listed { id, keys }, _) in self.list_status(calls, status).await? {
+                found.entry(id).or_default().extend(keys);
             }
         }
         let listed = found.into_iter().map(|(id, keys)| Listed { id, keys });
@@ -285,6 +301,37 @@ impl Target for QualioTarget {
             }
         }
         Ok(index)
+    }
+
+    /// One status a page.
+    async fn standing(
+        &self,
+        calls: &mut dyn Calls,
+        cursor: Option<&Value>,
+    ) -> Result<StandingPage, CallError> {
+        let at = cursor.and_then(Value::as_u64).unwrap_or(0);
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let Some(status) = STATUSES.get(at) else {
+            return Ok(StandingPage::default());
+        };
+        let listed = self.list_status(calls, status).await?;
+        let standing = listed.into_iter().map(|(Listed { id, keys }, item)| {
+            let keys: Vec<RecordKey> = keys
+                .into_iter()
+                .filter_map(|key| RecordKey::try_new(key).ok())
+                .collect();
+            let print = print::as_read(&item, &self.mapped, keys.first());
+            Standing { id, keys, print }
+        });
+        Ok(StandingPage {
+            standing: standing.collect(),
+            next: (at + 1 < STATUSES.len()).then(|| Value::from(at + 1)),
+        })
+    }
+
+    fn print(&self, key: &RecordKey, fields: &Fields) -> Option<ContentHash> {
+        let body = self.flow.body(key, fields).ok()?;
+        Some(print::as_written(&body, &self.mapped, key))
     }
 
     fn describe(&self, write: Write<'_>) -> Result<Vec<Request>, CallError> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_model::{EndpointId, FlowId};
 use tidegate_policy::{
     flow_state::Side,
+    reconcile::{Findings, ReconcileRequest},
     run::{Counts, RunRequest},
 };
 
@@ -18,6 +19,14 @@ pub enum Event {
         /// What is asked for.
         #[serde(flatten)]
         request: RunRequest,
+    },
+    /// Starts or continues a reconciliation.
+    ReconcileRequested {
+        /// The flow.
+        flow: FlowId,
+        /// What is asked for.
+        #[serde(flatten)]
+        request: ReconcileRequest,
     },
     /// Asks tick to look at a flow now.
     SweepRequested {
@@ -34,6 +43,17 @@ pub enum Event {
         complete: bool,
         /// What became of its rows.
         counts: Counts,
+    },
+    /// A reconciliation ended.
+    ReconcileFinished {
+        /// The flow.
+        flow: FlowId,
+        /// The reconciliation.
+        run: String,
+        /// Whether everything was compared.
+        complete: bool,
+        /// How many keys, and how each ended.
+        findings: Findings,
     },
     /// A flow needs a person.
     FlowBlocked {

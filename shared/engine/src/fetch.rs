@@ -10,9 +10,9 @@ use tidegate_policy::{
     flow_state::{FlowState, Side},
     keys,
     limiter::{HORIZON, Limit},
-    register::ReviewKind,
+    register::{Register, ReviewKind},
     run::{self, Lease},
-    stage::Origin,
+    stage::{Incoming, Origin},
 };
 
 use crate::{
@@ -37,6 +37,26 @@ pub(crate) fn source_budget(runtime: &FlowRuntime) -> Budget {
         endpoint: rest.name.clone(),
         tier: Tier::Batch,
         limit: Limit::of_source(rest.limit),
+    }
+}
+
+impl FlowRuntime {
+    /// That the source no longer has a record. A deletion has no version of its own: it follows the
+    /// newest that was seen.
+    pub(crate) fn deletion(
+        &self,
+        key: &RecordKey,
+        seen: Option<&Register>,
+        reader: &Reader,
+        now: UnixMs,
+    ) -> Incoming {
+        let source = seen.map_or(SourceVersion(0), |register| register.desired.version.source);
+        let version = Version {
+            source,
+            revision: self.flow.revision(),
+            read: reader.read,
+        };
+        self.change(key, version, Content::Deleted, reader, now)
     }
 }
 
@@ -140,16 +160,7 @@ impl Engine {
                 }
             }
         } else {
-            // A deletion has no version of its own: it follows the newest that was seen.
-            let source = seen
-                .as_ref()
-                .map_or(SourceVersion(0), |register| register.desired.version.source);
-            let version = Version {
-                source,
-                revision: runtime.flow.revision(),
-                read: reader.read,
-            };
-            runtime.change(key, version, Content::Deleted, reader, now)
+            runtime.deletion(key, seen.as_ref(), reader, now)
         };
         let result = self.stage(runtime, key, &incoming, seen).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = ?result.staged, "fetched");

@@ -21,7 +21,9 @@ pub use call::{
 pub use secret::{Secret, SecretError, Secrets};
 pub use source::{Page, PageRequest, Source};
 pub use store::{Listing, ListingPage, Store, StoreError, Written};
-pub use target::{Found, Index, Landed, Removal, Target, TargetTraits, Write};
+pub use target::{
+    Found, Index, Landed, Removal, Standing, StandingPage, Target, TargetTraits, Write,
+};
 
 use crate::Event;
 

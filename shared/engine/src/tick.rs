@@ -10,9 +10,11 @@ use tidegate_model::{
 };
 use tidegate_policy::{
     breaker::{Breaker, Gate},
+    fingerprint::KeyPrint,
     flow_state::{self, FlowState, Side},
     keys,
     limiter::Limit,
+    reconcile::{Checkpoint, ReconcileRequest},
     register::{Register, State},
     run::{Lease, RunRequest},
     sweep::{self, Waits},
@@ -51,6 +53,9 @@ pub struct Gauges {
     pub oldest_real_time_ms: Option<i64>,
     /// Since when the oldest batch change waits.
     pub oldest_batch_ms: Option<i64>,
+    /// Sum of the prints of all keys, by shard: tells a reconciliation whether there are registers
+    /// that nothing led it to, without reading them.
+    pub key_sums: Vec<u64>,
     /// Queued again by this tick.
     pub swept: u64,
     /// When the sweep last queued something of the real-time tier, and of the batch tier.
@@ -129,6 +134,7 @@ impl Engine {
         let lease = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
         if state.stops(Side::Source).is_none() {
             self.start_due(runtime, &lease).await?;
+            self.resume_reconcile(runtime).await?;
         }
         let (mut gauges, waiting) = self.scan(runtime, &state).await?;
         if state.stops(Side::Target).is_none() {
@@ -196,6 +202,28 @@ impl Engine {
         Ok(())
     }
 
+    /// Goes on with a reconciliation that was interrupted.
+    async fn resume_reconcile(&self, runtime: &FlowRuntime) -> Result<(), EngineError> {
+        let flow = runtime.flow.id();
+        let now = self.now();
+        let seen = Checkpoint::read(self.read(&keys::reconcile_lease(flow)).await?.as_ref());
+        let Some(progress) = seen
+            .unfinished(now)
+            .filter(|_| seen.held_until(now).is_none())
+        else {
+            return Ok(());
+        };
+        let request = ReconcileRequest {
+            window: progress.window,
+            resume: Some(progress.run.clone()),
+            accept_absent: false,
+        };
+        let flow = flow.clone();
+        let event = Event::ReconcileRequested { flow, request };
+        self.ports.events.emit(&event).await?;
+        Ok(())
+    }
+
     /// Reads every register of the flow once.
     async fn scan(
         &self,
@@ -204,6 +232,7 @@ impl Engine {
     ) -> Result<(Gauges, Vec<Waiting>), EngineError> {
         let mut gauges = Gauges {
             at_ms: self.now().0,
+            key_sums: (0..keys::REGISTER_SHARDS).map(|_| 0).collect(),
             ..Gauges::default()
         };
         let mut waiting = Vec::new();
@@ -244,6 +273,7 @@ impl Engine {
             return None;
         };
         gauges.count(&register);
+        add_print(&mut gauges.key_sums, KeyPrint::of(&key));
         // Only these can be stranded; the rest of a large flow is not kept in memory.
         let old = register
             .dirty_since
@@ -345,6 +375,14 @@ impl Engine {
         let runtime = self.flow(flow)?;
         let (gauges, _) = self.scan(runtime, &FlowState::default()).await?;
         Ok(gauges)
+    }
+}
+
+/// Adds a key to the sum of its shard.
+pub(crate) fn add_print(sums: &mut [u64], print: KeyPrint) {
+    let shard = usize::try_from(print.shard()).unwrap_or(0);
+    if let Some(sum) = sums.get_mut(shard) {
+        *sum = sum.wrapping_add(print.0);
     }
 }
 

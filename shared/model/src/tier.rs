@@ -42,4 +42,7 @@ pub enum TierReason {
     ForceSync,
     /// The record left in the tier of a change that is not applied yet.
     StillPending,
+    /// A reconciliation found that the target no longer holds it: it waits for no window, and is not
+    /// urgent.
+    Reconciled,
 }

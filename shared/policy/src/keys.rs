@@ -36,6 +36,35 @@ pub fn latest_run(flow: &FlowId) -> ItemKey {
     at(format!("run#{flow}"), "latest")
 }
 
+/// The lease and checkpoint of a flow's reconciliations.
+pub fn reconcile_lease(flow: &FlowId) -> ItemKey {
+    at(format!("reconcile#{flow}"), "lease")
+}
+
+/// The account of one reconciliation, newest last.
+pub fn reconcile_report(flow: &FlowId, started: UnixMs) -> ItemKey {
+    at(
+        format!("reconcile#{flow}"),
+        &format!("report#{:015}", started.0),
+    )
+}
+
+/// The account of the newest reconciliation.
+pub fn latest_reconcile(flow: &FlowId) -> ItemKey {
+    at(format!("reconcile#{flow}"), "latest")
+}
+
+/// Keys that a reconciliation has compared, kept while it goes on in another invocation: one part
+/// of what the run of this fence kept.
+pub fn reconcile_seen(flow: &FlowId, fence: i64, part: u32) -> ItemKey {
+    at(reconcile_seen_partition(flow, fence), &format!("{part:05}"))
+}
+
+/// Where these parts lie.
+pub fn reconcile_seen_partition(flow: &FlowId, fence: i64) -> String {
+    format!("seen#{flow}#{fence}")
+}
+
 /// The slots of a limit.
 pub fn slots(endpoint: &EndpointId, tier: Tier) -> ItemKey {
     at(format!("budget#{endpoint}"), tier.as_str())
@@ -74,7 +103,7 @@ fn at(partition: String, sort: &str) -> ItemKey {
 }
 
 /// FNV-1a over the key: even, stable across releases and machines.
-fn shard_of(key: &RecordKey) -> u32 {
+pub(crate) fn shard_of(key: &RecordKey) -> u32 {
     const OFFSET: u32 = 0x811c_9dc5;
     const PRIME: u32 = 0x0100_0193;
     let hash = key.as_str().bytes().fold(OFFSET, |hash, byte| {

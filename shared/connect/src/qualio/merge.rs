@@ -24,12 +24,12 @@ impl Mapped {
         Self { body: body.clone() }
     }
 
-    fn has(&self, property: &str) -> bool {
+    pub(super) fn has(&self, property: &str) -> bool {
         self.body.contains_key(property)
     }
 
     /// Contact information that is one expression is the flow's as a whole.
-    fn has_contact(&self, field: &str) -> bool {
+    pub(super) fn has_contact(&self, field: &str) -> bool {
         match self.body.get(CONTACT) {
             None => false,
             Some(Value::Object(fields)) => fields.contains_key(field),
@@ -94,7 +94,7 @@ fn contact_of(wanted: &mut Map<String, Value>) -> Map<String, Value> {
     }
 }
 
-fn our_line(contact: &Map<String, Value>, key: &RecordKey) -> String {
+pub(super) fn our_line(contact: &Map<String, Value>, key: &RecordKey) -> String {
     marker::line(contact.get(NOTES).and_then(Value::as_str), key)
 }
 

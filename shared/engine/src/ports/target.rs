@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use tidegate_model::{Fields, RecordKey, flow::ErrorRow};
+use serde_json::Value;
+use tidegate_model::{ContentHash, Fields, RecordKey, flow::ErrorRow};
 pub use tidegate_policy::plan::{Removal, TargetTraits};
 
 use super::{CallError, Calls, Request};
@@ -48,6 +49,27 @@ pub enum Found {
 /// key: a person must decide, since a create would make one more.
 pub type Index = BTreeMap<RecordKey, Option<String>>;
 
+/// What stands at the target under one id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its id there.
+    pub id: String,
+    /// Our keys that it bears: none where it is not ours, or a person removed the key.
+    pub keys: Vec<RecordKey>,
+    /// A print of what it holds, as far as a write of ours decides it: equal to
+    /// [`Target::print`] of the fields that were written.
+    pub print: ContentHash,
+}
+
+/// Some of what stands at the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StandingPage {
+    /// What stands there.
+    pub standing: Vec<Standing>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Value>,
+}
+
 /// A system that takes records.
 #[async_trait]
 pub trait Target: Send + Sync {
@@ -76,6 +98,22 @@ pub trait Target: Send + Sync {
     ) -> Result<Landed, CallError>;
     /// All records that bear one of our keys.
     async fn index(&self, calls: &mut dyn Calls) -> Result<Index, CallError>;
+    /// One page of what stands at the target, for a full comparison. A target that can not be listed
+    /// says so: what it does not tell is not compared.
+    async fn standing(
+        &self,
+        _: &mut dyn Calls,
+        _: Option<&Value>,
+    ) -> Result<StandingPage, CallError> {
+        Err(CallError::Refused {
+            reason: "this target can not list what it holds".to_owned(),
+            field: None,
+        })
+    }
+    /// The print that these fields have once they are written. `None` where it can not be told.
+    fn print(&self, _: &RecordKey, _: &Fields) -> Option<ContentHash> {
+        None
+    }
     /// The requests that a write would send, secrets as names. Where the target's present state
     /// would be merged in, the fields of this write alone.
     fn describe(&self, write: Write<'_>) -> Result<Vec<Request>, CallError>;

@@ -344,6 +344,55 @@ pub fn replay(now: UnixMs) -> Update {
         .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
 }
 
+/// `reopen`: the target no longer holds what is known to be applied (a reconciliation compared it),
+/// so nothing is known to be applied and the record is dirty again; `apply` sends what is desired.
+///
+/// Holds only while register and applied state are those that were compared and nobody works on
+/// the record: clean (no claim can start before this write), no open claim, no outcome unknown.
+/// The desired state stays as it is (REG-1).
+pub fn reopen(compared: &Register, now: UnixMs) -> Update {
+    let applied = |attribute: &'static str, value: Option<String>| match value {
+        Some(value) => Condition::is(attribute, Op::Eq, value),
+        None => Condition::Absent(attribute.to_owned()),
+    };
+    let known = compared.applied.as_ref();
+    Update::when(Condition::All(vec![
+        Condition::is(
+            attr::DESIRED_VERSION,
+            Op::Eq,
+            compared.desired.version.encode(),
+        ),
+        Condition::is(attr::DESIRED_HASH, Op::Eq, compared.desired.hash.0.as_str()),
+        applied(
+            attr::APPLIED_VERSION,
+            known.map(|applied| applied.version.encode()),
+        ),
+        applied(
+            attr::APPLIED_HASH,
+            known.map(|applied| applied.hash.0.clone()),
+        ),
+        match known {
+            Some(applied) => Condition::is(attr::APPLIED_AT, Op::Eq, applied.at.0),
+            None => Condition::Absent(attr::APPLIED_AT.to_owned()),
+        },
+        Condition::Absent(attr::DIRTY_SINCE.to_owned()),
+        Condition::Absent(attr::REVIEW.to_owned()),
+        Condition::Absent(attr::UNKNOWN_SINCE_CLAIM.to_owned()),
+        Condition::absent_or(attr::CLAIM_UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
+    ]))
+    .set(attr::DIRTY_SINCE, now.0)
+    .set(attr::ATTEMPTS, 0)
+    .set(attr::TIER, Tier::Batch.as_str())
+    .set(attr::TIER_REASON, json(&TierReason::Reconciled))
+    .remove(&[
+        attr::APPLIED_VERSION,
+        attr::APPLIED_HASH,
+        attr::APPLIED_AT,
+        attr::NEXT_ATTEMPT,
+        attr::DUE,
+    ])
+}
+
 /// A person decides not to send this version. The next version of the source is sent again.
 pub fn discard() -> Update {
     Update::when(Condition::Exists(attr::REVIEW))

@@ -1,0 +1,507 @@
+//! reconcile: a full comparison of source, registers and target (R33), independent of events and of
+//! the watermark.
+//!
+//! One pass reads the index of fingerprints, lists the target, reads every page of the source and
+//! looks for what the source did not list. What is in order costs no register read and no write.
+//! What is wrong is staged, or made dirty again, and queued: `apply` alone writes to the target.
+//!
+//! Invariants: every key compared ends in one counted kind (OUT-1); the checkpoint and the index are
+//! written after what they pass is staged and queued, under the fence (CP-1, CP-2); memory is
+//! bounded, keys beyond the limit are compared in further passes; nothing is deleted on the word of
+//! a listing alone. It stops before its deadline and goes on from its checkpoint.
+
+mod absent;
+mod memory;
+mod reading;
+mod rows;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::{
+    FlowId, Message, RecordKey, RunId, Tier, UnixMs,
+    flow::VersionSpec,
+    item::{Condition, Item, Update, Value},
+};
+use tidegate_policy::{
+    fingerprint,
+    flow_state::Side,
+    keys,
+    limiter::Limit,
+    reconcile::{
+        self, Arrival, Checkpoint, Findings, Holder, Kind, MAX_NOTES, Note, Phase, Progress,
+        ReconcileRequest, Start,
+    },
+    run::{self, Lease},
+    stage::Origin,
+    sweep,
+};
+
+use crate::{
+    Engine, EngineError, Event, FlowRuntime, RunEnd,
+    ports::{Outgoing, Written},
+    staging::Reader,
+    tick::Gauges,
+    worker::chunks_of_messages,
+};
+use memory::Memory;
+
+/// Keys that one pass holds in memory. Index, target and source take about 200 bytes a key in all,
+/// so 100 MB at most, a fifth of what the function has.
+pub const MOST_KEYS: usize = 500_000;
+/// Passes into which keys may be parted: one for each bucket of the index.
+const MOST_PASSES: u32 = fingerprint::BUCKETS;
+/// A page is begun only with so much time left: reading, staging and queueing it take less.
+const PAGE_TIME: Duration = Duration::from_secs(25);
+/// Time that accounts are kept.
+const REPORT_KEPT: Duration = Duration::from_secs(90 * 86_400);
+
+/// The account of a reconciliation, as it is stored and shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileReport {
+    /// The reconciliation, when one was begun.
+    pub run: Option<RunId>,
+    /// Its scheduled time.
+    pub window: Option<UnixMs>,
+    /// When it first started.
+    pub started: UnixMs,
+    /// When this part of it ended.
+    pub ended_at: UnixMs,
+    /// How.
+    #[serde(flatten)]
+    pub end: RunEnd,
+    /// Pages of the source over all parts and passes.
+    pub pages: u64,
+    /// Rows of the source.
+    pub rows: u64,
+    /// Keys compared, and how each ended.
+    pub findings: Findings,
+    /// What was found, by name; at most [`MAX_NOTES`].
+    pub notes: Vec<Note>,
+    /// Keys queued.
+    pub queued: u64,
+    /// Why the target was not compared, if it was not or only in part.
+    pub not_compared: Option<String>,
+}
+
+/// Why a pass does not go on.
+enum Stop {
+    /// The reconciliation ends here for now.
+    End(RunEnd),
+    /// It ends, and the next one begins anew.
+    Abandon(RunEnd),
+    /// More keys than memory may hold: the pass begins again over half of them.
+    TooManyKeys,
+    /// The store or a queue failed.
+    Error(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+type Step<T> = Result<T, Stop>;
+
+/// A reconciliation at work.
+struct Comparing<'a> {
+    engine: &'a Engine,
+    runtime: &'a FlowRuntime,
+    holder: Holder,
+    progress: Progress,
+    memory: Memory,
+    /// Fence up to which the index is believed.
+    indexed: i64,
+    /// What tick last counted, before this invocation began.
+    gauges: Gauges,
+    /// Newest source time that windows have covered.
+    watermark_us: Option<u64>,
+    /// Number of this invocation's reads, where the source has versions of its own.
+    read: u64,
+    began: UnixMs,
+    deadline: UnixMs,
+    checking: bool,
+    /// When the listing of the target began.
+    listed_from: UnixMs,
+    most_keys: usize,
+    /// Keys to queue for what was just staged.
+    queue: Vec<(RecordKey, Tier)>,
+}
+
+impl Engine {
+    /// Starts or continues a reconciliation.
+    pub async fn reconcile(
+        &self,
+        flow: &FlowId,
+        request: &ReconcileRequest,
+        deadline: UnixMs,
+    ) -> Result<ReconcileReport, EngineError> {
+        self.reconcile_within(flow, request, deadline, MOST_KEYS)
+            .await
+    }
+
+    /// The same with another bound of the keys in memory.
+    pub async fn reconcile_within(
+        &self,
+        flow: &FlowId,
+        request: &ReconcileRequest,
+        deadline: UnixMs,
+        most_keys: usize,
+    ) -> Result<ReconcileReport, EngineError> {
+        let runtime = self.flow(flow)?;
+        let now = self.now();
+        let state = self.flow_state(flow).await?;
+        if let Some(reason) = state.stops(Side::Source) {
+            return Ok(not_begun(RunEnd::Stopped { reason }, request, now));
+        }
+        let lease_key = keys::reconcile_lease(flow);
+        let seen = Checkpoint::read(self.read(&lease_key).await?.as_ref());
+        let token = self.token();
+        let progress = match reconcile::plan(&seen, request, &token, now) {
+            Start::AlreadyDone | Start::Over => {
+                return Ok(not_begun(RunEnd::AlreadyDone, request, now));
+            }
+            Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
+            Start::Go(progress) => *progress,
+        };
+        let take = reconcile::take(&token, &seen, &progress, now);
+        let held = match self.write(&lease_key, &take).await? {
+            Written::Done { after, .. } => Checkpoint::read(Some(&after)),
+            Written::Refused { current } => Checkpoint::read(current.as_ref()),
+        };
+        if !held.is_held_by(&token) {
+            let until = held.held_until(now).unwrap_or(now);
+            return Ok(not_begun(RunEnd::Busy { until }, request, now));
+        }
+        let runs = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
+        tracing::info!(flow = %flow, run = %progress.run, resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "reconciliation begins");
+        let mut comparing = Comparing {
+            engine: self,
+            runtime,
+            holder: Holder {
+                token,
+                fence: held.fence,
+                seq: held.seq,
+                until: now + run::LEASE,
+            },
+            progress,
+            memory: Memory::default(),
+            indexed: held.indexed,
+            gauges: self.gauges(flow).await?,
+            watermark_us: runs.watermark_us,
+            read: 0,
+            began: now,
+            deadline,
+            checking: state.checking,
+            listed_from: now,
+            most_keys,
+            queue: Vec::new(),
+        };
+        comparing.number_reads().await?;
+        comparing.go().await
+    }
+
+    /// The account of the newest reconciliation.
+    pub async fn latest_reconcile(
+        &self,
+        flow: &FlowId,
+    ) -> Result<Option<ReconcileReport>, EngineError> {
+        self.flow(flow)?;
+        let item = self.read(&keys::latest_reconcile(flow)).await?;
+        Ok(item.as_ref().and_then(read_report))
+    }
+}
+
+fn read_report(item: &Item) -> Option<ReconcileReport> {
+    let text = item.get("report").and_then(Value::as_text)?;
+    serde_json::from_str(text).ok()
+}
+
+impl Comparing<'_> {
+    async fn go(mut self) -> Result<ReconcileReport, EngineError> {
+        let end = loop {
+            match self.pass().await {
+                Ok(true) => break RunEnd::Complete,
+                Ok(false) => {}
+                Err(Stop::TooManyKeys) if self.progress.passes < MOST_PASSES => self.part(),
+                Err(Stop::TooManyKeys) => {
+                    let reason = "there are more keys than passes can hold".to_owned();
+                    break self.close(RunEnd::Interrupted { reason }).await?;
+                }
+                Err(Stop::End(end)) => break self.close(end).await?,
+                Err(Stop::Abandon(end)) => break self.abandon(end).await?,
+                Err(Stop::Error(error)) => return Err(error),
+            }
+        };
+        self.tell(end).await
+    }
+
+    /// One pass; whether it was the last.
+    async fn pass(&mut self) -> Step<bool> {
+        self.load().await?;
+        self.list_target().await?;
+        if self.progress.phase == Phase::Rows {
+            self.rows().await?;
+        }
+        self.absent().await?;
+        self.at_target_only().await?;
+        let (pass, passes) = (self.progress.pass + 1, self.progress.passes);
+        let done = pass >= passes;
+        let write = if done {
+            reconcile::finish(&self.holder, &self.progress)
+        } else {
+            self.progress.begin_pass(pass, passes);
+            reconcile::advance(&self.holder, &self.progress, self.engine.now())
+        };
+        self.advance(&write).await?;
+        self.write_index().await?;
+        Ok(done)
+    }
+
+    /// Begins the pass again over half of its keys. What it staged shows as pending then.
+    fn part(&mut self) {
+        tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, passes = self.progress.passes * 2, "more keys than one pass holds");
+        self.progress.findings = self.progress.before_pass;
+        if self.progress.pass == 0 {
+            self.progress.rows = 0;
+        }
+        let (pass, passes) = (self.progress.pass * 2, self.progress.passes * 2);
+        self.progress.begin_pass(pass, passes);
+    }
+
+    /// Writes under the fence.
+    async fn advance(&mut self, write: &Update) -> Step<()> {
+        let key = keys::reconcile_lease(self.runtime.flow.id());
+        let item = match self.engine.write(&key, write).await? {
+            Written::Done { after, .. } => Some(after),
+            Written::Refused { current } => current,
+        };
+        let held = Checkpoint::read(item.as_ref());
+        if held.seq != self.holder.seq + 1 || held.fence != self.holder.fence {
+            return Err(Stop::End(RunEnd::LeaseLost));
+        }
+        self.holder.seq = held.seq;
+        self.holder.until = self.engine.now() + run::LEASE;
+        Ok(())
+    }
+
+    /// Looks whether it may go on. Renews the lease when half of it is over, and only then reads
+    /// whether a person stopped the flow: a read for each page would cost more than its records.
+    async fn may_go_on(&mut self) -> Step<()> {
+        let now = self.engine.now();
+        if now + PAGE_TIME > self.deadline {
+            return Err(Stop::End(RunEnd::Continues));
+        }
+        if self.holder.wants_renewal(now) {
+            self.advance(&reconcile::renew(&self.holder, now)).await?;
+            let state = self.engine.flow_state(self.runtime.flow.id()).await?;
+            if let Some(reason) = state.stops(Side::Source) {
+                return Err(Stop::End(RunEnd::Stopped { reason }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what was seen, then the checkpoint, and gives the lease up.
+    async fn close(&mut self, end: RunEnd) -> Result<RunEnd, EngineError> {
+        match self.send_queued().await {
+            Err(Stop::Error(error)) => return Err(error),
+            _ if end == RunEnd::LeaseLost => return Ok(end),
+            _ => {}
+        }
+        self.keep_seen().await?;
+        let write = reconcile::yield_lease(&self.holder, &self.progress);
+        self.given_up(end, &write).await
+    }
+
+    async fn abandon(&mut self, end: RunEnd) -> Result<RunEnd, EngineError> {
+        let write = reconcile::give_up(&self.holder);
+        self.given_up(end, &write).await
+    }
+
+    async fn given_up(&mut self, end: RunEnd, write: &Update) -> Result<RunEnd, EngineError> {
+        match self.advance(write).await {
+            Ok(()) => Ok(end),
+            Err(Stop::Error(error)) => Err(error),
+            Err(_) => Ok(RunEnd::LeaseLost),
+        }
+    }
+
+    /// Stores the account and tells of it.
+    async fn tell(self, end: RunEnd) -> Result<ReconcileReport, EngineError> {
+        let progress = self.progress;
+        let report = ReconcileReport {
+            run: Some(progress.run.clone()),
+            window: progress.window,
+            started: progress.started,
+            ended_at: self.engine.now(),
+            end,
+            pages: progress.pages,
+            rows: progress.rows,
+            findings: progress.findings,
+            notes: progress.notes,
+            queued: progress.queued,
+            not_compared: progress.not_compared,
+        };
+        debug_assert!(report.findings.add_up(), "OUT-1: {report:?}");
+        let flow = self.runtime.flow.id();
+        self.engine.keep_reconcile_report(flow, &report).await?;
+        tracing::info!(
+            flow = %flow,
+            run = %progress.run,
+            end = ?report.end,
+            findings = ?report.findings,
+            queued = report.queued,
+            not_compared = report.not_compared,
+            adds_up = report.findings.add_up(),
+            "reconciliation ends"
+        );
+        self.engine
+            .tell(Event::ReconcileFinished {
+                flow: flow.clone(),
+                run: progress.run.to_string(),
+                complete: report.end == RunEnd::Complete,
+                findings: report.findings,
+            })
+            .await;
+        if report.end == RunEnd::Continues {
+            let request = ReconcileRequest {
+                window: progress.window,
+                resume: Some(progress.run),
+                accept_absent: false,
+            };
+            let flow = flow.clone();
+            let event = Event::ReconcileRequested { flow, request };
+            self.engine.ports.events.emit(&event).await?;
+        }
+        Ok(report)
+    }
+
+    /// Takes the number of this invocation's reads. Where only the flow's lease orders reads, each
+    /// page takes its own.
+    async fn number_reads(&mut self) -> Result<(), EngineError> {
+        if self.ordered_by_lease() {
+            return Ok(());
+        }
+        let key = keys::lease(self.runtime.flow.id());
+        if let Written::Done { after, .. } =
+            self.engine.write(&key, &run::take_read_number()).await?
+        {
+            self.read = u64::try_from(Lease::read(Some(&after)).reads).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    fn ordered_by_lease(&self) -> bool {
+        matches!(self.runtime.flow.file().record.version, VersionSpec::Read)
+    }
+
+    fn reader(&self, read: u64) -> Reader {
+        Reader {
+            origin: Origin::Batch,
+            by: format!("{}-{read}", self.holder.token),
+            read,
+        }
+    }
+
+    fn arrival(&self, modified_us: Option<u64>) -> Arrival {
+        Arrival {
+            has_webhook: self.runtime.flow.file().webhook.is_some(),
+            modified_us,
+            watermark_us: self.watermark_us,
+        }
+    }
+
+    /// The longest lawful wait in a tier, and when it was last swept.
+    fn lawful_wait(&self, tier: Tier) -> (Duration, Option<UnixMs>) {
+        let traits = self.runtime.target.traits();
+        let calls = traits.update_calls.max(traits.create_calls);
+        let limit = Limit::of_target(self.runtime.flow.limits(), tier);
+        let (backlog, swept) = match tier {
+            Tier::RealTime => (
+                self.gauges.pending_real_time,
+                self.gauges.swept_real_time_ms,
+            ),
+            Tier::Batch => (self.gauges.pending_batch, self.gauges.swept_batch_ms),
+        };
+        (
+            sweep::longest_wait(backlog, calls, limit),
+            swept.map(UnixMs),
+        )
+    }
+
+    /// Counts how the comparison of a key ended, and names it where something was wrong.
+    fn judged(&mut self, key: &str, kind: Kind) {
+        self.progress.findings.count(kind);
+        if kind.is_finding() {
+            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, key, kind = ?kind, reason = kind.why(), "found");
+            if self.progress.notes.len() < MAX_NOTES {
+                let key = key.to_owned();
+                self.progress.notes.push(Note { key, kind });
+            }
+        }
+    }
+
+    /// Queues what was staged: before it is counted as done, and before any checkpoint (CP-1).
+    async fn send_queued(&mut self) -> Step<()> {
+        let mut messages: Vec<Outgoing> = Vec::new();
+        for tier in [Tier::RealTime, Tier::Batch] {
+            let keys: Vec<RecordKey> = self
+                .queue
+                .iter()
+                .filter(|(_, of)| *of == tier)
+                .map(|(key, _)| key.clone())
+                .collect();
+            let flow = self.runtime.flow.id();
+            messages.extend(chunks_of_messages(flow, &keys, tier, self.engine.now()));
+        }
+        let sent: usize = messages.iter().map(|sent| count_of(&sent.message)).sum();
+        if !messages.is_empty() {
+            self.engine.ports.queue.send(messages).await?;
+        }
+        self.queue.clear();
+        self.progress.queued += u64::try_from(sent).unwrap_or(u64::MAX);
+        Ok(())
+    }
+}
+
+impl Engine {
+    async fn keep_reconcile_report(
+        &self,
+        flow: &FlowId,
+        report: &ReconcileReport,
+    ) -> Result<(), EngineError> {
+        let text = serde_json::to_string(report).unwrap_or_default();
+        let ttl = (report.ended_at + REPORT_KEPT).0 / 1_000;
+        let write = Update::when(Condition::ALWAYS)
+            .set("report", text.as_str())
+            .set("ttl", ttl);
+        self.write(&keys::reconcile_report(flow, report.started), &write)
+            .await?;
+        let latest = Update::when(Condition::ALWAYS).set("report", text);
+        self.write(&keys::latest_reconcile(flow), &latest).await?;
+        Ok(())
+    }
+}
+
+fn count_of(message: &Message) -> usize {
+    message.keys.len()
+}
+
+fn not_begun(end: RunEnd, request: &ReconcileRequest, now: UnixMs) -> ReconcileReport {
+    tracing::info!(end = ?end, window = ?request.window, "no reconciliation");
+    ReconcileReport {
+        run: None,
+        window: request.window,
+        started: now,
+        ended_at: now,
+        end,
+        pages: 0,
+        rows: 0,
+        findings: Findings::default(),
+        notes: Vec::new(),
+        queued: 0,
+        not_compared: None,
+    }
+}

@@ -1,0 +1,265 @@
+//! What the source did not list, and what only the target has.
+//!
+//! A record is absent when a register holds it as live and no row was seen. That is a suspicion: a
+//! listing can lose rows. So each is asked for by its key before it is staged as a deletion, and too
+//! many at once stop the flow for a person instead.
+
+use std::collections::BTreeSet;
+
+use tidegate_model::{Content, RecordKey, flow::Deletion};
+use tidegate_policy::{
+    fingerprint::{KeyPrint, StatePrint},
+    flow_state::Side,
+    keys::{self, REGISTER_SHARDS},
+    reconcile::{self, Kind, MOST_ABSENT_PERCENT},
+    register::Register,
+};
+
+use super::{Comparing, Step, Stop, rows::Row};
+use crate::{RunEnd, ports::Listing, staging::Staged};
+
+/// Registers read in one call.
+const SCAN_PAGE: u32 = 500;
+/// Absent keys kept at once; more are looked for again. Of 256 bytes, 3 MB.
+const ABSENT_AT_ONCE: usize = 10_000;
+/// Registers read in one call by key (the store's limit).
+const READ_AT_ONCE: usize = 100;
+
+/// Records that were not listed.
+#[derive(Default)]
+struct Absent {
+    count: u64,
+    keys: Vec<RecordKey>,
+}
+
+impl Comparing<'_> {
+    /// Looks for registers that no row led to, and stages as deleted what the source does not know
+    /// by its key either.
+    pub(super) async fn absent(&mut self) -> Step<()> {
+        loop {
+            let found = self.look_for_absent().await?;
+            if found.count == 0 {
+                return Ok(());
+            }
+            let live = u64::try_from(self.memory.seen.len()).unwrap_or(u64::MAX) + found.count;
+            if !self.progress.accept_absent && reconcile::is_mass_absence(found.count, live) {
+                return Err(self.stop_for_absence(found.count, live).await);
+            }
+            for key in &found.keys {
+                self.verify(key).await?;
+                self.send_queued().await?;
+            }
+            if u64::try_from(found.keys.len()).is_ok_and(|kept| kept == found.count) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn stop_for_absence(&self, absent: u64, live: u64) -> Stop {
+        let reason = format!(
+            "the source lists {absent} of {live} records no longer, more than {MOST_ABSENT_PERCENT} % at once; nothing was deleted. If they are gone, resume and reconcile with accept_absent"
+        );
+        self.engine
+            .stop_flow(self.runtime, Side::Source, &reason, self.began)
+            .await;
+        Stop::Abandon(RunEnd::Stopped { reason })
+    }
+
+    /// Reads the registers of every shard in which a key was not compared.
+    async fn look_for_absent(&mut self) -> Step<Absent> {
+        let mut absent = Absent::default();
+        for shard in self.suspect_shards()? {
+            let flow = self.runtime.flow.id();
+            let listing = Listing::Partition(keys::register_partition(flow, shard));
+            let mut after: Option<String> = None;
+            loop {
+                self.may_go_on().await?;
+                let store = &self.engine.ports.store;
+                let page = store.list(&listing, after.as_deref(), SCAN_PAGE).await?;
+                for (key, item) in page.items {
+                    let Ok(key) = RecordKey::try_new(key.sort) else {
+                        continue;
+                    };
+                    if let Some(register) = Register::read(&item)? {
+                        self.unlisted(key, &register, &mut absent).await?;
+                    }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            self.send_queued().await?;
+        }
+        Ok(absent)
+    }
+
+    /// Shards of keys that the index knows and that were not compared, and those where tick has
+    /// counted other keys than were compared.
+    fn suspect_shards(&mut self) -> Step<BTreeSet<u32>> {
+        let mut suspects = BTreeSet::new();
+        let deletes = self.runtime.flow.deletion() == Deletion::Delete;
+        for entry in self.memory.unseen() {
+            let stands = deletes && self.memory.stands(entry.key);
+            if entry.state == StatePrint::GONE && !stands {
+                self.progress.findings.compared += 1;
+                self.progress.findings.count(Kind::Equal);
+                self.saw(entry.key, StatePrint::GONE, true)?;
+            } else {
+                suspects.insert(entry.key.shard());
+            }
+        }
+        for shard in 0..REGISTER_SHARDS {
+            if !self.is_in_pass(KeyPrint::first_of(shard)) && !self.holds_part_of(shard) {
+                continue;
+            }
+            let at = usize::try_from(shard).unwrap_or(0);
+            if self.gauges.key_sums.get(at) != self.progress.sums.get(at) {
+                suspects.insert(shard);
+            }
+        }
+        Ok(suspects)
+    }
+
+    /// Whether a pass smaller than a shard lies within it.
+    fn holds_part_of(&self, shard: u32) -> bool {
+        self.progress.passes > REGISTER_SHARDS
+            && self.progress.pass / (self.progress.passes / REGISTER_SHARDS) == shard
+    }
+
+    /// A register, listed. Whatever was compared is passed over.
+    async fn unlisted(
+        &mut self,
+        key: RecordKey,
+        register: &Register,
+        absent: &mut Absent,
+    ) -> Step<()> {
+        let print = KeyPrint::of(&key);
+        if !self.is_in_pass(print) || self.memory.seen.contains_key(&print) {
+            return Ok(());
+        }
+        if register.desired.content != Content::Deleted {
+            absent.count += 1;
+            if absent.keys.len() < ABSENT_AT_ONCE {
+                absent.keys.push(key);
+            }
+            return Ok(());
+        }
+        self.progress.findings.compared += 1;
+        let kind = self.compare_register(&key, register).await?;
+        let state = if kind == Kind::Equal {
+            StatePrint::GONE
+        } else {
+            StatePrint::LOOK
+        };
+        self.judged(key.as_str(), kind);
+        self.saw(print, state, true)
+    }
+
+    /// Asks the source for an absent record by its key. Only what it does not know is deleted.
+    async fn verify(&mut self, key: &RecordKey) -> Step<()> {
+        let mut tries = 0;
+        loop {
+            self.may_go_on().await?;
+            let reading = self.begin_reading().await?;
+            match self.try_fetch(key).await {
+                Ok(row) => {
+                    let done = self.verified(key, row, reading.read).await;
+                    self.end_reading(reading).await?;
+                    return done;
+                }
+                Err(error) => {
+                    self.end_reading(reading).await?;
+                    self.after_failed_read(error, &mut tries).await?;
+                }
+            }
+        }
+    }
+
+    async fn verified(
+        &mut self,
+        key: &RecordKey,
+        row: Option<serde_json::Value>,
+        read: u64,
+    ) -> Step<()> {
+        let reader = self.reader(read);
+        let now = self.engine.now();
+        let register = self
+            .engine
+            .registers(self.runtime, std::slice::from_ref(key))
+            .await?
+            .pop()
+            .flatten();
+        if let Some(row) = row {
+            tracing::warn!(flow = %self.runtime.flow.id(), key = key.as_str(), "not listed by the source, but there");
+            return match self.runtime.incoming(&row, &reader, 0, now) {
+                Ok((found, incoming, modified_us)) if found == *key => {
+                    let row = Row {
+                        key: found,
+                        incoming,
+                        modified_us,
+                    };
+                    self.compare(&row, register).await
+                }
+                // Another record's row is no answer about this one.
+                Ok(_) => self.leave(key, Kind::Pending),
+                Err(error) => {
+                    self.keep_rejected(&row, 0, &error).await?;
+                    self.leave(key, Kind::Rejected)
+                }
+            };
+        }
+        let incoming = self.runtime.deletion(key, register.as_ref(), &reader, now);
+        let result = self
+            .engine
+            .stage(self.runtime, key, &incoming, register)
+            .await?;
+        if let Some(tier) = result.message {
+            self.queue.push((key.clone(), tier));
+        }
+        let kind = match result.staged {
+            Staged::New { .. } | Staged::InReview => Kind::DeletedAtSource,
+            Staged::Unchanged | Staged::Superseded => Kind::Pending,
+        };
+        self.leave(key, kind)
+    }
+
+    fn leave(&mut self, key: &RecordKey, kind: Kind) -> Step<()> {
+        self.progress.findings.compared += 1;
+        self.judged(key.as_str(), kind);
+        self.saw(KeyPrint::of(key), StatePrint::LOOK, true)
+    }
+
+    /// What bears one of our keys at the target and nothing else knows. A person decides. Done in one
+    /// go up to the checkpoint, since no other mark says which of them were counted.
+    pub(super) async fn at_target_only(&mut self) -> Step<()> {
+        let unknown = self.memory.standing_unseen();
+        for chunk in unknown.chunks(READ_AT_ONCE) {
+            let named: Vec<(KeyPrint, Option<RecordKey>)> = chunk
+                .iter()
+                .map(|print| {
+                    let stranger = self.memory.stranger(*print);
+                    (*print, stranger.map(|(key, _)| key.clone()))
+                })
+                .collect();
+            let record_keys: Vec<RecordKey> =
+                named.iter().filter_map(|(_, key)| key.clone()).collect();
+            let registers = self.engine.registers(self.runtime, &record_keys).await?;
+            let mut registers = registers.into_iter();
+            for (_, key) in named {
+                self.progress.findings.compared += 1;
+                let Some(key) = key else {
+                    self.judged("(one of many)", Kind::UnknownAtSource);
+                    continue;
+                };
+                // A record that came while this ran has its register by now.
+                let kind = match registers.next().flatten() {
+                    Some(_) => Kind::Pending,
+                    None => Kind::UnknownAtSource,
+                };
+                self.judged(key.as_str(), kind);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,332 @@
+//! The rows of the source, each compared with its register and the target.
+
+use serde_json::Value;
+use tidegate_model::{Content, RecordKey, UnixMs};
+use tidegate_policy::{
+    fingerprint::{KeyPrint, StatePrint},
+    flow::RowError,
+    keys,
+    reconcile::{self, AtTarget, Kind, Phase},
+    register::{self, Register, ReviewCause, ReviewKind},
+    stage::{self, Incoming},
+    sweep::Waits,
+};
+
+use super::{Comparing, Step, reading::Reading};
+use crate::{
+    batch::name_of,
+    ports::Written,
+    staging::{Staged, critical_changes},
+};
+
+/// Registers read in one call (the store's limit).
+const READ_AT_ONCE: usize = 100;
+
+/// A row whose register has to be looked at.
+pub(super) struct Row {
+    pub(super) key: RecordKey,
+    pub(super) incoming: Incoming,
+    pub(super) modified_us: Option<u64>,
+}
+
+impl Comparing<'_> {
+    /// Reads every page of the source.
+    pub(super) async fn rows(&mut self) -> Step<()> {
+        let mut tries = 0;
+        while self.progress.phase == Phase::Rows {
+            self.may_go_on().await?;
+            let reading = self.begin_reading().await?;
+            let page = match self.try_page().await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.end_reading(reading).await?;
+                    self.after_failed_read(error, &mut tries).await?;
+                    continue;
+                }
+            };
+            tries = 0;
+            if page.next.is_some() && page.next == self.progress.cursor {
+                self.end_reading(reading).await?;
+                let reason = "the source gave the same cursor again".to_owned();
+                return Err(super::Stop::End(crate::RunEnd::Interrupted { reason }));
+            }
+            self.lease_for_staging().await?;
+            let taken = self.take_rows(&page.rows, &reading).await;
+            self.end_reading(reading).await?;
+            taken?;
+            self.progress.pages += 1;
+            self.progress.cursor = page.next;
+            if self.progress.cursor.is_none() {
+                self.progress.phase = Phase::Absent;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the rows of a page and heals what is wrong. Nothing is counted of a page that fails.
+    async fn take_rows(&mut self, rows: &[Value], reading: &Reading) -> Step<()> {
+        let reader = self.reader(reading.read);
+        let now = self.engine.now();
+        let mut todo: Vec<Row> = Vec::new();
+        for (row, position) in rows.iter().zip(self.progress.rows..) {
+            match self.runtime.incoming(row, &reader, position, now) {
+                Ok((key, incoming, modified_us)) => {
+                    let row = Row {
+                        key,
+                        incoming,
+                        modified_us,
+                    };
+                    if !self.is_in_order(&row)? {
+                        todo.push(row);
+                    }
+                }
+                Err(error) => self.reject(row, position, &error).await?,
+            }
+        }
+        for chunk in todo.chunks(READ_AT_ONCE) {
+            let record_keys: Vec<RecordKey> = chunk.iter().map(|row| row.key.clone()).collect();
+            let registers = self.engine.registers(self.runtime, &record_keys).await?;
+            for (row, register) in chunk.iter().zip(registers) {
+                self.compare(row, register).await?;
+            }
+        }
+        self.send_queued().await?;
+        if self.progress.pass == 0 {
+            self.progress.rows += u64::try_from(rows.len()).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is to be done for a row: it belongs to another pass, was compared as it is, or
+    /// the index and the target say that all agree. Costs no read.
+    fn is_in_order(&mut self, row: &Row) -> Step<bool> {
+        let print = KeyPrint::of(&row.key);
+        if !self.is_in_pass(print) {
+            return Ok(true);
+        }
+        let state = self.state_of(row);
+        if let Some(seen) = self.memory.seen.get(&print) {
+            return Ok(*seen == state);
+        }
+        // Rule 9: only when the version in the index is equal too.
+        if self.memory.index_of(print) != Some(state) {
+            return Ok(false);
+        }
+        let Some(fields) = row.incoming.content.fields() else {
+            return Ok(false);
+        };
+        let wanted = self.runtime.target.print(&row.key, fields);
+        let at_target = self.memory.at_target(print, wanted.as_ref(), None);
+        if !matches!(at_target, AtTarget::Same | AtTarget::NotCompared) {
+            return Ok(false);
+        }
+        self.progress.findings.compared += 1;
+        self.judged(row.key.as_str(), Kind::Equal);
+        self.saw(print, state, true)?;
+        Ok(true)
+    }
+
+    fn state_of(&self, row: &Row) -> StatePrint {
+        StatePrint::of(
+            &row.key,
+            row.incoming.version.source,
+            self.runtime.flow.revision(),
+            &row.incoming.content.hash(),
+        )
+    }
+
+    /// Compares one row with its register, and heals.
+    pub(super) async fn compare(&mut self, row: &Row, register: Option<Register>) -> Step<()> {
+        let print = KeyPrint::of(&row.key);
+        if self.memory.seen.contains_key(&print) {
+            // It changed while the source was read. It has been counted.
+            self.stage(row, register).await?;
+            return self.saw(print, StatePrint::LOOK, false);
+        }
+        self.progress.findings.compared += 1;
+        let now = self.engine.now();
+        let critical = critical_changes(self.runtime, register.as_ref(), &row.incoming);
+        let plan = stage::plan(register.as_ref(), &row.incoming, &critical);
+        let arrival = self.arrival(row.modified_us);
+        let known = register.is_some();
+        let by_plan = reconcile::judge_plan(&plan, &row.incoming, register.as_ref(), arrival, now);
+        let (kind, state) = match (by_plan, register) {
+            (Some(Kind::Equal), _) => (Kind::Equal, StatePrint::LOOK),
+            (Some(kind), register) => {
+                let moved = self.stage(row, register).await?;
+                (if moved { kind } else { Kind::Pending }, StatePrint::LOOK)
+            }
+            (None, Some(register)) => {
+                let kind = self.compare_register(&row.key, &register).await?;
+                let state = self.state_after(row, &register, kind);
+                if matches!(plan, stage::StagePlan::Move) {
+                    self.stage(row, Some(register)).await?;
+                }
+                (kind, state)
+            }
+            // Without a register every plan is a kind.
+            (None, None) => (Kind::Pending, StatePrint::LOOK),
+        };
+        self.judged(row.key.as_str(), kind);
+        self.saw(print, state, known)
+    }
+
+    /// What the index may say of a record whose comparison ended so.
+    fn state_after(&self, row: &Row, register: &Register, kind: Kind) -> StatePrint {
+        let superseded = row.incoming.version.source != register.desired.version.source
+            && row.incoming.version < register.desired.version;
+        match (kind, &row.incoming.content) {
+            (Kind::Equal, Content::Record(_)) if register.edited.is_none() && !superseded => {
+                self.state_of(row)
+            }
+            _ => StatePrint::LOOK,
+        }
+    }
+
+    /// Compares a register that is as new as the source with the target, and heals.
+    pub(super) async fn compare_register(
+        &mut self,
+        key: &RecordKey,
+        register: &Register,
+    ) -> Step<Kind> {
+        let print = KeyPrint::of(key);
+        let target = &self.runtime.flow.file().target;
+        let settle = std::time::Duration::from_secs(target.settle_s().into());
+        let content = register.effective();
+        let wanted = content
+            .fields()
+            .and_then(|fields| self.runtime.target.print(key, fields));
+        let target_id = register.target_id.as_deref();
+        let at_target = self.memory.at_target(print, wanted.as_ref(), target_id);
+        let settled = reconcile::is_settled(register, settle, self.listed_from);
+        let now = self.engine.now();
+        let (longest, swept) = self.lawful_wait(register.tier);
+        let stranded =
+            Waits::of(register).is_some_and(|waits| waits.is_stranded(longest, swept, now));
+        let deletion = self.runtime.flow.deletion();
+        let kind = reconcile::judge(register, at_target, deletion, settled, stranded);
+        if kind == Kind::Stranded {
+            self.queue.push((key.clone(), register.tier));
+        }
+        let drifted = matches!(kind, Kind::EditedAtTarget | Kind::MissingAtTarget);
+        if drifted && !self.reopen(key, register, now).await? {
+            return Ok(Kind::Pending);
+        }
+        Ok(kind)
+    }
+
+    /// Makes a record dirty again whose target no longer holds what was applied. False when it was
+    /// staged or worked on meanwhile: what was compared is no longer so.
+    async fn reopen(&mut self, key: &RecordKey, compared: &Register, now: UnixMs) -> Step<bool> {
+        let id = keys::register(self.runtime.flow.id(), key);
+        let current = match self
+            .engine
+            .write(&id, &register::reopen(compared, now))
+            .await?
+        {
+            Written::Done { after, .. } => Some(after),
+            Written::Refused { current } => current,
+        };
+        let current = current.as_ref().map_or(Ok(None), Register::read)?;
+        // The answer of an earlier try may have been lost: the write is known by its moment.
+        let mine = current.as_ref().is_some_and(|register| {
+            register.applied.is_none() && register.dirty_since == Some(now)
+        });
+        if mine {
+            self.queue.push((key.clone(), tidegate_model::Tier::Batch));
+        }
+        Ok(mine)
+    }
+
+    /// Stages what the source shows. False when others had staged as much or more meanwhile.
+    pub(super) async fn stage(&mut self, row: &Row, register: Option<Register>) -> Step<bool> {
+        let mut incoming = row.incoming.clone();
+        let known = register.is_some();
+        if !known {
+            self.link(&row.key, &mut incoming);
+        }
+        let result = self
+            .engine
+            .stage(self.runtime, &row.key, &incoming, register)
+            .await?;
+        let moved = matches!(result.staged, Staged::New { .. } | Staged::InReview);
+        if let Some(tier) = result.message.filter(|_| moved) {
+            self.queue.push((row.key.clone(), tier));
+        }
+        Ok(moved)
+    }
+
+    /// A record without register that stands in the target already is linked, not created again.
+    fn link(&self, key: &RecordKey, incoming: &mut Incoming) {
+        let print = KeyPrint::of(key);
+        let at_target = self.memory.at_target(print, None, None);
+        match at_target {
+            AtTarget::Doubled => {
+                let cause = ReviewCause {
+                    kind: ReviewKind::Ambiguous,
+                    field: None,
+                    reason: "the target has several records that bear its mark".to_owned(),
+                    since: self.engine.now(),
+                };
+                let flow = self.runtime.flow.id().clone();
+                incoming.review.get_or_insert((flow, cause));
+            }
+            _ if !self.memory.stands(print) => {}
+            _ => match self.memory.stranger(print) {
+                Some((_, id)) => incoming.link = Some(id.clone()),
+                None => incoming.look_first = true,
+            },
+        }
+    }
+
+    /// A row that is no record needs a person. One whose key can be read is not absent.
+    async fn reject(&mut self, row: &Value, position: u64, error: &RowError) -> Step<()> {
+        let key = self.runtime.flow.key_of_row(row).ok();
+        let print = key.as_ref().map(KeyPrint::of);
+        let mine = match print {
+            Some(print) => self.is_in_pass(print) && !self.memory.seen.contains_key(&print),
+            None => self.progress.pass == 0,
+        };
+        if !mine {
+            return Ok(());
+        }
+        self.keep_rejected(row, position, error).await?;
+        self.progress.findings.compared += 1;
+        let name = key.map_or_else(|| format!("row {position}"), |key| key.to_string());
+        self.judged(&name, Kind::Rejected);
+        if let Some(print) = print {
+            // Whether it has a register is not known, so the tick's sum may differ and be looked at.
+            self.saw(print, StatePrint::LOOK, false)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps such a row among the reviews.
+    pub(super) async fn keep_rejected(
+        &self,
+        row: &Value,
+        position: u64,
+        error: &RowError,
+    ) -> Step<()> {
+        let reason = format!(
+            "row {position} of {}: {}",
+            self.progress.run,
+            crate::chain(error)
+        );
+        let (flow, name) = (self.runtime.flow.id(), name_of(row));
+        let kind = ReviewKind::Rejected;
+        self.engine
+            .keep_orphan(flow, &name, kind, reason, &row.to_string())
+            .await?;
+        Ok(())
+    }
+
+    /// Nothing is staged under a lease that is nearly over.
+    async fn lease_for_staging(&mut self) -> Step<()> {
+        let now = self.engine.now();
+        if !self.holder.may_stage(now) {
+            self.advance(&reconcile::renew(&self.holder, now)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Reconciliation: a full comparison of source, registers and target (R33), as decisions.
+//!
+//! Every key that is compared ends in exactly one [`Kind`], counted where it is judged (OUT-1).
+//! What is wrong is healed by staging or by making the record dirty again, never by a call: `apply`
+//! stays the one way to the target. A record that the source no longer lists is deleted only after
+//! the source has said so by key, and never when so many are absent that the listing itself is
+//! suspect.
+
+mod checkpoint;
+mod finding;
+#[cfg(test)]
+mod tests;
+
+pub use checkpoint::{
+    Checkpoint, Holder, Phase, Progress, RESUME_WITHIN, ReconcileRequest, Start, advance, finish,
+    give_up, plan, renew, take, yield_lease,
+};
+pub use finding::{Findings, Kind, MAX_NOTES, Note};
+
+use std::time::Duration;
+
+use tidegate_model::{Content, UnixMs, flow::Deletion};
+
+use crate::{
+    register::{CLOCK_SKEW, Register, State},
+    stage::{Incoming, NoChange, StagePlan},
+};
+
+/// Share of a flow's live records that may be absent at once, in percent: of healthy sources less
+/// goes in a day, and a listing that broke off or lost a filter lacks more.
+pub const MOST_ABSENT_PERCENT: u64 = 5;
+/// One absent record is never a mass, however small the flow.
+pub const ABSENT_BELIEVED: u64 = 1;
+/// A change younger than this may still be told by a webhook: senders try again after minutes.
+pub const WEBHOOK_GRACE: Duration = Duration::from_mins(5);
+
+/// Whether so many absent records are a cause for a person, not for deletions.
+pub fn is_mass_absence(absent: u64, live: u64) -> bool {
+    absent > ABSENT_BELIEVED
+        && absent.saturating_mul(100) > live.saturating_mul(MOST_ABSENT_PERCENT)
+}
+
+/// Which part of all keys a pass compares, so that memory stays bounded: `pass` of `passes`, by the
+/// print of the key.
+pub fn in_pass(print: u64, pass: u32, passes: u32) -> bool {
+    let part = (u128::from(print) * u128::from(passes.max(1))) >> u64::BITS;
+    part == u128::from(pass)
+}
+
+/// What the target shows of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtTarget {
+    /// The target was not compared.
+    NotCompared,
+    /// It holds what is desired.
+    Same,
+    /// It holds something else.
+    Other,
+    /// It lacks the record.
+    Missing,
+    /// It has several records that bear the key.
+    Doubled,
+}
+
+/// Why a change that the source shows has not arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The flow has a webhook.
+    pub has_webhook: bool,
+    /// When the source last changed the record, in microseconds; `None`: it does not say.
+    pub modified_us: Option<u64>,
+    /// The newest source time of the newest complete run, in microseconds.
+    pub watermark_us: Option<u64>,
+}
+
+impl Arrival {
+    /// Which way failed it.
+    pub fn missed(self, now: UnixMs) -> Kind {
+        let covered = self.modified_us.is_some() && self.modified_us <= self.watermark_us;
+        let recent_us = now
+            .0
+            .saturating_sub(i64::try_from(WEBHOOK_GRACE.as_millis()).unwrap_or(i64::MAX))
+            .saturating_mul(1_000);
+        let recent = self
+            .modified_us
+            .is_some_and(|at| i64::try_from(at).unwrap_or(i64::MAX) > recent_us);
+        if covered {
+            Kind::WindowMissed
+        } else if self.has_webhook && !recent {
+            Kind::WebhookMissed
+        } else {
+            Kind::NotYetDue
+        }
+    }
+}
+
+/// The kind of a row whose stage was planned so, if the plan alone decides it.
+pub fn judge_plan(
+    plan: &StagePlan,
+    incoming: &Incoming,
+    seen: Option<&Register>,
+    arrival: Arrival,
+    now: UnixMs,
+) -> Option<Kind> {
+    let is_deletion = incoming.content == Content::Deleted;
+    match plan {
+        // A tombstone of what was never seen.
+        StagePlan::New(_) if is_deletion && seen.is_none() => Some(Kind::Equal),
+        StagePlan::New(_) if is_deletion => Some(Kind::DeletedAtSource),
+        StagePlan::New(_) => Some(arrival.missed(now)),
+        StagePlan::Again => Some(Kind::Remapped),
+        StagePlan::Move | StagePlan::Nothing(NoChange::Unchanged | NoChange::Superseded) => None,
+    }
+}
+
+/// The kind of a record whose register is as new as the source. `settled`: what was applied last
+/// had surely reached the target before the target was listed. `stranded`: its work waits longer
+/// than any lawful wait.
+pub fn judge(
+    register: &Register,
+    at_target: AtTarget,
+    deletion: Deletion,
+    settled: bool,
+    stranded: bool,
+) -> Kind {
+    match register.state() {
+        State::InReview => return Kind::InReview,
+        State::Pending if stranded => return Kind::Stranded,
+        State::Pending => return Kind::Pending,
+        State::Discarded => return Kind::Discarded,
+        State::Applied => {}
+    }
+    if register.desired.content == Content::Deleted {
+        let gone = matches!(at_target, AtTarget::Missing | AtTarget::NotCompared);
+        return if gone || deletion != Deletion::Delete {
+            Kind::Equal
+        } else {
+            Kind::UnknownAtSource
+        };
+    }
+    match at_target {
+        AtTarget::Same | AtTarget::NotCompared => Kind::Equal,
+        AtTarget::Doubled => Kind::DoubledAtTarget,
+        AtTarget::Other | AtTarget::Missing if !settled => Kind::Pending,
+        AtTarget::Other => Kind::EditedAtTarget,
+        AtTarget::Missing => Kind::MissingAtTarget,
+    }
+}
+
+/// Whether what a register says to be applied was surely at the target and in its list when the
+/// listing began: D is how long after its answer a call may still take effect.
+pub fn is_settled(register: &Register, settle: Duration, listed_from: UnixMs) -> bool {
+    register
+        .applied
+        .as_ref()
+        .is_some_and(|applied| applied.at + settle + CLOCK_SKEW < listed_from)
+}

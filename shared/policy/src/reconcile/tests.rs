@@ -1,0 +1,409 @@
+mod checkpoint;
+
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::json;
+use tidegate_model::{ClaimToken, ContentHash, SourceVersion, Tier, TierReason, Version};
+
+use super::*;
+use crate::{
+    register::{Applied, Desired, ReviewCause, ReviewKind},
+    stage::{Origin, StagePlan},
+};
+
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
+
+fn version(source: u64) -> Version {
+    Version {
+        source: SourceVersion(source),
+        revision: 1,
+        read: 0,
+    }
+}
+
+fn named(name: &str) -> Content {
+    Content::Record(std::iter::once(("name".to_owned(), json!(name))).collect())
+}
+
+/// A clean register whose content was applied at `NOW` less an hour.
+fn clean(content: Content) -> Register {
+    let hash = content.hash();
+    Register {
+        desired: Desired {
+            version: version(5),
+            hash: hash.clone(),
+            content,
+            staged_by: "s".to_owned(),
+        },
+        applied: Some(Applied {
+            version: version(5),
+            hash,
+            at: NOW - Duration::from_hours(1),
+        }),
+        dirty_since: None,
+        claim: None,
+        unknown: None,
+        quiet_until: None,
+        intent: None,
+        attempts: 0,
+        attempts_epoch: 0,
+        next_attempt: None,
+        target_id: Some("q-1".to_owned()),
+        etag: None,
+        review: None,
+        tier: Tier::Batch,
+        tier_reason: TierReason::NotCritical,
+        due: None,
+        history: Vec::new(),
+        edited: None,
+    }
+}
+
+fn dirty() -> Register {
+    Register {
+        dirty_since: Some(NOW),
+        ..clean(named("a"))
+    }
+}
+
+fn in_review() -> Register {
+    Register {
+        review: Some(ReviewCause {
+            kind: ReviewKind::Refused,
+            field: None,
+            reason: "no".to_owned(),
+            since: NOW,
+        }),
+        ..dirty()
+    }
+}
+
+fn discarded() -> Register {
+    Register {
+        applied: None,
+        ..clean(named("a"))
+    }
+}
+
+#[rstest]
+#[case::same(clean(named("a")), AtTarget::Same, Kind::Equal)]
+#[case::not_listed(clean(named("a")), AtTarget::NotCompared, Kind::Equal)]
+#[case::edited(clean(named("a")), AtTarget::Other, Kind::EditedAtTarget)]
+#[case::missing(clean(named("a")), AtTarget::Missing, Kind::MissingAtTarget)]
+#[case::doubled(clean(named("a")), AtTarget::Doubled, Kind::DoubledAtTarget)]
+#[case::dirty(dirty(), AtTarget::Other, Kind::Pending)]
+#[case::reviewed(in_review(), AtTarget::Other, Kind::InReview)]
+#[case::discarded(discarded(), AtTarget::Other, Kind::Discarded)]
+#[case::deleted_and_gone(clean(Content::Deleted), AtTarget::Missing, Kind::Equal)]
+#[case::deleted_and_back(clean(Content::Deleted), AtTarget::Same, Kind::UnknownAtSource)]
+fn a_register_as_new_as_the_source_is_judged_by_the_target(
+    #[case] register: Register,
+    #[case] at_target: AtTarget,
+    #[case] kind: Kind,
+) {
+    let judged = judge(&register, at_target, Deletion::Delete, true, false);
+    assert_eq!(judged, kind);
+}
+
+#[test]
+fn only_what_waits_too_long_is_stranded() {
+    let judge = |register: &Register, stranded| {
+        judge(register, AtTarget::Same, Deletion::Review, true, stranded)
+    };
+    assert_eq!(judge(&dirty(), true), Kind::Stranded);
+    assert_eq!(judge(&dirty(), false), Kind::Pending);
+    assert_eq!(judge(&in_review(), true), Kind::InReview);
+}
+
+/// What was applied while the target was being listed is not compared with that listing.
+#[test]
+fn a_listing_is_not_held_against_what_came_after_it() {
+    let register = clean(named("a"));
+    let applied = register.applied.clone().unwrap().at;
+    let settle = Duration::from_secs(20);
+    let long_after = applied + settle + CLOCK_SKEW + Duration::from_millis(1);
+    assert!(is_settled(&register, settle, long_after));
+    assert!(!is_settled(&register, settle, applied + settle));
+    for at_target in [AtTarget::Other, AtTarget::Missing] {
+        let kind = judge(&register, at_target, Deletion::Review, false, false);
+        assert_eq!(kind, Kind::Pending);
+    }
+}
+
+#[test]
+fn a_deletion_that_keeps_the_record_expects_it_at_the_target() {
+    let register = clean(Content::Deleted);
+    for deletion in [Deletion::Keep, Deletion::Archive, Deletion::Review] {
+        let kind = judge(&register, AtTarget::Other, deletion, true, false);
+        assert_eq!(kind, Kind::Equal);
+    }
+}
+
+const HOUR_US: u64 = 3_600_000_000;
+const NOW_US: u64 = 1_800_000_000_000_000;
+
+#[rstest]
+#[case::webhook_lost(true, Some(NOW_US - HOUR_US), Some(NOW_US - 2 * HOUR_US), Kind::WebhookMissed)]
+#[case::window_passed_over_it(true, Some(NOW_US - HOUR_US), Some(NOW_US), Kind::WindowMissed)]
+#[case::window_without_webhook(false, Some(5), Some(5), Kind::WindowMissed)]
+#[case::webhook_may_still_come(true, Some(NOW_US - 60_000_000), None, Kind::NotYetDue)]
+#[case::no_webhook(false, Some(NOW_US - HOUR_US), None, Kind::NotYetDue)]
+#[case::no_time_webhook(true, None, Some(NOW_US), Kind::WebhookMissed)]
+#[case::no_time_no_webhook(false, None, Some(NOW_US), Kind::NotYetDue)]
+fn a_change_that_did_not_arrive_is_told_by_the_way_it_should_have_come(
+    #[case] has_webhook: bool,
+    #[case] modified_us: Option<u64>,
+    #[case] watermark_us: Option<u64>,
+    #[case] kind: Kind,
+) {
+    let arrival = Arrival {
+        has_webhook,
+        modified_us,
+        watermark_us,
+    };
+    assert_eq!(arrival.missed(NOW), kind);
+}
+
+fn incoming(content: Content) -> Incoming {
+    Incoming {
+        version: version(6),
+        content,
+        origin: Origin::Batch,
+        by: "r".to_owned(),
+        search: None,
+        look_first: false,
+        link: None,
+        review: None,
+        next_window: NOW,
+    }
+}
+
+#[test]
+fn a_plan_that_writes_content_decides_and_the_others_leave_it_to_the_register() {
+    let arrival = Arrival {
+        has_webhook: false,
+        modified_us: Some(1),
+        watermark_us: Some(1),
+    };
+    let judge = |seen: Option<&Register>, incoming: &Incoming| {
+        let plan = crate::stage::plan(seen, incoming, &[]);
+        (judge_plan(&plan, incoming, seen, arrival, NOW), plan)
+    };
+    let known = clean(named("a"));
+    let kind = |seen, content| judge(seen, &incoming(content)).0;
+    assert_eq!(kind(Some(&known), named("b")), Some(Kind::WindowMissed));
+    assert_eq!(kind(None, named("b")), Some(Kind::WindowMissed));
+    assert_eq!(kind(None, Content::Deleted), Some(Kind::Equal));
+    assert_eq!(
+        kind(Some(&known), Content::Deleted),
+        Some(Kind::DeletedAtSource)
+    );
+    let (kind, plan) = judge(Some(&known), &incoming(named("a")));
+    assert_eq!((kind, plan), (None, StagePlan::Move));
+    let mut remapped = incoming(named("a"));
+    remapped.version.revision = 2;
+    assert_eq!(judge(Some(&known), &remapped).0, Some(Kind::Remapped));
+}
+
+#[rstest]
+#[case(0, 0, false)]
+#[case(1, 2, false)]
+#[case(2, 40, false)]
+#[case(2, 39, true)]
+#[case(5, 100, false)]
+#[case(6, 100, true)]
+#[case(100, 100, true)]
+fn over_five_percent_absent_at_once_are_for_a_person(
+    #[case] absent: u64,
+    #[case] live: u64,
+    #[case] mass: bool,
+) {
+    assert_eq!(is_mass_absence(absent, live), mass);
+}
+
+#[test]
+fn counts_are_told_in_words_without_zeros() {
+    let mut findings = Findings {
+        compared: 3,
+        ..Findings::default()
+    };
+    findings.count(Kind::Equal);
+    findings.count(Kind::Equal);
+    assert!(!findings.add_up(), "OUT-1");
+    findings.count(Kind::EditedAtTarget);
+    assert!(findings.add_up());
+    assert_eq!(
+        findings.summary(),
+        "3 compared: 2 equal, 1 edited at target"
+    );
+    assert_eq!(Findings::default().summary(), "0 compared");
+}
+
+#[test]
+fn every_kind_has_a_term_of_its_own() {
+    for kind in Kind::ALL {
+        let mut findings = Findings::default();
+        findings.count(kind);
+        for other in Kind::ALL {
+            assert_eq!(findings.of(other), u64::from(other == kind), "{kind:?}");
+        }
+        let mut twice = findings;
+        twice += findings;
+        assert_eq!(twice.of(kind), 2);
+    }
+}
+
+/// The write that heals a hand's edit: nothing but what was compared may stand.
+mod reopen {
+    use tidegate_model::item::Item;
+
+    use super::*;
+    use crate::register::{self, Committed, Stage};
+
+    fn applied() -> Item {
+        let content = named("a");
+        let stage = Stage {
+            version: version(5),
+            content: content.clone(),
+            by: "s".to_owned(),
+            tier: Tier::RealTime,
+            tier_reason: TierReason::ForceSync,
+            search: Some("a".to_owned()),
+            link: None,
+            look_first: false,
+            due: None,
+            review: None,
+        };
+        let item = register::stage(&stage, NOW).evaluate(None).unwrap();
+        let token = ClaimToken::try_new("t").unwrap();
+        let claim = register::claim(&token, NOW + Duration::from_secs(60), NOW, true);
+        let item = claim.evaluate(Some(&item)).unwrap();
+        let claimed = Register::read(&item).unwrap().unwrap();
+        let done = Committed {
+            hash: content.hash(),
+            version: version(5),
+            target_id: Some("q-1".to_owned()),
+            etag: None,
+            deleted: false,
+            started: NOW,
+        };
+        let commit = register::commit(&token, &done, &claimed, NOW);
+        commit.evaluate(Some(&item)).unwrap()
+    }
+
+    fn read(item: &Item) -> Register {
+        Register::read(item).unwrap().unwrap()
+    }
+
+    #[test]
+    fn it_makes_the_record_dirty_and_keeps_what_is_desired() {
+        let item = applied();
+        let compared = read(&item);
+        let after = register::reopen(&compared, NOW).evaluate(Some(&item));
+        let after = read(&after.unwrap());
+        assert_eq!(after.desired, compared.desired, "REG-1");
+        assert_eq!(after.applied, None);
+        assert_eq!(after.dirty_since, Some(NOW));
+        assert_eq!(after.target_id.as_deref(), Some("q-1"));
+        assert_eq!(
+            (after.tier, after.tier_reason),
+            (Tier::Batch, TierReason::Reconciled)
+        );
+        // PROTOCOL rule 3: with nothing known to be applied, no call is skipped.
+        let token = ClaimToken::try_new("u").unwrap();
+        let until = NOW + Duration::from_secs(60);
+        let claimed = register::claim(&token, until, NOW, true)
+            .evaluate(
+                register::reopen(&compared, NOW)
+                    .evaluate(Some(&item))
+                    .as_ref(),
+            )
+            .unwrap();
+        let traits = crate::plan::TargetTraits {
+            upsert: false,
+            idempotent_create: false,
+            searchable: true,
+            listable: true,
+            create_calls: 1,
+            update_calls: 2,
+            find_calls: 5,
+            deletes: false,
+            archives: false,
+        };
+        let step = crate::plan::step(&read(&claimed), &token, traits, Deletion::Review);
+        assert!(matches!(step, crate::plan::Step::Update(_)), "{step:?}");
+    }
+
+    #[test]
+    fn it_is_refused_when_anything_that_was_compared_has_moved() {
+        let item = applied();
+        let compared = read(&item);
+        let with = |change: fn(Register) -> Register| change(compared.clone());
+        let others = [
+            with(|mut r| {
+                r.desired.version = version(6);
+                r
+            }),
+            with(|mut r| {
+                r.desired.hash = ContentHash("other".to_owned());
+                r
+            }),
+            with(|mut r| {
+                r.applied.as_mut().unwrap().hash = ContentHash("other".to_owned());
+                r
+            }),
+            with(|mut r| {
+                r.applied.as_mut().unwrap().version = version(4);
+                r
+            }),
+            with(|mut r| {
+                r.applied.as_mut().unwrap().at = NOW - Duration::from_secs(1);
+                r
+            }),
+            with(|mut r| {
+                r.applied = None;
+                r
+            }),
+        ];
+        for other in others {
+            let write = register::reopen(&other, NOW);
+            assert_eq!(write.evaluate(Some(&item)), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_refused_while_there_is_work() {
+        let item = applied();
+        let compared = read(&item);
+        let write = register::reopen(&compared, NOW);
+        let with = |name: &str, value: tidegate_model::item::Value| {
+            let mut item = item.clone();
+            item.insert(name.to_owned(), value);
+            item
+        };
+        for (name, value) in [
+            ("du", NOW.0.into()),
+            ("rv", "{}".into()),
+            ("un", "t".into()),
+            ("cu", (NOW.0 + 1).into()),
+        ] {
+            assert_eq!(write.evaluate(Some(&with(name, value))), None, "{name}");
+        }
+        let long_ended = with("cu", (NOW - CLOCK_SKEW - CLOCK_SKEW).0.into());
+        assert!(write.evaluate(Some(&long_ended)).is_some());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_key_belongs_to_one_pass(print in any::<u64>(), power in 0_u32..9) {
+        let passes = 1 << power;
+        let mine: Vec<u32> = (0..passes).filter(|pass| in_pass(print, *pass, passes)).collect();
+        prop_assert_eq!(mine.len(), 1);
+        // Half of a pass is two passes: what it began over is compared whole.
+        let halves = (0..passes * 2).filter(|pass| in_pass(print, *pass, passes * 2));
+        prop_assert!(halves.clone().all(|half| half / 2 == mine[0]) && halves.count() == 1);
+    }
+}

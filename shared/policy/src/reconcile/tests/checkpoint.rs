@@ -1,0 +1,144 @@
+use tidegate_model::item::{Item, Update};
+
+use super::*;
+use crate::run::LEASE;
+
+fn token(text: &str) -> ClaimToken {
+    ClaimToken::try_new(text).unwrap()
+}
+
+#[derive(Default)]
+struct Table(Option<Item>);
+
+impl Table {
+    fn write(&mut self, update: &Update) -> bool {
+        let after = update.evaluate(self.0.as_ref());
+        let done = after.is_some();
+        self.0 = after.or(self.0.take());
+        done
+    }
+
+    fn seen(&self) -> Checkpoint {
+        Checkpoint::read(self.0.as_ref())
+    }
+
+    /// Plans and takes.
+    fn begin(&mut self, name: &str, request: &ReconcileRequest, now: UnixMs) -> (Holder, Progress) {
+        let seen = self.seen();
+        let Start::Go(progress) = plan(&seen, request, &token(name), now) else {
+            panic!("{:?}", plan(&seen, request, &token(name), now));
+        };
+        assert!(self.write(&take(&token(name), &seen, &progress, now)));
+        let held = self.seen();
+        let holder = Holder {
+            token: token(name),
+            fence: held.fence,
+            seq: held.seq,
+            until: now + LEASE,
+        };
+        (holder, *progress)
+    }
+}
+
+fn daily(window: UnixMs) -> ReconcileRequest {
+    ReconcileRequest {
+        window: Some(window),
+        ..ReconcileRequest::default()
+    }
+}
+
+#[test]
+fn a_repeated_delivery_of_the_schedule_is_the_same_reconciliation() {
+    let mut table = Table::default();
+    let (holder, progress) = table.begin("a", &daily(NOW), NOW);
+    let busy = plan(&table.seen(), &daily(NOW), &token("b"), NOW);
+    assert!(matches!(busy, Start::Busy { .. }));
+    assert!(table.write(&finish(&holder, &progress)));
+    let again = plan(&table.seen(), &daily(NOW), &token("b"), NOW);
+    assert_eq!(again, Start::AlreadyDone);
+    let next = daily(NOW + Duration::from_hours(24));
+    assert!(matches!(
+        plan(&table.seen(), &next, &token("b"), NOW),
+        Start::Go(_)
+    ));
+}
+
+/// CP-2.
+#[test]
+fn only_the_holder_advances_and_only_once_from_each_place() {
+    let mut table = Table::default();
+    let (holder, progress) = table.begin("a", &daily(NOW), NOW);
+    assert!(table.write(&renew(&holder, NOW)));
+    // A repeat of the same write finds another sequence.
+    assert!(!table.write(&renew(&holder, NOW)));
+    let later = NOW + LEASE + CLOCK_SKEW + CLOCK_SKEW;
+    let (newer, _) = table.begin("b", &ReconcileRequest::default(), later);
+    assert!(newer.fence > holder.fence);
+    let mine = Holder {
+        seq: table.seen().seq,
+        ..holder.clone()
+    };
+    for write in [
+        renew(&mine, later),
+        advance(&mine, &progress, later),
+        yield_lease(&mine, &progress),
+        give_up(&mine),
+        finish(&mine, &progress),
+    ] {
+        assert!(!table.write(&write), "{write:?}");
+    }
+}
+
+/// CP-1: the index of a run is believed from its checkpoint on.
+#[test]
+fn an_index_is_believed_from_its_checkpoint_on() {
+    let mut table = Table::default();
+    let (holder, progress) = table.begin("a", &daily(NOW), NOW);
+    assert!(table.seen().indexed < holder.fence);
+    assert!(table.write(&advance(&holder, &progress, NOW)));
+    assert_eq!(table.seen().indexed, holder.fence);
+}
+
+#[test]
+fn what_stopped_goes_on_where_it_was_within_a_day() {
+    let mut table = Table::default();
+    let (holder, mut progress) = table.begin("a", &daily(NOW), NOW);
+    progress.pages = 7;
+    progress.cursor = Some(json!({"page": 7}));
+    assert!(table.write(&yield_lease(&holder, &progress)));
+    let later = NOW + Duration::from_mins(5);
+    let resume = ReconcileRequest {
+        resume: Some(progress.run.clone()),
+        accept_absent: true,
+        ..ReconcileRequest::default()
+    };
+    let Start::Go(found) = plan(&table.seen(), &resume, &token("b"), later) else {
+        panic!("it goes on");
+    };
+    assert_eq!((found.pages, &found.cursor), (7, &progress.cursor));
+    assert!(found.accept_absent, "a person's word holds for the rest");
+    let too_late = NOW + RESUME_WITHIN;
+    let over = plan(&table.seen(), &resume, &token("b"), too_late);
+    assert_eq!(over, Start::Over);
+    let anew = plan(&table.seen(), &daily(too_late), &token("b"), too_late);
+    assert!(matches!(anew, Start::Go(fresh) if fresh.pages == 0));
+}
+
+#[test]
+fn what_was_given_up_begins_anew() {
+    let mut table = Table::default();
+    let (holder, _) = table.begin("a", &daily(NOW), NOW);
+    assert!(table.write(&give_up(&holder)));
+    assert_eq!(table.seen().progress, None);
+    assert_eq!(table.seen().done_window, None);
+}
+
+#[test]
+fn a_take_that_others_have_overtaken_is_refused() {
+    let mut table = Table::default();
+    let (holder, progress) = table.begin("a", &daily(NOW), NOW);
+    assert!(table.write(&renew(&holder, NOW)));
+    let stale = Checkpoint::default();
+    let later = NOW + LEASE + LEASE;
+    assert!(!table.write(&take(&token("b"), &stale, &progress, later)));
+}
