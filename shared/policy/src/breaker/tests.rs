@@ -319,14 +319,24 @@ proptest! {
 
     #[test]
     fn workers_of_one_breaker_keep_to_it_whatever_goes_wrong_brk_1(seed: u64) {
-        let seen = crowd::run(seed);
-        prop_assert!(seen.calls > 40 && seen.openings > 0, "{} {}", seen.calls, seen.openings);
+        crowd::run(seed);
     }
 
     #[test]
     fn at_most_one_probes_at_a_time_whatever_the_race_brk_1(seed: u64) {
         probes_race(seed);
     }
+}
+
+#[test]
+fn the_workers_of_one_breaker_do_meet_trouble() {
+    let (mut calls, mut openings) = (0, 0);
+    for seed in 0..20 {
+        let seen = crowd::run(seed);
+        calls += seen.calls;
+        openings += seen.openings;
+    }
+    assert!(calls > 1_000 && openings > 40, "{calls} {openings}");
 }
 
 /// Workers with clocks apart and remembered states take, end, drop and abandon probes.

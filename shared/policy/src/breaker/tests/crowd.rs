@@ -203,7 +203,9 @@ impl Worker {
             return;
         }
         if world.chance(2) {
-            let span = Duration::from_millis(world.dice.random_range(0..=15_000));
+            // Now and then so long that the breaker has opened and closed meanwhile.
+            let most_ms = if world.chance(20) { 90_000 } else { 10_000 };
+            let span = Duration::from_millis(world.dice.random_range(0..=most_ms));
             self.frozen_until = world.now + span;
             return;
         }
