@@ -35,6 +35,7 @@ pub use doubles::Doubles;
 pub use interposer::{Fate, Interposer, Quiet};
 pub use life::Died;
 pub use meter::{CallMade, Invocations, Meters, QueueMeter, StoreMeter, item_bytes};
+pub use ports::caller;
 pub use setup::{Latencies, QueueSettings, Setup, Workers};
 pub use sqs::{Delivered, Sqs};
 pub use world::World;

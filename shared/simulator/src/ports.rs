@@ -24,6 +24,15 @@ use crate::{
 /// What the cause of an injected failure says.
 const INJECTED: &str = "the simulator let it fail";
 
+tokio::task_local! {
+    static CALLER: ProcessId;
+}
+
+/// The process whose call is being sent, for an [`Http`] that keeps a log by its callers.
+pub fn caller() -> Option<ProcessId> {
+    CALLER.try_with(|caller| *caller).ok()
+}
+
 /// The ports of one life of a process.
 #[derive(Clone)]
 pub(crate) struct ProcessPorts {
@@ -296,7 +305,8 @@ impl Http for ProcessPorts {
         let act = async {
             let left = self.shared.clock.now();
             // The answer that arrives at the very end of the time-out is in time.
-            let answer = tokio::time::timeout(request.timeout, self.shared.http.send(request))
+            let sending = CALLER.scope(self.process, self.shared.http.send(request));
+            let answer = tokio::time::timeout(request.timeout, sending)
                 .await
                 .unwrap_or(Err(TransportError::TimedOut(request.timeout)));
             self.observe(
