@@ -341,6 +341,8 @@ impl Worker {
         };
         let (happened, told) = world.write(&write);
         if happened {
+            let present = world.ledger.epoch;
+            assert_eq!(call.epoch, present, "a late result of an epoch that ended");
             world.ledger.count(number, &outcomes, world.now);
         }
         self.remembered = world.table.read();
