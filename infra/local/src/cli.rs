@@ -5,7 +5,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_policy::run::Mode;
 
-use crate::{dev, offline, preview, remote};
+use crate::{dev, offline, plan, preview, remote};
 
 /// Where the state of an instance lies unless `--data` says otherwise.
 const DEFAULT_DATA: &str = ".tidegate";
@@ -26,6 +26,8 @@ Examples:
   tidegate reviews                    what needs a person
   tidegate replay suppliers~SUP-000017 --dry-run
   tidegate check --flows my-flows     every mistake in your flow files, with its line
+  tidegate plan infra/flows/examples/sheet.csv
+                                      which pattern carries each flow, and what quotas allow
   tidegate dev --no-demo --flows my-flows --data /var/lib/tidegate
                                       your flows against the real systems, windows and all
   tidegate status --url https://abc.execute-api.eu-central-1.amazonaws.com --token \"$TOKEN\"
@@ -58,6 +60,8 @@ enum Command {
     Dev(DevArgs),
     /// Tell every mistake of the flow files, each with its line, and what each flow promises
     Check(CheckArgs),
+    /// Compute the pattern of each flow and its reason, and the headroom of each daily quota
+    Plan(PlanArgs),
     /// Show what a batch would send and why that tier; sends and stages nothing
     Preview(PreviewArgs),
     /// Start a batch now
@@ -101,6 +105,39 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
 }
+
+/// What `plan` is told.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = PLAN_HELP)]
+pub(crate) struct PlanArgs {
+    /// The flow sheet, a CSV [default: the flow files alone]
+    #[arg(value_name = "SHEET.csv")]
+    pub sheet: Option<PathBuf>,
+    /// Folder of flow files, or one file [default: infra/flows or flows]
+    #[arg(long, value_name = "DIR")]
+    pub flows: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PLAN_HELP: &str = "\
+Columns of the sheet (infra/flows/examples/sheet.csv is one to copy):
+  flow, source, target   names: lower-case letters, digits and -
+  direction              one-way, or both; then `conflict` and a row for the way back
+  conflict               the system that wins, newest or review
+  records_a_day          a whole number
+  latency                after which a delay hurts: 30 s, 5 min, 4 h, 1 d
+  impact                 financial, compliance or operational
+  someone_waits          yes or no
+  trigger                change (with `consumers`), schedule (with `runs_a_day`) or migration
+  bulk_api               yes or no: whether the target has one; from 2,000 records a run
+  loss                   zero, reconciled or best-effort
+  calls_a_record         calls to the target; left out where a flow file knows the target
+  quota_a_day            calls that the target allows, or none; the same
+  bulk_quota_a_day       chunks of 10,000 records that its bulk API takes, or none
+
+Exit code 1 when something is wrong or a quota keeps less than 30 % headroom.";
 
 /// What `preview` is told.
 #[derive(Clone, Debug, Args)]
@@ -210,6 +247,7 @@ pub(crate) async fn run() -> ExitCode {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(args)) => dev::run(args).await,
         Some(Command::Check(args)) => offline::check(&args),
+        Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Schema) => offline::schema(),
         Some(Command::Preview(args)) => preview::run(args).await,
         Some(Command::Run(args)) => remote::start_run(&args).await,

@@ -23,6 +23,7 @@ mod log;
 mod mail;
 mod offline;
 mod place;
+mod plan;
 mod preview;
 mod queue;
 mod refill;
