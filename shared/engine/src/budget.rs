@@ -67,8 +67,14 @@ impl Engine {
         let one_at_a_time = self.grant_lock(&key);
         let _one_at_a_time = one_at_a_time.lock().await;
         let mut item: Option<Item> = match self.remembered(&key) {
-            Some(item) => Some(item),
-            None => self.read(&key).await?,
+            // Whoever would overtake those that wait looks at what is idle now: what this process
+            // saw last may be older than a window, and shows everything idle.
+            Some(item)
+                if had_turn || !Slots::read(Some(&item), budget.limit).has_queue(self.now()) =>
+            {
+                Some(item)
+            }
+            _ => self.read(&key).await?,
         };
         let mut dice = self.dice();
         let mut none_before = self.now();

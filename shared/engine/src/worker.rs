@@ -257,9 +257,10 @@ impl Engine {
         } else if room_at > now + budget.limit.window + limiter::GUARD + limiter::HORIZON {
             // The day's quota is used up: no turn comes before it is renewed.
             room_at
-        } else if had_turn && (granted > 0 || room_at <= now + limiter::SOON) {
-            // Its capacity is promised already. Never at once: whoever comes back sooner finds what
-            // it found now.
+        } else if had_turn {
+            // Its capacity is promised already: it waits for the next that falls free, never at the
+            // end of the queue again. Never at once: whoever comes back sooner finds what it found
+            // now.
             (room_at - limiter::EARLY).max(now + AGAIN)
         } else {
             self.turn(budget, left).await?

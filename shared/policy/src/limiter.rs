@@ -47,8 +47,6 @@ pub const HORIZON: Duration = Duration::from_millis(2_500);
 pub const EARLY: Duration = Duration::from_millis(1_500);
 /// A slot that has been free for so long lies idle: what comes to its turn is late by less.
 const IDLE: Duration = Duration::from_secs(5);
-/// Work that comes to its turn and finds no room within this takes another turn.
-pub const SOON: Duration = Duration::from_secs(5);
 const MICROS: i64 = 1_000;
 
 const TAIL: &str = "tail";
