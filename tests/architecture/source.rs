@@ -104,7 +104,10 @@ fn the_main_of_each_function_only_wires() {
         ));
         seen += 1;
     }
-    assert!(seen >= 6, "batch-sync, webhook, worker, tick, digest, api");
+    assert!(
+        seen >= 7,
+        "batch-sync, reconcile, webhook, worker, tick, digest, api"
+    );
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 

@@ -14,7 +14,15 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use crate::python;
 
 /// The functions by the name of their crate's folder.
-pub const FUNCTIONS: [&str; 6] = ["api", "batch-sync", "digest", "tick", "webhook", "worker"];
+pub const FUNCTIONS: [&str; 7] = [
+    "api",
+    "batch-sync",
+    "digest",
+    "reconcile",
+    "tick",
+    "webhook",
+    "worker",
+];
 
 /// The root of the repository.
 pub fn repository() -> PathBuf {

@@ -73,7 +73,7 @@ fn only_functions_that_queue_for_themselves_may_loop() {
     }
     assert_eq!(
         looping,
-        BTreeSet::from(["BatchSync", "WorkerBatch", "WorkerRealtime"])
+        BTreeSet::from(["BatchSync", "Reconcile", "WorkerBatch", "WorkerRealtime"])
     );
 }
 

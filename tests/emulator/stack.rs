@@ -22,10 +22,11 @@ pub const MAIL_FROM: &str = "tidegate@example.com";
 pub const MAIL_TO: &str = "quality@example.com";
 
 /// The functions by the name in their log group.
-const FUNCTION_LOGS: [&str; 7] = [
+const FUNCTION_LOGS: [&str; 8] = [
     "api",
     "batch-sync",
     "digest",
+    "reconcile",
     "tick",
     "webhook",
     "worker-batch",

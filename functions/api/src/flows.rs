@@ -16,7 +16,7 @@ use tidegate_policy::{flow_state::Scope, run::Mode};
 use crate::{
     body::{self, Members},
     failure::{refused, unreadable_path},
-    view::{FlowView, Page, StopView},
+    view::{FlowView, Page, ReconcileView, StopView},
 };
 
 /// Characters of a person's name: it stands in every log line of what they did.
@@ -28,9 +28,14 @@ pub(crate) const MAX_REASON: usize = 1_000;
 pub(crate) async fn all(
     State(engine): State<Arc<Engine>>,
 ) -> Result<Json<Page<FlowView>>, Problem> {
-    let health = engine.health().await.map_err(refused)?;
+    let mut items = Vec::new();
+    for health in engine.health().await.map_err(refused)? {
+        let flow = flow_named(health.flow.clone())?;
+        let reconciled = engine.latest_reconcile(&flow).await.map_err(refused)?;
+        items.push(FlowView::new(health, reconciled));
+    }
     Ok(Json(Page {
-        items: health.into_iter().map(FlowView::from).collect(),
+        items,
         // Flows are files of one folder: few enough for one page.
         next: None,
     }))
@@ -50,6 +55,41 @@ pub(crate) async fn run(
     }
     engine.run_now(&flow, mode).await.map_err(refused)?;
     let answer = Json(json!({ "flow": flow, "mode": mode }));
+    Ok((StatusCode::ACCEPTED, answer))
+}
+
+/// `GET /v1/flows/{flow}/reconcile`: what the newest one found.
+pub(crate) async fn reconciled(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+) -> Result<Json<ReconcileView>, Problem> {
+    let flow = flow_id(flow)?;
+    let report = engine.latest_reconcile(&flow).await.map_err(refused)?;
+    match report {
+        Some(report) => Ok(Json(ReconcileView::from(report))),
+        None => Err(Problem::not_found("the flow was never reconciled")),
+    }
+}
+
+/// `POST /v1/flows/{flow}/reconcile`, with a body only to accept what is absent.
+pub(crate) async fn reconcile(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+    body: body::Arrived,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let flow = flow_id(flow)?;
+    let mut accept_absent = false;
+    if let Some(mut members) = Members::read_optional(body)? {
+        accept_absent = members
+            .word("accept_absent", "true, false")?
+            .unwrap_or(false);
+        members.finish()?;
+    }
+    engine
+        .reconcile_now(&flow, accept_absent)
+        .await
+        .map_err(refused)?;
+    let answer = Json(json!({ "flow": flow, "accept_absent": accept_absent }));
     Ok((StatusCode::ACCEPTED, answer))
 }
 

@@ -47,6 +47,10 @@ pub fn router(engine: Arc<Engine>) -> Router {
     Router::new()
         .route("/v1/flows", get(flows::all))
         .route("/v1/flows/{flow}/runs", post(flows::run))
+        .route(
+            "/v1/flows/{flow}/reconcile",
+            get(flows::reconciled).post(flows::reconcile),
+        )
         .route("/v1/flows/{flow}/pause", post(flows::pause))
         .route("/v1/flows/{flow}/resume", post(flows::resume))
         .route("/v1/flows/{flow}/records", get(records::some))

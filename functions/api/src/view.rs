@@ -7,7 +7,7 @@ mod review;
 
 use serde::Serialize;
 
-pub(crate) use flow::{FlowView, StopView};
+pub(crate) use flow::{FlowView, ReconcileView, StopView};
 pub(crate) use record::RecordView;
 pub(crate) use review::ReviewView;
 

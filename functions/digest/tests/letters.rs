@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use tidegate_digest::handle;
 use tidegate_lambda::BaseUrl;
 use tidegate_model::{FlowId, Message, RecordKey, Tier};
-use tidegate_policy::run::{Mode, RunRequest};
+use tidegate_policy::{
+    reconcile::ReconcileRequest,
+    run::{Mode, RunRequest},
+};
 use tidegate_testkit::{
     doubles::erp::realistic_suppliers,
     host::{Host, START},
@@ -116,6 +119,27 @@ async fn the_daily_mail_lists_what_is_stuck_with_a_link_to_act() {
     assert_eq!(mails.len(), 1);
     let link = "https://api.example.com/v1/reviews/suppliers~SUP-000001";
     assert!(mails[0].text.contains(link), "{}", mails[0].text);
+}
+
+#[tokio::test]
+async fn the_daily_mail_tells_what_the_newest_reconciliation_found() {
+    let host = host().await;
+    let page = json!({ "items": realistic_suppliers(1, 2, START.0), "has_more": false });
+    let none = json!({ "items": [] });
+    host.http.answer(move |request| {
+        let of_erp = request.url.starts_with("https://erp.");
+        let rows = if of_erp { &page } else { &none };
+        Ok(MemoryHttp::json(200, rows.clone()))
+    });
+    let deadline = START + Duration::from_mins(15);
+    let request = ReconcileRequest::default();
+    let report = host.engine.reconcile(&flow(), &request, deadline).await;
+    assert_eq!(report.unwrap().findings.pending, 2);
+    host.clock.advance(Duration::from_hours(3));
+    answer(&host, json!({"digest": "daily"})).await;
+    let text = host.mailer.all().remove(0).text;
+    let line = "  reconciled 3 h ago: 2 compared: 2 pending\n";
+    assert!(text.contains(line), "{text}");
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ enum Command {
     Preview(PreviewArgs),
     /// Start a batch now
     Run(RunArgs),
+    /// Compare source, registers and target in full now; heal what is wrong and tell what it was
+    Reconcile(ReconcileArgs),
     /// Show how the flows are doing
     Status(Remote),
     /// List what needs a person, oldest first
@@ -177,6 +179,18 @@ pub(crate) struct RunArgs {
     pub remote: Remote,
 }
 
+/// What `reconcile` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    /// The flow
+    pub flow: String,
+    /// Delete what the source no longer has, however much it is: you have looked
+    #[arg(long)]
+    pub accept_absent: bool,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
 /// The modes of a run.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ModeArg {
@@ -251,6 +265,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Schema) => offline::schema(),
         Some(Command::Preview(args)) => preview::run(args).await,
         Some(Command::Run(args)) => remote::start_run(&args).await,
+        Some(Command::Reconcile(args)) => remote::reconcile(&args).await,
         Some(Command::Status(args)) => remote::status(&args).await,
         Some(Command::Reviews(args)) => remote::reviews(&args).await,
         Some(Command::Replay(args)) => remote::replay(&args).await,

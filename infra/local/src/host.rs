@@ -202,9 +202,9 @@ async fn put_back(
 /// run that was cut off need not wait until its lease runs out. Claims do run out: a call that was
 /// sent may still take effect at its target.
 async fn release_lease(store: &dyn Store, flow: &FlowId) -> Result<(), StoreError> {
-    store
-        .update(&keys::lease(flow), &run::release_ended())
-        .await?;
+    for lease in [keys::lease(flow), keys::reconcile_lease(flow)] {
+        store.update(&lease, &run::release_ended()).await?;
+    }
     Ok(())
 }
 
@@ -236,6 +236,12 @@ fn start_schedules(
     for runtime in engine.flows() {
         tokio::spawn(schedule::windows(
             Arc::clone(runtime),
+            Arc::clone(events),
+            Arc::clone(clock),
+        ));
+        tokio::spawn(schedule::reconciliations(
+            Arc::clone(runtime),
+            Arc::clone(engine),
             Arc::clone(events),
             Arc::clone(clock),
         ));

@@ -3,10 +3,13 @@
 mod client;
 mod show;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_engine::{
+    FlowDigest,
     api::{ReviewEntry, ReviewId},
     digest_mail,
     ports::Clock as _,
@@ -18,10 +21,14 @@ use tidegate_policy::run::Mode;
 
 use self::client::Client;
 use crate::{
-    cli::{Outcome, Remote, ReplayArgs, ReviewsArgs, RunArgs},
+    cli::{Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs},
     offline::print,
 };
 
+/// How often `reconcile` looks whether it has ended, and how many times: ten minutes in all, in
+/// which 5,000 records of a slow source are compared.
+const RECONCILE_LOOK: Duration = Duration::from_secs(1);
+const RECONCILE_LOOKS: u32 = 600;
 /// Reviews that one command reads: a flow with more needs something else than a longer list.
 const MAX_REVIEWS: usize = 2_000;
 
@@ -37,6 +44,36 @@ pub(crate) async fn start_run(args: &RunArgs) -> anyhow::Result<Outcome> {
         args.flow
     ))?;
     Ok(Outcome::Fine)
+}
+
+/// `reconcile FLOW`: asks for one, waits for its end and prints what it found.
+pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let path = format!("/v1/flows/{}/reconcile", ReviewId::encode_path(&args.flow));
+    let before: Option<show::Reconciled> = client.find(&path).await?;
+    let body = args.accept_absent.then(|| json!({ "accept_absent": true }));
+    client.post(&path, body).await?;
+    for _ in 0..RECONCILE_LOOKS {
+        SystemClock
+            .wait_until(SystemClock.now() + RECONCILE_LOOK)
+            .await;
+        let Some(now) = client.find::<show::Reconciled>(&path).await? else {
+            continue;
+        };
+        if before.as_ref() != Some(&now) && !now.goes_on() {
+            print(&show::reconciled(&args.flow, &now))?;
+            return Ok(if now.is_complete() {
+                Outcome::Fine
+            } else {
+                Outcome::Found
+            });
+        }
+    }
+    print(&format!(
+        "{}: asked for; it has not ended yet (or the flow is stopped), `tidegate status` shows how it goes\n",
+        args.flow
+    ))?;
+    Ok(Outcome::Found)
 }
 
 /// `status`
@@ -87,7 +124,11 @@ pub(crate) async fn digest(remote: &Remote) -> anyhow::Result<Outcome> {
     for flow in &flows.items {
         let entries = reviews.iter().filter(|review| review.flow == flow.name);
         let entries: Vec<ReviewEntry> = entries.map(Review::entry).collect::<Result<_, _>>()?;
-        per_flow.push((FlowId::try_new(flow.name.clone())?, entries));
+        per_flow.push(FlowDigest {
+            flow: FlowId::try_new(flow.name.clone())?,
+            reviews: entries,
+            reconciled: flow.reconciled(),
+        });
     }
     let mail = digest_mail(&per_flow, client.url(), SystemClock.now());
     print(&format!("Subject: {}\n\n{}", mail.subject, mail.text))?;

@@ -11,7 +11,7 @@ use tidegate_model::{
     UnixMs,
     flow::{Schedule, WindowSpec},
 };
-use tidegate_policy::{run::RunRequest, schedule::CompiledSchedule};
+use tidegate_policy::{reconcile::ReconcileRequest, run::RunRequest, schedule::CompiledSchedule};
 
 use crate::mail::FileMailer;
 
@@ -25,6 +25,8 @@ const TICK_SHARE: u32 = 10;
 const LONGEST_NAP: Duration = Duration::from_mins(1);
 /// Local time of the daily mail: as in the template.
 const DIGEST_AT: &str = "07:00";
+/// Local time of the daily reconciliation: as in the template.
+const RECONCILE_AT: &str = "04:00";
 
 /// Starts each window of a flow when it is due. Windows that were due while nothing ran are tick's.
 pub(crate) async fn windows(
@@ -51,6 +53,73 @@ async fn start_window(runtime: &FlowRuntime, events: &dyn Events, at: UnixMs) {
     if let Err(error) = events.emit(&event).await {
         tracing::error!(flow = %runtime.flow.id(), error = %chain(&error), "a window was not started; tick will");
     }
+}
+
+/// Reconciles a flow each day. One that was due while nothing ran is started at once, if there was
+/// any before.
+pub(crate) async fn reconciliations(
+    runtime: Arc<FlowRuntime>,
+    engine: Arc<Engine>,
+    events: Arc<dyn Events>,
+    clock: Arc<dyn Clock>,
+) {
+    let zone = runtime.flow.file().schedule.time_zone.clone();
+    let schedule = match daily(zone, RECONCILE_AT) {
+        Ok(schedule) => schedule,
+        Err(error) => {
+            let error: &(dyn std::error::Error + 'static) = error.as_ref();
+            tracing::error!(flow = %runtime.flow.id(), error = %chain(error), "there will be no reconciliation");
+            return;
+        }
+    };
+    if let Some(missed) = missed_reconciliation(&runtime, &engine, &schedule, clock.now()).await {
+        start_reconciliation(&runtime, events.as_ref(), missed).await;
+    }
+    while let Some(due) = schedule.next_after(clock.now()) {
+        wait_until(clock.as_ref(), due.at).await;
+        start_reconciliation(&runtime, events.as_ref(), due.at).await;
+    }
+}
+
+async fn missed_reconciliation(
+    runtime: &FlowRuntime,
+    engine: &Engine,
+    schedule: &CompiledSchedule,
+    now: UnixMs,
+) -> Option<UnixMs> {
+    let latest = engine.latest_reconcile(runtime.flow.id()).await;
+    let newest = latest.ok().flatten()?.started;
+    let due = schedule.latest_due(now)?.at;
+    (newest < due).then_some(due)
+}
+
+async fn start_reconciliation(runtime: &FlowRuntime, events: &dyn Events, at: UnixMs) {
+    let flow = runtime.flow.id().clone();
+    let request = ReconcileRequest {
+        window: Some(at),
+        ..ReconcileRequest::default()
+    };
+    if let Err(error) = events
+        .emit(&Event::ReconcileRequested { flow, request })
+        .await
+    {
+        tracing::error!(flow = %runtime.flow.id(), error = %chain(&error), "a reconciliation was not started");
+    }
+}
+
+/// Once a day at a time of a zone.
+fn daily(time_zone: String, at: &str) -> anyhow::Result<CompiledSchedule> {
+    let schedule = Schedule {
+        time_zone,
+        windows: vec![WindowSpec {
+            at: at.to_owned(),
+            lookback_s: None,
+        }],
+        every_minutes: None,
+        lookback_s: 0,
+        max_run_minutes: 1,
+    };
+    CompiledSchedule::compile(&schedule).context("there is no such daily schedule")
 }
 
 /// The heartbeat, at once and then every 15 seconds.
@@ -113,17 +182,7 @@ impl DailyDigest {
             .flows()
             .next()
             .map(|runtime| runtime.flow.file().schedule.time_zone.clone());
-        let schedule = Schedule {
-            time_zone: zone.unwrap_or_else(|| "UTC".to_owned()),
-            windows: vec![WindowSpec {
-                at: DIGEST_AT.to_owned(),
-                lookback_s: None,
-            }],
-            every_minutes: None,
-            lookback_s: 0,
-            max_run_minutes: 1,
-        };
-        CompiledSchedule::compile(&schedule).context("the daily mail has no schedule")
+        daily(zone.unwrap_or_else(|| "UTC".to_owned()), DIGEST_AT)
     }
 }
 
@@ -183,6 +242,39 @@ mod tests {
         assert_eq!(sent_at_start(&host, folder.path()).await, 0, "not due yet");
         host.clock.advance(Duration::from_hours(24));
         assert_eq!(sent_at_start(&host, folder.path()).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_reconciliation_that_was_due_while_nothing_ran_is_started_if_there_was_any() {
+        let host = host();
+        let runtime = Arc::clone(host.engine.flows().next().unwrap());
+        let zone = runtime.flow.file().schedule.time_zone.clone();
+        let schedule = daily(zone, RECONCILE_AT).unwrap();
+        // 04:00 in Berlin.
+        let due = START + Duration::from_hours(1);
+        let missed = async |host: &Host| {
+            missed_reconciliation(&runtime, &host.engine, &schedule, host.clock.now()).await
+        };
+        host.clock.set(due + Duration::from_hours(2));
+        assert_eq!(missed(&host).await, None, "never yet");
+        host.clock.set(START);
+        let none = serde_json::json!({"items": [], "has_more": false});
+        host.http.answer(move |_| {
+            Ok(tidegate_testkit::memory::MemoryHttp::json(
+                200,
+                none.clone(),
+            ))
+        });
+        let request = ReconcileRequest::default();
+        let deadline = START + Duration::from_hours(1);
+        let flow = runtime.flow.id();
+        host.engine
+            .reconcile(flow, &request, deadline)
+            .await
+            .unwrap();
+        assert_eq!(missed(&host).await, None, "not due yet");
+        host.clock.set(due + Duration::from_hours(2));
+        assert_eq!(missed(&host).await, Some(due));
     }
 
     #[tokio::test]

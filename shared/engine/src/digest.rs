@@ -31,6 +31,17 @@ pub struct DeadLetter {
     pub id: String,
 }
 
+/// What a mail says of one flow.
+#[derive(Clone, Debug)]
+pub struct FlowDigest {
+    /// The flow.
+    pub flow: FlowId,
+    /// What needs a person, oldest first.
+    pub reviews: Vec<ReviewEntry>,
+    /// When the newest reconciliation ended and what it found, in one line; none before the first.
+    pub reconciled: Option<(UnixMs, String)>,
+}
+
 impl Engine {
     /// Takes dead letters: each of their records that is still dirty goes to review.
     pub async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), EngineError> {
@@ -93,14 +104,19 @@ impl Engine {
 
     /// Sends the daily mail. `base_url` is where the api answers; empty: paths only.
     pub async fn daily_digest(&self, base_url: &str) -> Result<Mail, EngineError> {
-        let mut per_flow: Vec<(FlowId, Vec<ReviewEntry>)> = Vec::new();
+        let mut per_flow: Vec<FlowDigest> = Vec::new();
         for runtime in self.flows() {
-            let entries = self.all_reviews(runtime.flow.id()).await?;
-            per_flow.push((runtime.flow.id().clone(), entries));
+            let flow = runtime.flow.id();
+            let reconciled = self.latest_reconcile(flow).await?;
+            per_flow.push(FlowDigest {
+                flow: flow.clone(),
+                reviews: self.all_reviews(flow).await?,
+                reconciled: reconciled.map(|report| (report.ended_at, report.summary())),
+            });
         }
         let mail = digest_mail(&per_flow, base_url, self.now());
         self.ports.mailer.send(&mail).await?;
-        let total: usize = per_flow.iter().map(|(_, entries)| entries.len()).sum();
+        let total: usize = per_flow.iter().map(|digest| digest.reviews.len()).sum();
         tracing::info!(reviews = total, "digest sent");
         Ok(mail)
     }
@@ -121,8 +137,8 @@ impl Engine {
 
 /// The mail about these reviews of each flow, oldest first. `base_url` is where the api answers;
 /// empty: paths only.
-pub fn digest_mail(per_flow: &[(FlowId, Vec<ReviewEntry>)], base_url: &str, now: UnixMs) -> Mail {
-    let total: usize = per_flow.iter().map(|(_, entries)| entries.len()).sum();
+pub fn digest_mail(per_flow: &[FlowDigest], base_url: &str, now: UnixMs) -> Mail {
+    let total: usize = per_flow.iter().map(|digest| digest.reviews.len()).sum();
     Mail {
         subject: match total {
             0 => "Tidegate: nothing is stuck".to_owned(),
@@ -133,27 +149,35 @@ pub fn digest_mail(per_flow: &[(FlowId, Vec<ReviewEntry>)], base_url: &str, now:
     }
 }
 
-fn text_of(per_flow: &[(FlowId, Vec<ReviewEntry>)], base_url: &str, now: UnixMs) -> String {
+fn text_of(per_flow: &[FlowDigest], base_url: &str, now: UnixMs) -> String {
     let mut text = String::new();
-    for (flow, entries) in per_flow {
+    for digest in per_flow {
         // Writing to a string can not fail.
         #[allow(
             clippy::let_underscore_must_use,
             reason = "writing to a string can not fail"
         )]
-        let _ = write_flow(&mut text, flow, entries, base_url, now);
+        let _ = write_flow(&mut text, digest, base_url, now);
     }
     text
 }
 
 fn write_flow(
     text: &mut String,
-    flow: &FlowId,
-    entries: &[ReviewEntry],
+    digest: &FlowDigest,
     base_url: &str,
     now: UnixMs,
 ) -> std::fmt::Result {
+    let FlowDigest {
+        flow,
+        reviews: entries,
+        reconciled,
+    } = digest;
     writeln!(text, "{flow}: {} in review", entries.len())?;
+    if let Some((at, found)) = reconciled {
+        let age = readable(now.since(*at).as_secs());
+        writeln!(text, "  reconciled {age} ago: {found}")?;
+    }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in entries {
         *kinds.entry(entry.cause.kind.as_str()).or_default() += 1;

@@ -84,6 +84,37 @@ pub struct ReconcileReport {
     pub not_compared: Option<String>,
 }
 
+impl ReconcileReport {
+    /// The account in one line: `120 compared: 119 equal, 1 edited at target`.
+    pub fn summary(&self) -> String {
+        let how = match &self.end {
+            RunEnd::Complete => String::new(),
+            end => format!(" ({})", end.words()),
+        };
+        let target = match &self.not_compared {
+            None => String::new(),
+            Some(why) => format!("; the target was not compared: {why}"),
+        };
+        format!("{}{how}{target}", self.findings.summary())
+    }
+}
+
+impl RunEnd {
+    /// How a reconciliation ended, for a person.
+    fn words(&self) -> String {
+        match self {
+            Self::Complete => "complete".to_owned(),
+            Self::AlreadyDone => "done before".to_owned(),
+            Self::Busy { .. } => "another is under way".to_owned(),
+            Self::Continues => "goes on".to_owned(),
+            Self::Cut => "cut".to_owned(),
+            Self::Interrupted { reason } => format!("interrupted: {reason}"),
+            Self::Stopped { reason } => format!("stopped: {reason}"),
+            Self::LeaseLost => "another goes on with it".to_owned(),
+        }
+    }
+}
+
 /// Why a pass does not go on.
 enum Stop {
     /// The reconciliation ends here for now.

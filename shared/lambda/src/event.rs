@@ -6,7 +6,7 @@
 mod request;
 mod sqs;
 
-pub use request::{DigestRequest, digest_request, run_request, sweep_request};
+pub use request::{DigestRequest, digest_request, reconcile_request, run_request, sweep_request};
 pub use sqs::{Arrival, BatchAnswer, RecordFault, Unidentified, arrivals};
 
 /// Why an event is not one that the function takes.

@@ -76,7 +76,8 @@ pub struct Arrival {
 impl Arrival {
     /// Which way failed it.
     pub fn missed(self, now: UnixMs) -> Kind {
-        let covered = self.modified_us.is_some() && self.modified_us <= self.watermark_us;
+        // What is as new as the watermark may have been committed after the run had read that moment.
+        let covered = self.modified_us.is_some() && self.modified_us < self.watermark_us;
         let recent_us = now
             .0
             .saturating_sub(i64::try_from(WEBHOOK_GRACE.as_millis()).unwrap_or(i64::MAX))

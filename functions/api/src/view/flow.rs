@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use tidegate_engine::{
-    Gauges, RunEnd, RunReport,
+    Gauges, ReconcileReport, RunEnd, RunReport,
     api::{BreakerHealth, BudgetHealth, FlowHealth, FreshnessHealth},
 };
 use tidegate_model::{FlowId, RunId, UnixMs};
 use tidegate_policy::{
     flow_state::{Blocker, FlowState, Pause, Scope, Side},
+    reconcile::{Findings, Kind},
     run::Counts,
 };
 
@@ -20,6 +21,7 @@ pub(crate) struct FlowView {
     revision: u32,
     file_hash: String,
     last_run: Option<RunView>,
+    last_reconcile: Option<ReconcileView>,
     running: Option<String>,
     windows: WindowView,
     budgets: Vec<BudgetHealth>,
@@ -43,6 +45,35 @@ struct RunView {
     until: Option<Moment>,
     pages: u64,
     counts: Counts,
+}
+
+/// `GET /v1/flows/{flow}/reconcile`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReconcileView {
+    run: Option<RunId>,
+    window: Option<Moment>,
+    started: Moment,
+    ended_at: Moment,
+    ended: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The counts in words.
+    summary: String,
+    pages: u64,
+    rows: u64,
+    findings: Findings,
+    queued: u64,
+    not_compared: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<Vec<NoteView>>,
+}
+
+/// One finding.
+#[derive(Debug, Serialize)]
+struct NoteView {
+    key: String,
+    kind: Kind,
+    why: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,13 +142,18 @@ impl StopView {
     }
 }
 
-impl From<FlowHealth> for FlowView {
-    fn from(health: FlowHealth) -> Self {
+impl FlowView {
+    pub(crate) fn new(health: FlowHealth, reconciled: Option<ReconcileReport>) -> Self {
         Self {
             flow: health.flow,
             revision: health.revision,
             file_hash: health.file_hash,
             last_run: health.last_run.map(RunView::from),
+            last_reconcile: reconciled.map(|report| ReconcileView {
+                // One by one they stand at their own path.
+                notes: None,
+                ..ReconcileView::from(report)
+            }),
             running: health.running,
             windows: WindowView {
                 next: health.windows.next_ms.map(Moment),
@@ -135,18 +171,50 @@ impl From<FlowHealth> for FlowView {
     }
 }
 
+/// How a run or a reconciliation ended: in a word, why, and until when to wait.
+fn ended(end: RunEnd) -> (&'static str, Option<String>, Option<Moment>) {
+    match end {
+        RunEnd::Complete => ("complete", None, None),
+        RunEnd::AlreadyDone => ("already_done", None, None),
+        RunEnd::Busy { until } => ("busy", None, Some(Moment(until))),
+        RunEnd::Continues => ("continues", None, None),
+        RunEnd::Cut => ("cut", None, None),
+        RunEnd::Interrupted { reason } => ("interrupted", Some(reason), None),
+        RunEnd::Stopped { reason } => ("stopped", Some(reason), None),
+        RunEnd::LeaseLost => ("lease_lost", None, None),
+    }
+}
+
+impl From<ReconcileReport> for ReconcileView {
+    fn from(report: ReconcileReport) -> Self {
+        let summary = report.summary();
+        let (ended, reason, _) = ended(report.end);
+        let notes = report.notes.into_iter().map(|note| NoteView {
+            key: note.key,
+            kind: note.kind,
+            why: note.kind.why(),
+        });
+        Self {
+            run: report.run,
+            window: report.window.map(Moment),
+            started: Moment(report.started),
+            ended_at: Moment(report.ended_at),
+            ended,
+            reason,
+            summary,
+            pages: report.pages,
+            rows: report.rows,
+            findings: report.findings,
+            queued: report.queued,
+            not_compared: report.not_compared,
+            notes: Some(notes.collect()),
+        }
+    }
+}
+
 impl From<RunReport> for RunView {
     fn from(report: RunReport) -> Self {
-        let (ended, reason, until) = match report.end {
-            RunEnd::Complete => ("complete", None, None),
-            RunEnd::AlreadyDone => ("already_done", None, None),
-            RunEnd::Busy { until } => ("busy", None, Some(Moment(until))),
-            RunEnd::Continues => ("continues", None, None),
-            RunEnd::Cut => ("cut", None, None),
-            RunEnd::Interrupted { reason } => ("interrupted", Some(reason), None),
-            RunEnd::Stopped { reason } => ("stopped", Some(reason), None),
-            RunEnd::LeaseLost => ("lease_lost", None, None),
-        };
+        let (ended, reason, until) = ended(report.end);
         Self {
             run: report.run,
             window: report.window.map(Moment),

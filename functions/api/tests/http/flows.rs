@@ -7,9 +7,10 @@ use tidegate_model::FlowId;
 use tidegate_policy::{
     flow_state::{self, Blocker, Side},
     keys,
+    reconcile::ReconcileRequest,
     run::{Mode, RunRequest},
 };
-use tidegate_testkit::host::START;
+use tidegate_testkit::{host::START, memory::MemoryHttp};
 
 use crate::caller::{Caller, bearing, is_now, rows};
 
@@ -105,6 +106,82 @@ async fn a_run_that_can_not_be_read_or_sent_is_not_asked_for() {
     caller.post(path).await.problem(503);
     caller.host.events.fail(false);
     assert!(caller.host.events.all().is_empty());
+}
+
+/// A Qualio that holds one record of ours which nothing knows, and an ERP that is empty.
+fn one_stray(caller: &Caller) {
+    let stray = json!({
+        "supplier_id": "q-1", "name": "Nobody's",
+        "contact_information": {"notes": "[key:SUP-999999]"},
+    });
+    caller.host.http.answer(move |request| {
+        let rows = if request.url.contains("status=DRAFT") {
+            vec![stray.clone()]
+        } else {
+            Vec::new()
+        };
+        let body = json!({"items": rows, "has_more": false});
+        Ok(MemoryHttp::json(200, body))
+    });
+}
+
+#[tokio::test]
+async fn a_reconciliation_is_shown_like_a_run_and_by_its_findings() {
+    let caller = Caller::new();
+    let path = "/v1/flows/suppliers/reconcile";
+    caller.get(path).await.problem(404);
+    assert_eq!(health(&caller).await["last_reconcile"], Value::Null);
+    one_stray(&caller);
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let deadline = START + std::time::Duration::from_secs(900);
+    let request = ReconcileRequest::default();
+    let engine = &caller.host.engine;
+    engine.reconcile(&flow, &request, deadline).await.unwrap();
+    let found = caller.get(path).await.ok(200);
+    assert_eq!(
+        found["notes"],
+        json!([{
+            "key": "SUP-999999", "kind": "unknown_at_source",
+            "why": "the target has it, the source does not; look at it",
+        }])
+    );
+    let shown = &health(&caller).await["last_reconcile"];
+    assert_eq!(shown["summary"], "1 compared: 1 unknown at source");
+    assert_eq!(shown["findings"]["unknown_at_source"], 1);
+    assert_eq!(
+        (&shown["ended"], &shown["not_compared"]),
+        (&json!("complete"), &Value::Null)
+    );
+    assert!(shown["ended_at"].is_string());
+    assert_eq!(shown.get("notes"), None, "they stand at their own path");
+}
+
+#[tokio::test]
+async fn a_reconciliation_is_asked_for_on_the_bus() {
+    let caller = Caller::new();
+    let path = "/v1/flows/suppliers/reconcile";
+    caller.post(path).await.ok(202);
+    let accepted = caller
+        .post_json(path, json!({"accept_absent": true}))
+        .await
+        .ok(202);
+    assert_eq!(accepted["accept_absent"], true);
+    let asked = |accept_absent| Event::ReconcileRequested {
+        flow: FlowId::try_new("suppliers").unwrap(),
+        request: ReconcileRequest {
+            accept_absent,
+            ..ReconcileRequest::default()
+        },
+    };
+    assert_eq!(caller.host.events.all(), [asked(false), asked(true)]);
+    let wrong = caller
+        .post_json(path, json!({"accept_absent": "yes"}))
+        .await;
+    assert_eq!(wrong.problem(400)["field"], "accept_absent");
+    let misspelt = caller.post_json(path, json!({"accept": true})).await;
+    assert_eq!(misspelt.problem(400)["field"], "accept");
+    caller.post("/v1/flows/orders/reconcile").await.problem(404);
+    assert!(caller.host.http.requests().is_empty(), "READ-1");
 }
 
 #[tokio::test]

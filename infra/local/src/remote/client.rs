@@ -60,6 +60,10 @@ impl Client {
     /// Reads.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let body = self.call(Method::GET, path, None).await?;
+        self.read(body)
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: Value) -> anyhow::Result<T> {
         serde_json::from_value(body).with_context(|| {
             format!(
                 "{} answered something that this release can not read",
@@ -68,12 +72,32 @@ impl Client {
         })
     }
 
+    /// Reads what may not be there.
+    pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
+        let (status, body) = self.send(Method::GET, path, None).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let body = self.judge(status, body)?;
+        Ok(Some(self.read(body)?))
+    }
+
     /// Asks for something.
     pub(super) async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         self.call(Method::POST, path, body).await
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let (status, body) = self.send(method, path, body).await?;
+        self.judge(status, body)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
         let request = self
             .http
             .request(method, format!("{}{path}", self.url))
@@ -89,7 +113,10 @@ impl Client {
             .map_err(reqwest::Error::without_url)
             .with_context(unanswered)?;
         let status = answer.status();
-        let body: Value = answer.json().await.unwrap_or_default();
+        Ok((status, answer.json().await.unwrap_or_default()))
+    }
+
+    fn judge(&self, status: StatusCode, body: Value) -> anyhow::Result<Value> {
         if status.is_success() {
             return Ok(body);
         }

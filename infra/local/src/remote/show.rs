@@ -1,7 +1,9 @@
 //! What an instance says, for people.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
+use tidegate_model::UnixMs;
 
 use super::Review;
 
@@ -18,6 +20,7 @@ pub(super) struct Flow {
     pub name: String,
     revision: u32,
     last_run: Option<Run>,
+    last_reconcile: Option<Reconciled>,
     running: Option<String>,
     windows: Windows,
     budgets: Vec<Budget>,
@@ -26,6 +29,48 @@ pub(super) struct Flow {
     freshness: Freshness,
     paused: Option<Pause>,
     blocker: Option<Blocker>,
+}
+
+impl Flow {
+    /// When it was last reconciled, and what was found.
+    pub fn reconciled(&self) -> Option<(UnixMs, String)> {
+        let last = self.last_reconcile.as_ref()?;
+        Some((UnixMs(last.ended_at.as_millisecond()), last.summary.clone()))
+    }
+}
+
+/// A reconciliation.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Reconciled {
+    run: Option<String>,
+    started: Timestamp,
+    ended_at: Timestamp,
+    ended: String,
+    summary: String,
+    pages: u64,
+    rows: u64,
+    queued: u64,
+    #[serde(default)]
+    notes: Vec<Note>,
+}
+
+/// One finding.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Note {
+    key: String,
+    why: String,
+}
+
+impl Reconciled {
+    /// It stopped before its deadline, and another part follows.
+    pub fn goes_on(&self) -> bool {
+        self.ended == "continues"
+    }
+
+    /// Everything was compared.
+    pub fn is_complete(&self) -> bool {
+        self.ended == "complete"
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,6 +203,13 @@ fn flow(flow: &Flow) -> String {
         },
     );
     line("last run", run(flow.last_run.as_ref()));
+    line(
+        "reconciled",
+        match &flow.last_reconcile {
+            Some(last) => format!("{}: {}", last.ended_at, last.summary),
+            None => "not yet".to_owned(),
+        },
+    );
     if let Some(running) = &flow.running {
         line("running", running.clone());
     }
@@ -218,6 +270,22 @@ fn run(run: Option<&Run>) -> String {
         counts.in_review,
         counts.rejected,
     )
+}
+
+/// What a reconciliation found.
+pub(super) fn reconciled(flow: &str, found: &Reconciled) -> String {
+    let mut lines = vec![format!("{flow}: {}", found.summary)];
+    let notes = found.notes.iter();
+    lines.extend(notes.map(|note| format!("  {:<16} {}", note.key, note.why)));
+    let took = found.ended_at.duration_since(found.started).as_secs();
+    lines.push(format!(
+        "{} rows in {} pages, {} queued, {}\n",
+        found.rows,
+        found.pages,
+        found.queued,
+        span(took.unsigned_abs()),
+    ));
+    lines.join("\n")
 }
 
 fn age(freshness: &Freshness) -> String {

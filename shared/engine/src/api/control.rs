@@ -7,6 +7,7 @@ use tidegate_model::{Fetch, FlowId, Message, RecordKey, Tier};
 use tidegate_policy::{
     flow_state::{self, Pause, Scope},
     keys,
+    reconcile::ReconcileRequest,
     run::{Mode, RunRequest},
 };
 
@@ -92,6 +93,25 @@ impl Engine {
         self.write(&keys::flow_state(flow), &flow_state::pause(&pause))
             .await?;
         tracing::warn!(flow = %flow, scope = ?pause.scope, by = pause.by, reason = pause.reason, "paused");
+        Ok(())
+    }
+
+    /// Asks for a reconciliation now. `accept_absent`: a person has looked, and records that the
+    /// source lacks are deleted however many they are.
+    pub async fn reconcile_now(
+        &self,
+        flow: &FlowId,
+        accept_absent: bool,
+    ) -> Result<(), EngineError> {
+        self.flow(flow)?;
+        let request = ReconcileRequest {
+            accept_absent,
+            ..ReconcileRequest::default()
+        };
+        let flow = flow.clone();
+        tracing::info!(flow = %flow, accept_absent, "reconciliation asked for");
+        let event = Event::ReconcileRequested { flow, request };
+        self.ports.events.emit(&event).await?;
         Ok(())
     }
 

@@ -5,12 +5,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_engine::Event;
 use tidegate_model::{FlowId, UnixMs};
-use tidegate_policy::run::{Mode, RunRequest};
+use tidegate_policy::{
+    reconcile::ReconcileRequest,
+    run::{Mode, RunRequest},
+};
 
 use super::{Arrival, BatchAnswer, EventError, arrivals};
 
 const DETAIL_TYPE: &str = "detail-type";
 const RUN: &str = "a run: {\"flow\", \"window\"} or RunRequested";
+const RECONCILE: &str = "a reconciliation: {\"flow\", \"window\"} or ReconcileRequested";
 const SWEEP: &str = "SweepRequested";
 const DIGEST: &str = "{\"digest\": \"daily\"} or dead letters";
 
@@ -39,6 +43,32 @@ pub fn run_request(event: &Value) -> Result<(FlowId, RunRequest), EventError> {
         mode,
         lookback_s: None,
         resume: None,
+    };
+    Ok((flow, request))
+}
+
+/// What the daily schedule sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Daily {
+    flow: FlowId,
+    window: Option<String>,
+}
+
+/// Which flow is to be reconciled: by the daily schedule, or by `ReconcileRequested` on the bus.
+pub fn reconcile_request(event: &Value) -> Result<(FlowId, ReconcileRequest), EventError> {
+    if let Some(event) = from_bus(event, RECONCILE)? {
+        return match event {
+            Event::ReconcileRequested { flow, request } => Ok((flow, request)),
+            other => Err(unexpected(&other, RECONCILE)),
+        };
+    }
+    let form = RECONCILE;
+    let Daily { flow, window } =
+        Daily::deserialize(event).map_err(|source| EventError::Form { form, source })?;
+    let request = ReconcileRequest {
+        window: window.map(moment).transpose()?,
+        ..ReconcileRequest::default()
     };
     Ok((flow, request))
 }
@@ -163,6 +193,30 @@ mod tests {
         let event = envelope("RunRequested", &form["detail"]);
         let (flow, request) = run_request(&event).unwrap();
         assert_eq!(Event::RunRequested { flow, request }, sent);
+    }
+
+    #[test]
+    fn a_reconciliation_is_asked_for_by_its_schedule_and_by_the_bus() {
+        let flow = FlowId::try_new("suppliers").unwrap();
+        let daily = json!({"flow": "suppliers", "window": "2026-11-20T03:00:00Z"});
+        let (found, request) = reconcile_request(&daily).unwrap();
+        assert_eq!(found, flow);
+        assert_eq!(request.window, Some(UnixMs(1_795_143_600_000)));
+        let sent = Event::ReconcileRequested {
+            flow,
+            request: ReconcileRequest {
+                accept_absent: true,
+                ..request
+            },
+        };
+        let form = serde_json::to_value(&sent).unwrap();
+        let event = envelope("ReconcileRequested", &form["detail"]);
+        let (flow, request) = reconcile_request(&event).unwrap();
+        assert_eq!(Event::ReconcileRequested { flow, request }, sent);
+        let other = envelope("SweepRequested", &json!({"flow": "suppliers"}));
+        assert!(reconcile_request(&other).is_err());
+        let misspelt = json!({"flow": "suppliers", "windov": "2026-11-20T03:00:00Z"});
+        assert!(reconcile_request(&misspelt).is_err());
     }
 
     #[test]

@@ -145,7 +145,8 @@ const NOW_US: u64 = 1_800_000_000_000_000;
 #[rstest]
 #[case::webhook_lost(true, Some(NOW_US - HOUR_US), Some(NOW_US - 2 * HOUR_US), Kind::WebhookMissed)]
 #[case::window_passed_over_it(true, Some(NOW_US - HOUR_US), Some(NOW_US), Kind::WindowMissed)]
-#[case::window_without_webhook(false, Some(5), Some(5), Kind::WindowMissed)]
+#[case::window_without_webhook(false, Some(5), Some(6), Kind::WindowMissed)]
+#[case::as_new_as_the_watermark(false, Some(5), Some(5), Kind::NotYetDue)]
 #[case::webhook_may_still_come(true, Some(NOW_US - 60_000_000), None, Kind::NotYetDue)]
 #[case::no_webhook(false, Some(NOW_US - HOUR_US), None, Kind::NotYetDue)]
 #[case::no_time_webhook(true, None, Some(NOW_US), Kind::WebhookMissed)]
@@ -183,7 +184,7 @@ fn a_plan_that_writes_content_decides_and_the_others_leave_it_to_the_register() 
     let arrival = Arrival {
         has_webhook: false,
         modified_us: Some(1),
-        watermark_us: Some(1),
+        watermark_us: Some(2),
     };
     let judge = |seen: Option<&Register>, incoming: &Incoming| {
         let plan = crate::stage::plan(seen, incoming, &[]);

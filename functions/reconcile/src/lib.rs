@@ -1,0 +1,46 @@
+//! reconcile: a full comparison of a flow (R33), asked for by a daily schedule or on the bus.
+//!
+//! What did not complete is said, never hidden (OUT-1): the answer is the account and the log warns.
+//! Only what a repeat by Lambda can mend is an error: the event or the store. An interrupted one is
+//! none, since the tick asks for its rest.
+
+use std::time::Duration;
+
+use lambda_runtime::LambdaEvent;
+use serde_json::Value;
+use tidegate_engine::{Engine, EngineError, ReconcileReport, RunEnd};
+use tidegate_lambda::{
+    deadline,
+    event::{EventError, reconcile_request},
+};
+
+/// The function's time-out in infra/template.yaml, for hosts that tell no true deadline.
+const TIMEOUT: Duration = Duration::from_mins(15);
+
+/// Why a reconciliation could not even be tried to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The event asks for none.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The flow is unknown, or the store failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Starts or continues the reconciliation that the event asks for.
+pub async fn handle(
+    engine: &Engine,
+    event: LambdaEvent<Value>,
+) -> Result<ReconcileReport, ReconcileError> {
+    let (flow, request) = reconcile_request(&event.payload)?;
+    let deadline = deadline(&event.context, engine.now(), TIMEOUT);
+    let report = engine.reconcile(&flow, &request, deadline).await?;
+    match &report.end {
+        RunEnd::Complete | RunEnd::AlreadyDone | RunEnd::Continues => {}
+        end => {
+            tracing::warn!(flow = %flow, window = ?report.window, end = ?end, "the reconciliation did not complete");
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,38 @@
+//! reconcile: telemetry, configuration, adapters, run.
+
+use std::sync::Arc;
+
+use futures_util::TryFutureExt;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use tidegate_aws::{Aws, QueueUrls};
+use tidegate_connect::{HttpClient, connect};
+use tidegate_engine::Ports;
+use tidegate_lambda::{
+    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, failed,
+    start_telemetry,
+};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::from_env();
+    let (log, table, QueueAddresses { real_time, batch }, bus, folder) = config.read::<Common>()?;
+    start_telemetry(&log)?;
+    let aws = Aws::connect(config.values()).await?;
+    let secrets = Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock)));
+    let ports = Ports {
+        store: Arc::new(aws.store(table.0)),
+        queue: Arc::new(aws.queue(QueueUrls { real_time, batch })),
+        events: Arc::new(aws.events(bus.0)),
+        mailer: Arc::new(Unwired),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        http: Arc::new(HttpClient::new(secrets.clone())),
+        secrets,
+    };
+    let engine = assemble(ports, &folder, &config.settings(), connect)?;
+    run(service_fn(|event: LambdaEvent<_>| {
+        tidegate_reconcile::handle(&engine, event).map_err(failed)
+    }))
+    .await
+    .map_err(anyhow::Error::from_boxed)
+}

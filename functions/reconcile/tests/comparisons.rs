@@ -1,0 +1,141 @@
+//! Reconciliations, as the daily schedule and the bus ask for them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
+
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::{Value, json};
+use tidegate_engine::{Event, ReconcileReport, RunEnd, ports::TransportError};
+use tidegate_model::{FlowId, UnixMs};
+use tidegate_reconcile::handle;
+use tidegate_testkit::{
+    doubles::erp::realistic_suppliers,
+    host::{Host, START},
+    memory::MemoryHttp,
+};
+
+const FLOW: &str = include_str!("../../../infra/flows/suppliers.toml");
+const EVENT: &str = include_str!("../../../infra/events/reconcile.json");
+
+/// An ERP with three suppliers that no window and no webhook has told of, and a Qualio with none.
+fn host() -> Host {
+    let host = Host::new(&[FLOW], [], tidegate_connect::connect).unwrap();
+    let long_ago = START.0 - 3_600_000;
+    let page = json!({ "items": realistic_suppliers(1, 3, long_ago), "has_more": false });
+    let none = json!({ "items": [] });
+    host.http.answer(move |request| {
+        let of_erp = request.url.starts_with("https://erp.");
+        let rows = if of_erp { &page } else { &none };
+        Ok(MemoryHttp::json(200, rows.clone()))
+    });
+    host
+}
+
+fn event(payload: Value) -> LambdaEvent<Value> {
+    LambdaEvent::new(payload, Context::default())
+}
+
+fn shipped() -> LambdaEvent<Value> {
+    event(serde_json::from_str(EVENT).unwrap())
+}
+
+/// What the bus delivers.
+fn envelope(detail: &Value) -> LambdaEvent<Value> {
+    event(json!({
+        "version": "0", "id": "1", "detail-type": "ReconcileRequested", "source": "tidegate",
+        "account": "0", "time": "2026-11-20T02:00:00Z", "region": "us-east-1", "resources": [],
+        "detail": detail,
+    }))
+}
+
+async fn reconcile(host: &Host, event: LambdaEvent<Value>) -> ReconcileReport {
+    handle(&host.engine, event).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_day_is_compared_once_and_the_answer_tells_what_was_found() {
+    let host = host();
+    let report = reconcile(&host, shipped()).await;
+    let answer = serde_json::to_value(&report).unwrap();
+    assert_eq!(answer["ended"], "complete");
+    assert_eq!(answer["window"], 1_795_143_600_000_i64);
+    assert_eq!(answer["findings"]["compared"], 3);
+    assert_eq!(answer["findings"]["webhook_missed"], 3);
+    assert_eq!(answer["notes"][0]["kind"], "webhook_missed");
+
+    assert_eq!(reconcile(&host, shipped()).await.end, RunEnd::AlreadyDone);
+    let asked = json!({"flow": "suppliers", "window": 1_795_143_600_000_i64});
+    let again = reconcile(&host, envelope(&asked)).await;
+    assert_eq!(again.end, RunEnd::AlreadyDone);
+}
+
+#[tokio::test]
+async fn one_asked_for_on_the_bus_is_done_as_it_was_asked() {
+    let host = host();
+    let asked = json!({"flow": "suppliers", "accept_absent": true});
+    let report = reconcile(&host, envelope(&asked)).await;
+    assert_eq!((report.end, report.window), (RunEnd::Complete, None));
+    // What was staged waits in the queue now.
+    let again = reconcile(&host, envelope(&json!({"flow": "suppliers"}))).await;
+    assert_eq!(again.findings.pending, 3, "{again:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_off_is_told_and_is_no_error() {
+    let host = host();
+    host.http.answer(|_| Err(TransportError::Broken));
+    let report = reconcile(&host, shipped()).await;
+    assert!(
+        matches!(report.end, RunEnd::Interrupted { .. }),
+        "{report:?}"
+    );
+    assert!(report.not_compared.is_some(), "{report:?}");
+}
+
+#[tokio::test]
+async fn one_whose_time_is_nearly_over_asks_for_its_rest() {
+    let host = host();
+    let mut soon = shipped();
+    soon.context.deadline = u64::try_from(START.0 + 10_000).unwrap();
+    let report = reconcile(&host, soon).await;
+    assert_eq!(report.end, RunEnd::Continues);
+    let events = host.events.all();
+    assert!(
+        events.iter().any(|event| matches!(
+            event,
+            Event::ReconcileRequested { flow, request }
+                if *flow == FlowId::try_new("suppliers").unwrap()
+                    && request.resume == report.run
+                    && request.window == Some(UnixMs(1_795_143_600_000))
+        )),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_an_error_so_that_lambda_asks_again() {
+    let host = host();
+    host.store.fail(true);
+    assert!(handle(&host.engine, shipped()).await.is_err());
+    host.store.fail(false);
+    assert_eq!(reconcile(&host, shipped()).await.end, RunEnd::Complete);
+}
+
+#[tokio::test]
+async fn an_event_that_asks_for_none_is_an_error() {
+    let host = host();
+    for payload in [
+        json!({}),
+        json!({"flow": "orders"}),
+        json!({"flow": "suppliers", "window": "noon"}),
+        json!({"flow": "suppliers", "accept": true}),
+    ] {
+        let shown = payload.to_string();
+        let refused = handle(&host.engine, event(payload)).await;
+        assert!(refused.is_err(), "{shown}");
+    }
+    assert!(host.http.requests().is_empty());
+}
