@@ -51,15 +51,30 @@ pub struct Message {
 /// Why a body is not a message.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// Not JSON, or not of the form.
-    #[error("the message is not readable")]
-    Form(#[from] serde_json::Error),
+    /// Not JSON, or not of the form. The parser's own words are left out: they repeat what it found,
+    /// and what is no message could be anything.
+    #[error("the message is not readable at line {line}, column {column}")]
+    Form {
+        /// Where the parser stopped, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// A form of another release.
     #[error("the message has form {0}, this release reads form {FORM}")]
     UnknownForm(u8),
     /// No key, or too many.
     #[error("the message has {0} keys, a message has 1 to {MAX_PACK_KEYS}")]
     Keys(usize),
+}
+
+impl From<serde_json::Error> for MessageError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Form {
+            line: error.line(),
+            column: error.column(),
+        }
+    }
 }
 
 impl Message {

@@ -43,9 +43,24 @@ impl Mistake {
         Self {
             file: file.to_owned(),
             line,
-            message: message.into(),
+            message: printable(message.into()),
         }
     }
+}
+
+/// A message without what could write to a terminal or forge a line: it may repeat the file.
+fn printable(message: String) -> String {
+    if !message.contains(char::is_control) {
+        return message;
+    }
+    let escaped = |c: char| -> String {
+        if c.is_control() {
+            c.escape_debug().collect()
+        } else {
+            c.to_string()
+        }
+    };
+    message.chars().map(escaped).collect()
 }
 
 impl fmt::Display for Mistake {
@@ -53,6 +68,9 @@ impl fmt::Display for Mistake {
         write!(f, "{}:{}: {}", self.file, self.line, self.message)
     }
 }
+
+/// Bytes of a flow file: the largest in use have some thousand, and each is checked as a whole.
+const MAX_FILE_BYTES: usize = 256 * 1_024;
 
 /// What a check found. Its `Display` is what a person reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,7 +193,16 @@ pub(crate) fn mistakes_of(file_name: &str, text: &str, settings: &Settings) -> V
 }
 
 fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSettings) -> Checked {
-    let document = match Document::parse(name, text) {
+    let parsed = if text.len() > MAX_FILE_BYTES {
+        let told = format!(
+            "the file has {} bytes, a flow file has at most {MAX_FILE_BYTES}",
+            text.len()
+        );
+        Err(vec![Mistake::new(name, 1, told)])
+    } else {
+        Document::parse(name, text)
+    };
+    let document = match parsed {
         Ok(document) => document,
         Err(mistakes) => {
             return Checked {

@@ -160,6 +160,27 @@ fn seven_mistakes_get_seven_messages_with_their_lines() {
 }
 
 #[test]
+fn what_a_file_holds_can_not_write_to_the_terminal() {
+    let found = check_text("\"a\\u001b[31m\\nb\" = 1\n".to_owned()).mistakes;
+    let told = lines(&found);
+    assert!(
+        told.iter()
+            .any(|line| line.starts_with("1: unknown key `a\\u{1b}[31m\\nb`")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_file_beyond_any_flow_is_not_read() {
+    let text = format!("# {}\n{SUPPLIERS}", "x".repeat(262_144));
+    let told = format!(
+        "1: the file has {} bytes, a flow file has at most 262144",
+        text.len()
+    );
+    assert_eq!(lines(&check_text(text).mistakes), [told]);
+}
+
+#[test]
 fn a_missing_setting_refuses_a_flow_that_is_to_run() {
     let mistakes = mistakes_of("flow.toml", CONTACTS, &Settings::new());
     let line = |start| line_of(CONTACTS, start);
