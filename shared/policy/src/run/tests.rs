@@ -1,3 +1,5 @@
+mod exact;
+
 use rstest::rstest;
 use serde_json::json;
 
