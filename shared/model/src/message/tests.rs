@@ -47,7 +47,7 @@ fn a_message_has_this_form_until_its_number_rises() {
 #[case::bad_tier(r#"{"v":1,"flow":"f","keys":["a"],"tier":"soon","first_sent":7}"#)]
 #[case::cut_short(r#"{"v":1,"flow":"f","keys":["a"],"tier":"bat"#)]
 fn a_body_that_is_no_message_is_told(#[case] body: &str) {
-    assert!(matches!(Message::decode(body), Err(MessageError::Form(_))));
+    assert!(matches!(Message::decode(body), Err(MessageError::Form { .. })));
 }
 
 #[test]
