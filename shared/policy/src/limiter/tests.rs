@@ -5,6 +5,7 @@ mod turns;
 use crowd::{Crowd, overfull, us};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
+use rstest::rstest;
 
 use super::*;
 
@@ -192,13 +193,14 @@ proptest! {
         seed: u64,
         calls in 1_u32..12,
         window_s in 1_u64..6,
-        workers in 1_u32..12,
+        workers in 1_u32..=16,
         given_back_percent in 0_u32..60,
         lost_percent in 0_u32..30,
+        crash_percent in 0_u32..10,
     ) {
         let limit = limit(calls, window_s);
         let seen = crowd::run(Crowd {
-            limit, workers, seed, given_back_percent, lost_percent,
+            limit, workers, seed, given_back_percent, lost_percent, crash_percent,
             begin: NOON,
             lasts: Duration::from_mins(2),
         });
@@ -227,22 +229,57 @@ proptest! {
     }
 }
 
-#[test]
-fn sixteen_workers_use_98_per_cent_of_a_budget_under_backlog_lim_2() {
+#[rstest]
+#[case::a_good_day(0, 0)]
+#[case::lost_answers_and_permits_given_back(5, 5)]
+fn sixteen_workers_use_98_per_cent_of_a_budget_under_backlog_and_never_more_lim_2(
+    #[case] lost_percent: u32,
+    #[case] given_back_percent: u32,
+) {
     let limit = limit(50, 60);
     let hour = Duration::from_hours(1);
+    let (mut calls, mut refused, mut hours) = (0, 0, 0);
+    for seed in [11, 12, 13] {
+        let seen = crowd::run(Crowd {
+            limit,
+            workers: 16,
+            seed,
+            given_back_percent,
+            lost_percent,
+            crash_percent: 0,
+            begin: NOON,
+            lasts: hour + Duration::from_mins(1),
+        });
+        assert_eq!(overfull(&seen.arrivals_us, limit), None, "LIM-1");
+        // The first minute uses what stood idle; after it, full use is 50 a minute.
+        let steady = NOON.0 * MICROS + us(limit.window);
+        calls += seen.arrivals_us.iter().filter(|at| **at >= steady).count();
+        refused += seen.refused as usize;
+        hours += 1;
+    }
+    let full = 50 * 60 * hours;
+    println!(
+        "16 workers, {lost_percent} % lost, {given_back_percent} % given back: {calls} of {full} calls, {}.{:02} refused writes a call",
+        refused / calls,
+        refused * 100 / calls % 100,
+    );
+    assert!(calls * 100 >= full * 98, "LIM-2");
+}
+
+#[test]
+fn a_worker_that_dies_with_its_permits_loses_them_and_no_more_lim_1() {
+    let limit = limit(50, 60);
     let seen = crowd::run(Crowd {
         limit,
         workers: 16,
-        seed: 11,
+        seed: 17,
         given_back_percent: 0,
         lost_percent: 0,
+        crash_percent: 5,
         begin: NOON,
-        lasts: hour + Duration::from_mins(1),
+        lasts: Duration::from_hours(1),
     });
     assert_eq!(overfull(&seen.arrivals_us, limit), None);
-    // The first minute uses what stood idle; after it, full use is 50 a minute.
-    let steady = NOON.0 * MICROS + us(limit.window);
-    let calls = seen.arrivals_us.iter().filter(|at| **at >= steady).count();
-    assert!(calls * 100 >= 50 * 60 * 98, "{calls} of 3000");
+    let calls = seen.arrivals_us.len();
+    assert!(calls * 100 >= 50 * 60 * 92, "{calls}: five of a hundred");
 }

@@ -20,8 +20,10 @@ pub(super) struct Crowd {
     pub seed: u64,
     /// Of a hundred permits so many are given back.
     pub given_back_percent: u32,
-    /// Of a hundred answers to a grant so many are lost.
+    /// Of a hundred answers to a grant so many are lost, and the write is sent again.
     pub lost_percent: u32,
+    /// Of a hundred workers with a grant so many die before they call: what they remember is gone.
+    pub crash_percent: u32,
     /// True time at which it begins.
     pub begin: UnixMs,
     pub lasts: Duration,
@@ -31,6 +33,8 @@ pub(super) struct Crowd {
 pub(super) struct Seen {
     /// When calls reached the target, in microseconds of true time.
     pub arrivals_us: Vec<i64>,
+    /// Grants whose condition failed.
+    pub refused: u32,
 }
 
 struct Worker {
@@ -58,6 +62,7 @@ pub(super) fn run(crowd: Crowd) -> Seen {
         .collect();
     let mut seen = Seen {
         arrivals_us: Vec::new(),
+        refused: 0,
     };
     while let Some(Reverse((at_us, index))) = turns.pop() {
         if at_us > end_us {
@@ -104,6 +109,7 @@ fn step(
         }
     };
     let written = grant.write.evaluate(item.as_ref());
+    seen.refused += u32::from(written.is_none());
     if let Some(after) = &written {
         *item = Some(after.clone());
     }
@@ -114,6 +120,10 @@ fn step(
     worker.remembered.clone_from(item);
     if written.is_none() && !is_mine(item.as_ref(), &grant) {
         return at_us + rng.random_range(5..=60) * MICROS;
+    }
+    if rng.random_range(0..100) < crowd.crash_percent {
+        worker.remembered = None;
+        return at_us + 1_000 * MICROS;
     }
     use_permits(worker, &grant, at_us, crowd, item, seen, rng)
 }

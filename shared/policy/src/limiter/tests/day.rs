@@ -2,7 +2,6 @@
 
 mod crowd;
 
-use rstest::rstest;
 use tidegate_model::{
     Tier,
     flow::{DayLimit, Rate, TargetLimits},
