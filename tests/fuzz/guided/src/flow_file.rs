@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../../inputs/flows.rs"]
+mod flows;
+#[path = "../../inputs/promises.rs"]
+mod promises;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| flows::flow_file(data));
