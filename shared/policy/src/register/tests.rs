@@ -158,3 +158,18 @@ fn unknown() -> Outcome {
         quiet_until: NOW + Duration::from_secs(5),
     }
 }
+
+#[test]
+fn a_kind_of_review_has_one_name_in_logs_and_in_the_table() {
+    for kind in [
+        ReviewKind::Invalid,
+        ReviewKind::Refused,
+        ReviewKind::RetriesSpent,
+        ReviewKind::DeletedAtSource,
+        ReviewKind::Ambiguous,
+        ReviewKind::DeadLetter,
+        ReviewKind::Rejected,
+    ] {
+        assert_eq!(json!(kind), json!(kind.as_str()));
+    }
+}

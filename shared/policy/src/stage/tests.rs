@@ -247,3 +247,14 @@ fn what_may_stand_in_the_target_is_looked_for_before_it_is_created_eff_2() {
         "{step:?}"
     );
 }
+
+#[test]
+fn only_what_is_new_to_us_may_stand_in_the_target_unknown_eff_2() {
+    let (_, seen) = waiting(Tier::Batch);
+    let mut change = incoming(Origin::Batch, version(6, 1, 1), "b");
+    change.look_first = true;
+    assert!(new_of(plan(None, &change, &[])).look_first);
+    assert!(!new_of(plan(Some(&seen), &change, &[])).look_first);
+    change.look_first = false;
+    assert!(!new_of(plan(None, &change, &[])).look_first);
+}

@@ -110,6 +110,25 @@ fn what_is_clean_or_in_review_is_not_stranded() {
     assert!(!is_stranded(&in_review, WAIT, late));
 }
 
+#[test]
+fn the_longest_wait_is_half_as_long_again_as_the_backlog_takes() {
+    let limit = Limit {
+        calls: 50,
+        window: Duration::from_secs(60),
+        day: None,
+    };
+    let minutes = |more: u64| MARGIN + Duration::from_mins(more);
+    // 1,000 calls fill 20 windows, and a 21st may have begun.
+    assert_eq!(
+        longest_wait(500, 2, limit),
+        minutes(21) + Duration::from_secs(21 * 30)
+    );
+    assert_eq!(
+        longest_wait(0, 2, limit),
+        minutes(1) + Duration::from_secs(30)
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
