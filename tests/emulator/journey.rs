@@ -44,6 +44,7 @@ async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
     assert_eq!(world.created_twice(), Vec::<String>::new());
 
     a_redelivery_changes_nothing(&world, &all, &scheduled).await;
+    the_daily_comparison_heals_a_hand_in_the_target(&world, all.len()).await;
     let failing = all.first().expect("a supplier").clone();
     a_failing_record_reaches_review(&world, &failing).await;
     a_dead_letter_reaches_review(&world).await;
@@ -78,6 +79,34 @@ async fn a_redelivery_changes_nothing(world: &World, keys: &BTreeSet<String>, sc
         "Qualio was written again"
     );
     assert_eq!(world.registers().await, registers);
+}
+
+/// R33: what a person changed in Qualio is found by the deployed function and sent again.
+async fn the_daily_comparison_heals_a_hand_in_the_target(world: &World, count: usize) {
+    let name = "Somebody's own name";
+    let edited = world.qualio.suppliers().remove(0).supplier_id;
+    let before = world
+        .qualio
+        .edit(&edited, |supplier| supplier.name = name.to_owned());
+    assert!(before.is_some());
+    let asked = json!({"flow": FLOW});
+    let function = world.stack.output("ReconcileName");
+    // What was applied a moment ago is not compared with a listing that may not show it yet.
+    let findings = until("the hand was found", LIMIT, || async {
+        let report = world.stack.wire().invoke(function, &asked).await;
+        assert_eq!(report["ended"], "complete", "{report}");
+        assert_eq!(report["findings"]["compared"], count, "{report}");
+        let findings = report["findings"].clone();
+        (findings["edited_at_target"] == 1).then_some(findings)
+    })
+    .await;
+    assert_eq!(findings["equal"], count - 1, "{findings}");
+    until("the desired name stands again", LIMIT, || async {
+        let now = world.qualio.supplier(&edited).expect("a supplier");
+        (now.name != name).then_some(())
+    })
+    .await;
+    world.drained(LIMIT).await;
 }
 
 async fn a_failing_record_reaches_review(world: &World, key: &str) {

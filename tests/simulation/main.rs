@@ -14,5 +14,6 @@ mod one_supplier;
 mod outages;
 mod people;
 mod pushes;
+mod reconcile;
 mod runs;
 mod world;

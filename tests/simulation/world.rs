@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use tidegate_engine::{
-    Engine, Event, HookAnswer, HookRequest, RunReport,
+    Engine, Event, HookAnswer, HookRequest, ReconcileReport, RunReport,
     ports::{Clock, Mail},
 };
-use tidegate_model::{FlowId, UnixMs};
-use tidegate_policy::{register::Register, run::RunRequest};
+use tidegate_model::{FlowId, Tier, UnixMs};
+use tidegate_policy::{reconcile::ReconcileRequest, register::Register, run::RunRequest};
 use tidegate_simulator::{
-    Doubles, MONDAY_MORNING, ProcessKind, Setup, Sqs, TrueClock, Workers, World as Simulated,
+    Doubles, MONDAY_MORNING, ProcessKind, QueueMeter, Setup, Sqs, StoreMeter, TrueClock, Workers,
+    World as Simulated,
 };
 use tidegate_testkit::doubles::{
     erp::{
@@ -18,6 +19,7 @@ use tidegate_testkit::doubles::{
     },
     qualio::{QualioConfig, QualioDouble},
 };
+use tidegate_testkit::memory::MemoryStore;
 
 /// A call to a healthy target.
 const CALL_LATENCY: Duration = Duration::from_millis(120);
@@ -211,6 +213,47 @@ impl World {
         report
     }
 
+    /// Stops workers, the bus and the heartbeat.
+    pub fn stop(&self) {
+        self.simulated.stop();
+    }
+
+    /// True time, in milliseconds since the epoch.
+    pub fn clock_ms(&self) -> i64 {
+        self.clock.now().0
+    }
+
+    /// The table.
+    pub fn table(&self) -> &MemoryStore {
+        self.simulated.table()
+    }
+
+    /// What the table was asked for so far.
+    pub fn store_meter(&self) -> StoreMeter {
+        self.simulated.with_meters(|meters| meters.store)
+    }
+
+    /// What a queue was asked for so far.
+    pub fn queue_meter(&self, tier: Tier) -> QueueMeter {
+        self.simulated
+            .with_meters(|meters| meters.queues.get(&tier).copied().unwrap_or_default())
+    }
+
+    /// Whether the batch queue is empty.
+    pub fn is_done(&self) -> std::future::Ready<bool> {
+        std::future::ready(self.queue().len(Tier::Batch) == 0)
+    }
+
+    /// Reconciles the supplier flow to its end.
+    pub async fn reconcile(&self, request: &ReconcileRequest) -> ReconcileReport {
+        let flow = FlowId::try_new("suppliers").unwrap();
+        let deadline = UnixMs(i64::MAX);
+        let report = self.engine.reconcile(&flow, request, deadline).await;
+        let report = report.unwrap();
+        assert!(report.findings.add_up(), "OUT-1: {report:?}");
+        report
+    }
+
     /// Runs a batch of everything new and waits until it is applied.
     pub async fn settle(&self) {
         self.run(MANUAL).await;
@@ -230,7 +273,8 @@ fn named(flows: &[String]) -> Vec<(String, String)> {
     flows.iter().map(text).collect()
 }
 
-fn settings() -> BTreeMap<String, String> {
+/// What the flow that ships is told of its place.
+pub fn settings() -> BTreeMap<String, String> {
     let risk = |n: u32| format!("5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a0{n}");
     BTreeMap::from([
         ("ERP_URL".to_owned(), "http://erp".to_owned()),

@@ -85,3 +85,107 @@ fn put(view: &mut Map<String, Value>, name: &str, value: Option<&Value>) {
     };
     view.insert(name.to_owned(), value);
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    const RISK_ID: &str = "458bf34c-8ee1-475f-8c4c-ae735518991a";
+
+    fn key() -> RecordKey {
+        RecordKey::try_new("SUP-1").unwrap()
+    }
+
+    /// A flow that maps all but the sponsor and the address.
+    fn mapped() -> Mapped {
+        let contact =
+            json!({"name": "x", "email": "x", "phone": "x", "website": "x", "notes": "x"});
+        let body = json!({
+            "name": "x", "intended_use": "x", "risk_id": "x", "contact_information": contact,
+        });
+        Mapped::of(body.as_object().unwrap())
+    }
+
+    fn written() -> ContentHash {
+        let body = json!({
+            "name": "Acme", "intended_use": "Reagents", "risk_id": RISK_ID,
+            "contact_information": {"email": "a@acme.example", "phone": "1", "notes": "ERP: ok"},
+        });
+        as_written(&body, &mapped(), &key())
+    }
+
+    fn standing() -> Value {
+        json!({
+            "supplier_id": "q-1", "status": "APPROVED", "archived": false,
+            "name": "Acme", "intended_use": "Reagents",
+            "risk_type": {"id": RISK_ID, "title": "High"},
+            "contact_information": {
+                "email": "a@acme.example", "phone": "1", "notes": "ERP: ok [key:SUP-1]",
+            },
+        })
+    }
+
+    /// The print of what stands after something was set by a JSON pointer.
+    fn after(pointer: &str, value: Value) -> ContentHash {
+        let mut supplier = standing();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let parent = supplier.pointer_mut(parent).unwrap();
+        parent
+            .as_object_mut()
+            .unwrap()
+            .insert(name.to_owned(), value);
+        as_read(&supplier, &mapped(), Some(&key()))
+    }
+
+    #[rstest]
+    #[case::as_it_was("/name", json!("Acme"))]
+    #[case::space("/name", json!(" Acme "))]
+    #[case::empty_text("/contact_information/website", json!(""))]
+    #[case::null("/contact_information/website", Value::Null)]
+    #[case::letters_of_the_risk("/risk_type/id", json!(RISK_ID.to_uppercase()))]
+    #[case::not_ours("/status", json!("ARCHIVED"))]
+    #[case::not_mapped("/sponsor_user_id", json!(101))]
+    #[case::not_mapped_in_contact("/contact_information/address", json!("here"))]
+    #[case::beside_our_line(
+        "/contact_information/notes", json!("Call first.\r\nERP: ok [key:SUP-1]\r\nThanks")
+    )]
+    fn what_qualio_normalises_and_what_people_keep_is_no_edit(
+        #[case] pointer: &str,
+        #[case] value: Value,
+    ) {
+        assert_eq!(after(pointer, value), written());
+    }
+
+    #[rstest]
+    #[case::name("/name", json!("ACME"))]
+    #[case::purpose("/intended_use", Value::Null)]
+    #[case::risk("/risk_type", Value::Null)]
+    #[case::risk_of_another_level("/risk_type/id", json!("another"))]
+    #[case::mail("/contact_information/email", json!("b@acme.example"))]
+    #[case::filled("/contact_information/website", json!("https://acme.example"))]
+    #[case::contact("/contact_information", Value::Null)]
+    #[case::our_line("/contact_information/notes", json!("ERP: bad [key:SUP-1]"))]
+    #[case::line_removed("/contact_information/notes", json!("Call first."))]
+    #[case::line_twice(
+        "/contact_information/notes", json!("ERP: ok [key:SUP-1]\nERP: ok [key:SUP-1]")
+    )]
+    #[case::line_of_another("/contact_information/notes", json!("ERP: ok [key:SUP-12]"))]
+    fn every_property_that_the_flow_maps_is_compared(#[case] pointer: &str, #[case] value: Value) {
+        assert_ne!(after(pointer, value), written());
+    }
+
+    #[test]
+    fn a_number_is_compared_by_its_value() {
+        let body = json!({"sponsor_user_id": "x"});
+        let mapped = Mapped::of(body.as_object().unwrap());
+        let print = |sponsor: Value| {
+            let supplier = json!({"sponsor_user_id": sponsor});
+            as_read(&supplier, &mapped, None)
+        };
+        assert_eq!(print(json!(101)), print(json!(101.0)));
+        assert_ne!(print(json!(101)), print(json!(102)));
+    }
+}

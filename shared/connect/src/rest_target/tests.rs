@@ -342,3 +342,13 @@ fn a_described_write_is_the_request_that_would_be_sent() {
         ["PATCH https://dst.example/v1/things/t-1"]
     );
 }
+
+#[tokio::test]
+async fn a_target_without_a_listing_says_so_without_a_call() {
+    let target = target(UPSERT);
+    let mut calls = Script::new(target.errors());
+    let refused = target.standing(&mut calls, None).await.unwrap_err();
+    assert!(refused.to_string().contains("can not list"), "{refused}");
+    assert!(calls.requests.is_empty());
+    assert_eq!(target.print(&key(), &fields()), None);
+}

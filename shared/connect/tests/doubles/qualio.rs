@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tidegate_connect::connect;
-use tidegate_engine::ports::{CallError, Found, Target, Write};
+use tidegate_engine::ports::{CallError, Found, Standing, Target, Write};
 use tidegate_model::{Fields, RecordKey};
 use tidegate_policy::flow::Flow;
 use tidegate_testkit::doubles::{
@@ -229,4 +229,50 @@ async fn an_update_of_a_supplier_that_never_was_is_refused() {
         .await
         .unwrap_err();
     assert!(matches!(error, CallError::Refused { .. }), "{error:?}");
+}
+
+/// What stands at Qualio, over all pages.
+async fn standing(world: &mut World) -> Vec<Standing> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let calls = &mut world.calls;
+        let page = world.target.standing(calls, cursor.as_ref()).await.unwrap();
+        all.extend(page.standing);
+        cursor = page.next;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+}
+
+/// Whatever Qualio makes of what it is sent, a listing shows no edit that nobody made.
+#[tokio::test]
+async fn what_was_written_is_what_the_listing_shows() {
+    let mut world = world(40).await;
+    let rows = world.rows.clone();
+    stand_in_qualio(&world.qualio, &rows[..10], &mut Seed::new(5));
+    let linked = world.target.index(&mut world.calls).await.unwrap();
+    for row in &rows {
+        let wanted = world.wanted(row);
+        if let Some(id) = linked.get(&wanted.key) {
+            let write = wanted.write(id.as_deref());
+            world.target.update(&mut world.calls, write).await.unwrap();
+        } else {
+            world.create(&wanted).await.unwrap();
+        }
+    }
+    let shown = standing(&mut world).await;
+    assert_eq!(shown.len(), rows.len());
+    for row in &rows {
+        let wanted = world.wanted(row);
+        let found = shown.iter().find(|one| one.keys == [wanted.key.clone()]);
+        let print = world.target.print(&wanted.key, &wanted.fields);
+        assert_eq!(Some(&found.unwrap().print), print.as_ref(), "{}", row.id);
+    }
+    let id = shown[0].id.clone();
+    world.qualio.edit(&id, |supplier| supplier.name.push('!'));
+    let after = standing(&mut world).await;
+    let changed = after.iter().filter(|one| !shown.contains(one)).count();
+    assert_eq!(changed, 1);
 }
