@@ -65,6 +65,18 @@ impl ExprError {
         }
     }
 
+    /// A text that is too long is not given to the parser, and not repeated.
+    fn refuse_long(text: &str) -> Result<(), Self> {
+        const LIMIT: usize = environment::MAX_TEXT_BYTES;
+        if text.len() <= LIMIT {
+            return Ok(());
+        }
+        Err(Self::Syntax {
+            text: text.chars().take(40).chain("...".chars()).collect(),
+            why: format!("it has {} bytes, at most {LIMIT} are allowed", text.len()),
+        })
+    }
+
     fn from_compile(text: &str, error: &minijinja::Error) -> Self {
         let why = match error.detail() {
             Some(detail) => detail.to_owned(),
@@ -139,6 +151,7 @@ pub struct Expression {
 impl Expression {
     /// Compiles the text.
     pub fn compile(text: &str) -> Result<Self, ExprError> {
+        ExprError::refuse_long(text)?;
         let compiled = environment::expressions()
             .compile_expression_owned(text.to_owned())
             .map_err(|error| ExprError::from_compile(text, &error))?;

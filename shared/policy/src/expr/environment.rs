@@ -15,6 +15,11 @@ const FUEL: u64 = 50_000;
 /// Nesting of brackets and calls that is parsed: what a person can read, far below a stack's end.
 const MAX_NESTING: usize = 60;
 
+/// Bytes of one expression or template. The longest in use have some hundred. A chain such as
+/// `1+1+1` nests without brackets, and compiling takes stack for each link: without a limit a long
+/// one would end the process, where a mistake belongs.
+pub(super) const MAX_TEXT_BYTES: usize = 2_048;
+
 /// Where expressions are compiled.
 pub(super) fn expressions() -> &'static Environment<'static> {
     static EXPRESSIONS: LazyLock<Environment<'static>> =

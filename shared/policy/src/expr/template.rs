@@ -37,6 +37,7 @@ pub struct Template {
 impl Template {
     /// Compiles the text.
     pub fn compile(text: &str, encoding: Encoding) -> Result<Self, ExprError> {
+        ExprError::refuse_long(text)?;
         let mut environment = environment::templates().clone();
         environment.set_formatter(match encoding {
             Encoding::PathSegment => write_path_segment,

@@ -255,3 +255,38 @@ proptest! {
         prop_assert_eq!(decoded, value);
     }
 }
+
+#[rstest]
+#[case::minus("", "-", "1")]
+#[case::plus("1", "+1", "")]
+#[case::joins("1", "~1", "")]
+#[case::not("", "not ", "1")]
+#[case::or("1", " or 1", "")]
+#[case::power("1", "**1", "")]
+#[case::attributes("row", ".a", "")]
+#[case::indices("row", "[0]", "")]
+#[case::filters("row", "|trim", "")]
+#[case::choices("1", " if 1 else 1", "")]
+fn a_chain_of_any_length_is_compiled_or_refused_and_never_ends_the_process(
+    #[case] start: &str,
+    #[case] link: &str,
+    #[case] end: &str,
+) {
+    let links = |count| format!("{start}{}{end}", link.repeat(count));
+    let longest = links((2_048 - start.len() - end.len()) / link.len());
+    // Which chains the parser takes is its own affair; that it comes back is ours.
+    let compiled = Expression::compile(&longest).map(|expression| expression.names());
+    drop(compiled);
+    drop(Template::compile(
+        &format!("{{{{{}}}}}", &links(100)),
+        Encoding::Plain,
+    ));
+    let refused = Expression::compile(&links(100_000)).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .ends_with("bytes, at most 2048 are allowed")
+    );
+    assert!(refused.to_string().len() < 200, "the text is not repeated");
+    assert!(Template::compile(&links(100_000), Encoding::Plain).is_err());
+}
