@@ -1,1 +1,3 @@
 //! Tests of the bundle as a whole.
+
+pub mod chaos;

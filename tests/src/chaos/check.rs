@@ -1,0 +1,8 @@
+//! The checkers, by what they look at. Each keeps what it needs of the past.
+
+pub mod breaker;
+pub mod end;
+pub mod limit;
+pub mod message;
+pub mod register;
+pub mod run;

@@ -1,0 +1,154 @@
+//! REG-2 and QUE-2 at the end: once the faults have ended, every record comes to rest, and the target
+//! holds what the source says.
+
+use serde_json::Value;
+use tidegate_model::UnixMs;
+
+use crate::chaos::{
+    ledger::{State, number, record_of, text},
+    locked,
+    plan::{Order, Plan, TargetKind},
+    source::Row,
+    systems::{Kept, Systems, marked_key},
+};
+
+/// What keeps the story from its end; `None` when everything is at rest.
+pub fn unrest(state: &State, systems: &Systems) -> Option<(Option<String>, String)> {
+    let plan = &systems.plan;
+    if state
+        .runs
+        .covered
+        .is_none_or(|covered| covered <= plan.calm)
+    {
+        return Some((
+            None,
+            "no run was complete since the faults ended".to_owned(),
+        ));
+    }
+    let source = locked(&systems.source);
+    for (record, states) in &source.history {
+        let Some(row) = states.last() else {
+            continue;
+        };
+        if let Some(what) = stir(state, plan, record, row) {
+            return Some((Some(record.clone()), what));
+        }
+    }
+    None
+}
+
+fn stir(state: &State, plan: &Plan, record: &str, row: &Row) -> Option<String> {
+    let found = state
+        .items
+        .iter()
+        .find(|(key, _)| record_of(key) == Some(record));
+    let Some((_, item)) = found else {
+        return (!row.gone).then(|| "it was never staged".to_owned());
+    };
+    let item = Some(item);
+    let version = text(item, "dv").unwrap_or_default();
+    let staged = version
+        .get(..20)
+        .and_then(|digits| digits.parse::<u64>().ok())
+        .unwrap_or(0);
+    if plan.order != Order::Read && staged < row.number(plan.order) {
+        return Some(format!(
+            "version {} was never staged, {staged} was",
+            row.number(plan.order)
+        ));
+    }
+    let dirty = number(item, "du").is_some() && text(item, "rv").is_none();
+    dirty.then(|| "it is dirty".to_owned())
+}
+
+/// Notes every record of which the target holds something else than the source.
+pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
+    let source = locked(&systems.source);
+    for (record, states) in &source.history {
+        let Some(row) = states.last() else {
+            continue;
+        };
+        let found = state
+            .items
+            .iter()
+            .find(|(key, _)| record_of(key) == Some(record.as_str()));
+        let item = found.map(|(_, item)| item);
+        if text(item, "rv").is_some() {
+            continue;
+        }
+        let held = held(systems, record);
+        let fault = match (row.gone, systems.plan.deletion) {
+            (true, "delete") => {
+                (!held.is_empty()).then(|| "it is deleted and the target still holds it".to_owned())
+            }
+            // What is kept, or waits for a person, stays as it was.
+            (true, _) => None,
+            (false, _) => {
+                let wanted = wanted(systems.plan.target, systems.plan.stamped, row);
+                match held.as_slice() {
+                    [one] if *one == wanted => None,
+                    other => Some(format!(
+                        "the target holds {other:?}, the source says {wanted}"
+                    )),
+                }
+            }
+        };
+        if let Some(what) = fault {
+            state.book.totals.lost += 1;
+            state.book.fault("REG-2", now, Some(record), what);
+        }
+    }
+}
+
+/// What the target should hold of a row, without the flow's revision.
+fn wanted(kind: TargetKind, stamped: bool, row: &Row) -> Value {
+    let content = &row.content;
+    let stamp = if stamped { row.version } else { 0 };
+    match kind {
+        TargetKind::Qualio => serde_json::json!([
+            content.name,
+            content.note,
+            format!("{}/{stamp}", content.level)
+        ]),
+        _ => serde_json::json!([content.name, content.note, content.level, stamp]),
+    }
+}
+
+/// What the target holds of a record, in the same form.
+fn held(systems: &Systems, record: &str) -> Vec<Value> {
+    match &systems.kept {
+        Kept::Things(things) => {
+            let things = locked(things);
+            let mine = things.held.values().filter(|thing| thing.key == record);
+            mine.map(|thing| {
+                let part = |name: &str| thing.body.get(name).cloned().unwrap_or(Value::Null);
+                Value::Array(vec![
+                    part("name"),
+                    part("note"),
+                    part("level"),
+                    part("stamp"),
+                ])
+            })
+            .collect()
+        }
+        Kept::Qualio(qualio) => qualio
+            .suppliers()
+            .into_iter()
+            .filter_map(|supplier| {
+                let notes = supplier
+                    .contact_information
+                    .and_then(|contact| contact.notes)?;
+                if marked_key(&notes)? != record {
+                    return None;
+                }
+                let (level, rest) = notes.split_once('/')?;
+                let (stamp, _) = rest.split_once('/')?;
+                Some(serde_json::json!([
+                    supplier.name,
+                    supplier.intended_use,
+                    format!("{level}/{stamp}")
+                ]))
+            })
+            .collect(),
+    }
+}

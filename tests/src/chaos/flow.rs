@@ -1,0 +1,163 @@
+//! The flow file of a plan.
+
+use super::plan::{Order, Plan, TIMEOUT_S, TargetKind, WINDOW};
+
+/// The flow's name.
+pub const FLOW: &str = "things";
+
+/// The flow file at a revision.
+pub fn flow_file(plan: &Plan, revision: u32) -> String {
+    let version = match plan.order {
+        Order::Sequence => "{ by = \"sequence\", at = \"row.version\" }",
+        Order::Time => "{ by = \"time\", at = \"row.at\" }",
+        Order::Read => "{ by = \"read\" }",
+    };
+    let stamp = if plan.stamped { "row.version" } else { "0" };
+    let schedule = if plan.summer_time {
+        // Times of day around the change of the clocks, one of which does not exist or comes twice.
+        let at: Vec<String> = (1..=6)
+            .flat_map(|hour| {
+                ["00", "20", "40"].map(|minute| format!("{{ at = \"{hour:02}:{minute}\" }}"))
+            })
+            .collect();
+        format!("windows = [{}]", at.join(", "))
+    } else {
+        "every_minutes = 20".to_owned()
+    };
+    let (real_time, batch, source) = plan.limits;
+    let per_s = WINDOW.as_secs();
+    let deletion = plan.deletion;
+    let head = format!(
+        r#"
+name = "{FLOW}"
+revision = {revision}
+critical = ["level"]
+real_time_reason = "The simulator wants both tiers."
+deletion = "{deletion}"
+[source]
+type = "rest"
+name = "src"
+base_url = "http://src"
+timeout_s = {TIMEOUT_S}
+limit = {{ calls = {source}, per_s = {per_s} }}
+breaker = {{ preset = "failures", cool_down_s = 20 }}
+[source.list]
+path = "/rows"
+rows = "/items"
+page_size = 4
+pages = {{ by = "keyset", time = "row.at", id = "row.id", more = "/more" }}
+[source.list.query]
+since = "{{{{ page.after_time or since }}}}"
+after = "{{{{ page.after_id }}}}"
+[source.one]
+path = "/rows/{{{{ key }}}}"
+[record]
+key = "row.id"
+version = {version}
+deleted = "row.gone"
+[fields]
+name = "row.name"
+level = "row.level"
+note = "row.note"
+stamp = "{stamp}"
+[schema]
+type = "object"
+required = ["name", "level"]
+[schema.properties]
+name = {{ type = "string" }}
+level = {{ type = "integer" }}
+[schedule]
+time_zone = "Europe/Berlin"
+{schedule}
+lookback_s = 14400
+max_run_minutes = 15
+[retry]
+after_s = [20, 60, 120]
+[freshness]
+critical_s = 900
+other_s = 90000
+[webhook]
+secrets = ["HOOK_1", "HOOK_2"]
+key = "body.id"
+row = "body.row"
+"#
+    );
+    let target = match plan.target {
+        TargetKind::Qualio => qualio(plan, revision),
+        _ => rest(plan, revision),
+    };
+    let limits = format!(
+        r#"
+[target.limits]
+real_time = {{ calls = {real_time}, per_s = {per_s} }}
+batch = {{ calls = {batch}, per_s = {per_s} }}
+[target.breaker]
+preset = "failures"
+failures = 4
+of = 8
+cool_down_s = 30
+"#
+    );
+    format!("{head}{target}{limits}")
+}
+
+fn rest(plan: &Plan, revision: u32) -> String {
+    let settle_s = plan.settle_s;
+    let calls = match plan.target {
+        TargetKind::Upsert => "upsert = { method = \"PUT\", path = \"/things/{{ key }}\" }\n\
+             delete = { method = \"DELETE\", path = \"/things/{{ key }}\" }\n"
+            .to_owned(),
+        kind => {
+            let create = "create = { method = \"POST\", path = \"/things\", id = \"/id\" }\n\
+                          update = { method = \"PUT\", path = \"/things/{{ target_id }}\" }\n\
+                          delete = { method = \"DELETE\", path = \"/things/{{ target_id }}\" }\n";
+            let more = match kind {
+                TargetKind::Search => {
+                    "find = { path = \"/things\", query = { name = \"{{ search }}\" }, \
+                     by = \"fields.name\", rows = \"/items\", id = \"/id\" }\n"
+                }
+                TargetKind::Idempotent => "idempotency_header = \"Idempotency-Key\"\n",
+                _ => "",
+            };
+            format!("{create}{more}")
+        }
+    };
+    format!(
+        r#"
+[target]
+type = "rest"
+name = "tgt"
+base_url = "http://tgt"
+timeout_s = {TIMEOUT_S}
+settle_s = {settle_s}
+{calls}
+[target.body]
+ref = "key"
+name = "fields.name"
+level = "fields.level"
+note = "fields.note"
+stamp = "fields.stamp"
+rev = "{revision}"
+"#
+    )
+}
+
+fn qualio(plan: &Plan, revision: u32) -> String {
+    let settle_s = plan.settle_s;
+    format!(
+        r#"
+[target]
+type = "qualio"
+name = "tgt"
+base_url = "http://tgt"
+timeout_s = {TIMEOUT_S}
+settle_s = {settle_s}
+secret = "TARGET_KEY"
+[target.body]
+name = "fields.name"
+intended_use = "fields.note"
+[target.body.contact_information]
+notes = "fields.level ~ '/' ~ fields.stamp ~ '/{revision}'"
+"#
+    )
+}

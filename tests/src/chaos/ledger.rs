@@ -1,0 +1,399 @@
+//! The world's own account of what happened, and the checkers that read it. It sees each port call,
+//! the items of the table before and after each write, arrivals and effects at the target; it asks
+//! the engine nothing and knows nothing of its decisions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use tidegate_engine::ports::{Effect as CallEffect, Request, Sent, TransportError};
+use tidegate_model::{
+    Tier, UnixMs,
+    item::{Item, ItemKey, Value as Attribute},
+};
+use tidegate_simulator::{Effect, Fate, Operation, PortCall, ProcessId, ProcessKind};
+
+use super::{
+    book::Book,
+    check::{breaker::Breakers, limit::Limits, message::Messages, register::Registers, run::Runs},
+    locked,
+    plan::Plan,
+    target::TargetEffect,
+};
+
+/// One life of a process.
+pub type Life = (ProcessId, u32);
+
+/// The account.
+pub struct Ledger {
+    plan: Arc<Plan>,
+    state: Mutex<State>,
+}
+
+/// What the account holds.
+pub struct State {
+    /// The story's book.
+    pub book: Book,
+    /// The table, as it stands.
+    pub items: BTreeMap<ItemKey, Item>,
+    /// Who took which token: claims, leases and probes.
+    pub owners: BTreeMap<String, Life>,
+    /// Until when a process stood still last.
+    pub stalls: BTreeMap<ProcessId, UnixMs>,
+    fates: BTreeMap<u64, Fate>,
+    keys: BTreeMap<u64, String>,
+    /// Checkers.
+    pub registers: Registers,
+    /// Of runs.
+    pub runs: Runs,
+    /// Of breakers.
+    pub breakers: Breakers,
+    /// Of limits.
+    pub limits: Limits,
+    /// Of messages.
+    pub messages: Messages,
+    /// Webhooks that were sent and not yet answered with 2xx, by record.
+    pub unanswered: BTreeMap<String, u64>,
+    /// Records whose content somebody has to look at.
+    pub calls: u64,
+    /// Records whose deletion was seen at the source.
+    pub deleted: BTreeSet<String>,
+}
+
+/// A text attribute.
+pub fn text<'a>(item: Option<&'a Item>, name: &str) -> Option<&'a str> {
+    item?.get(name)?.as_text()
+}
+
+/// A number attribute.
+pub fn number(item: Option<&Item>, name: &str) -> Option<i64> {
+    item?.get(name).and_then(Attribute::as_number)
+}
+
+/// The record of a register's item.
+pub fn record_of(key: &ItemKey) -> Option<&str> {
+    key.partition
+        .starts_with("register#")
+        .then_some(key.sort.as_str())
+}
+
+impl Ledger {
+    /// An empty account; `traced` keeps every line.
+    pub fn new(plan: Arc<Plan>, traced: bool) -> Self {
+        let mut book = Book::default();
+        book.trace = traced.then(Vec::new);
+        Self {
+            state: Mutex::new(State {
+                book,
+                items: BTreeMap::new(),
+                owners: BTreeMap::new(),
+                stalls: BTreeMap::new(),
+                fates: BTreeMap::new(),
+                keys: BTreeMap::new(),
+                registers: Registers::new(&plan),
+                runs: Runs::new(&plan),
+                breakers: Breakers::default(),
+                limits: Limits::new(&plan),
+                messages: Messages::default(),
+                unanswered: BTreeMap::new(),
+                calls: 0,
+                deleted: BTreeSet::new(),
+            }),
+            plan,
+        }
+    }
+
+    /// Looks at the account, or adds to it.
+    pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut locked(&self.state))
+    }
+
+    /// Calls to other systems that were begun so far.
+    pub fn calls_so_far(&self) -> u64 {
+        locked(&self.state).calls
+    }
+
+    /// A call has been decided upon. `key`: the record that a call to the target is about.
+    pub fn decided(&self, call: &PortCall<'_>, site: &str, fate: Fate, key: Option<String>) {
+        let mut state = locked(&self.state);
+        let state = &mut *state;
+        state.book.operation = call.seq;
+        state.book.totals.operations = call.seq;
+        let (end, code) = match fate {
+            Fate::FailUnsent => (Some(0), 1),
+            Fate::CrashBefore => (Some(0), 2),
+            Fate::LoseAnswer => (Some(1), 3),
+            Fate::CrashAfter => (Some(1), 4),
+            Fate::StallBefore(_) => (Some(2), 5),
+            Fate::StallAfter(_) => (Some(2), 6),
+            Fate::Proceed => (Some(2), 0),
+        };
+        let ends = state.book.sites.entry(site.to_owned()).or_default();
+        if let Some(count) = end.and_then(|end: usize| ends.get_mut(end)) {
+            *count += 1;
+        }
+        let process = i64::from(call.process.number);
+        state.book.hash_in(site, &[call.at.0, process, code]);
+        if let Fate::StallBefore(span) | Fate::StallAfter(span) = fate {
+            state.stalls.insert(call.process, call.at + span);
+        }
+        let about = key.clone().or_else(|| about(call));
+        state.book.line(call.at, about.as_deref(), || {
+            format!(
+                "{}.{} {}{}",
+                call.process,
+                call.incarnation,
+                shown(call),
+                told(fate)
+            )
+        });
+        self.no_calls_from_readers(state, call);
+        if let Operation::Http { request } = &call.operation {
+            state.calls += 1;
+            state
+                .breakers
+                .leaves(&mut state.book, call, request, &state.stalls);
+            if fate == Fate::FailUnsent {
+                state.registers.failed(call, key.as_deref(), request, false);
+            }
+            if !matches!(fate, Fate::FailUnsent | Fate::CrashBefore) {
+                let (book, items, owners) = (&mut state.book, &state.items, &state.owners);
+                state
+                    .registers
+                    .leaves(book, call, request, key.as_deref(), (items, owners));
+            }
+            if let Some(key) = key {
+                state.keys.insert(call.seq, key);
+            }
+        }
+        if let Operation::Emit { event } = &call.operation {
+            state.runs.tells(&mut state.book, call, event);
+        }
+        if fate != Fate::Proceed {
+            state.fates.insert(call.seq, fate);
+        }
+    }
+
+    /// READ-1: whoever reads calls nobody, and has no secret of another system.
+    fn no_calls_from_readers(&self, state: &mut State, call: &PortCall<'_>) {
+        let calls_nobody = matches!(
+            call.process.kind,
+            ProcessKind::Api | ProcessKind::Tick | ProcessKind::Webhook | ProcessKind::Digest
+        );
+        let fault = match &call.operation {
+            Operation::Http { request } if calls_nobody => Some(request.url.clone()),
+            Operation::Secret { name } if calls_nobody && !name.starts_with("HOOK_") => {
+                Some(format!("the secret {name}"))
+            }
+            _ => None,
+        };
+        if let Some(what) = fault {
+            let what = format!("{} asked for {what}", call.process);
+            state.book.fault("READ-1", call.at, None, what);
+        }
+    }
+
+    /// A call did something.
+    pub fn observed(&self, now: UnixMs, call: &PortCall<'_>, effect: &Effect<'_>) {
+        let mut state = locked(&self.state);
+        let state = &mut *state;
+        state.book.operation = state.book.operation.max(call.seq);
+        let fate = state.fates.get(&call.seq).copied().unwrap_or(Fate::Proceed);
+        match (&call.operation, effect) {
+            (Operation::Update { key, .. }, Effect::Written { before, after }) => {
+                self.written(state, (now, call), key, (*before, after));
+            }
+            (Operation::Send { messages }, Effect::Done) => {
+                state.messages.sent(&mut state.book, now, call, messages);
+            }
+            (Operation::Receive { .. }, Effect::Delivered { messages }) => {
+                state.messages.delivered(messages);
+            }
+            (Operation::Http { request }, Effect::Answered { answer, .. }) => {
+                let key = state.keys.remove(&call.seq);
+                let seen = match fate {
+                    // Its caller learns of no answer, whatever there was.
+                    Fate::LoseAnswer | Fate::CrashAfter => &Err(TransportError::Broken),
+                    _ => *answer,
+                };
+                self.answered(state, (now, call), request, key.as_deref(), seen);
+            }
+            _ => {}
+        }
+    }
+
+    fn written(
+        &self,
+        state: &mut State,
+        (now, call): (UnixMs, &PortCall<'_>),
+        key: &ItemKey,
+        (before, after): (Option<&Item>, &Item),
+    ) {
+        if let Some(record) = record_of(key) {
+            let (book, owners) = (&mut state.book, &mut state.owners);
+            let openings = &state.breakers;
+            let worn = &state.messages;
+            state.registers.written(
+                book,
+                (now, call),
+                record,
+                (before, after),
+                (owners, openings, worn),
+            );
+        } else if key.partition.starts_with("run#") && key.sort == "lease" {
+            let (book, owners, items) = (&mut state.book, &mut state.owners, &state.items);
+            state.runs.written(
+                book,
+                (now, call),
+                (before, after),
+                (owners, items, &state.messages),
+            );
+        } else if let Some(endpoint) = key.partition.strip_prefix("breaker#") {
+            let (book, owners) = (&mut state.book, &mut state.owners);
+            state
+                .breakers
+                .written(book, (now, call), endpoint, (before, after), owners);
+        }
+        state.items.insert(key.clone(), after.clone());
+    }
+
+    fn answered(
+        &self,
+        state: &mut State,
+        (now, call): (UnixMs, &PortCall<'_>),
+        request: &Request,
+        key: Option<&str>,
+        seen: &Result<Sent, TransportError>,
+    ) {
+        state.breakers.ended(call);
+        let failed = match seen {
+            Ok(sent) => sent.status >= 500 || (sent.status < 300 && sent.body.is_none()),
+            Err(_) => true,
+        };
+        let status = seen.as_ref().map_or(0, |sent| i64::from(sent.status));
+        state.book.hash_in("answer", &[now.0, status]);
+        state.book.line(now, key, || {
+            format!(
+                "{} got {status} from {} {}",
+                call.process,
+                request.method.as_str(),
+                request.url
+            )
+        });
+        if failed {
+            let unknown = request.effect == CallEffect::Write;
+            state.registers.failed(call, key, request, unknown);
+        }
+        if let (Ok(sent), Some(key)) = (seen, key) {
+            state.registers.answered(key, sent.status);
+        }
+        let path = request.url.split('/').nth(3).unwrap_or_default();
+        let is_page = path == "rows" || path.starts_with("rows?");
+        if request.url.starts_with("http://src/")
+            && is_page
+            && let Ok(Sent {
+                status: 200,
+                body: Some(body),
+                ..
+            }) = seen
+        {
+            state.runs.paged(now, call.process, body, self.plan.order);
+        }
+    }
+
+    /// A call arrived at a system.
+    pub fn arrived(&self, host: &str, tier: Tier, now: UnixMs) {
+        let mut state = locked(&self.state);
+        let state = &mut *state;
+        state.limits.arrived(&mut state.book, host, tier, now);
+    }
+
+    /// Something was done at the target.
+    pub fn effect(&self, now: UnixMs, effect: &TargetEffect) {
+        let mut state = locked(&self.state);
+        let state = &mut *state;
+        let stamp = i64::try_from(effect.stamp.unwrap_or(0)).unwrap_or(0);
+        state.book.hash_in(&effect.key, &[now.0, stamp]);
+        state.book.line(now, Some(&effect.key), || {
+            format!(
+                "    the target did: {:?} stamp {:?}",
+                effect.did, effect.stamp
+            )
+        });
+        state.registers.effect(&mut state.book, now, effect);
+    }
+}
+
+/// The record that a call is about.
+fn about(call: &PortCall<'_>) -> Option<String> {
+    match &call.operation {
+        Operation::Update { key, .. } => record_of(key).map(str::to_owned),
+        Operation::Get { keys } => keys.first().and_then(record_of).map(str::to_owned),
+        Operation::Send { messages } => {
+            let keys = messages.iter().flat_map(|sent| &sent.message.keys);
+            let all: Vec<&str> = keys.map(tidegate_model::RecordKey::as_str).collect();
+            Some(all.join(" "))
+        }
+        _ => None,
+    }
+}
+
+fn shown(call: &PortCall<'_>) -> String {
+    match &call.operation {
+        Operation::Update { key, update } => {
+            let changes: Vec<String> = update
+                .changes
+                .iter()
+                .map(|(name, change)| match change {
+                    tidegate_model::item::Change::Set(Attribute::Number(n)) => {
+                        format!("{name}={n}")
+                    }
+                    tidegate_model::item::Change::Set(Attribute::Text(text)) => {
+                        let cut: String = text.chars().take(44).collect();
+                        format!("{name}={cut}")
+                    }
+                    tidegate_model::item::Change::Remove => format!("-{name}"),
+                    other => format!("{name}:{other:?}"),
+                })
+                .collect();
+            format!(
+                "update {}/{} {}",
+                key.partition,
+                key.sort,
+                changes.join(" ")
+            )
+        }
+        Operation::Get { keys } => {
+            let names: Vec<String> = keys
+                .iter()
+                .map(|key| format!("{}/{}", key.partition, key.sort))
+                .collect();
+            format!("get {}", names.join(" "))
+        }
+        Operation::Send { messages } => {
+            let texts: Vec<String> = messages
+                .iter()
+                .map(|sent| format!("{} +{}s", sent.message.encode(), sent.delay.as_secs()))
+                .collect();
+            format!("send {}", texts.join(" "))
+        }
+        Operation::Http { request } => {
+            let body = request
+                .body
+                .as_ref()
+                .map_or_else(String::new, Value::to_string);
+            format!("http {} {} {body}", request.method.as_str(), request.url)
+        }
+        Operation::Emit { event } => format!("emit {event:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn told(fate: Fate) -> String {
+    match fate {
+        Fate::Proceed => String::new(),
+        other => format!("  <== {other:?}"),
+    }
+}

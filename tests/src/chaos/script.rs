@@ -1,0 +1,107 @@
+//! The script of a story: which fault strikes, and the list of those that did, so that a story can be
+//! told again without some of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
+
+use tidegate_model::UnixMs;
+
+use super::{Dice, locked};
+
+/// Faults of one story.
+pub struct Script {
+    dice: Dice,
+    calm: UnixMs,
+    left_out: BTreeSet<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: BTreeMap<String, u64>,
+    struck: Vec<String>,
+}
+
+/// A fault that strikes now.
+#[derive(Clone, Debug)]
+pub struct Strike {
+    /// The question that was asked, about what.
+    about: String,
+    /// For the n-th time.
+    n: u64,
+    dice: Dice,
+}
+
+impl Strike {
+    /// A number that shapes the fault.
+    pub fn between(&self, low: u64, high: u64, what: &str) -> u64 {
+        self.dice.between(low, high, what, &self.about, self.n)
+    }
+}
+
+impl Script {
+    /// A script that leaves out what is named.
+    pub fn new(dice: Dice, calm: UnixMs, left_out: BTreeSet<String>) -> Self {
+        Self {
+            dice,
+            calm,
+            left_out,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether a fault strikes about something. `rate` is told how often it was asked before, from 1.
+    pub fn strikes(
+        &self,
+        now: UnixMs,
+        question: &str,
+        about: &str,
+        rate: impl FnOnce(u64) -> u64,
+    ) -> Option<Strike> {
+        if now >= self.calm {
+            return None;
+        }
+        let about = format!("{question} {about}");
+        let mut state = locked(&self.state);
+        let n = match state.asked.get_mut(&about) {
+            Some(asked) => {
+                *asked += 1;
+                *asked
+            }
+            None => {
+                state.asked.insert(about.clone(), 1);
+                1
+            }
+        };
+        if !self.dice.strikes(rate(n), "strike", &about, n) {
+            return None;
+        }
+        let name = format!("{about} #{n}");
+        if self.left_out.contains(&name) {
+            return None;
+        }
+        state.struck.push(name);
+        Some(Strike {
+            about,
+            n,
+            dice: self.dice,
+        })
+    }
+
+    /// Whether a happening is left out.
+    pub fn leaves_out(&self, name: &str) -> bool {
+        self.left_out.contains(name)
+    }
+
+    /// Names what happened, so that it can be left out.
+    pub fn note(&self, name: String) {
+        locked(&self.state).struck.push(name);
+    }
+
+    /// Names of all that struck, in order.
+    pub fn struck(&self) -> Vec<String> {
+        locked(&self.state).struck.clone()
+    }
+}

@@ -1,0 +1,499 @@
+//! One story: a seed's world from its first change until everything is at rest.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::json;
+use standardwebhooks::Webhook;
+use tidegate_engine::{Event, HookAnswer, HookOutcome, HookRequest, ports::Clock};
+use tidegate_model::{FlowId, RecordKey, Tier, UnixMs};
+use tidegate_simulator::{ProcessKind, Setup, TrueClock, Workers, World};
+use tidegate_testkit::doubles::qualio::{QualioConfig, QualioDouble};
+
+use super::{
+    book::{Ends, Totals, Violation},
+    check::{end, message},
+    faults::Faults,
+    flow::{FLOW, flow_file},
+    ledger::{Ledger, number, record_of, text},
+    locked,
+    plan::{Deed, Happening, Plan, Push, TargetKind},
+    script::Script,
+    source::{Row, Source},
+    systems::{Kept, Systems, Wire},
+    target::Things,
+};
+
+/// The two secrets of the flow's webhook, and one of a stranger.
+const SECRETS: [&str; 2] = [
+    "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+];
+const STRANGER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// How often the world is looked at.
+const LOOK: Duration = Duration::from_secs(20);
+/// Everything comes to rest within this, or it never does: the longest are the sweep's waits.
+const REST: Duration = Duration::from_secs(8 * 3_600);
+/// How long a person takes to see to a blocked flow.
+const PERSON: Duration = Duration::from_secs(90);
+/// How often a sender repeats a webhook that was not answered with 2xx, and how long it waits.
+const HOOK_TRIES: u32 = 4;
+const HOOK_WAIT: Duration = Duration::from_secs(15);
+
+/// How a story is told.
+#[derive(Clone, Debug, Default)]
+pub struct Telling {
+    /// Faults and happenings that are left out.
+    pub left_out: BTreeSet<String>,
+    /// Whether every line is kept.
+    pub traced: bool,
+    /// Overrules the seed's kind of target.
+    pub only: Option<TargetKind>,
+}
+
+/// What a story came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The kind of target.
+    pub target: TargetKind,
+    /// Broken invariants, in order.
+    pub violations: Vec<Violation>,
+    /// Figures.
+    pub totals: Totals,
+    /// Equal for equal stories.
+    pub hash: u64,
+    /// Call sites and how their calls ended.
+    pub sites: BTreeMap<String, Ends>,
+    /// Faults and happenings, in order.
+    pub struck: Vec<String>,
+    /// Port calls of a hunt until its first broken invariant, the stories before it included.
+    pub found_after: u64,
+    /// Lines and the record that each is about, if asked for.
+    pub trace: Vec<(Option<String>, String)>,
+}
+
+/// Tells the story of a seed.
+pub fn tell(seed: u64, telling: &Telling) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime on this thread");
+    runtime.block_on(story(seed, telling))
+}
+
+struct Told {
+    plan: Arc<Plan>,
+    ledger: Arc<Ledger>,
+    systems: Arc<Systems>,
+    clock: Arc<TrueClock>,
+    world: World,
+    revision: Mutex<u32>,
+    hooks: Mutex<u64>,
+}
+
+async fn story(seed: u64, telling: &Telling) -> Outcome {
+    let plan = Arc::new(Plan::of(seed, telling.only));
+    let clock = Arc::new(TrueClock::starting(plan.begin));
+    let script = Arc::new(Script::new(plan.dice, plan.calm, telling.left_out.clone()));
+    let ledger = Arc::new(Ledger::new(Arc::clone(&plan), telling.traced));
+    let told = Arc::new(world(&plan, &script, &ledger, &clock));
+    told.world.start();
+    told.world.start_windows();
+    for happening in plan.happenings.clone() {
+        let name = format!("happening {}", happening.n);
+        if script.leaves_out(&name) {
+            continue;
+        }
+        script.note(name);
+        let told = Arc::clone(&told);
+        tokio::spawn(async move {
+            told.clock.wait_until(happening.at).await;
+            happen(told, happening).await;
+        });
+    }
+    tokio::spawn(person(Arc::clone(&told)));
+    until_rest(&told).await;
+    told.world.stop();
+    let now = clock.now();
+    ledger.with(|state| {
+        end::compare(state, &told.systems, now);
+        let mut totals = state.book.totals;
+        totals.faults = u64::try_from(script.struck().len()).unwrap_or(0);
+        let source = locked(&told.systems.source);
+        totals.changes = source
+            .history
+            .values()
+            .map(|states| states.len() as u64)
+            .sum();
+        Outcome {
+            seed,
+            target: plan.target,
+            violations: state.book.violations.clone(),
+            totals,
+            hash: state.book.hash(),
+            sites: state.book.sites.clone(),
+            struck: script.struck(),
+            found_after: 0,
+            trace: state.book.trace.take().unwrap_or_default(),
+        }
+    })
+}
+
+fn world(
+    plan: &Arc<Plan>,
+    script: &Arc<Script>,
+    ledger: &Arc<Ledger>,
+    clock: &Arc<TrueClock>,
+) -> Told {
+    let kept = match plan.target {
+        TargetKind::Qualio => {
+            let clock = Arc::clone(clock);
+            let config = QualioConfig::new(Arc::new(move || clock.now().0), "key");
+            Kept::Qualio(Box::new(QualioDouble::unserved_of(config)))
+        }
+        kind => Kept::Things(Mutex::new(Things::new(kind))),
+    };
+    let systems = Arc::new(Systems {
+        script: Arc::clone(script),
+        ledger: Arc::clone(ledger),
+        plan: Arc::clone(plan),
+        clock: Arc::clone(clock),
+        source: Mutex::new(Source::default()),
+        kept,
+    });
+    let mut setup = Setup::new(
+        plan.seed,
+        vec![("things.toml".to_owned(), flow_file(plan, 1))],
+    );
+    let (real_time, batch) = plan.workers;
+    setup.workers = Workers { real_time, batch };
+    setup.batch_syncs = plan.batch_syncs;
+    setup.batch_sync_timeout = plan.run_time;
+    setup.real_time.visibility = Duration::from_secs(120);
+    setup.batch.visibility = Duration::from_secs(300);
+    setup.batch.timeout = Duration::from_secs(120);
+    setup.secrets = [
+        ("HOOK_1", SECRETS[0]),
+        ("HOOK_2", SECRETS[1]),
+        ("TARGET_KEY", "key"),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+    .into();
+    setup.interposer = Arc::new(Faults {
+        plan: Arc::clone(plan),
+        script: Arc::clone(script),
+        ledger: Arc::clone(ledger),
+        systems: Arc::clone(&systems),
+        clock: Arc::clone(clock),
+    });
+    let http = Arc::new(Wire(Arc::clone(&systems)));
+    let world = World::new(setup, Arc::clone(clock), http).expect("the plan's flow is right");
+    Told {
+        plan: Arc::clone(plan),
+        ledger: Arc::clone(ledger),
+        systems,
+        clock: Arc::clone(clock),
+        world,
+        revision: Mutex::new(1),
+        hooks: Mutex::new(0),
+    }
+}
+
+/// Looks at the world until it is at rest.
+async fn until_rest(told: &Told) {
+    let end = told.plan.calm + REST;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = told.clock.now();
+        let queued = told.world.queue().bodies();
+        let unrest = told.ledger.with(|state| {
+            message::look_for_stranded(state, now, &queued);
+            if now < told.plan.calm {
+                return Some((None, String::new()));
+            }
+            let unrest = end::unrest(state, &told.systems);
+            if let Some((key, what)) = unrest.as_ref().filter(|_| now >= end) {
+                state.book.totals.lost += 1;
+                state.book.fault(
+                    "REG-2",
+                    now,
+                    key.as_deref(),
+                    format!("it comes to no rest: {what}"),
+                );
+            }
+            unrest
+        });
+        if unrest.is_none() || now >= end {
+            return;
+        }
+    }
+}
+
+fn flow() -> FlowId {
+    FlowId::try_new(FLOW).expect("the flow's name is one")
+}
+
+async fn happen(told: Arc<Told>, happening: Happening) {
+    let now = told.clock.now();
+    told.ledger.with(|state| {
+        state.book.line(now, Some(&happening.key), || {
+            format!("*** {:?} {:?}", happening.deed, happening.pushes)
+        });
+    });
+    match &happening.deed {
+        Deed::Set { .. } | Deed::Delete => {
+            let row = change(&told, &happening);
+            for (push, wait) in &happening.pushes {
+                tokio::spawn(pushed(Arc::clone(&told), row.clone(), *push, *wait));
+            }
+        }
+        Deed::Force => {
+            let key = RecordKey::try_new(&happening.key).expect("a key");
+            let asked = told.world.ask(ProcessKind::Api, |engine| async move {
+                engine.force_sync(&flow(), &key).await.is_ok()
+            });
+            asked.await.unwrap_or(false);
+        }
+        Deed::RunNow => run(&told, &json!({ "flow": FLOW })),
+        Deed::RunAll => run(&told, &json!({ "flow": FLOW, "mode": "initial" })),
+        Deed::Pause(span) => {
+            let request = json!({ "scope": "target", "reason": "a test", "by": "person" });
+            let request = serde_json::from_value(request).expect("a pause");
+            let asked = told.world.ask(ProcessKind::Api, |engine| async move {
+                engine.pause(&flow(), request).await.is_ok()
+            });
+            asked.await.unwrap_or(false);
+            tokio::time::sleep(*span).await;
+            resume(&told).await;
+        }
+        Deed::Deploy => {
+            let revision = {
+                let mut revision = locked(&told.revision);
+                *revision += 1;
+                *revision
+            };
+            let file = ("things.toml".to_owned(), flow_file(&told.plan, revision));
+            told.world
+                .deploy(&[file])
+                .expect("the plan's flow is right");
+            run(&told, &json!({ "flow": FLOW, "mode": "initial" }));
+        }
+        Deed::Junk => {
+            let tier = if happening.n.is_multiple_of(2) {
+                Tier::Batch
+            } else {
+                Tier::RealTime
+            };
+            told.world.queue().inject(tier, "{\"v\":99}");
+        }
+    }
+}
+
+fn run(told: &Told, detail: &serde_json::Value) {
+    let event = json!({ "detail-type": "RunRequested", "detail": detail });
+    let event: Event = serde_json::from_value(event).expect("an event");
+    told.world.publish(&event);
+}
+
+fn change(told: &Told, happening: &Happening) -> Row {
+    let now = told.clock.now();
+    let mut source = locked(&told.systems.source);
+    let (deed, n) = (&happening.deed, happening.n);
+    let at = match deed {
+        Deed::Set { backdated, .. } => now - *backdated,
+        _ => now,
+    };
+    source.change(&happening.key, at, told.plan.order, |row| match deed {
+        Deed::Set {
+            critical, renames, ..
+        } => {
+            row.gone = false;
+            if *critical {
+                row.content.level = i64::try_from(n % 4).unwrap_or(0);
+            }
+            if *renames {
+                row.content.name = format!("N.{}.{n}", row.key);
+            }
+            row.content.note = format!("§{}", n % 3);
+        }
+        _ => row.gone = true,
+    })
+}
+
+/// A source's webhook, repeated until it is answered with 2xx.
+async fn pushed(told: Arc<Told>, row: Row, push: Push, wait: Duration) {
+    if push == Push::Missed {
+        return;
+    }
+    tokio::time::sleep(wait).await;
+    let whole = push == Push::Whole && !row.gone;
+    let body = if whole {
+        json!({ "id": row.key, "row": row.json() })
+    } else {
+        json!({ "id": row.key })
+    };
+    let id = {
+        let mut hooks = locked(&told.hooks);
+        *hooks += 1;
+        format!("hook-{hooks}")
+    };
+    let open = |step: i64| {
+        told.ledger.with(|state| {
+            let open = state.unanswered.entry(row.key.clone()).or_default();
+            *open = open.saturating_add_signed(step);
+        });
+    };
+    open(1);
+    for _ in 0..HOOK_TRIES {
+        if once(&told, &row, (push, whole), &id, &body.to_string()).await {
+            // What was accepted is accepted again, and changes nothing.
+            if id.ends_with('3') {
+                once(&told, &row, (push, whole), &id, &body.to_string()).await;
+            }
+            open(-1);
+            return;
+        }
+        tokio::time::sleep(HOOK_WAIT).await;
+    }
+    // Given up: the next run or the sweep sees to it, so it stays among the unanswered.
+}
+
+async fn once(told: &Told, row: &Row, (push, whole): (Push, bool), id: &str, body: &str) -> bool {
+    let secret = match push {
+        Push::Forged => STRANGER,
+        _ => SECRETS[usize::from(id.ends_with('7'))],
+    };
+    let timestamp = told.clock.now().0 / 1_000;
+    let signer = Webhook::new(secret).expect("a secret");
+    let signature = signer
+        .sign(id, timestamp, body.as_bytes())
+        .expect("a signature");
+    let began = told.clock.now();
+    let (id, timestamp, body) = (id.to_owned(), timestamp.to_string(), body.to_owned());
+    let asked = told.world.ask(ProcessKind::Webhook, |engine| async move {
+        let request = HookRequest {
+            flow: FLOW,
+            id: &id,
+            timestamp: &timestamp,
+            signature: &signature,
+            body: body.as_bytes(),
+        };
+        engine.webhook(request).await
+    });
+    let answer = match asked.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) | Err(_) => return false,
+    };
+    hook_is_kept(told, row, (push, whole), &answer, began);
+    true
+}
+
+/// HOOK-1: 2xx only when the change is durable; nothing is done for a stranger.
+fn hook_is_kept(
+    told: &Told,
+    row: &Row,
+    (push, whole): (Push, bool),
+    answer: &HookAnswer,
+    began: UnixMs,
+) {
+    let now = told.clock.now();
+    told.ledger.with(|state| {
+        let fault = match (push, answer) {
+            (Push::Forged, HookAnswer::Unauthorized) => None,
+            (Push::Forged, other) => Some(format!("a stranger's webhook was answered {other:?}")),
+            (_, HookAnswer::Accepted(outcome)) => {
+                let found = state
+                    .items
+                    .iter()
+                    .find(|(key, _)| record_of(key) == Some(row.key.as_str()));
+                let item = found.map(|(_, item)| item);
+                let staged =
+                    text(item, "dv").and_then(|version| version.get(..20)?.parse::<u64>().ok());
+                let versioned = whole && told.plan.order != super::plan::Order::Read;
+                if versioned {
+                    let kept = staged.unwrap_or(0) >= row.number(told.plan.order);
+                    let queued = number(item, "du").is_none()
+                        || number(item, "due").is_some()
+                        || text(item, "rv").is_some()
+                        || state.messages.last_sent.contains_key(&row.key);
+                    (!kept || !queued)
+                        .then(|| format!("answered {outcome:?}, staged is {staged:?}"))
+                } else {
+                    let sent = state
+                        .messages
+                        .last_sent
+                        .get(&row.key)
+                        .is_some_and(|at| *at >= began);
+                    let known = *outcome == HookOutcome::Known;
+                    (!sent && !known)
+                        .then(|| format!("answered {outcome:?}, and nothing was queued"))
+                }
+            }
+            (_, other) => Some(format!("a good webhook was answered {other:?}")),
+        };
+        if let Some(what) = fault {
+            state.book.fault("HOOK-1", now, Some(&row.key), what);
+        }
+    });
+}
+
+/// A person who looks in from time to time: resumes a blocked flow, and once the faults have ended
+/// sends again what was in review for reasons that are gone.
+async fn person(told: Arc<Told>) {
+    loop {
+        tokio::time::sleep(PERSON).await;
+        let now = told.clock.now();
+        let (blocked, reviews) = told.ledger.with(|state| {
+            let blocked = state.items.iter().any(|(key, item)| {
+                key.partition.starts_with("flow#")
+                    && key.sort == "state"
+                    && item.contains_key("blocker")
+            });
+            let gone = ["retries_spent", "refused", "dead_letter"];
+            let reviews: Vec<String> = state
+                .items
+                .iter()
+                .filter(|(_, item)| {
+                    text(Some(item), "rv")
+                        .is_some_and(|cause| gone.iter().any(|kind| cause.contains(kind)))
+                })
+                .filter_map(|(key, _)| record_of(key).map(str::to_owned))
+                .collect();
+            (blocked, reviews)
+        });
+        if blocked {
+            resume(&told).await;
+        }
+        if now < told.plan.calm {
+            continue;
+        }
+        for record in reviews {
+            let id = format!("{FLOW}~{record}");
+            let asked = told.world.ask(ProcessKind::Api, |engine| async move {
+                let Some(id) = tidegate_engine::api::ReviewId::parse(&id) else {
+                    return;
+                };
+                drop(engine.replay(&id).await);
+            });
+            asked.await.unwrap_or(());
+        }
+    }
+}
+
+async fn resume(told: &Told) {
+    for _ in 0..6 {
+        let asked = told.world.ask(ProcessKind::Api, |engine| async move {
+            engine.resume(&flow(), "person").await.is_ok()
+        });
+        if asked.await == Ok(true) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+}
