@@ -2,14 +2,19 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "tests fail by panic"
 )]
 
+use std::time::Duration;
+
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
-use tidegate_engine::{Event, ReconcileReport, RunEnd, ports::TransportError};
-use tidegate_model::{FlowId, UnixMs};
+use tidegate_engine::{
+    Delivery, Disposition, Event, ReconcileReport, RunEnd, ports::TransportError,
+};
+use tidegate_model::{FlowId, Message, Tier, UnixMs, flow::Method};
 use tidegate_reconcile::handle;
 use tidegate_testkit::{
     doubles::erp::realistic_suppliers,
@@ -138,4 +143,104 @@ async fn an_event_that_asks_for_none_is_an_error() {
         assert!(refused.is_err(), "{shown}");
     }
     assert!(host.http.requests().is_empty());
+}
+
+const CONTACTS: &str = include_str!("../../../infra/flows/examples/contacts.toml");
+
+/// A CRM of thirty contacts, of which some are gone or are told to be, and a service that upserts
+/// and deletes by key and lists nothing.
+fn crm(host: &Host, gone: &'static [usize], tombstones: &'static [usize]) {
+    host.http.answer(move |request| {
+        let contact = |n: usize| {
+            let state = if tombstones.contains(&n) { "deleted" } else { "active" };
+            json!({
+                "id": format!("C-{n:02}"), "state": state,
+                "updated_at": if state == "active" { "2026-11-19T10:00:00" } else { "2026-11-19T11:00:00" },
+                "email": format!("c{n}@example.com"), "given_name": "Jo", "family_name": "Doe",
+                "consent": {"newsletter": true},
+            })
+        };
+        let url = request.url.as_str();
+        if !url.starts_with("https://crm.") {
+            return Ok(MemoryHttp::json(200, json!({})));
+        }
+        let key = url.split("/v2/contacts/C-").nth(1);
+        Ok(match key.map(|number| number.parse::<usize>().unwrap()) {
+            Some(n) if gone.contains(&n) => MemoryHttp::json(404, json!({})),
+            Some(n) => MemoryHttp::json(200, json!({"data": contact(n)})),
+            None => {
+                let rows: Vec<Value> = (0..30)
+                    .filter(|n| !gone.contains(n))
+                    .map(contact)
+                    .collect();
+                MemoryHttp::json(200, json!({"data": rows, "meta": {"next_cursor": null}}))
+            }
+        })
+    });
+}
+
+/// Works until both queues are empty.
+async fn work(host: &Host) {
+    for _ in 0..200 {
+        let mut received = host.queue.receive(Tier::RealTime, 10);
+        received.extend(host.queue.receive(Tier::Batch, 10));
+        if received.is_empty() {
+            if host.queue.is_empty() {
+                return;
+            }
+            host.clock.advance(Duration::from_secs(1));
+            continue;
+        }
+        let deliveries: Vec<Delivery> = received
+            .into_iter()
+            .map(|delivery| Delivery {
+                message: Message::decode(&delivery.body).unwrap(),
+                receipt: delivery.receipt,
+            })
+            .collect();
+        let done = host.engine.work(&deliveries).await;
+        for (delivery, done) in deliveries.iter().zip(done) {
+            if done == Disposition::Delete {
+                host.queue.delete(&delivery.receipt);
+            }
+        }
+    }
+    panic!("the work does not end");
+}
+
+fn sent(host: &Host, method: Method) -> Vec<String> {
+    let requests = host.http.requests().into_iter();
+    requests
+        .filter(|request| request.method == method)
+        .map(|request| request.url)
+        .collect()
+}
+
+/// A target that can not be listed is said to be; a deletion does what the flow says.
+#[tokio::test]
+async fn a_flow_of_another_kind_is_compared_as_far_as_its_systems_tell() {
+    let host = Host::new(&[CONTACTS], [], tidegate_connect::connect).unwrap();
+    let asked = || envelope(&json!({"flow": "contacts"}));
+    crm(&host, &[], &[]);
+    let report = reconcile(&host, asked()).await;
+    assert_eq!(report.findings.webhook_missed, 30, "{report:?}");
+    let why = report.not_compared.unwrap();
+    assert!(why.contains("can not list"), "{why}");
+    work(&host).await;
+    assert_eq!(sent(&host, Method::Put).len(), 30);
+
+    crm(&host, &[7], &[8]);
+    let report = reconcile(&host, asked()).await;
+    assert_eq!(
+        (report.findings.equal, report.findings.deleted_at_source),
+        (28, 2),
+        "{report:?}"
+    );
+    work(&host).await;
+    let deleted = sent(&host, Method::Delete);
+    assert_eq!(deleted.len(), 2, "{deleted:?}");
+    assert!(deleted.iter().any(|url| url.ends_with("/C-07")));
+    let again = reconcile(&host, asked()).await;
+    assert_eq!(again.findings.equal, 30, "{again:?}");
+    assert_eq!(sent(&host, Method::Put).len(), 30, "nothing came back");
 }

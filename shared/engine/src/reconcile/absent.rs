@@ -164,7 +164,10 @@ impl Comparing<'_> {
             let reading = self.begin_reading().await?;
             match self.try_fetch(key).await {
                 Ok(row) => {
-                    let done = self.verified(key, row, reading.read).await;
+                    let done = match reading.may_stage(self.engine.now()) {
+                        Ok(()) => self.verified(key, row, reading.read).await,
+                        late => late,
+                    };
                     self.end_reading(reading).await?;
                     return done;
                 }

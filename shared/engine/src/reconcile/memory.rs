@@ -7,7 +7,7 @@ use std::{
 
 use tidegate_model::{
     ContentHash, RecordKey,
-    item::{Condition, Update, Value},
+    item::{Condition, Item, Update, Value},
 };
 use tidegate_policy::{
     fingerprint::{self, Entry, KeyPrint, StatePrint, print_of_text},
@@ -148,53 +148,52 @@ impl Comparing<'_> {
     pub(super) async fn load(&mut self) -> Step<()> {
         self.memory = Memory::default();
         let flow = self.runtime.flow.id().clone();
-        for (_, item) in self.items(fingerprint::partition(&flow)).await? {
-            let entries = fingerprint::read(&item, self.indexed);
-            let mine = entries
-                .into_iter()
-                .filter(|entry| self.is_in_pass(entry.key));
-            let mine: Vec<Entry> = mine.collect();
-            self.memory.index.extend(mine);
-        }
-        self.memory.index.sort_unstable();
+        let (pass, passes, trusted) = (self.progress.pass, self.progress.passes, self.indexed);
+        let mut index: Vec<Entry> = Vec::new();
+        self.each_item(fingerprint::partition(&flow), |item| {
+            let entries = fingerprint::read(item, trusted).into_iter();
+            index.extend(entries.filter(|entry| in_pass(entry.key.0, pass, passes)));
+        })
+        .await?;
+        self.within_memory(index.len())?;
+        index.sort_unstable();
+        self.memory.index = index;
         let Some((fence, parts)) = self.progress.seen else {
             return Ok(());
         };
-        let mut kept = 0;
-        for (_, item) in self
-            .items(keys::reconcile_seen_partition(&flow, fence))
-            .await?
-        {
+        let (mut seen, mut kept) = (BTreeMap::new(), 0);
+        self.each_item(keys::reconcile_seen_partition(&flow, fence), |item| {
             kept += 1;
             let text = item.get("e").and_then(Value::as_text).unwrap_or_default();
-            let entries = fingerprint::unpack(text);
-            let entries = entries.into_iter().map(|entry| (entry.key, entry.state));
-            self.memory.seen.extend(entries);
-        }
-        if kept != parts {
+            let entries = fingerprint::unpack(text).into_iter();
+            seen.extend(entries.map(|entry| (entry.key, entry.state)));
+        })
+        .await?;
+        if kept == parts {
+            self.memory.seen = seen;
+        } else {
             // It is not all there: what was compared is not known, so the pass begins again.
             self.progress.findings = self.progress.before_pass;
-            let (pass, passes) = (self.progress.pass, self.progress.passes);
             self.progress.begin_pass(pass, passes);
-            self.memory.seen.clear();
         }
-        self.within_memory(self.memory.seen.len())
+        Ok(())
     }
 
-    async fn items(
+    /// Reads a partition page by page, so that no more than a page of it is in memory.
+    async fn each_item(
         &self,
         partition: String,
-    ) -> Result<Vec<(tidegate_model::item::ItemKey, tidegate_model::item::Item)>, EngineError> {
+        mut take: impl FnMut(&Item) + Send,
+    ) -> Result<(), EngineError> {
         let listing = Listing::Partition(partition);
-        let mut items = Vec::new();
         let mut after: Option<String> = None;
         loop {
             let store = &self.engine.ports.store;
             let page = store.list(&listing, after.as_deref(), LIST_PAGE).await?;
-            items.extend(page.items);
+            page.items.iter().for_each(|(_, item)| take(item));
             after = page.next;
             if after.is_none() {
-                return Ok(items);
+                return Ok(());
             }
         }
     }

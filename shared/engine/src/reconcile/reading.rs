@@ -31,8 +31,20 @@ const PERMIT_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Reading {
     /// Its number.
     pub(super) read: u64,
-    /// The flow's lease, where only that orders reads.
-    lease: Option<ClaimToken>,
+    /// The flow's lease and its end, where only that orders reads.
+    lease: Option<(ClaimToken, UnixMs)>,
+}
+
+impl Reading {
+    /// Whether what was read may still be staged: reads of one flow never overlap.
+    pub(super) fn may_stage(&self, now: UnixMs) -> Step<()> {
+        let ends = self.lease.as_ref().map(|(_, until)| *until);
+        if ends.is_some_and(|until| now + run::STAGE_MARGIN > until) {
+            let reason = "the read took so long that the flow's lease nearly ended".to_owned();
+            return Err(Stop::End(RunEnd::Interrupted { reason }));
+        }
+        Ok(())
+    }
 }
 
 impl Comparing<'_> {
@@ -53,7 +65,7 @@ impl Comparing<'_> {
                     let reads = Lease::read(Some(&after)).reads;
                     return Ok(Reading {
                         read: u64::try_from(reads).unwrap_or(0),
-                        lease: Some(token),
+                        lease: Some((token, now + run::LEASE)),
                     });
                 }
                 Written::Refused { current } => {
@@ -62,7 +74,7 @@ impl Comparing<'_> {
                         // The answer to an earlier try was lost.
                         return Ok(Reading {
                             read: u64::try_from(held.reads).unwrap_or(0),
-                            lease: Some(token),
+                            lease: Some((token, held.held_until(now).unwrap_or(now))),
                         });
                     }
                     let until = held.held_until(now).unwrap_or(now) + RETRY_WAIT;
@@ -74,7 +86,7 @@ impl Comparing<'_> {
 
     /// Ends a read: what it read is staged, or was not read.
     pub(super) async fn end_reading(&self, reading: Reading) -> Step<()> {
-        if let Some(token) = reading.lease {
+        if let Some((token, _)) = reading.lease {
             let key = keys::lease(self.runtime.flow.id());
             self.engine.write(&key, &run::release_fetch(&token)).await?;
         }

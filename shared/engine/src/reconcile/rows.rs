@@ -51,7 +51,10 @@ impl Comparing<'_> {
                 return Err(super::Stop::End(crate::RunEnd::Interrupted { reason }));
             }
             self.lease_for_staging().await?;
-            let taken = self.take_rows(&page.rows, &reading).await;
+            let taken = match reading.may_stage(self.engine.now()) {
+                Ok(()) => self.take_rows(&page.rows, &reading).await,
+                late => late,
+            };
             self.end_reading(reading).await?;
             taken?;
             self.progress.pages += 1;
