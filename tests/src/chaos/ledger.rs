@@ -40,6 +40,10 @@ pub struct State {
     pub items: BTreeMap<ItemKey, Item>,
     /// Who took which token: claims, leases and probes.
     pub owners: BTreeMap<String, Life>,
+    /// Lives of batch-sync in which a port call failed: such a run may stage and not queue.
+    pub interrupted: BTreeSet<Life>,
+    /// Who staged what is desired of a record.
+    pub stagers: BTreeMap<String, Life>,
     /// Until when a process stood still last.
     pub stalls: BTreeMap<ProcessId, UnixMs>,
     fates: BTreeMap<u64, Fate>,
@@ -56,10 +60,8 @@ pub struct State {
     pub messages: Messages,
     /// Webhooks that were sent and not yet answered with 2xx, by record.
     pub unanswered: BTreeMap<String, u64>,
-    /// Records whose content somebody has to look at.
+    /// Calls to other systems that were begun.
     pub calls: u64,
-    /// Records whose deletion was seen at the source.
-    pub deleted: BTreeSet<String>,
 }
 
 /// A text attribute.
@@ -89,6 +91,8 @@ impl Ledger {
                 book,
                 items: BTreeMap::new(),
                 owners: BTreeMap::new(),
+                interrupted: BTreeSet::new(),
+                stagers: BTreeMap::new(),
                 stalls: BTreeMap::new(),
                 fates: BTreeMap::new(),
                 keys: BTreeMap::new(),
@@ -99,7 +103,6 @@ impl Ledger {
                 messages: Messages::default(),
                 unanswered: BTreeMap::new(),
                 calls: 0,
-                deleted: BTreeSet::new(),
             }),
             plan,
         }
@@ -172,6 +175,9 @@ impl Ledger {
             state.runs.tells(&mut state.book, call, event);
         }
         if fate != Fate::Proceed {
+            if call.process.kind == ProcessKind::BatchSync {
+                state.interrupted.insert((call.process, call.incarnation));
+            }
             state.fates.insert(call.seq, fate);
         }
     }
@@ -232,6 +238,10 @@ impl Ledger {
         (before, after): (Option<&Item>, &Item),
     ) {
         if let Some(record) = record_of(key) {
+            if text(before, "dv") != text(Some(after), "dv") {
+                let life = (call.process, call.incarnation);
+                state.stagers.insert(record.to_owned(), life);
+            }
             let (book, owners) = (&mut state.book, &mut state.owners);
             let openings = &state.breakers;
             let worn = &state.messages;
@@ -286,8 +296,10 @@ impl Ledger {
             let unknown = request.effect == CallEffect::Write;
             state.registers.failed(call, key, request, unknown);
         }
-        if let (Ok(sent), Some(key)) = (seen, key) {
-            state.registers.answered(key, sent.status);
+        if let Ok(sent) = seen
+            && request.url.starts_with("http://tgt/")
+        {
+            state.registers.answered(call, key, sent.status);
         }
         let path = request.url.split('/').nth(3).unwrap_or_default();
         let is_page = path == "rows" || path.starts_with("rows?");

@@ -18,7 +18,7 @@ use super::{
     check::{end, message},
     faults::Faults,
     flow::{FLOW, flow_file},
-    ledger::{Ledger, number, record_of, text},
+    ledger::{Ledger, record_of, text},
     locked,
     plan::{Deed, Happening, Plan, Push, TargetKind},
     script::Script,
@@ -418,12 +418,13 @@ fn hook_is_kept(
                 let versioned = whole && told.plan.order != super::plan::Order::Read;
                 if versioned {
                     let kept = staged.unwrap_or(0) >= row.number(told.plan.order);
-                    let queued = number(item, "du").is_none()
-                        || number(item, "due").is_some()
-                        || text(item, "rv").is_some()
-                        || state.messages.last_sent.contains_key(&row.key);
-                    (!kept || !queued)
-                        .then(|| format!("answered {outcome:?}, staged is {staged:?}"))
+                    // Another's stage of the same change is for that other to queue.
+                    let sent = state.messages.last_sent.get(&row.key);
+                    let queued =
+                        *outcome != HookOutcome::Critical || sent.is_some_and(|at| *at >= began);
+                    (!kept || !queued).then(|| {
+                        format!("answered {outcome:?}, staged is {staged:?}, queued: {queued}")
+                    })
                 } else {
                     let sent = state
                         .messages
@@ -446,6 +447,7 @@ fn hook_is_kept(
 /// A person who looks in from time to time: resumes a blocked flow, and once the faults have ended
 /// sends again what was in review for reasons that are gone.
 async fn person(told: Arc<Told>) {
+    let mut replayed: BTreeMap<String, u32> = BTreeMap::new();
     loop {
         tokio::time::sleep(PERSON).await;
         let now = told.clock.now();
@@ -474,6 +476,12 @@ async fn person(told: Arc<Told>) {
             continue;
         }
         for record in reviews {
+            // What comes back after a second try is for the next working day.
+            let tries = replayed.entry(record.clone()).or_default();
+            *tries += 1;
+            if *tries > 2 {
+                continue;
+            }
             let id = format!("{FLOW}~{record}");
             let asked = told.world.ask(ProcessKind::Api, |engine| async move {
                 let Some(id) = tidegate_engine::api::ReviewId::parse(&id) else {

@@ -97,7 +97,11 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
         let has_time = number(item, "due").is_some();
         let unanswered = state.unanswered.get(record).is_some_and(|open| *open > 0);
         let dead = state.messages.worn.contains(record);
-        if has_message || has_time || unfinished || stopped || unanswered || dead {
+        // QUE-2, "or is found by the sweep": a run that broke off between staging and queueing, and
+        // whose page the source then gave otherwise.
+        let stager = state.stagers.get(record);
+        let broke_off = stager.is_some_and(|life| state.interrupted.contains(life));
+        if has_message || has_time || unfinished || stopped || unanswered || dead || broke_off {
             continue;
         }
         let begun = match state.messages.uncovered.get(record) {
@@ -108,7 +112,7 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
     }
     let stranded: Vec<String> = uncovered
         .iter()
-        .filter(|(_, (_, begun))| *begun + STRANDED <= now)
+        .filter(|(_, (_, begun))| *begun + STRANDED <= now && now < *begun + STRANDED * 2)
         .map(|(record, _)| record.clone())
         .collect();
     for record in stranded {

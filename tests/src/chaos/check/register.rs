@@ -223,7 +223,12 @@ impl Registers {
             "ambiguous" => {
                 let several = self.made.get(record).is_some_and(|made| *made > 1);
                 let blind = self.target == TargetKind::Blind;
-                (!several && !blind).then(|| {
+                // EFF-2, "Not searchable: Review": the open claim has no value to search by, since it
+                // was made for a deletion.
+                let unsearchable = text(write.before, "iv").is_none_or(str::is_empty)
+                    && self.target == TargetKind::Search;
+                let lawful = several || blind || unsearchable;
+                (!lawful).then(|| {
                     (
                         "EFF-2",
                         "the target can tell what it holds of it".to_owned(),
@@ -306,17 +311,7 @@ impl Registers {
         if !request.url.starts_with("http://tgt/") {
             return;
         }
-        // A listing names no record: it is made for one of those that the process has claimed.
-        let mine: Vec<String> = match key {
-            Some(key) => vec![key.to_owned()],
-            None => self
-                .claims
-                .iter()
-                .filter(|(_, (_, life))| *life == (call.process, call.incarnation))
-                .map(|(record, _)| record.clone())
-                .collect(),
-        };
-        for record in mine {
+        for record in self.about(call, key) {
             self.failures
                 .entry(record.clone())
                 .or_default()
@@ -334,15 +329,35 @@ impl Registers {
     }
 
     /// A call was answered, as its caller sees it.
-    pub fn answered(&mut self, key: &str, status: u16) {
-        if (400..500).contains(&status) && status != 429 && status != 403 {
-            self.refused.insert(key.to_owned());
+    pub fn answered(&mut self, call: &PortCall<'_>, key: Option<&str>, status: u16) {
+        let refuses = (400..500).contains(&status) && status != 429 && status != 403;
+        for record in self.about(call, key) {
+            if refuses {
+                self.refused.insert(record.clone());
+            }
+            let Some((token, life)) = self.claims.get(&record) else {
+                continue;
+            };
+            if *life == (call.process, call.incarnation) {
+                if refuses {
+                    self.failed_claims.insert(token.clone());
+                }
+                if status < 500 && key.is_some() {
+                    self.unknown_claims.remove(token);
+                }
+            }
         }
-        if status < 500
-            && let Some((token, _)) = self.claims.get(key)
-        {
-            self.unknown_claims.remove(token);
+    }
+
+    /// The records that a call is about. A listing names none, and so does a call by an id that the
+    /// target does not know: it is made for one of those that the process has claimed.
+    fn about(&self, call: &PortCall<'_>, key: Option<&str>) -> Vec<String> {
+        if let Some(key) = key {
+            return vec![key.to_owned()];
         }
+        let life = (call.process, call.incarnation);
+        let mine = self.claims.iter().filter(|(_, (_, owner))| *owner == life);
+        mine.map(|(record, _)| record.clone()).collect()
     }
 
     /// The target did something.
