@@ -3,6 +3,7 @@
 //! messages are delivered twice. Held on the way: REG-1, EFF-1, EFF-2, TRY-1. Held when nothing is
 //! left to do: REG-2 and QUE-2, without a sweep.
 
+mod reconciler;
 mod target;
 mod worker;
 
@@ -11,6 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
 use crate::stage::{Incoming, Origin, StagePlan, needs_message, plan};
+use reconciler::Reconciler;
 use target::Target;
 use worker::Worker;
 
@@ -39,6 +41,8 @@ struct World {
     deliveries: Vec<(u64, &'static str)>,
     newest: (u64, &'static str),
     traits: TargetTraits,
+    /// A person edits the target now and then, and a reconciliation compares.
+    hands: bool,
     now: UnixMs,
     rough: bool,
     tokens: u32,
@@ -140,6 +144,10 @@ impl World {
 }
 
 fn walk(seed: u64, traits: TargetTraits) -> World {
+    walk_with(seed, traits, false)
+}
+
+fn walk_with(seed: u64, traits: TargetTraits, hands: bool) -> World {
     let mut world = World {
         table: Table::default(),
         target: Target::default(),
@@ -147,6 +155,7 @@ fn walk(seed: u64, traits: TargetTraits) -> World {
         deliveries: Vec::new(),
         newest: (0, ""),
         traits,
+        hands,
         now: NOW,
         rough: true,
         tokens: 0,
@@ -155,10 +164,16 @@ fn walk(seed: u64, traits: TargetTraits) -> World {
     let mut workers: Vec<Worker> = (0..3)
         .map(|_| Worker::new(Duration::from_millis(world.dice.random_range(0..=250))))
         .collect();
+    let mut reconciler = Reconciler::default();
     world.change();
     for step in 0..ROUGH_STEPS + CALM_STEPS {
         world.rough = step < ROUGH_STEPS;
-        if !world.rough && world.is_done(&workers) {
+        if step == ROUGH_STEPS {
+            // Only what is compared after the last hand counts.
+            reconciler = Reconciler::default();
+        }
+        let at_rest = !world.rough && world.is_done(&workers);
+        if at_rest && (!hands || reconciler.found_equal()) {
             world.target.settle(UnixMs(i64::MAX));
             return world;
         }
@@ -166,6 +181,8 @@ fn walk(seed: u64, traits: TargetTraits) -> World {
         world.target.settle(world.now);
         match world.dice.random_range(0..100) {
             0..2 if world.rough => world.change(),
+            2..4 if world.rough && hands => world.target.edit("a hand's"),
+            4..8 if hands => reconciler.step(&mut world),
             0..15 => world.stage(),
             _ => {
                 let index = world.dice.random_range(0..workers.len());
@@ -205,6 +222,15 @@ proptest! {
     fn an_upsert_target_ends_with_the_newest_content_reg_2(seed: u64) {
         let traits = TargetTraits { upsert: true, searchable: false, ..BY_NAME };
         holds_the_newest(&walk(seed, traits));
+    }
+
+    /// R33: the write that makes a record dirty again breaks none of this, whenever it comes.
+    #[test]
+    fn a_hand_in_the_target_is_healed_whatever_else_happens_reg_2(seed: u64) {
+        let traits = TargetTraits { upsert: true, searchable: false, ..BY_NAME };
+        holds_the_newest(&walk_with(seed, traits, true));
+        let traits = TargetTraits { idempotent_create: true, searchable: false, ..BY_NAME };
+        holds_the_newest(&walk_with(seed, traits, true));
     }
 
     #[test]

@@ -40,6 +40,13 @@ impl Target {
         self.records.first().map(String::as_str)
     }
 
+    /// A person writes into the record.
+    pub(super) fn edit(&mut self, name: &str) {
+        if let Some(record) = self.records.first_mut() {
+            name.clone_into(record);
+        }
+    }
+
     /// A call leaves at `now` and takes effect at `at`, if at all.
     pub(super) fn call(
         &mut self,

@@ -330,8 +330,12 @@ impl Worker {
     }
 }
 
-/// What was just committed is what the target holds: no other call can have come between.
+/// What was just committed is what the target holds: no other call can have come between. A hand
+/// can.
 fn assert_applied(world: &World, claimed: &Register) {
+    if world.hands {
+        return;
+    }
     let fields = claimed.desired.content.fields().unwrap();
     assert_eq!(
         world.target.content(),

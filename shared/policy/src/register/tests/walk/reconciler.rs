@@ -1,0 +1,87 @@
+//! A reconciliation of the walk: lists the target, later reads the register, later writes; all moves
+//! on in between.
+
+use tidegate_model::flow::Deletion;
+
+use super::*;
+use crate::reconcile::{self, AtTarget, Kind};
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Idle,
+    Listed {
+        content: Option<String>,
+        from: UnixMs,
+    },
+    Compared {
+        register: Box<Register>,
+    },
+    Reopened,
+}
+
+#[derive(Default)]
+pub(super) struct Reconciler {
+    stage: Stage,
+    /// The newest comparison found all in order.
+    equal: bool,
+}
+
+impl Reconciler {
+    pub(super) fn found_equal(&self) -> bool {
+        self.equal
+    }
+
+    pub(super) fn step(&mut self, world: &mut World) {
+        if world.chance(5) {
+            // Dies, and begins anew; what it had not queued is found by the next one.
+            self.stage = Stage::Idle;
+            return;
+        }
+        self.stage = match std::mem::take(&mut self.stage) {
+            Stage::Idle => Stage::Listed {
+                content: world.target.content().map(str::to_owned),
+                from: world.now,
+            },
+            Stage::Listed { content, from } => self.compare(world, content.as_deref(), from),
+            Stage::Compared { register } => {
+                if world.write(&reopen(&register, world.now)) {
+                    Stage::Reopened
+                } else {
+                    Stage::Idle
+                }
+            }
+            Stage::Reopened => {
+                world.send(world.now);
+                Stage::Idle
+            }
+        };
+    }
+
+    fn compare(&mut self, world: &mut World, content: Option<&str>, from: UnixMs) -> Stage {
+        self.equal = false;
+        if world.table.item.is_none() {
+            return Stage::Idle;
+        }
+        let register = world.table.read();
+        let at_target = match content {
+            None => AtTarget::Missing,
+            Some(name) if named(name) == register.desired.content => AtTarget::Same,
+            Some(_) => AtTarget::Other,
+        };
+        let settled = reconcile::is_settled(&register, TIMEOUT + SETTLE, from);
+        // Its messages are never lost here but by its own death between write and queue.
+        let stranded = register.is_dirty() && world.messages.is_empty();
+        let deletion = Deletion::Review;
+        match reconcile::judge(&register, at_target, deletion, settled, stranded) {
+            Kind::Equal => self.equal = true,
+            Kind::Stranded => world.send(world.now),
+            Kind::EditedAtTarget | Kind::MissingAtTarget => {
+                let register = Box::new(register);
+                return Stage::Compared { register };
+            }
+            _ => {}
+        }
+        Stage::Idle
+    }
+}
