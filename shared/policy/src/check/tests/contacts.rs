@@ -169,3 +169,34 @@ fn what_works_but_perhaps_not_as_meant_is_a_warning(
     assert_eq!(report.mistakes, []);
     assert_eq!(lines(&report.warnings), [format!("{line}: {expected}")]);
 }
+
+#[rstest]
+#[case::idempotent("idempotency_header = \"X-Key\"", "the create again, an update")]
+#[case::searchable(
+    "find = { path = \"/3.0/members\", query = { q = \"{{ search }}\" }, by = \"key\", id = \"/id\" }",
+    "one to look it up, one to update it"
+)]
+fn a_limit_below_one_record_is_refused(#[case] further: &str, #[case] what: &str) {
+    let upsert = CONTACTS.find("# The key is part of the path").unwrap();
+    let delete = CONTACTS.find("[target.delete]").unwrap();
+    let text = format!("{}{}", &CONTACTS[..upsert], &CONTACTS[delete..]);
+    let calls = format!(
+        "name = \"newsletter\"\n{further}\ncreate = {{ method = \"POST\", path = \"/3.0/members\", id = \"/id\" }}\nupdate = {{ method = \"PUT\", path = \"/3.0/members/{{{{ target_id }}}}\" }}"
+    );
+    let text = edited(&text, "name = \"newsletter\"", &calls);
+    let with = |calls: u32| edited(&text, "{ calls = 30,", &format!("{{ calls = {calls},"));
+    assert_eq!(lines(&check_text(with(2)).mistakes), [""; 0]);
+    let line = line_of(&text, "real_time = {");
+    assert_eq!(
+        lines(&check_text(with(1)).mistakes),
+        [format!(
+            "{line}: a record whose create went unanswered takes 2 calls in one window ({what}): allow at least 2"
+        )]
+    );
+}
+
+#[test]
+fn an_upsert_needs_one_call() {
+    let text = edited(CONTACTS, "{ calls = 30,", "{ calls = 1,");
+    assert_eq!(lines(&check_text(text).mistakes), [""; 0]);
+}
