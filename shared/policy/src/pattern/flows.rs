@@ -71,11 +71,15 @@ pub(super) fn entries(file: &str, flow: &FlowFile) -> Result<Vec<Entry>, Mistake
         0
     };
     let ordinary = changes.saturating_sub(critical);
-    let interval_s = schedule.worst_gap().usual.as_secs().clamp(1, DAY_S);
+    let interval_s = match flow.schedule.every_minutes {
+        Some(minutes) => u64::from(minutes) * 60,
+        None => schedule.worst_gap().usual.as_secs(),
+    }
+    .clamp(1, DAY_S);
     // The longest gap gathers the most changes.
     let a_run = (ordinary * interval_s).div_ceil(DAY_S);
     let runs = match flow.schedule.every_minutes {
-        Some(minutes) => DAY_S / (u64::from(minutes.max(1)) * 60),
+        Some(_) => DAY_S / interval_s,
         None => flow.schedule.windows.len() as u64,
     };
     let listing = match flow.target {
