@@ -16,9 +16,6 @@ const FIRST_TIMES: u64 = 6;
 /// One site of so many is hot in a story: its calls fail that much more often all the time.
 const HOT_ONE_IN: u64 = 5;
 const HOT_TIMES: u64 = 8;
-/// Messages of a tier that may come twice in a story: a copy that waits is copied again with each wait,
-/// and copies of copies without end are no story.
-const COPIED: u64 = 80;
 /// A listing is one of many of the same kind, and harms nothing but time.
 const DULL_DIVISOR: u64 = 4;
 
@@ -127,9 +124,7 @@ impl Interposer for Faults {
         {
             *first = Duration::from_millis(strike.between(500, 60_000, "by"));
         }
-        if let Some(strike) = self.script.strikes(now, "twice", about, |n| {
-            if n <= COPIED { rates.twice } else { 0 }
-        }) {
+        if let Some(strike) = self.script.strikes(now, "twice", about, |_| rates.twice) {
             copies.push(Duration::from_millis(strike.between(0, 90_000, "by")));
         }
         copies

@@ -265,7 +265,7 @@ impl Plan {
             ),
             settle_s: u32::try_from(among("settle", 2, 15)).unwrap_or(10),
             run_time: if among("short runs", 0, 2) == 0 {
-                Duration::from_secs(45)
+                Duration::from_secs(240)
             } else {
                 Duration::from_secs(900)
             },

@@ -10,6 +10,10 @@ use tidegate_model::UnixMs;
 
 use super::{Dice, locked};
 
+/// Faults of one kind at one place in a story: a message that waits is copied again with each wait, and
+/// copies of copies without end are no story.
+const MOST: u64 = 25;
+
 /// Faults of one story.
 pub struct Script {
     dice: Dice,
@@ -21,6 +25,7 @@ pub struct Script {
 #[derive(Default)]
 struct State {
     asked: BTreeMap<String, u64>,
+    times: BTreeMap<String, u64>,
     struck: Vec<String>,
 }
 
@@ -76,6 +81,11 @@ impl Script {
             }
         };
         if !self.dice.strikes(rate(n), "strike", &about, n) {
+            return None;
+        }
+        let times = state.times.entry(about.clone()).or_default();
+        *times += 1;
+        if *times > MOST {
             return None;
         }
         let name = format!("{about} #{n}");

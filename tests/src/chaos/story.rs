@@ -37,6 +37,8 @@ const STRANGER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const LOOK: Duration = Duration::from_secs(20);
 /// Everything comes to rest within this, or it never does: the longest are the sweep's waits.
 const REST: Duration = Duration::from_secs(8 * 3_600);
+/// Port calls of a story that goes round in circles; the longest lawful ones make some 30,000.
+const ENDLESS: u64 = 100_000;
 /// How long a person takes to see to a blocked flow.
 const PERSON: Duration = Duration::from_secs(90);
 /// How often a sender repeats a webhook that was not answered with 2xx, and how long it waits.
@@ -211,6 +213,14 @@ async fn until_rest(told: &Told) {
     loop {
         tokio::time::sleep(LOOK).await;
         let now = told.clock.now();
+        if told.world.operations() > ENDLESS {
+            told.ledger.with(|state| {
+                let what =
+                    format!("more than {ENDLESS} port calls: something goes round in circles");
+                state.book.fault("LIM-4", now, None, what);
+            });
+            return;
+        }
         let queued = told.world.queue().bodies();
         let unrest = told.ledger.with(|state| {
             message::look_for_stranded(state, now, &queued);
