@@ -57,7 +57,7 @@ impl Comparing<'_> {
 
     async fn stop_for_absence(&self, absent: u64, live: u64) -> Stop {
         let reason = format!(
-            "the source lists {absent} of {live} records no longer, more than {MOST_ABSENT_PERCENT} % at once; nothing was deleted. If they are gone, resume and reconcile with accept_absent"
+            "the source lists {absent} of {live} records no longer, more than {MOST_ABSENT_PERCENT} % at once; nothing was deleted. If they are gone: resume the flow, then reconcile it with --accept-absent"
         );
         self.engine
             .stop_flow(self.runtime, Side::Source, &reason, self.began)
