@@ -9,6 +9,8 @@
     reason = "tests fail by panic"
 )]
 
+mod backlog;
+mod cuts;
 mod limits;
 mod one_supplier;
 mod outages;

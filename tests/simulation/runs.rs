@@ -75,7 +75,7 @@ async fn a_run_that_stops_before_its_deadline_goes_on_where_it_was() {
     let flow = FlowId::try_new("suppliers").unwrap();
     world
         .erp
-        .set_fault(Fault::new(Action::DelayMs(4_000)).at(Point::BeforeAct))
+        .set_fault(Fault::new(Action::DelayMs(8_000)).at(Point::BeforeAct))
         .unwrap();
     let report = world
         .engine

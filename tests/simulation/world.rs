@@ -9,8 +9,8 @@ use tidegate_engine::{
 use tidegate_model::{FlowId, Tier, UnixMs};
 use tidegate_policy::{reconcile::ReconcileRequest, register::Register, run::RunRequest};
 use tidegate_simulator::{
-    Doubles, MONDAY_MORNING, ProcessKind, QueueMeter, Setup, Sqs, StoreMeter, TrueClock, Workers,
-    World as Simulated,
+    Doubles, Interposer, MONDAY_MORNING, ProcessKind, QueueMeter, Quiet, Setup, Sqs, StoreMeter,
+    TrueClock, Workers, World as Simulated,
 };
 use tidegate_testkit::doubles::{
     erp::{
@@ -53,6 +53,15 @@ pub struct World {
 impl World {
     /// A world with these suppliers in the ERP, and these flow files.
     pub fn new(suppliers: Vec<ErpSupplier>, flows: &[String]) -> Self {
+        Self::with_interposer(suppliers, flows, Arc::new(Quiet))
+    }
+
+    /// The same, where something goes wrong.
+    pub fn with_interposer(
+        suppliers: Vec<ErpSupplier>,
+        flows: &[String],
+        interposer: Arc<dyn Interposer>,
+    ) -> Self {
         let clock = Arc::new(TrueClock::starting(MONDAY_MORNING));
         let doubles_clock = {
             let clock = Arc::clone(&clock);
@@ -77,6 +86,7 @@ impl World {
         setup.batch.visibility = setup.real_time.visibility;
         setup.batch_syncs = 1;
         setup.settings = settings();
+        setup.interposer = interposer;
         setup.secrets = [
             ("ERP_TOKEN", "erp-token"),
             ("QUALIO_API_KEY", "qualio-key"),
@@ -211,6 +221,25 @@ impl World {
             .unwrap();
         assert!(report.counts.add_up(), "OUT-1: {report:?}");
         report
+    }
+
+    /// Asks batch-sync for a run of the supplier flow; `None` when it died or failed.
+    pub async fn ask_run(&self, request: RunRequest) -> Option<RunReport> {
+        let flow = FlowId::try_new("suppliers").unwrap();
+        let ran = self
+            .simulated
+            .ask(ProcessKind::BatchSync, |engine| async move {
+                engine.run(&flow, &request, UnixMs(i64::MAX)).await
+            })
+            .await;
+        ran.ok()?.ok()
+    }
+
+    /// Keys of all messages that were ever sent.
+    pub fn queued_keys(&self) -> std::collections::BTreeSet<String> {
+        let sent = self.queue().sent();
+        let keys = sent.iter().flat_map(|outgoing| &outgoing.message.keys);
+        keys.map(ToString::to_string).collect()
     }
 
     /// Stops workers, the bus and the heartbeat.

@@ -190,7 +190,9 @@ fn landed(id: &str) -> Landed {
 }
 
 fn gone() -> CallError {
-    refused("Qualio no longer has it")
+    CallError::Gone {
+        reason: "Qualio no longer has it".to_owned(),
+    }
 }
 
 #[async_trait]

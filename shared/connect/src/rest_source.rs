@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use reqwest::Url;
 use serde_json::Value;
 use tidegate_engine::ports::{
-    Answer, CallError, Calls, Effect, Page, PageRequest, Request, Source,
+    Answer, CallError, Calls, Effect, Page, PageRequest, PageSize, Request, Source,
 };
 use tidegate_model::{RecordKey, flow::ErrorAction};
 use tidegate_policy::flow::{Flow, ListPosition, Rendered};
@@ -51,9 +51,11 @@ impl RestSource {
         &self,
         since_us: Option<u64>,
         cursor: Option<&Cursor>,
+        size: Option<u32>,
     ) -> Result<Request, CallError> {
         let position = ListPosition {
             since: since_us.map(rfc3339).transpose()?,
+            size,
             ..cursor::position(cursor, &self.flow.source().spec().list.pages)
         };
         let rendered = self.flow.source().list_call(&position);
@@ -63,6 +65,27 @@ impl RestSource {
             request.url = next.into();
         }
         Ok(request)
+    }
+
+    async fn read(
+        &self,
+        calls: &mut dyn Calls,
+        request: &PageRequest,
+        size: Option<u32>,
+    ) -> Result<Page, CallError> {
+        let pages = &self.flow.source().spec().list.pages;
+        let cursor = cursor::read(request.cursor.as_ref(), pages);
+        let sent = self.page_request(request.since_us, cursor.as_ref(), size)?;
+        let answer = calls.call(sent.clone()).await?;
+        if answer.action != ErrorAction::Ok {
+            let reason = format!("the listing answered {}", answer.status);
+            return Err(calls.unusable(reason, false));
+        }
+        self.read_page(&sent, cursor.as_ref(), answer)
+            .map_err(|error| match error {
+                PageError::Unusable(Unusable(reason)) => calls.unusable(reason, false),
+                PageError::Call(error) => error,
+            })
     }
 
     /// The address that a `Link` header names, if it stays on the origin of the source: the
@@ -138,20 +161,26 @@ impl From<Unusable> for PageError {
 
 #[async_trait]
 impl Source for RestSource {
-    async fn page(&self, calls: &mut dyn Calls, request: &PageRequest) -> Result<Page, CallError> {
-        let pages = &self.flow.source().spec().list.pages;
-        let cursor = cursor::read(request.cursor.as_ref(), pages);
-        let sent = self.page_request(request.since_us, cursor.as_ref())?;
-        let answer = calls.call(sent.clone()).await?;
-        if answer.action != ErrorAction::Ok {
-            let reason = format!("the listing answered {}", answer.status);
-            return Err(calls.unusable(reason, false));
+    fn page_size(&self) -> PageSize {
+        if self.flow.source().can_vary_page_size() {
+            PageSize::UpTo(self.flow.source().spec().list.page_size)
+        } else {
+            PageSize::Fixed
         }
-        self.read_page(&sent, cursor.as_ref(), answer)
-            .map_err(|error| match error {
-                PageError::Unusable(Unusable(reason)) => calls.unusable(reason, false),
-                PageError::Call(error) => error,
-            })
+    }
+
+    async fn page(&self, calls: &mut dyn Calls, request: &PageRequest) -> Result<Page, CallError> {
+        self.read(calls, request, None).await
+    }
+
+    async fn page_of(
+        &self,
+        calls: &mut dyn Calls,
+        request: &PageRequest,
+        size: u32,
+    ) -> Result<Page, CallError> {
+        let varies = self.flow.source().can_vary_page_size();
+        self.read(calls, request, varies.then_some(size)).await
     }
 
     async fn fetch(

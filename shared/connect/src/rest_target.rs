@@ -137,7 +137,9 @@ fn gone(action: ErrorAction, status: u16) -> CallError {
         ErrorAction::Stale => refused(format!(
             "the target answered {status}: its record was changed meanwhile"
         )),
-        _ => refused(format!("the target answered {status}: it no longer has it")),
+        _ => CallError::Gone {
+            reason: format!("the target answered {status}: it no longer has it"),
+        },
     }
 }
 

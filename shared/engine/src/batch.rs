@@ -18,18 +18,16 @@ use tidegate_model::{
 use tidegate_policy::{
     flow_state::Side,
     keys,
-    run::{self, Counts, Holder, Lease, Mode, Progress, RunRequest, Start},
+    run::{self, Counts, Holder, Lease, Mode, NextPage, Progress, RunRequest, Start},
 };
 
 use crate::{
     Engine, EngineError, Event, FlowRuntime,
-    ports::{CallError, Index, Page, PageRequest, Written},
+    ports::{CallError, Index, Page, PageRequest, PageSize, Written},
     session::{Scope, Session},
     worker::target_budget,
 };
 
-/// A page is begun only with so much time left: reading, staging and queueing it take less.
-const PAGE_TIME: Duration = Duration::from_secs(25);
 /// Tries of a page that the source fails to give; reads are safe to repeat.
 const PAGE_TRIES: u32 = 3;
 /// Wait before a repeated read; doubled each time.
@@ -97,6 +95,8 @@ struct Running<'a> {
     progress: Progress,
     deadline: UnixMs,
     links: Index,
+    /// Time of the present page that went into waiting and failing, not into its rows.
+    waited: Duration,
 }
 
 impl Engine {
@@ -151,6 +151,7 @@ impl Engine {
             progress,
             deadline,
             links: Index::new(),
+            waited: Duration::ZERO,
         };
         running.go(state.checking).await
     }
@@ -224,11 +225,13 @@ impl Running<'_> {
 
     async fn pages(&mut self, checking: bool) -> Result<RunEnd, EngineError> {
         loop {
-            if let Some(end) = self.must_stop().await? {
-                return Ok(end);
-            }
-            let page = match self.read_page(checking).await? {
-                Ok(page) => page,
+            let size = match self.next_page().await? {
+                Ok(size) => size,
+                Err(end) => return Ok(end),
+            };
+            let began = self.engine.now();
+            let (page, asked) = match self.read_page(checking, size).await? {
+                Ok(read) => read,
                 Err(end) => return Ok(end),
             };
             if page.next.is_some() && page.next == self.progress.cursor {
@@ -243,6 +246,8 @@ impl Running<'_> {
             }
             self.take_page(&page.rows).await?;
             self.progress.pages += 1;
+            let took = self.engine.now().since(began).saturating_sub(self.waited);
+            self.progress.paging = self.progress.paging.learn(asked, page.rows.len(), took);
             self.progress.cursor = page.next;
             let done = self.progress.cursor.is_none();
             let write = if done {
@@ -273,21 +278,36 @@ impl Running<'_> {
         Ok(moved)
     }
 
-    async fn must_stop(&self) -> Result<Option<RunEnd>, EngineError> {
+    /// How many rows the next page is asked for, or why there is none now.
+    async fn next_page(&mut self) -> Result<Result<u32, RunEnd>, EngineError> {
         let now = self.engine.now();
-        if now >= self.progress.limit_from + self.runtime.flow.max_run() {
-            return Ok(Some(RunEnd::Cut));
+        let limit = self.progress.limit_from + self.runtime.flow.max_run();
+        if now >= limit {
+            return Ok(Err(RunEnd::Cut));
         }
-        if now + PAGE_TIME > self.deadline {
-            return Ok(Some(RunEnd::Continues));
-        }
+        self.waited = Duration::ZERO;
+        let spec = self.runtime.flow.source().spec();
+        let (most, can_vary) = match self.runtime.source.page_size() {
+            PageSize::UpTo(rows) => (rows, true),
+            PageSize::Fixed => (spec.list.page_size, false),
+        };
+        let left = self.deadline.since(now);
+        let NextPage::Ask(size) = self.progress.paging.next(most, can_vary, left) else {
+            return Ok(Err(RunEnd::Continues));
+        };
         let state = self.engine.flow_state(self.runtime.flow.id()).await?;
-        Ok(state
-            .stops(Side::Source)
-            .map(|reason| RunEnd::Stopped { reason }))
+        Ok(match state.stops(Side::Source) {
+            Some(reason) => Err(RunEnd::Stopped { reason }),
+            None => Ok(size),
+        })
     }
 
-    async fn read_page(&mut self, checking: bool) -> Result<Result<Page, RunEnd>, EngineError> {
+    /// Reads a page, and says of how many rows it was asked for.
+    async fn read_page(
+        &mut self,
+        checking: bool,
+        mut size: u32,
+    ) -> Result<Result<(Page, u32), RunEnd>, EngineError> {
         let request = PageRequest {
             since_us: self.progress.since_us,
             cursor: self.progress.cursor.clone(),
@@ -297,13 +317,16 @@ impl Running<'_> {
         loop {
             let began = self.engine.now();
             let mut session = self.engine.source_session(self.runtime, None, checking);
-            let page = self.runtime.source.page(&mut session, &request).await;
+            let source = &self.runtime.source;
+            let page = source.page_of(&mut session, &request, size).await;
             session.end().await;
             let until = match page {
-                Ok(page) => return Ok(Ok(page)),
+                Ok(page) => return Ok(Ok((page, size))),
                 Err(CallError::Deferred { until, .. } | CallError::Throttled { until }) => until,
                 Err(CallError::Failed { reason, .. }) => {
                     tries += 1;
+                    self.progress.paging = self.progress.paging.failed(size);
+                    size = size.min(self.progress.paging.size.unwrap_or(size));
                     tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, page = self.progress.pages, reason, "page not read");
                     if tries >= PAGE_TRIES {
                         return Ok(Err(RunEnd::Interrupted { reason }));
@@ -323,7 +346,7 @@ impl Running<'_> {
                     }));
                 }
             };
-            if until + PAGE_TIME > self.deadline {
+            if until + run::FIRST_PAGE > self.deadline {
                 return Ok(Err(RunEnd::Continues));
             }
             // The wait must not cost the lease: it is renewed before.
@@ -331,12 +354,13 @@ impl Running<'_> {
             if !self.advance(&renewed).await? {
                 return Ok(Err(RunEnd::LeaseLost));
             }
-            if !self.holder.may_stage(until + PAGE_TIME) {
+            if !self.holder.may_stage(until + run::FIRST_PAGE) {
                 return Ok(Err(RunEnd::Interrupted {
                     reason: "the source must be waited for longer than a lease lasts".to_owned(),
                 }));
             }
             self.engine.ports.clock.wait_until(until).await;
+            self.waited += self.engine.now().since(began);
         }
     }
 

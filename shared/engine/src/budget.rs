@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use tidegate_model::{EndpointId, FlowId, Tier, UnixMs, item::Item};
+use tidegate_model::{EndpointId, FlowId, Tier, Turn, UnixMs, item::Item};
 use tidegate_policy::{
     keys,
-    limiter::{self, Limit, Loan, Permit, Plan, Slots},
+    limiter::{self, Limit, Loan, Permit, Place, Plan, Slots},
 };
 
 use crate::{
@@ -32,13 +32,8 @@ pub(crate) struct Budget {
 /// What became of asking for permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Permits {
-    /// Permits for whole groups in order.
-    Granted {
-        /// By group, and by time within a group.
-        permits: Vec<Permit>,
-        /// When the first group that got none finds room.
-        room_at: UnixMs,
-    },
+    /// Permits for whole groups in order; by group, and by time within a group.
+    Granted(Vec<Permit>),
     /// Nothing before this moment.
     NoneBefore(UnixMs),
     /// Others wait already; take a turn.
@@ -54,26 +49,21 @@ enum Borrowed {
 }
 
 impl Engine {
-    /// Asks for permits for groups of calls, a `step` apart within a group. `had_turn`: this work
-    /// waited for its turn and does not queue again.
+    /// Asks for permits for groups of calls, a `step` apart within a group, from this place among
+    /// those that wait.
     pub(crate) async fn permits(
         &self,
         budget: &Budget,
         groups: &[u32],
         step: Duration,
-        had_turn: bool,
+        place: Place,
     ) -> Result<Permits, StoreError> {
         let key = keys::slots(&budget.endpoint, budget.tier);
         let one_at_a_time = self.grant_lock(&key);
         let _one_at_a_time = one_at_a_time.lock().await;
         let mut item: Option<Item> = match self.remembered(&key) {
-            // Whoever would overtake those that wait looks at what is idle now: what this process
-            // saw last may be older than a window, and shows everything idle.
-            Some(item)
-                if had_turn || !Slots::read(Some(&item), budget.limit).has_queue(self.now()) =>
-            {
-                Some(item)
-            }
+            // What this process saw last may be older than a window, and shows everything idle.
+            Some(item) if !Slots::read(Some(&item), budget.limit).must_wait(place) => Some(item),
             _ => self.read(&key).await?,
         };
         let mut dice = self.dice();
@@ -81,19 +71,13 @@ impl Engine {
         for _ in 0..GRANT_TRIES {
             let now = self.now();
             let slots = Slots::read(item.as_ref(), budget.limit);
-            let overtakes = !had_turn && slots.has_queue(now);
-            let idle = slots.idle(budget.limit, now);
-            let groups_now = if overtakes {
-                fitting(groups, idle)
-            } else {
-                groups
-            };
+            let groups_now = fitting(groups, slots.open_to(budget.limit, place, now));
             if groups_now.is_empty() {
+                self.remember(&key, item);
                 return Ok(Permits::OthersWait);
             }
             let grant = match slots.plan(budget.limit, groups_now, step, now, &mut dice) {
-                Plan::Take(grant) if overtakes => slots.forget_queue(budget.limit, now, grant),
-                Plan::Take(grant) => grant,
+                Plan::Take(grant) => slots.for_place(budget.limit, place, now, grant),
                 Plan::DayUsedUp(until) => {
                     let first = groups_now.first().copied().unwrap_or(1);
                     match self.borrow(budget, &mut item, first).await? {
@@ -111,25 +95,16 @@ impl Engine {
             };
             match self.write(&key, &grant.write).await? {
                 Written::Done { after, .. } => {
-                    let room_at = room_at(Some(&after), budget.limit, groups, grant.permits.len());
                     self.remember(&key, Some(after));
-                    return Ok(Permits::Granted {
-                        permits: grant.permits,
-                        room_at,
-                    });
+                    return Ok(Permits::Granted(grant.permits));
                 }
                 Written::Refused { current } if limiter::is_mine(current.as_ref(), &grant) => {
-                    let room_at =
-                        room_at(current.as_ref(), budget.limit, groups, grant.permits.len());
                     self.remember(&key, current);
-                    return Ok(Permits::Granted {
-                        permits: grant.permits,
-                        room_at,
-                    });
+                    return Ok(Permits::Granted(grant.permits));
                 }
                 Written::Refused { current } => {
                     none_before =
-                        Slots::read(current.as_ref(), budget.limit).next_free(budget.limit);
+                        Slots::read(current.as_ref(), budget.limit).free_for(budget.limit, 1);
                     item = current;
                     let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
                     self.ports.clock.wait_until(self.now() + wait).await;
@@ -170,8 +145,8 @@ impl Engine {
         Ok(Borrowed::None)
     }
 
-    /// Takes a turn for so many calls and says when to come back.
-    pub(crate) async fn turn(&self, budget: &Budget, calls: u32) -> Result<UnixMs, StoreError> {
+    /// Takes a turn behind all that wait, for so many calls.
+    pub(crate) async fn take_turn(&self, budget: &Budget, calls: u32) -> Result<Turn, StoreError> {
         let key = keys::slots(&budget.endpoint, budget.tier);
         let one_at_a_time = self.grant_lock(&key);
         let _one_at_a_time = one_at_a_time.lock().await;
@@ -180,16 +155,18 @@ impl Engine {
             None => self.read(&key).await?,
         };
         let mut dice = self.dice();
-        let mut begin = self.now();
-        for _ in 0..GRANT_TRIES {
+        let mut tries = 0;
+        loop {
             let slots = Slots::read(item.as_ref(), budget.limit);
-            let (at, write) = slots.take_turn(budget.limit, calls.max(1), self.now());
-            begin = at;
+            let (turn, write) = slots.take_turn(calls.max(1));
+            tries += 1;
             match self.write(&key, &write).await? {
                 Written::Done { after, .. } => {
                     self.remember(&key, Some(after));
-                    break;
+                    return Ok(turn);
                 }
+                // Its turn is promised to another too: one of them waits a little longer.
+                Written::Refused { .. } if tries >= GRANT_TRIES => return Ok(turn),
                 Written::Refused { current } => {
                     item = current;
                     let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
@@ -197,7 +174,25 @@ impl Engine {
                 }
             }
         }
-        Ok(begin - limiter::EARLY)
+    }
+
+    /// Gives up calls of a turn that are not needed any more.
+    pub(crate) async fn leave_queue(&self, budget: &Budget, calls: u32) -> Result<(), StoreError> {
+        let key = keys::slots(&budget.endpoint, budget.tier);
+        match self.write(&key, &limiter::leave(calls)).await? {
+            Written::Done { after, .. } => self.remember(&key, Some(after)),
+            Written::Refused { current } => self.remember(&key, current),
+        }
+        Ok(())
+    }
+
+    /// When to come back for a turn.
+    pub(crate) async fn comes_at(&self, budget: &Budget, turn: Turn) -> Result<UnixMs, StoreError> {
+        let key = keys::slots(&budget.endpoint, budget.tier);
+        let item = self.read(&key).await?;
+        let slots = Slots::read(item.as_ref(), budget.limit);
+        self.remember(&key, item);
+        Ok(slots.comes_at(budget.limit, turn, &mut self.dice()))
     }
 
     /// Forgets the turns at a flow's target. Right when its messages are gone: at the start of a
@@ -225,18 +220,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// When the first group that got no permits finds room.
-fn room_at(item: Option<&Item>, limit: Limit, groups: &[u32], granted: usize) -> UnixMs {
-    let mut left = granted;
-    let waiting = groups.iter().find(|calls| {
-        let calls = usize::try_from(**calls).unwrap_or(usize::MAX);
-        let served = calls <= left;
-        left = left.saturating_sub(calls);
-        !served
-    });
-    Slots::read(item, limit).free_for(limit, waiting.copied().unwrap_or(1))
 }
 
 /// The first groups that need no more than so many calls together.

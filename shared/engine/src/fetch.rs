@@ -221,7 +221,9 @@ impl Engine {
                     why: Wait::Source,
                 }
             }
-            CallError::Refused { reason, .. } | CallError::Failed { reason, .. } => {
+            CallError::Refused { reason, .. }
+            | CallError::Gone { reason }
+            | CallError::Failed { reason, .. } => {
                 tracing::warn!(flow = %runtime.flow.id(), reason, "a record could not be read");
                 Verdict::Defer {
                     until: self.now() + AFTER_FAILED_READ,

@@ -19,7 +19,7 @@ pub use call::{
     Wait,
 };
 pub use secret::{Secret, SecretError, Secrets};
-pub use source::{Page, PageRequest, Source};
+pub use source::{Page, PageRequest, PageSize, Source};
 pub use store::{Listing, ListingPage, Store, StoreError, Written};
 pub use target::{
     Found, Index, Landed, Removal, Standing, StandingPage, Target, TargetTraits, Write,

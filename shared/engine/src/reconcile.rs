@@ -484,8 +484,12 @@ impl Comparing<'_> {
                 .filter(|(_, of)| *of == tier)
                 .map(|(key, _)| key.clone())
                 .collect();
-            let flow = self.runtime.flow.id();
-            messages.extend(chunks_of_messages(flow, &keys, tier, self.engine.now()));
+            messages.extend(chunks_of_messages(
+                self.runtime,
+                &keys,
+                tier,
+                self.engine.now(),
+            ));
         }
         let sent: usize = messages.iter().map(|sent| count_of(&sent.message)).sum();
         if !messages.is_empty() {

@@ -15,7 +15,7 @@ use tidegate_policy::{
     breaker::{self, Breaker, Gate},
     flow_state::Side,
     keys,
-    limiter::Permit,
+    limiter::{Permit, Place},
     register::CLOCK_SKEW,
 };
 
@@ -114,15 +114,15 @@ impl<'a> Session<'a> {
             }
             match self
                 .engine
-                .permits(&self.scope.budget, &[1], STEP, true)
+                .permits(&self.scope.budget, &[1], STEP, Place::First)
                 .await
                 .map_err(not_sent)?
             {
-                Permits::Granted { permits, .. } if late < LATE_PERMITS => {
+                Permits::Granted(permits) if late < LATE_PERMITS => {
                     late += 1;
                     self.permits.extend(permits);
                 }
-                Permits::Granted { permits, .. } => {
+                Permits::Granted(permits) => {
                     self.engine.give_back(&self.scope.budget, &permits).await;
                     return Err(CallError::Deferred {
                         until: now + STEP,

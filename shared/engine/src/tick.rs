@@ -339,7 +339,7 @@ impl Engine {
             tracing::warn!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = stranded.len(), "swept");
             self.ports
                 .queue
-                .send(chunks_of_messages(runtime.flow.id(), &stranded, tier, now))
+                .send(chunks_of_messages(runtime, &stranded, tier, now))
                 .await?;
             *at = Some(now.0);
             gauges.swept += u64::try_from(stranded.len()).unwrap_or(u64::MAX);

@@ -9,12 +9,12 @@ mod settle;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tidegate_model::{Fetch, Message, RecordKey, Tier, UnixMs};
+use tidegate_model::{Fetch, Message, RecordKey, Tier, Turn, UnixMs};
 use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{FlowState, Side},
     keys,
-    limiter::{self, Limit, Permit},
+    limiter::{self, Limit, Permit, Place},
     plan,
     register::Register,
 };
@@ -62,6 +62,8 @@ struct Settled {
     verdicts: Vec<(RecordKey, Verdict)>,
     /// The source still has to be read.
     fetch: Option<Fetch>,
+    /// The turn of the keys that wait for permits.
+    turn: Option<Turn>,
 }
 
 impl Engine {
@@ -77,7 +79,11 @@ impl Engine {
             .not_before
             .filter(|moment| *moment > now + EARLY_ENOUGH)
         {
-            return self.delay_again(delivery, not_before).await;
+            // A turn is told anew at each hop: the queue went faster or slower than was thought.
+            let not_before = self.turn_of(message).await.unwrap_or(not_before);
+            if not_before > now + EARLY_ENOUGH {
+                return self.delay_again(delivery, not_before).await;
+            }
         }
         match self.verdicts(message).await {
             Ok(settled) => self.settle(delivery, settled).await,
@@ -86,6 +92,14 @@ impl Engine {
                 Disposition::Keep
             }
         }
+    }
+
+    /// When a message's turn comes, if it waits for one.
+    async fn turn_of(&self, message: &Message) -> Option<UnixMs> {
+        let turn = message.turn?;
+        let runtime = self.flow(&message.flow).ok()?;
+        let budget = target_budget(runtime, message.tier);
+        self.comes_at(&budget, turn).await.ok()
     }
 
     async fn verdicts(&self, message: &Message) -> Result<Settled, EngineError> {
@@ -137,11 +151,13 @@ impl Engine {
                 Some(register) => todo.push((key, register)),
             }
         }
-        self.work_keys(message, runtime, todo, &state, &mut verdicts)
+        let turn = self
+            .work_keys(message, runtime, todo, &state, &mut verdicts)
             .await?;
         Ok(Settled {
             verdicts,
             fetch: None,
+            turn,
         })
     }
 
@@ -161,7 +177,7 @@ impl Engine {
         Some(one_for_all(message, &verdict))
     }
 
-    /// Works on keys that have something to do.
+    /// Works on keys that have something to do. The turn is of those that wait for permits.
     async fn work_keys(
         &self,
         message: &Message,
@@ -169,7 +185,7 @@ impl Engine {
         mut todo: Vec<(&RecordKey, Register)>,
         state: &FlowState,
         verdicts: &mut Vec<(RecordKey, Verdict)>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Turn>, EngineError> {
         let budget = target_budget(runtime, message.tier);
         self.look_at_breaker(&budget, &mut todo, verdicts).await?;
         let traits = runtime.target.traits();
@@ -178,9 +194,12 @@ impl Engine {
             // More than a whole window is never free at once; the rest is asked for as it goes.
             .map(|(_, register)| plan::calls_of(register, traits).min(budget.limit.calls))
             .collect();
-        let (mut permits, rest_at) = self
-            .permits_or_turn(&budget, &groups, message.had_turn)
-            .await?;
+        let Asked {
+            mut permits,
+            rest_at,
+            turn,
+        } = self.permits_or_turn(&budget, &groups, message).await?;
+        let why = turn.map_or(Wait::Permit, |_| Wait::Turn);
         let mut jobs = Vec::new();
         for ((key, _), calls) in todo.into_iter().zip(groups) {
             let calls = usize::try_from(calls).unwrap_or(usize::MAX);
@@ -189,7 +208,7 @@ impl Engine {
                     key.clone(),
                     Verdict::Defer {
                         until: rest_at,
-                        why: Wait::Permit,
+                        why,
                     },
                 ));
                 continue;
@@ -206,7 +225,7 @@ impl Engine {
         let keys: Vec<&RecordKey> = jobs.iter().map(|job| job.key).collect();
         let done = join_all(jobs.into_iter().map(|job| self.apply(job))).await;
         verdicts.extend(keys.into_iter().cloned().zip(done));
-        Ok(())
+        Ok(turn)
     }
 
     /// While the breaker is open nothing is claimed; half-open, one key goes and the others wait.
@@ -233,39 +252,85 @@ impl Engine {
     }
 
     /// Permits for the first groups, and when the others come back (LIM-4). Work that comes for the
-    /// first time takes a turn behind those that wait, and so does work whose turn has passed.
+    /// first time takes a turn behind those that wait; what its keys no longer need it gives up.
     async fn permits_or_turn(
         &self,
         budget: &Budget,
         groups: &[u32],
-        had_turn: bool,
-    ) -> Result<(Vec<Permit>, UnixMs), EngineError> {
+        message: &Message,
+    ) -> Result<Asked, EngineError> {
         let wanted: u32 = groups.iter().sum();
-        if wanted == 0 {
-            return Ok((Vec::new(), self.now()));
+        let mut turn = message.turn;
+        if let Some(turn) = &mut turn
+            && turn.calls > wanted
+        {
+            self.leave_queue(budget, turn.calls - wanted).await?;
+            turn.at += i64::from(turn.calls - wanted);
+            turn.calls = wanted;
         }
-        let (permits, room_at) = match self.permits(budget, groups, STEP, had_turn).await? {
-            Permits::Granted { permits, room_at } => (permits, room_at),
+        if wanted == 0 {
+            return Ok(Asked::all(Vec::new()));
+        }
+        let place = match turn {
+            Some(turn) => Place::At(turn),
+            None if message.had_turn => Place::First,
+            None => Place::Last,
+        };
+        let (permits, room_at) = match self.permits(budget, groups, STEP, place).await? {
+            Permits::Granted(permits) => (permits, self.now()),
             Permits::NoneBefore(until) => (Vec::new(), until),
             Permits::OthersWait => (Vec::new(), self.now()),
         };
         let granted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
         let left = wanted.saturating_sub(granted);
         let now = self.now();
-        let rest_at = if left == 0 {
-            now
-        } else if room_at > now + budget.limit.window + limiter::GUARD + limiter::HORIZON {
+        if left == 0 {
+            return Ok(Asked::all(permits));
+        }
+        if room_at > now + budget.limit.window + limiter::GUARD + limiter::HORIZON {
             // The day's quota is used up: no turn comes before it is renewed.
-            room_at
-        } else if had_turn {
-            // Its capacity is promised already: it waits for the next that falls free, never at the
-            // end of the queue again. Never at once: whoever comes back sooner finds what it found
-            // now.
-            (room_at - limiter::EARLY).max(now + AGAIN)
-        } else {
-            self.turn(budget, left).await?
+            if turn.is_some() {
+                self.leave_queue(budget, left).await?;
+            }
+            return Ok(Asked {
+                permits,
+                rest_at: room_at,
+                turn: None,
+            });
+        }
+        let turn = match turn {
+            Some(turn) => Turn {
+                at: turn.at + i64::from(granted),
+                calls: left,
+            },
+            None => self.take_turn(budget, left).await?,
         };
-        Ok((permits, rest_at))
+        // Never at once: whoever comes back sooner finds what it found now.
+        let rest_at = self.comes_at(budget, turn).await?.max(now + AGAIN);
+        Ok(Asked {
+            permits,
+            rest_at,
+            turn: Some(turn),
+        })
+    }
+}
+
+/// What asking for permits came to.
+struct Asked {
+    permits: Vec<Permit>,
+    /// When the keys that got none come back.
+    rest_at: UnixMs,
+    /// Their turn.
+    turn: Option<Turn>,
+}
+
+impl Asked {
+    fn all(permits: Vec<Permit>) -> Self {
+        Self {
+            permits,
+            rest_at: UnixMs::EPOCH,
+            turn: None,
+        }
     }
 }
 
@@ -287,5 +352,6 @@ fn one_for_all(message: &Message, verdict: &Verdict) -> Settled {
             .map(|key| (key.clone(), verdict.clone()))
             .collect(),
         fetch: message.fetch,
+        turn: None,
     }
 }

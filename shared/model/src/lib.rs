@@ -14,7 +14,7 @@ mod version;
 
 pub use content::{Content, ContentHash, Fields};
 pub use id::{ClaimToken, EndpointId, FlowId, IdError, RecordKey, RunId};
-pub use message::{Fetch, MAX_PACK_KEYS, Message, MessageError};
+pub use message::{Fetch, MAX_PACK_KEYS, Message, MessageError, Turn};
 pub use tier::{Tier, TierReason};
 pub use time::UnixMs;
 pub use version::{SourceVersion, Version, VersionError};

@@ -7,13 +7,14 @@
 //! given back falls free at the stamp that it had, never earlier: a slot reserved ahead still owes
 //! its window to the call before.
 //!
-//! Work that finds no slot takes a *turn*: the item's `tail` says until when capacity is promised
-//! to those that wait, so a message comes back about when its calls can leave.
+//! Work that finds no slot takes a [turn](turn), so that it comes back about when its calls can
+//! leave.
 
 mod day;
 mod limit;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use tidegate_model::{
     UnixMs,
     item::{Change, Condition, Item, Op, Update, Value},
 };
+use turn::Queue;
+pub use turn::{Place, forget_turns, leave};
 
 /// Largest difference between two workers' clocks.
 const SKEW: Duration = Duration::from_millis(250);
@@ -45,11 +48,8 @@ pub const HORIZON: Duration = Duration::from_millis(2_500);
 /// Deferred work comes back so long before its turn: a queue delays by whole seconds and delivers
 /// late rather than early.
 pub const EARLY: Duration = Duration::from_millis(1_500);
-/// A slot that has been free for so long lies idle: what comes to its turn is late by less.
-const IDLE: Duration = Duration::from_secs(5);
 const MICROS: i64 = 1_000;
 
-const TAIL: &str = "tail";
 /// Number of the newest grant: tells one's own write after a lost answer.
 const BY: &str = "by";
 
@@ -82,7 +82,7 @@ impl Permit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
     stamps_us: Vec<Option<i64>>,
-    tail: Option<UnixMs>,
+    queue: Queue,
     count: Count,
 }
 
@@ -120,7 +120,7 @@ impl Slots {
             stamps_us: (0..limit.calls)
                 .map(|slot| number(&slot_name(slot)))
                 .collect(),
-            tail: number(TAIL).map(UnixMs),
+            queue: Queue::read(item),
             count: Count::read(item),
         }
     }
@@ -154,34 +154,6 @@ impl Slots {
             None => UnixMs::EPOCH,
             Some(stamp) => UnixMs(stamp.div_euclid(MICROS) + 1) + limit.window + GUARD,
         }
-    }
-
-    /// When the next slot falls free.
-    pub fn next_free(&self, limit: Limit) -> UnixMs {
-        self.stamps_us
-            .iter()
-            .map(|stamp| Self::slot_free_at(*stamp, limit))
-            .min()
-            .unwrap_or(UnixMs::EPOCH)
-    }
-
-    /// Calls that could have left for a while and did not. Under backlog there are next to none, so
-    /// where there are, work did not come to its turn: its flow was paused, or its message is gone.
-    pub fn idle(&self, limit: Limit, now: UnixMs) -> u32 {
-        self.free_at(limit, now - IDLE)
-    }
-
-    /// The same grant, which also forgets what capacity is promised: half of it lies idle (LIM-2).
-    pub fn forget_queue(&self, limit: Limit, now: UnixMs, mut grant: Grant) -> Grant {
-        if self.idle(limit, now) * 2 >= limit.calls {
-            grant.write = grant.write.set(TAIL, now.0);
-        }
-        grant
-    }
-
-    /// Whether capacity is promised to work that waits.
-    pub fn has_queue(&self, now: UnixMs) -> bool {
-        self.tail.is_some_and(|tail| tail > now + EARLY)
     }
 
     /// Plans permits for groups of calls: group g needs `groups[g]` calls one after another, a
@@ -308,19 +280,6 @@ impl Slots {
         update.condition = Condition::All(conditions);
         update
     }
-
-    /// Takes a turn for so many calls: the moment to come back at, and the write that promises the
-    /// capacity. Refused when another took a turn meanwhile.
-    pub fn take_turn(&self, limit: Limit, calls: u32, now: UnixMs) -> (UnixMs, Update) {
-        let begin = self
-            .tail
-            .unwrap_or(UnixMs::EPOCH)
-            .max(self.next_free(limit))
-            .max(now);
-        let write = Update::when(unchanged(TAIL, self.tail.map(|tail| tail.0)))
-            .set(TAIL, (begin + limit.pace() * calls).0);
-        (begin, write)
-    }
 }
 
 fn permit(slot: u32, from: UnixMs, limit: Limit, today: i64, rng: &mut impl Rng) -> Permit {
@@ -336,11 +295,6 @@ fn permit(slot: u32, from: UnixMs, limit: Limit, today: i64, rng: &mut impl Rng)
 /// The window and the guard in microseconds.
 fn guard_us(limit: Limit) -> i64 {
     i64::try_from((limit.window + GUARD).as_micros()).unwrap_or(i64::MAX)
-}
-
-/// Forgets what capacity is promised: the messages that it was promised to are gone.
-pub fn forget_turns() -> Update {
-    Update::when(Condition::ALWAYS).remove(&[TAIL])
 }
 
 /// Gives a permit back. Only when no byte of its call was sent. A call counted on a day that is

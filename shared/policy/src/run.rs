@@ -4,8 +4,11 @@
 //! so a run that lost its lease moves nothing. A page's counts are written with its checkpoint. The
 //! watermark moves only when a run is complete.
 
+mod paging;
 #[cfg(test)]
 mod tests;
+
+pub use paging::{FIRST_PAGE, LEAST_ROWS, NextPage, PAGE_GOAL, Paging};
 
 use std::{ops::AddAssign, time::Duration};
 
@@ -27,6 +30,8 @@ const RUN: &str = "run";
 const DONE_WINDOW: &str = "done_window";
 const WATERMARK: &str = "watermark";
 const COVERED: &str = "covered";
+/// The holder reads one record, which takes seconds.
+const FETCHES: &str = "fetches";
 
 /// How long a lease holds without an advance: a page with all its retries takes less.
 pub const LEASE: Duration = Duration::from_mins(2);
@@ -132,6 +137,9 @@ pub struct Progress {
     pub newest_us: Option<u64>,
     /// Counts so far.
     pub counts: Counts,
+    /// What the pages so far have taught.
+    #[serde(default)]
+    pub paging: Paging,
 }
 
 /// The lease item, read.
@@ -152,6 +160,8 @@ pub struct Lease {
     pub watermark_us: Option<u64>,
     /// Start of the newest complete run: unchanged records are fresh as of then.
     pub covered: Option<UnixMs>,
+    /// Its holder reads one record and has done in seconds; a run holds it for as long as it takes.
+    pub fetches: bool,
 }
 
 impl Lease {
@@ -172,6 +182,7 @@ impl Lease {
             done_window: number(DONE_WINDOW).map(UnixMs),
             watermark_us: number(WATERMARK).and_then(|n| u64::try_from(n).ok()),
             covered: number(COVERED).map(UnixMs),
+            fetches: item.contains_key(FETCHES),
         }
     }
 
@@ -270,6 +281,7 @@ pub fn plan(
         pages: 0,
         newest_us: lease.watermark_us,
         counts: Counts::default(),
+        paging: Paging::default(),
     }))
 }
 
@@ -283,6 +295,7 @@ pub fn take(token: &ClaimToken, seen: &Lease, progress: &Progress, now: UnixMs) 
         .set(PROGRESS, json(progress))
         .change(FENCE, Change::Add(1))
         .change(READS, Change::Add(1))
+        .remove(&[FETCHES])
 }
 
 /// A read number for one fetch. Does not touch the lease.
@@ -295,19 +308,20 @@ pub fn take_for_fetch(token: &ClaimToken, now: UnixMs) -> Update {
     Update::when(free(now))
         .set(OWNER, token.as_str())
         .set(UNTIL, (now + LEASE).0)
+        .set(FETCHES, 1)
         .change(FENCE, Change::Add(1))
         .change(READS, Change::Add(1))
 }
 
 /// Gives up the lease of a fetch.
 pub fn release_fetch(token: &ClaimToken) -> Update {
-    Update::when(Condition::is(OWNER, Op::Eq, token.as_str())).remove(&[OWNER, UNTIL])
+    Update::when(Condition::is(OWNER, Op::Eq, token.as_str())).remove(&[OWNER, UNTIL, FETCHES])
 }
 
 /// Gives up the lease of a holder that is known to have ended: on one machine, where a process that
 /// starts has the table for itself. Elsewhere a lease only runs out.
 pub fn release_ended() -> Update {
-    Update::when(Condition::Exists(OWNER)).remove(&[OWNER, UNTIL])
+    Update::when(Condition::Exists(OWNER)).remove(&[OWNER, UNTIL, FETCHES])
 }
 
 /// Who advances: owner, fence and sequence as last seen.

@@ -227,7 +227,7 @@ async fn what_can_not_be_sent_back_is_not_erased(#[case] pointer: &str, #[case] 
 #[case::at_the_read(&[404], 1)]
 #[case::at_the_replace(&[200, 404], 2)]
 #[tokio::test]
-async fn an_update_of_a_supplier_that_is_gone_is_refused(
+async fn an_update_of_a_supplier_that_is_gone_is_told_as_such(
     #[case] statuses: &[u16],
     #[case] calls_made: usize,
 ) {
@@ -238,7 +238,7 @@ async fn an_update_of_a_supplier_that_is_gone_is_refused(
         calls = calls.answer(*status, standing());
     }
     let error = target.update(&mut calls, wanted.write(Some("q-1"))).await;
-    assert!(matches!(error, Err(CallError::Refused { .. })), "{error:?}");
+    assert!(matches!(error, Err(CallError::Gone { .. })), "{error:?}");
     assert_eq!(calls.requests.len(), calls_made);
 }
 

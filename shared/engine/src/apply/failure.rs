@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_model::UnixMs;
+use tidegate_model::{UnixMs, item::Update};
 use tidegate_policy::{
     flow_state::Side,
     plan::{self, AfterFailure},
@@ -15,17 +15,38 @@ use crate::ports::{CallError, Wait, Written};
 impl Work<'_> {
     pub(super) async fn review(&self, cause: ReviewCause, failure: Option<&Failure>) -> Verdict {
         let flow = self.job.runtime.flow.id();
+        let write = register::to_review(&self.token, flow, &cause, failure, &self.claimed);
+        self.write_review(&write, cause, failure).await
+    }
+
+    /// What a refusal leaves: its cause for a person, and the call that was answered.
+    fn refusal(&self, reason: String, field: Option<String>) -> (ReviewCause, Failure) {
+        let now = self.engine.now();
+        let failure = Failure {
+            outcome: Outcome::Known,
+            attempt: Some(self.claimed.attempts_epoch),
+            next_attempt: now,
+            reason: reason.clone(),
+            started: now,
+        };
+        let cause = ReviewCause {
+            kind: ReviewKind::Refused,
+            field,
+            reason,
+            since: now,
+        };
+        (cause, failure)
+    }
+
+    async fn write_review(
+        &self,
+        write: &Update,
+        cause: ReviewCause,
+        failure: Option<&Failure>,
+    ) -> Verdict {
+        let flow = self.job.runtime.flow.id();
         let kind = cause.kind;
-        match self
-            .write(&register::to_review(
-                &self.token,
-                flow,
-                &cause,
-                failure,
-                &self.claimed,
-            ))
-            .await
-        {
+        match self.write(write).await {
             Ok(Written::Done { .. }) => {
                 tracing::warn!(
                     flow = %flow,
@@ -90,21 +111,15 @@ impl Work<'_> {
                 }
             }
             CallError::Refused { reason, field } => {
-                let now = self.engine.now();
-                let failure = Failure {
-                    outcome: Outcome::Known,
-                    attempt: Some(self.claimed.attempts_epoch),
-                    next_attempt: now,
-                    reason: reason.clone(),
-                    started: now,
-                };
-                let cause = ReviewCause {
-                    kind: ReviewKind::Refused,
-                    field,
-                    reason,
-                    since: now,
-                };
+                let (cause, failure) = self.refusal(reason, field);
                 self.review(cause, Some(&failure)).await
+            }
+            CallError::Gone { reason } => {
+                let (cause, failure) = self.refusal(reason, None);
+                let flow = runtime.flow.id();
+                let write =
+                    register::gone_to_review(&self.token, flow, &cause, &failure, &self.claimed);
+                self.write_review(&write, cause, Some(&failure)).await
             }
             CallError::Failed {
                 reason,

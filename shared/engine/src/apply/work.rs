@@ -90,7 +90,21 @@ impl Work<'_> {
         let landed = match &step {
             Step::Skip | Step::Keep => Landed::default(),
             Step::Create(fields) => target.create(session, self.body(fields, id)).await?,
-            Step::Update(fields) => target.update(session, self.body(fields, id)).await?,
+            Step::Update(fields) => match target.update(session, self.body(fields, id)).await {
+                // An earlier call's outcome is open: it may have been the record's deletion, and the
+                // record is desired again.
+                Err(CallError::Gone { .. }) if !self.is_only_call() => {
+                    let search = target.search_value(self.job.key, fields);
+                    let forget = register::forget(&self.token, search.as_deref());
+                    if !self.still_mine(&forget).await? {
+                        return Ok(Acted::Lost);
+                    }
+                    let mut body = self.body(fields, None);
+                    body.idempotency_key = self.token.as_str();
+                    target.create(session, body).await?
+                }
+                landed => landed?,
+            },
             Step::CreateAgain(fields) => {
                 let made = target.create(session, self.body(fields, id)).await?;
                 let Some(found) = made.target_id else {
@@ -147,6 +161,11 @@ impl Work<'_> {
             },
         };
         Ok(Acted::Landed(landed, started))
+    }
+
+    /// No call of an earlier claim can still take effect.
+    fn is_only_call(&self) -> bool {
+        self.claimed.unknown.as_ref() == Some(&self.token)
     }
 
     fn body<'b>(

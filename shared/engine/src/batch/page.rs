@@ -159,8 +159,7 @@ impl Running<'_> {
     }
 
     async fn queue(&self, record_keys: &[RecordKey], tier: Tier) -> Result<(), EngineError> {
-        let messages =
-            chunks_of_messages(self.runtime.flow.id(), record_keys, tier, self.engine.now());
+        let messages = chunks_of_messages(self.runtime, record_keys, tier, self.engine.now());
         if !messages.is_empty() {
             self.engine.ports.queue.send(messages).await?;
         }

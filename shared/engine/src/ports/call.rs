@@ -104,6 +104,8 @@ impl Answer {
 pub enum Wait {
     /// A permit of the budget.
     Permit,
+    /// Its turn among those that wait for permits.
+    Turn,
     /// The breaker's cool-down.
     Breaker,
     /// Another's probe.
@@ -127,6 +129,7 @@ impl Wait {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Permit => "permit",
+            Self::Turn => "turn",
             Self::Breaker => "breaker",
             Self::Probe => "probe",
             Self::Provider => "provider",
@@ -172,6 +175,12 @@ pub enum CallError {
         reason: String,
         /// The field at fault.
         field: Option<String>,
+    },
+    /// There is no such record: what was to be changed is gone.
+    #[error("{reason}")]
+    Gone {
+        /// What was answered, without field values.
+        reason: String,
     },
     /// 5xx, time-out, broken connection, or an answer that can not be read: an attempt.
     #[error("{reason}")]

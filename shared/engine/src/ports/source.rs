@@ -24,11 +24,33 @@ pub struct Page {
     pub next: Option<Value>,
 }
 
+/// Whether a listing can be asked for pages of another size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageSize {
+    /// It can, up to so many rows.
+    UpTo(u32),
+    /// All its pages have one size.
+    Fixed,
+}
+
 /// A system that lists rows and gives one by its key.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Reads one page.
     async fn page(&self, calls: &mut dyn Calls, request: &PageRequest) -> Result<Page, CallError>;
+    /// Rows that a page has at most.
+    fn page_size(&self) -> PageSize {
+        PageSize::Fixed
+    }
+    /// Reads one page of at most so many rows; of the usual size where it is fixed.
+    async fn page_of(
+        &self,
+        calls: &mut dyn Calls,
+        request: &PageRequest,
+        _size: u32,
+    ) -> Result<Page, CallError> {
+        self.page(calls, request).await
+    }
     /// Reads one row; `None` when there is no such record.
     async fn fetch(
         &self,

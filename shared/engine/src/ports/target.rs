@@ -86,7 +86,7 @@ pub trait Target: Send + Sync {
     async fn find(&self, calls: &mut dyn Calls, search: &str) -> Result<Found, CallError>;
     /// Creates, or upserts where the target can.
     async fn create(&self, calls: &mut dyn Calls, write: Write<'_>) -> Result<Landed, CallError>;
-    /// Updates the record with `target_id`. `CallError::Refused` when it is gone.
+    /// Updates the record with `target_id`. `CallError::Gone` when there is none.
     async fn update(&self, calls: &mut dyn Calls, write: Write<'_>) -> Result<Landed, CallError>;
     /// Deletes or archives; a record that is gone already is a success.
     async fn remove(

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tidegate_model::{FlowId, MAX_PACK_KEYS, Message, RecordKey, Tier, UnixMs};
+use tidegate_model::{Message, RecordKey, Tier, UnixMs};
+use tidegate_policy::limiter::Limit;
 
 use super::{Delivery, Disposition, Settled};
 use crate::{
-    Engine,
+    Engine, FlowRuntime,
     apply::Verdict,
     ports::{MAX_DELAY, Outgoing, Wait},
 };
@@ -15,6 +16,14 @@ use crate::{
 const LEFT_WAIT: Duration = Duration::from_secs(45);
 /// Deferrals within so much of each other share a message.
 const SAME_TIME_MS: i64 = 1_000;
+
+/// How deferred keys queue for permits when they come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Queueing {
+    Turn,
+    First,
+    Anew,
+}
 
 impl Engine {
     pub(super) async fn settle(&self, delivery: &Delivery, settled: Settled) -> Disposition {
@@ -28,16 +37,20 @@ impl Engine {
             rest.first_sent = now;
         }
         rest.fetch = settled.fetch;
-        let mut deferred: BTreeMap<(i64, bool), Vec<RecordKey>> = BTreeMap::new();
+        let mut deferred: BTreeMap<(i64, Queueing), Vec<RecordKey>> = BTreeMap::new();
         for (key, verdict) in settled.verdicts {
             log_verdict(message, &key, &verdict);
             match verdict {
                 Verdict::Applied | Verdict::Nothing(_) | Verdict::Review(_) | Verdict::Parked => {}
                 Verdict::Defer { until, why } => {
                     let slot = until.0.max(now.0).div_euclid(SAME_TIME_MS);
-                    // After any other wait the backlog is another, and a new turn is taken.
-                    let had_turn = why == Wait::Permit;
-                    deferred.entry((slot, had_turn)).or_default().push(key);
+                    let queueing = match why {
+                        Wait::Turn => Queueing::Turn,
+                        Wait::Permit => Queueing::First,
+                        // After any other wait the backlog is another, and a new turn is taken.
+                        _ => Queueing::Anew,
+                    };
+                    deferred.entry((slot, queueing)).or_default().push(key);
                 }
                 Verdict::Retry { after, .. } if single => return self.hold(delivery, after).await,
                 Verdict::Leave(_) if single => return Disposition::Keep,
@@ -45,10 +58,11 @@ impl Engine {
                 Verdict::Leave(_) => outgoing.push(self.own_message(&rest, key, LEFT_WAIT)),
             }
         }
-        for ((slot, had_turn), keys) in deferred {
+        for ((slot, queueing), keys) in deferred {
             let until = UnixMs((slot + 1) * SAME_TIME_MS - 1);
             let mut copy = with_keys(&rest, keys);
-            copy.had_turn = had_turn;
+            copy.had_turn = queueing != Queueing::Anew;
+            copy.turn = settled.turn.filter(|_| queueing == Queueing::Turn);
             outgoing.push(delayed(copy, until, now));
         }
         self.send_then(outgoing, message).await
@@ -84,7 +98,9 @@ impl Engine {
 
     fn own_message(&self, pack: &Message, key: RecordKey, after: Duration) -> Outgoing {
         let now = self.now();
-        delayed(with_keys(pack, vec![key]), now + after, now)
+        let mut message = with_keys(pack, vec![key]);
+        (message.had_turn, message.turn) = (false, None);
+        delayed(message, now + after, now)
     }
 }
 
@@ -133,18 +149,22 @@ fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
 
 /// Messages for keys: packs in the batch tier, one key each in real-time.
 pub(crate) fn chunks_of_messages(
-    flow: &FlowId,
+    runtime: &FlowRuntime,
     keys: &[RecordKey],
     tier: Tier,
     now: UnixMs,
 ) -> Vec<Outgoing> {
     let size = match tier {
-        Tier::Batch => MAX_PACK_KEYS,
+        Tier::Batch => {
+            let traits = runtime.target.traits();
+            let calls = traits.create_calls.max(traits.update_calls);
+            Limit::of_target(runtime.flow.limits(), tier).pack_keys(calls)
+        }
         Tier::RealTime => 1,
     };
     keys.chunks(size)
         .map(|pack| Outgoing {
-            message: Message::new(flow.clone(), pack.to_vec(), tier, now),
+            message: Message::new(runtime.flow.id().clone(), pack.to_vec(), tier, now),
             delay: Duration::ZERO,
         })
         .collect()

@@ -26,11 +26,12 @@ fn a_message_has_this_form_until_its_number_rises() {
     let mut full = Message::new(flow(), keys(1), Tier::RealTime, UnixMs(7)).fetching(Fetch::Forced);
     full.not_before = Some(UnixMs(9));
     full.had_turn = true;
+    full.turn = Some(Turn { at: 40, calls: 2 });
     assert_eq!(
         full.encode(),
         concat!(
             r#"{"v":1,"flow":"suppliers","keys":["SUP-0"],"tier":"real_time","fetch":"forced","#,
-            r#""first_sent":7,"not_before":9,"had_turn":true}"#
+            r#""first_sent":7,"not_before":9,"had_turn":true,"turn":{"at":40,"calls":2}}"#
         )
     );
 }
@@ -47,7 +48,10 @@ fn a_message_has_this_form_until_its_number_rises() {
 #[case::bad_tier(r#"{"v":1,"flow":"f","keys":["a"],"tier":"soon","first_sent":7}"#)]
 #[case::cut_short(r#"{"v":1,"flow":"f","keys":["a"],"tier":"bat"#)]
 fn a_body_that_is_no_message_is_told(#[case] body: &str) {
-    assert!(matches!(Message::decode(body), Err(MessageError::Form { .. })));
+    assert!(matches!(
+        Message::decode(body),
+        Err(MessageError::Form { .. })
+    ));
 }
 
 #[test]
@@ -63,7 +67,7 @@ fn a_form_of_another_release_is_told_as_such_whatever_else_it_holds() {
 #[case::one(1, true)]
 #[case::a_full_pack(MAX_PACK_KEYS, true)]
 #[case::too_many(MAX_PACK_KEYS + 1, false)]
-fn a_message_has_one_to_ten_keys(#[case] count: usize, #[case] readable: bool) {
+fn a_message_has_one_key_to_a_full_pack(#[case] count: usize, #[case] readable: bool) {
     match Message::decode(&message(count).encode()) {
         Ok(read) => assert!(readable && read.keys.len() == count),
         Err(MessageError::Keys(found)) => assert!(!readable && found == count),
@@ -80,6 +84,7 @@ proptest! {
         sent: i64,
         not_before: Option<i64>,
         had_turn: bool,
+        turn: Option<(i64, u32)>,
         fetch in prop::option::of(prop_oneof![Just(Fetch::Forced), Just(Fetch::Hint)]),
     ) {
         let keys = texts.into_iter().map(|text| RecordKey::try_new(text).unwrap()).collect();
@@ -87,6 +92,7 @@ proptest! {
         message.fetch = fetch;
         message.not_before = not_before.map(UnixMs);
         message.had_turn = had_turn;
+        message.turn = turn.map(|(at, calls)| Turn { at, calls });
         prop_assert_eq!(Message::decode(&message.encode()).unwrap(), message);
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tidegate_model::{
     EndpointId, RecordKey,
-    flow::{Auth, RestSource, SourceSpec},
+    flow::{Auth, Pages, RestSource, SourceSpec},
 };
 
 use super::{CallTemplate, Rendered, target};
@@ -29,6 +29,9 @@ pub struct ListPosition {
     /// RFC 3339 time from which changes are asked for; none in a first run.
     #[serde(skip)]
     pub since: Option<String>,
+    /// `page.size`: rows asked for; none: what the file says.
+    #[serde(skip)]
+    pub size: Option<u32>,
     /// `page.offset`: rows read so far.
     pub offset: u64,
     /// `page.number`: number of the page.
@@ -46,7 +49,7 @@ impl Source {
         let SourceSpec::Rest(spec) = spec;
         let error = |error: ExprError| error.to_string();
         let keyset = match &spec.list.pages {
-            tidegate_model::flow::Pages::Keyset { time, id, .. } => Some((
+            Pages::Keyset { time, id, .. } => Some((
                 Expression::compile(time).map_err(error)?,
                 Expression::compile(id).map_err(error)?,
             )),
@@ -85,6 +88,15 @@ impl Source {
         &self.auth
     }
 
+    /// Whether pages may be of another size each: the request names it, and where the next page
+    /// begins does not follow from it.
+    pub fn can_vary_page_size(&self) -> bool {
+        let list = &self.spec.list;
+        let by_place = matches!(list.pages, Pages::Keyset { .. } | Pages::Offset);
+        let mut templates = list.query.values().chain([&list.path]);
+        by_place && templates.any(|template| template.contains("page.size"))
+    }
+
     /// The call that lists the rows of a page.
     pub fn list_call(&self, position: &ListPosition) -> Result<Rendered, ExprError> {
         #[derive(Serialize)]
@@ -94,7 +106,7 @@ impl Source {
             position: &'a ListPosition,
         }
         let page = Page {
-            size: self.spec.list.page_size,
+            size: position.size.unwrap_or(self.spec.list.page_size),
             position,
         };
         let since = position.since.as_deref().unwrap_or_default();

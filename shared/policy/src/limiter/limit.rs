@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tidegate_model::{
-    Tier,
+    MAX_PACK_KEYS, Tier,
     flow::{Rate, TargetLimits},
 };
 
-use super::{GUARD, Share};
+use super::Share;
 
 /// A limit: so many calls in every window, and in a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +60,13 @@ impl Limit {
         }
     }
 
-    /// Average time between two calls at full use.
-    pub(super) fn pace(self) -> Duration {
-        (self.window + GUARD) / self.calls.max(1)
+    /// Keys of a pack: as many as a window has calls for, since a larger one is cut up by its
+    /// permits, which costs a receive a piece.
+    pub fn pack_keys(self, calls_a_record: u32) -> usize {
+        let records = self.calls / calls_a_record.max(1);
+        usize::try_from(records)
+            .unwrap_or(MAX_PACK_KEYS)
+            .clamp(1, MAX_PACK_KEYS)
     }
 }
 

@@ -6,6 +6,7 @@ use crowd::{Crowd, overfull, us};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
 use rstest::rstest;
+use tidegate_model::MAX_PACK_KEYS;
 
 use super::*;
 
@@ -56,6 +57,20 @@ fn an_idle_budget_can_be_used_at_once_lim_2() {
     assert!(permits.iter().all(|permit| permit.from() == NOON + LEAD));
     let slots: std::collections::BTreeSet<u32> = permits.iter().map(|permit| permit.slot).collect();
     assert_eq!(slots.len(), 20, "each slot once");
+}
+
+#[rstest]
+#[case::a_wide_limit(300, 1, MAX_PACK_KEYS)]
+#[case::two_calls_a_record(50, 2, 25)]
+#[case::a_narrow_limit(20, 2, 10)]
+#[case::one_call_at_a_time(1, 2, 1)]
+#[case::no_calls_known(7, 0, 7)]
+fn a_pack_is_as_large_as_a_window_has_calls_for_lim_4(
+    #[case] calls: u32,
+    #[case] calls_a_record: u32,
+    #[case] keys: usize,
+) {
+    assert_eq!(limit(calls, 60).pack_keys(calls_a_record), keys);
 }
 
 #[test]
@@ -206,26 +221,6 @@ proptest! {
         });
         prop_assert!(seen.arrivals_us.len() > calls as usize);
         prop_assert_eq!(overfull(&seen.arrivals_us, limit), None);
-    }
-
-    #[test]
-    fn turns_only_move_on_and_no_two_are_promised_the_same_capacity_lim_4(
-        asks in prop::collection::vec((1_u32..40, 0_u64..5_000), 1..40),
-    ) {
-        let limit = limit(20, 60);
-        let mut item: Option<Item> = None;
-        let mut now = NOON;
-        let mut promised = UnixMs::EPOCH;
-        for (calls, pause) in asks {
-            now = now + ms(pause);
-            let stale = Slots::read(item.as_ref(), limit);
-            let (begin, write) = stale.take_turn(limit, calls, now);
-            prop_assert!(begin >= promised && begin >= now);
-            item = write.evaluate(item.as_ref());
-            let (_, late) = stale.take_turn(limit, 1, now);
-            prop_assert_eq!(late.evaluate(item.as_ref()), None, "another took a turn meanwhile");
-            promised = begin + limit.pace() * calls;
-        }
     }
 }
 

@@ -312,6 +312,27 @@ pub fn adopt(token: &ClaimToken, target_id: &str) -> Update {
         .remove(&[attr::INTENT])
 }
 
+/// `forget`: the record of the stored id is gone from the target, and with it whatever an earlier
+/// call may still do to it. It is created anew: `search` is what the create will be looked up by, and
+/// the open call is this claim's own, so that its idempotency key is a new one.
+pub fn forget(token: &ClaimToken, search: Option<&str>) -> Update {
+    Update::when(mine(token))
+        .set(attr::UNKNOWN_SINCE_CLAIM, token.as_str())
+        .set_or_remove(attr::INTENT, search)
+        .remove(&[attr::TARGET_ID, attr::ETAG])
+}
+
+/// `to review` of a record that is gone from the target: a replay creates it anew.
+pub fn gone_to_review(
+    token: &ClaimToken,
+    flow: &FlowId,
+    cause: &ReviewCause,
+    failure: &Failure,
+    claimed: &Register,
+) -> Update {
+    to_review(token, flow, cause, Some(failure), claimed).remove(&[attr::TARGET_ID, attr::ETAG])
+}
+
 /// `rewrite intent`: a look-up found nothing and the search value changed since.
 pub fn rewrite_intent(token: &ClaimToken, search: &str) -> Update {
     Update::when(mine(token)).set(attr::INTENT, search)

@@ -152,6 +152,56 @@ fn a_rewritten_intent_is_looked_for_next_time_or_it_would_be_created_twice_eff_2
     );
 }
 
+/// Applied, then deleted by a call whose answer was lost, then desired again.
+fn deleted_unseen_and_back() -> Table {
+    let mut table = Table::applied(1, "a");
+    let gone = Stage {
+        content: Content::Deleted,
+        search: None,
+        ..change(2, "a")
+    };
+    assert!(table.write(&stage(&gone, NOW)));
+    let claimed = table.claim("deletes", NOW);
+    let failed = failure(unknown(), Some(0));
+    assert!(table.write(&fail(&token("deletes"), &failed, &claimed)));
+    assert!(table.write(&stage(&change(3, "a"), NOW)));
+    table
+}
+
+#[test]
+fn a_record_that_an_open_deletion_took_is_created_anew_and_found_again_eff_2() {
+    let mut table = deleted_unseen_and_back();
+    let claimed = table.claim_later("w");
+    // The target says that there is no such record.
+    assert!(matches!(next_step(&claimed, "w"), Step::Update(_)));
+    assert!(!table.write(&forget(&token("other"), Some("a"))));
+    assert!(table.write(&forget(&token("w"), Some("a"))));
+    let forgotten = table.read();
+    assert_eq!((&forgotten.target_id, &forgotten.etag), (&None, &None));
+    assert_eq!(
+        crate::plan::idempotency_key(&forgotten, &token("w")),
+        "w",
+        "the key of the create before would answer with the deleted record"
+    );
+    // It dies in the middle of the create.
+    let claimed = table.claim_later("next");
+    assert!(matches!(next_step(&claimed, "next"), Step::LookUp { search, .. } if search == "a"));
+}
+
+#[test]
+fn a_replay_of_a_record_that_is_gone_from_the_target_creates_it() {
+    let mut table = Table::applied(1, "a");
+    assert!(table.write(&stage(&change(2, "b"), NOW)));
+    let claimed = table.claim("w", NOW);
+    let why = cause(ReviewKind::Refused);
+    let failed = failure(Outcome::Known, Some(0));
+    let write = gone_to_review(&token("w"), &flow(), &why, &failed, &claimed);
+    assert!(table.write(&write));
+    assert!(table.write(&replay(NOW)));
+    let claimed = table.claim_later("w2");
+    assert!(matches!(next_step(&claimed, "w2"), Step::Create(_)));
+}
+
 #[test]
 fn claims_and_deferrals_spend_no_attempt_try_1() {
     let mut table = Table::staged(1, "a");
