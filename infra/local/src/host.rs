@@ -286,6 +286,7 @@ mod tests {
             pages: 1,
             newest_us: None,
             counts: Counts::default(),
+            paging: run::Paging::default(),
         };
         let token = ClaimToken::try_new("dead").unwrap();
         let key = keys::lease(&flow);
