@@ -18,6 +18,9 @@ struct Arguments {
     /// Port calls after which nothing was found.
     #[arg(long, default_value_t = 1_000_000)]
     operations: u64,
+    /// Stories that are told at least.
+    #[arg(long, default_value_t = 0)]
+    stories: u64,
     /// Tells the story of this seed alone.
     #[arg(long)]
     seed: Option<u64>,
@@ -33,6 +36,9 @@ struct Arguments {
     /// Goes on after a story that breaks an invariant.
     #[arg(long)]
     all: bool,
+    /// Prints the table of call sites: not sent; done and the answer lost; done.
+    #[arg(long)]
+    sites: bool,
     /// Shows the whole story, not the shortest one.
     #[arg(long)]
     whole: bool,
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
     }
     let plan = Hunt {
         first: arguments.from,
+        stories: arguments.stories,
         operations: arguments.operations,
         threads: arguments.threads,
         goes_on: arguments.all,
@@ -79,6 +86,11 @@ fn main() -> ExitCode {
             outcome.seed,
             only(telling.only)
         );
+    }
+    if arguments.sites {
+        for (site, [unsent, lost, done]) in &found.sites {
+            println!("{unsent:8} {lost:8} {done:8}  {site}");
+        }
     }
     if found.broken.is_empty() {
         ExitCode::SUCCESS

@@ -13,6 +13,11 @@ use super::{ledger::Ledger, plan::Plan, script::Script, site::site, systems::Sys
 /// ever fail.
 const FIRST: u64 = 3;
 const FIRST_TIMES: u64 = 6;
+/// And in every seed at least so often, in calls of a thousand.
+const FIRST_LEAST: u64 = 45;
+/// A site that is first passed so late in a story is a rare one, and its first calls fail so often.
+const LATE: Duration = Duration::from_secs(540);
+const LATE_LEAST: u64 = 140;
 /// One site of so many is hot in a story: its calls fail that much more often all the time.
 const HOT_ONE_IN: u64 = 5;
 const HOT_TIMES: u64 = 8;
@@ -38,6 +43,7 @@ impl Faults {
         let rates = &self.plan.rates;
         let now = call.at;
         let hot = self.plan.dice.between(1, HOT_ONE_IN, "hot", site, 0) == 1;
+        let late = self.script.first_met(site, now) >= self.plan.begin + LATE;
         let dull = matches!(call.operation, Operation::List { .. });
         let more = |rate: u64| {
             move |n: u64| {
@@ -49,7 +55,13 @@ impl Faults {
                 } else {
                     1
                 };
-                (rate * times).min(400)
+                let least = match n {
+                    _ if dull => 0,
+                    1..=FIRST if late => LATE_LEAST,
+                    1..=FIRST => FIRST_LEAST,
+                    _ => 0,
+                };
+                (rate * times).min(400).max(least)
             }
         };
         let strikes =
@@ -66,7 +78,13 @@ impl Faults {
         if strikes("crash after", rates.crash_after).is_some() {
             return Fate::CrashAfter;
         }
-        if let Some(strike) = strikes("stall", rates.stall) {
+        if let Some(strike) = self.script.strikes(now, "stall", site, |n| {
+            if rates.stall == 0 {
+                0
+            } else {
+                more(rates.stall)(n)
+            }
+        }) {
             let span = match strike.between(0, 4, "span") {
                 0 => 900,
                 1 => 8_000,

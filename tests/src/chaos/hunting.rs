@@ -20,6 +20,8 @@ use super::{
 pub struct Hunt {
     /// The first seed.
     pub first: u64,
+    /// Stories that are told at least, if none breaks an invariant.
+    pub stories: u64,
     /// Port calls after which it ends.
     pub operations: u64,
     /// Stories told side by side.
@@ -57,7 +59,9 @@ pub fn hunt(plan: &Hunt, telling: &Telling) -> Bag {
                     let mut bag = locked(&bag);
                     let ends = !outcome.violations.is_empty() && !plan.goes_on;
                     bag.add(outcome);
-                    if ends || bag.totals.operations >= plan.operations {
+                    if ends
+                        || (bag.totals.operations >= plan.operations && bag.stories >= plan.stories)
+                    {
                         done.store(true, Ordering::SeqCst);
                     }
                 }

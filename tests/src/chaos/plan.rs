@@ -225,7 +225,7 @@ impl Plan {
         });
         let order = match among("order", 0, 9) {
             0..=5 => Order::Sequence,
-            6 | 7 => Order::Time,
+            6..=8 => Order::Time,
             _ => Order::Read,
         };
         let begin = match among("begin", 0, 7) {
@@ -234,7 +234,13 @@ impl Plan {
             _ => MONDAY,
         };
         let calm = begin + Duration::from_secs(60 * among("minutes", 18, 45));
-        let rates = rates(&dice);
+        let mut rates = rates(&dice);
+        if order == Order::Read {
+            // Each fetch waits for the flow's lease, and each wait is a chance for one more copy.
+            rates.twice /= 8;
+            rates.again /= 8;
+            rates.lost /= 4;
+        }
         Self {
             seed,
             dice,
@@ -261,7 +267,9 @@ impl Plan {
             limits: (
                 least(target) + u32::try_from(among("real-time limit", 3, 8)).unwrap_or(4),
                 least(target) + u32::try_from(among("batch limit", 4, 10)).unwrap_or(4),
-                u32::try_from(among("source limit", 4, 20)).unwrap_or(10),
+                // Where reads order, every hint and page waits for the others.
+                u32::try_from(among("source limit", 4, 20)).unwrap_or(10)
+                    * if order == Order::Read { 3 } else { 1 },
             ),
             settle_s: u32::try_from(among("settle", 2, 15)).unwrap_or(10),
             run_time: if among("short runs", 0, 2) == 0 {
@@ -299,7 +307,7 @@ fn rates(dice: &Dice) -> Rates {
         throttle: rate("throttle", 60),
         forbid: rate("forbid", 12),
         slow: rate("slow", 150),
-        source: rate("source", 120),
+        source: rate("source", 220),
         page: rate("page", 250),
         stale: rate("stale", 150),
     }

@@ -12,7 +12,7 @@ use super::{Dice, locked};
 
 /// Faults of one kind at one place in a story: a message that waits is copied again with each wait, and
 /// copies of copies without end are no story.
-const MOST: u64 = 25;
+const MOST: u64 = 12;
 
 /// Faults of one story.
 pub struct Script {
@@ -25,6 +25,8 @@ pub struct Script {
 #[derive(Default)]
 struct State {
     asked: BTreeMap<String, u64>,
+    /// When a thing was first met.
+    begun: BTreeMap<String, UnixMs>,
     times: BTreeMap<String, u64>,
     struck: Vec<String>,
 }
@@ -98,6 +100,16 @@ impl Script {
             n,
             dice: self.dice,
         })
+    }
+
+    /// When something was first asked about; notes it if it was not.
+    pub fn first_met(&self, about: &str, now: UnixMs) -> UnixMs {
+        let mut state = locked(&self.state);
+        if let Some(met) = state.begun.get(about) {
+            return *met;
+        }
+        state.begun.insert(about.to_owned(), now);
+        now
     }
 
     /// Whether a happening is left out.

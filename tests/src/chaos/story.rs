@@ -454,8 +454,8 @@ fn hook_is_kept(
     });
 }
 
-/// A person who looks in from time to time: resumes a blocked flow, and once the faults have ended
-/// sends again what was in review for reasons that are gone.
+/// A person who looks in from time to time: resumes a blocked flow, and sends again what is in review
+/// for reasons that may be gone.
 async fn person(told: Arc<Told>) {
     let mut replayed: BTreeMap<String, u32> = BTreeMap::new();
     loop {
@@ -465,7 +465,8 @@ async fn person(told: Arc<Told>) {
             let blocked = state.items.iter().any(|(key, item)| {
                 key.partition.starts_with("flow#")
                     && key.sort == "state"
-                    && item.contains_key("blocker")
+                    && (item.contains_key("blocker")
+                        || now >= told.plan.calm && item.contains_key("pause"))
             });
             let gone = ["retries_spent", "refused", "dead_letter"];
             let reviews: Vec<String> = state
@@ -482,14 +483,11 @@ async fn person(told: Arc<Told>) {
         if blocked {
             resume(&told).await;
         }
-        if now < told.plan.calm {
-            continue;
-        }
         for record in reviews {
             // What comes back after a second try is for the next working day.
             let tries = replayed.entry(record.clone()).or_default();
             *tries += 1;
-            if *tries > 2 {
+            if *tries > 4 {
                 continue;
             }
             let id = format!("{FLOW}~{record}");
