@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::{
+    future::{Either, select},
+    lock::{Mutex, MutexGuard},
+};
+use rand::RngExt;
 use tidegate_model::{
     Content, Fetch, RecordKey, SourceVersion, Tier, UnixMs, Version,
     flow::{SourceSpec, VersionSpec},
@@ -27,6 +32,8 @@ use crate::{
 
 /// How long a read may wait for a permit of its source within a function.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// Seconds after another's read, at random between these.
+const AFTER_ANOTHER_READ_S: std::ops::RangeInclusive<u64> = 1..=15;
 /// How long to wait after a read that failed. The record itself has made no attempt.
 const AFTER_FAILED_READ: Duration = Duration::from_secs(60);
 
@@ -95,6 +102,15 @@ impl Engine {
         let lease = keys::lease(runtime.flow.id());
         let ordered_by_lease = matches!(runtime.flow.file().record.version, VersionSpec::Read);
         let token = self.token();
+        let turn = self.grant_lock(&lease);
+        let _turn = if ordered_by_lease {
+            let Some(turn) = self.turn_at_lease(&turn).await else {
+                return Ok(Some(self.after_another_read(self.now())));
+            };
+            Some(turn)
+        } else {
+            None
+        };
         let written = if ordered_by_lease {
             self.write(&lease, &run::take_for_fetch(&token, self.now()))
                 .await?
@@ -104,13 +120,10 @@ impl Engine {
         let lease_item = match written {
             Written::Done { after, .. } => Lease::read(Some(&after)),
             Written::Refused { current } => {
-                let until = Lease::read(current.as_ref())
-                    .held_until(self.now())
-                    .unwrap_or(self.now() + READ_PATIENCE);
-                return Ok(Some(Verdict::Defer {
-                    until,
-                    why: Wait::Source,
-                }));
+                let held = Lease::read(current.as_ref());
+                let until = held.held_until(self.now()).filter(|_| !held.fetches);
+                let verdict = self.after_another_read(until.unwrap_or(self.now()));
+                return Ok(Some(verdict));
             }
         };
         let reader = Reader {
@@ -133,6 +146,26 @@ impl Engine {
             self.write(&lease, &run::release_fetch(&token)).await?;
         }
         result
+    }
+
+    /// Fetches of one process take the lease one after another: it would only race with itself.
+    /// `None` when that takes too long.
+    async fn turn_at_lease<'a>(&self, lock: &'a Mutex<()>) -> Option<MutexGuard<'a, ()>> {
+        let patience = self.ports.clock.wait_until(self.now() + READ_PATIENCE);
+        match select(lock.lock(), patience).await {
+            Either::Left((turn, _)) => Some(turn),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Waits until another's read is over, and a while at random: all that wait for one lease would
+    /// come back at once, and all but one in vain.
+    fn after_another_read(&self, over: UnixMs) -> Verdict {
+        let apart = Duration::from_secs(self.dice().random_range(AFTER_ANOTHER_READ_S));
+        Verdict::Defer {
+            until: over + apart,
+            why: Wait::Source,
+        }
     }
 
     async fn stage_fetched(
