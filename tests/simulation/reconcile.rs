@@ -175,7 +175,7 @@ async fn a_change_that_a_window_passed_over_is_told_apart() {
     world
         .erp
         .change_at(&rows[0].id, long_ago, |row| {
-            row.purpose.push_str(" (later)")
+            row.purpose.push_str(" (later)");
         })
         .unwrap();
     world
@@ -244,6 +244,26 @@ async fn a_hand_in_the_target_is_found_and_the_desired_content_sent_again() {
     assert_eq!(world.qualio.suppliers().len(), 10, "nothing stands twice");
 }
 
+/// A target may show what was written only after a while (`settle_s`).
+#[tokio::test(start_paused = true)]
+async fn what_was_applied_a_moment_ago_is_not_held_against_a_listing() {
+    let world = settled(10).await;
+    let key = world.erp.suppliers()[0].id.clone();
+    world.erp.change(&key, |row| row.purpose.push('!')).unwrap();
+    world.settle().await;
+    world
+        .qualio
+        .edit(&id_of(&world, &key), |supplier| supplier.name.push('!'));
+    let report = world.reconcile(&anew()).await;
+    assert_eq!(
+        counts(&report.findings),
+        [(Kind::Equal, 9), (Kind::Pending, 1)]
+    );
+    tokio::time::sleep(LATER).await;
+    let report = world.reconcile(&anew()).await;
+    assert_eq!(report.findings.edited_at_target, 1, "{report:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deletion_is_asked_for_by_key_and_staged_once() {
     let world = settled(30).await;
@@ -272,6 +292,19 @@ async fn a_deletion_is_asked_for_by_key_and_staged_once() {
         );
     }
     assert_eq!(world.qualio.suppliers().len(), 30, "a person decides");
+}
+
+/// What the index never held is known from tick's sum of keys.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_no_reconciliation_has_seen_is_missed_when_it_goes() {
+    let world = settled(30).await;
+    let key = world.erp.suppliers()[5].id.clone();
+    assert!(world.erp.delete(&key));
+    let report = world.reconcile(&anew()).await;
+    assert_eq!(
+        counts(&report.findings),
+        [(Kind::Equal, 29), (Kind::DeletedAtSource, 1)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -470,6 +503,9 @@ async fn what_is_stranded_is_queued() {
         counts(&report.findings),
         [(Kind::Equal, 9), (Kind::Stranded, 1)]
     );
+    // Not the sweep's doing.
+    assert_eq!(report.queued, 1);
+    assert!(!world.queue().is_empty());
     world.start();
     heals(&world).await;
     let again = world.reconcile(&anew()).await;
@@ -529,6 +565,40 @@ async fn a_reconciliation_that_is_cut_goes_on_where_it_was() {
     assert_eq!(
         (report.rows, counts(&report.findings)),
         (260, vec![(Kind::Equal, 259), (Kind::WebhookMissed, 1)])
+    );
+}
+
+/// A person's pause is heard within a minute, by which the lease is kept too.
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_a_reconciliation_that_is_under_way() {
+    let text = suppliers_flow().replace("page_size = 50", "page_size = 5");
+    let world = settled_under(200, &text).await;
+    world.stop();
+    let slow = Fault::new(Action::DelayMs(2_500)).at(Point::BeforeAct);
+    world.erp.set_fault(slow).unwrap();
+    let engine = Arc::clone(&world.engine);
+    let running = tokio::spawn(async move {
+        let deadline = UnixMs(i64::MAX);
+        engine.reconcile(&flow(), &anew(), deadline).await.unwrap()
+    });
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let pause = tidegate_engine::api::PauseRequest {
+        scope: tidegate_policy::flow_state::Scope::Source,
+        reason: "stock taking".to_owned(),
+        by: "ada".to_owned(),
+    };
+    world.engine.pause(&flow(), pause).await.unwrap();
+    let report = running.await.unwrap();
+    assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+    assert!(report.findings.add_up(), "OUT-1: {report:?}");
+    assert!(report.findings.equal < 200, "{report:?}");
+    world.erp.clear_faults();
+    world.engine.resume(&flow(), "ada").await.unwrap();
+    let report = world.reconcile(&anew()).await;
+    complete(&report);
+    assert_eq!(
+        (report.rows, counts(&report.findings)),
+        (200, vec![(Kind::Equal, 200)])
     );
 }
 
