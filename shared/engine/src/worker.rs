@@ -143,10 +143,8 @@ impl Engine {
                 Some(register)
                     if message.fetch == Some(Fetch::Hint) && register.tier == Tier::Batch =>
                 {
-                    verdicts.push((
-                        key.clone(),
-                        Verdict::Nothing("not critical, it waits for the next window"),
-                    ));
+                    let verdict = self.leave_to_batch(message, key, &register).await?;
+                    verdicts.push((key.clone(), verdict));
                 }
                 Some(register) => todo.push((key, register)),
             }
@@ -159,6 +157,24 @@ impl Engine {
             fetch: None,
             turn,
         })
+    }
+
+    /// A hint whose record turns out not to be critical: it waits for its window. One that has no such
+    /// time, as after a newer revision of the flow, gets a message of the batch tier (QUE-2).
+    async fn leave_to_batch(
+        &self,
+        message: &Message,
+        key: &RecordKey,
+        register: &Register,
+    ) -> Result<Verdict, EngineError> {
+        if register.due.is_none() {
+            let flow = message.flow.clone();
+            let batch = Message::new(flow, vec![key.clone()], Tier::Batch, self.now());
+            self.send_one(batch).await?;
+        }
+        Ok(Verdict::Nothing(
+            "not critical, it waits for the next window",
+        ))
     }
 
     /// A stopped flow makes no calls; its records are found again when it goes on.

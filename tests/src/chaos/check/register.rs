@@ -226,7 +226,7 @@ impl Registers {
                 // EFF-2, "Not searchable: Review": the open claim has no value to search by, since it
                 // was made for a deletion.
                 let unsearchable = text(write.before, "iv").is_none_or(str::is_empty)
-                    && self.target == TargetKind::Search;
+                    && matches!(self.target, TargetKind::Search | TargetKind::Qualio);
                 let lawful = several || blind || unsearchable;
                 (!lawful).then(|| {
                     (
