@@ -5,7 +5,10 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_policy::run::Mode;
 
-use crate::{dev, offline, plan, preview, remote};
+use crate::{
+    dev, offline, plan, preview, remote,
+    simulate::{self, SimulateArgs},
+};
 
 /// Where the state of an instance lies unless `--data` says otherwise.
 const DEFAULT_DATA: &str = ".tidegate";
@@ -62,6 +65,8 @@ enum Command {
     Check(CheckArgs),
     /// Compute the pattern of each flow and its reason, and the headroom of each daily quota
     Plan(PlanArgs),
+    /// Run days of a flow in virtual time: are its windows and freshness goals kept, and at what price?
+    Simulate(Box<SimulateArgs>),
     /// Show what a batch would send and why that tier; sends and stages nothing
     Preview(PreviewArgs),
     /// Start a batch now
@@ -263,6 +268,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Check(args)) => offline::check(&args),
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Schema) => offline::schema(),
+        Some(Command::Simulate(args)) => simulate::run(*args).await,
         Some(Command::Preview(args)) => preview::run(args).await,
         Some(Command::Run(args)) => remote::start_run(&args).await,
         Some(Command::Reconcile(args)) => remote::reconcile(&args).await,

@@ -30,6 +30,7 @@ mod refill;
 mod remote;
 mod schedule;
 mod screen;
+mod simulate;
 mod spool;
 mod table;
 mod workers;

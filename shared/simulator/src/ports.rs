@@ -172,7 +172,7 @@ impl Store for ProcessPorts {
         let call = self.call(Operation::Update { key, update });
         let act = async {
             Self::half(self.shared.latencies.store).await;
-            let written = self.shared.table.update(key, update).await?;
+            let written = self.shared.store.update(key, update).await?;
             match &written {
                 Written::Done { before, after } => {
                     self.shared
@@ -196,7 +196,7 @@ impl Store for ProcessPorts {
         let call = self.call(Operation::Get { keys });
         let act = async {
             Self::half(self.shared.latencies.store).await;
-            let items = self.shared.table.get(keys).await?;
+            let items = self.shared.store.get(keys).await?;
             self.shared.meter(|meters| meters.read(keys, &items));
             self.observe(&call, &Effect::Read { items: &items });
             Self::half(self.shared.latencies.store).await;
@@ -214,7 +214,7 @@ impl Store for ProcessPorts {
         let call = self.call(Operation::List { listing });
         let act = async {
             Self::half(self.shared.latencies.store).await;
-            let page = self.shared.table.list(listing, after, limit).await?;
+            let page = self.shared.store.list(listing, after, limit).await?;
             let from_index = matches!(listing, Listing::Reviews(_));
             self.shared
                 .meter(|meters| meters.listed(&page.items, from_index));

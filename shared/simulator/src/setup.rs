@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use tidegate_engine::ports::Store;
 use tidegate_model::Tier;
 
 use crate::{Interposer, Quiet};
@@ -76,6 +77,9 @@ pub struct Setup {
     pub tick_every: Duration,
     /// What goes wrong.
     pub interposer: Arc<dyn Interposer>,
+    /// Another store than the one in memory: the production store, for a run in real time that is
+    /// held against its simulation. [`World::table`](crate::World::table) is then empty.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 impl Setup {
@@ -113,6 +117,7 @@ impl Setup {
             batch_sync_timeout: Duration::from_secs(900),
             tick_every: Duration::from_secs(300),
             interposer: Arc::new(Quiet),
+            store: None,
         }
     }
 

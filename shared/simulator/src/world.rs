@@ -12,7 +12,7 @@ use std::{
 
 use tidegate_engine::{
     Engine, Event, RunReport,
-    ports::{Chance, Http, Mail},
+    ports::{Chance, Http, Mail, Store},
 };
 use tidegate_model::{EndpointId, Tier, UnixMs};
 use tidegate_testkit::memory::{FixedSecrets, MemoryStore, SeededChance};
@@ -35,7 +35,9 @@ const TICK_TIMEOUT: Duration = Duration::from_secs(240);
 /// What the processes of a world share.
 pub(crate) struct Shared {
     pub(crate) clock: Arc<TrueClock>,
-    pub(crate) table: MemoryStore,
+    pub(crate) table: Arc<MemoryStore>,
+    /// What the processes write to: the table, unless the setup names another store.
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) sqs: Sqs,
     pub(crate) http: Arc<dyn Http>,
     pub(crate) secrets: FixedSecrets,
@@ -133,8 +135,11 @@ impl World {
     pub fn new(setup: Setup, clock: Arc<TrueClock>, http: Arc<dyn Http>) -> Result<Self, BadFlow> {
         let deployment = Deployment::load(0, &setup.flows, &setup.settings)?;
         let secrets = setup.secrets.iter();
+        let table = Arc::new(MemoryStore::default());
+        let in_memory: Arc<dyn Store> = Arc::<MemoryStore>::clone(&table);
         let shared = Shared {
-            table: MemoryStore::default(),
+            store: setup.store.clone().unwrap_or(in_memory),
+            table,
             sqs: Sqs::new(Arc::clone(&clock), |tier| setup.queue(tier)),
             http,
             secrets: FixedSecrets::new(secrets.map(|(name, text)| (name.as_str(), text.as_str()))),

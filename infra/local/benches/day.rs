@@ -1,0 +1,92 @@
+//! `cargo bench -p tidegate --bench day`: figures of whole days, measured on the program as it is
+//! released, and held to their bars.
+//!
+//! - A simulated day of 10,000 changes takes under 10 s.
+//! - In a backlog of 10,000 records each applied record costs at most 1.5 receives (LIM-4).
+//! - After a day without the target, its backlog drains in 1.02 times what the limit allows (LIM-2).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures and fails by panic"
+)]
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const FLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
+
+fn figures(arguments: &str) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(["simulate", "suppliers", "--json", "--flows", FLOWS]);
+    command.args(arguments.split(' ')).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn number(figures: &Value, pointer: &str) -> f64 {
+    figures.pointer(pointer).and_then(Value::as_f64).unwrap()
+}
+
+/// Prints a figure beside its bar; false when the bar is missed.
+fn held(name: &str, figure: f64, most: f64) -> bool {
+    let verdict = if figure <= most { "held" } else { "MISSED" };
+    println!("{name}: {figure:.2} (at most {most}) {verdict}");
+    figure <= most
+}
+
+fn main() {
+    let mut all = true;
+    let day = figures("--records 10000 --changes 10000");
+    let seconds = number(&day, "/real_ms") / 1e3;
+    let virtual_s = (number(&day, "/until_ms") - number(&day, "/begin_ms")) / 1e3;
+    println!(
+        "a day of 10,000 changes: {:.0} times as fast as the clock",
+        virtual_s / seconds
+    );
+    all &= held("  seconds of real time", seconds, 10.0);
+
+    let backlog = figures("--records 10000 --changes 10000 --critical 0 --new 0 --spread burst");
+    let receives = number(&backlog, "/receives/0") + number(&backlog, "/receives/1");
+    println!(
+        "a backlog of {} records at once, {} applied",
+        number(&backlog, "/most_pending/0"),
+        number(&backlog, "/applied"),
+    );
+    all &= held(
+        "  receives for each applied record",
+        receives / number(&backlog, "/applied"),
+        1.5,
+    );
+    println!(
+        "  of the batch limit used: {:.2} %",
+        number(&backlog, "/batch/used_percent")
+    );
+
+    let outage = figures("--records 5000 --changes 5000 --outage 00:00-24:00");
+    println!(
+        "a day without the target: {} retries spent, {} reviews",
+        number(&outage, "/attempts_spent"),
+        outage["reviewed"].as_object().unwrap().len(),
+    );
+    all &= held("  probes", number(&outage, "/probes"), 288.0);
+    for recovery in outage["recovery"].as_array().unwrap() {
+        let tier = if recovery["is_batch"] == true {
+            "batch"
+        } else {
+            "real-time"
+        };
+        let times = number(recovery, "/took_ms") / number(recovery, "/allowed_ms");
+        all &= held(
+            &format!("  {tier} backlog, times what the limit allows"),
+            times,
+            1.02,
+        );
+    }
+    assert!(all, "a bar was missed");
+}

@@ -1,0 +1,117 @@
+//! `tidegate simulate`: days of a real flow in virtual time, before it goes live.
+//!
+//! The production engine, the production connectors and the flow's own limits, schedule, retries and
+//! breaker run in the simulator's world; source and target are made up from the flow file. Calls and
+//! billed units are counted, never estimated. It answers whether the freshness goals and the windows
+//! of the flow are kept with the changes that are expected, or with so many times as many.
+//!
+//! Invariants: the same options and seed give the same figures; nothing is read from the network and
+//! nothing is written but the report.
+
+mod day;
+mod drain;
+mod figures;
+mod hole;
+mod load;
+mod network;
+mod options;
+mod page;
+mod price;
+mod rows;
+mod series;
+mod shape;
+mod source;
+mod story;
+mod target;
+mod timeline;
+mod verdict;
+mod watch;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fs, time::Duration};
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+use tidegate_engine::ports::Clock as _;
+use tidegate_lambda::{Config, SystemClock};
+
+pub(crate) use options::SimulateArgs;
+
+use crate::{cli::Outcome, offline::print, place::Place};
+use drain::Pace;
+use load::Loaded;
+use story::Parts;
+
+/// Simulates, and tells what came of it.
+pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<Outcome> {
+    // On a thread of its own: a runtime whose clock is virtual can not run inside another.
+    tokio::task::spawn_blocking(move || run_here(&args))
+        .await
+        .context("the simulation broke off")?
+}
+
+fn run_here(args: &SimulateArgs) -> anyhow::Result<Outcome> {
+    let here = Place::of_config(&Config::from_env());
+    let loaded = load::load(args, here.settings())?;
+    if args.drain {
+        let pace = if args.real_time {
+            Pace::Real
+        } else {
+            Pace::Virtual
+        };
+        let counts = with_parts(args, &loaded, |parts| drain::drain(parts, pace))?;
+        print(&format!("{}\n", serde_json::to_string(&counts)?))?;
+        return Ok(Outcome::Fine);
+    }
+    let began = SystemClock.now();
+    let mut figures = with_parts(args, &loaded, story::tell)?;
+    figures.real_ms = millis(SystemClock.now().since(began));
+    if let Some(path) = &args.report {
+        let page = page::html(&figures)?;
+        fs::write(path, page)
+            .with_context(|| format!("the report {} can not be written", path.display()))?;
+    }
+    if args.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&figures)?))?;
+    } else {
+        print(&timeline::text(&figures)?)?;
+    }
+    Ok(if figures.is_kept() {
+        Outcome::Fine
+    } else {
+        Outcome::Found
+    })
+}
+
+/// Plans the days, and tells their story.
+fn with_parts<T>(
+    args: &SimulateArgs,
+    loaded: &Loaded,
+    tell: impl FnOnce(&Parts<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let sample = match &args.sample {
+        None => None,
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("the sample {} can not be read", path.display()))?;
+            let row = serde_json::from_str(&text)
+                .with_context(|| format!("the sample {} is not JSON", path.display()))?;
+            Some(row)
+        }
+    };
+    let zone = TimeZone::get(&loaded.runtime.flow.file().schedule.time_zone)?;
+    let plan = day::plan(args, &zone)?;
+    tell(&Parts {
+        args,
+        loaded,
+        plan: &plan,
+        sample: sample.as_ref(),
+    })
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,153 @@
+//! The flow that is simulated: a real flow file, its two systems replaced by simulated ones.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+use tidegate_connect::connect;
+use tidegate_engine::FlowRuntime;
+use tidegate_policy::flow::{Flow, Settings};
+use tidegate_testkit::doubles::qualio::RISK_LEVELS;
+
+use super::{
+    network::{SOURCE_URL, TARGET_URL},
+    options::SimulateArgs,
+};
+use crate::flows;
+
+/// What a setting means that nobody has set: it is only shown to simulated systems.
+const ANY_SETTING: &str = "simulated";
+/// A secret that every use takes: the form is that of Standard Webhooks. Not a secret of anybody.
+pub(super) const ANY_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// The flow, ready for its world.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    /// The file's name.
+    pub name: String,
+    /// Its text, with the addresses of the simulated systems.
+    pub text: String,
+    /// What `env.NAME` means.
+    pub settings: Settings,
+    /// The flow with its production connectors.
+    pub runtime: Arc<FlowRuntime>,
+}
+
+/// Finds and loads the flow.
+pub(crate) fn load(args: &SimulateArgs, configured: &Settings) -> anyhow::Result<Loaded> {
+    let (name, text) = find(args)?;
+    load_text(&name, &text, configured)
+}
+
+fn find(args: &SimulateArgs) -> anyhow::Result<(String, String)> {
+    let path = Path::new(&args.flow);
+    if path.extension().is_some_and(|end| end == "toml") {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("the flow file {} can not be read", path.display()))?;
+        return Ok((args.flow.clone(), text));
+    }
+    let files = flows::read_or_demo(args.flows.as_deref())?;
+    let name_of = |text: &str| {
+        let table: toml::Table = text.parse().ok()?;
+        table.get("name")?.as_str().map(str::to_owned)
+    };
+    let names: Vec<String> = files.iter().filter_map(|(_, text)| name_of(text)).collect();
+    let found = files
+        .into_iter()
+        .find(|(_, text)| name_of(text).as_deref() == Some(&args.flow));
+    found.with_context(|| {
+        format!(
+            "there is no flow {}; there are: {}; a path ends in .toml",
+            args.flow,
+            names.join(", ")
+        )
+    })
+}
+
+/// Loads a flow's text.
+pub(super) fn load_text(name: &str, text: &str, configured: &Settings) -> anyhow::Result<Loaded> {
+    let mut settings = configured.clone();
+    let addresses = addresses(text);
+    let is_qualio = text.parse::<toml::Table>().ok().is_some_and(|table| {
+        let kind = table.get("target").and_then(|target| target.get("type"));
+        kind.and_then(toml::Value::as_str) == Some("qualio")
+    });
+    for setting in names_after(text, "env.") {
+        let value = if names_after(&addresses, "env.").contains(&setting) {
+            SOURCE_URL.to_owned()
+        } else if is_qualio {
+            // The simulated Qualio has risk levels of its own.
+            risk_level(&setting).to_owned()
+        } else {
+            configured
+                .get(&setting)
+                .cloned()
+                .unwrap_or_else(|| ANY_SETTING.to_owned())
+        };
+        settings.insert(setting, value);
+    }
+    // The file as it was written: mistakes are told with its own lines.
+    if let Err(mistakes) = Flow::load(name, text, &settings) {
+        let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        bail!("the flow can not run:\n  {}", mistakes.join("\n  "));
+    }
+    let text = at_simulated_systems(text)?;
+    let flow = Flow::load(name, &text, &settings)
+        .map_err(|mistakes| anyhow::anyhow!("{name}: {mistakes:?}"))?;
+    let flow = Arc::new(flow);
+    let (source, target) = connect(&flow);
+    Ok(Loaded {
+        name: name.to_owned(),
+        text,
+        settings,
+        runtime: Arc::new(FlowRuntime::new(flow, source, target)),
+    })
+}
+
+/// Secrets by name, all of one value.
+pub(super) fn secrets(flow: &Flow) -> BTreeMap<String, String> {
+    let names = flow.secret_names().into_iter();
+    names
+        .map(|name| (name.to_owned(), ANY_SECRET.to_owned()))
+        .collect()
+}
+
+fn addresses(text: &str) -> String {
+    let lines = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("base_url"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The names that follow a prefix in a text.
+fn names_after(text: &str, prefix: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names = text.split(prefix).skip(1).map(|rest| {
+        let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default().to_owned()
+    });
+    // A comment may say `env.NAME`; a name too many does no harm.
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+fn risk_level(setting: &str) -> &'static str {
+    let named = RISK_LEVELS
+        .iter()
+        .find(|(_, title, ..)| setting.ends_with(&title.to_ascii_uppercase()));
+    named.or(RISK_LEVELS.first()).map_or("", |(id, ..)| *id)
+}
+
+fn at_simulated_systems(text: &str) -> anyhow::Result<String> {
+    let mut table: toml::Table = text.parse()?;
+    for (side, url) in [("source", SOURCE_URL), ("target", TARGET_URL)] {
+        let Some(side) = table.get_mut(side).and_then(toml::Value::as_table_mut) else {
+            bail!("the flow has no [{side}]");
+        };
+        side.insert("base_url".to_owned(), url.into());
+    }
+    Ok(toml::to_string(&table)?)
+}

@@ -1,0 +1,418 @@
+//! The simulated days: the production engine over simulated systems, from the midnight of the first
+//! day until the last change is applied.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use tidegate_engine::{
+    Event, HookRequest, RunEnd,
+    ports::{Clock, Store},
+};
+use tidegate_model::{
+    ClaimToken, SourceVersion, Tier, TierReason, UnixMs, Version,
+    item::{Change::Set, Condition, Item, ItemKey, Update},
+};
+use tidegate_policy::{
+    keys,
+    register::{self, Committed, Register, Stage},
+    run::RunRequest,
+};
+use tidegate_simulator::{ProcessKind, Setup, TrueClock, Workers, World};
+use tidegate_testkit::doubles::{Seed, erp::webhook::sign_body};
+
+use super::{
+    day::{Change, Kind, Plan},
+    figures::{BrokenWindow, Figures},
+    load::{self, ANY_SECRET, Loaded},
+    network::Network,
+    options::SimulateArgs,
+    rows::{Rows, hook_body},
+    series::{Ended, Series},
+    source::SimulatedSource,
+    target::SimulatedTarget,
+    watch::{Class, Watch},
+};
+
+/// Records at the beginning were last changed within so many days before.
+const PAST_DAYS: u64 = 30;
+/// Time before the first midnight in which the first run reads everything once, at least.
+const WARM_UP: Duration = Duration::from_secs(3_600);
+/// What is not applied so long after the last day will not be.
+const TAIL: Duration = Duration::from_secs(2 * 86_400);
+/// A sender of webhooks delivers so long after the change.
+const HOOK_DELAY: Duration = Duration::from_millis(200);
+/// Between two looks.
+const MINUTE: Duration = Duration::from_secs(60);
+/// Microseconds of a millisecond.
+const MICROS: u64 = 1_000;
+
+/// What the story is made of.
+pub(crate) struct Parts<'a> {
+    /// The options.
+    pub args: &'a SimulateArgs,
+    /// The flow.
+    pub loaded: &'a Loaded,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// A row to vary.
+    pub sample: Option<&'a serde_json::Value>,
+}
+
+/// The story as it runs.
+pub(super) struct Story<'a> {
+    pub(super) parts: &'a Parts<'a>,
+    pub(super) clock: Arc<TrueClock>,
+    pub(super) watch: Arc<Watch>,
+    network: Arc<Network>,
+    pub(super) world: Arc<World>,
+    rows: Arc<Rows>,
+    /// Where registers stand: `None` for the world's own table.
+    store: Option<Arc<dyn Store>>,
+}
+
+/// Tells the story, on a runtime of its own whose clock is virtual.
+pub(crate) fn tell(parts: &Parts<'_>) -> anyhow::Result<Figures> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .context("no runtime for virtual time")?;
+    runtime.block_on(async {
+        let story = Story::prepare(parts, begin(parts), None).await?;
+        let figures = story.run().await;
+        story.world.stop();
+        figures
+    })
+}
+
+/// When the story begins: so long before the first day that the first run is over by then.
+fn begin(parts: &Parts<'_>) -> UnixMs {
+    let source = parts.loaded.runtime.flow.source().spec();
+    let pages = u64::from(parts.args.records / source.list.page_size.max(1)) + 10;
+    // Twice what the source's limit takes for all pages.
+    let reading = pages * u64::from(source.limit.per_s) * 2 / u64::from(source.limit.calls.max(1));
+    parts.plan.begin - (WARM_UP + Duration::from_secs(reading))
+}
+
+impl<'a> Story<'a> {
+    /// Both systems and the registers as they stand at the beginning.
+    pub(super) async fn prepare(
+        parts: &'a Parts<'a>,
+        begin: UnixMs,
+        store: Option<Arc<dyn Store>>,
+    ) -> anyhow::Result<Self> {
+        let flow = &parts.loaded.runtime.flow;
+        let rows = Rows::of(&parts.loaded.runtime, parts.sample)?;
+        let clock = Arc::new(TrueClock::starting(begin));
+        let mut seed = Seed::new(parts.args.seed);
+        let sample = rows.first(flow, 0, 0, &mut seed)?;
+        let fields = sample.fields().cloned().unwrap_or_default();
+        let as_clock: Arc<dyn Clock> = Arc::<TrueClock>::clone(&clock);
+        let target = SimulatedTarget::of(flow, &fields, as_clock).await?;
+        let network = Arc::new(Network::new(
+            Arc::clone(&clock),
+            parts.plan.spells.clone(),
+            SimulatedSource::of(flow)?,
+            target,
+            seed.next_u64(),
+        ));
+        let watch = Arc::new(Watch::default());
+        let mut setup = Setup::new(
+            parts.args.seed,
+            vec![(parts.loaded.name.clone(), parts.loaded.text.clone())],
+        );
+        setup.settings.clone_from(&parts.loaded.settings);
+        setup.secrets = load::secrets(flow);
+        if let Some(workers) = parts.args.workers {
+            setup.workers = Workers {
+                real_time: workers,
+                batch: workers,
+            };
+        }
+        setup.interposer = Arc::<Watch>::clone(&watch);
+        setup.store.clone_from(&store);
+        let world = World::new(setup, Arc::clone(&clock), Arc::<Network>::clone(&network))?;
+        let told = Self {
+            parts,
+            clock,
+            watch,
+            network,
+            world: Arc::new(world),
+            rows: Arc::new(rows),
+            store,
+        };
+        told.stand(&mut seed).await?;
+        Ok(told)
+    }
+
+    /// Puts the records that both systems hold from the beginning.
+    async fn stand(&self, seed: &mut Seed) -> anyhow::Result<()> {
+        let runtime = &self.parts.loaded.runtime;
+        let now = self.clock.now();
+        let past_us = PAST_DAYS * 86_400 * 1_000 * MICROS;
+        let end_us = micros(now);
+        let count = u64::from(self.parts.args.records);
+        for number in 0..self.parts.args.records {
+            let at_us = end_us - past_us + past_us * u64::from(number) / count;
+            let made = self.rows.first(&runtime.flow, number, at_us, seed)?;
+            let fields = made.fields().cloned().unwrap_or_default();
+            let key = made.normal.key.clone();
+            let id = self
+                .network
+                .target()
+                .put_standing(&runtime.flow, &key, &fields)?;
+            let version = Version {
+                source: made.normal.source_version.unwrap_or(SourceVersion(0)),
+                revision: runtime.flow.revision(),
+                read: 0,
+            };
+            let stage = Stage {
+                version,
+                content: made.normal.content.clone(),
+                by: "simulation".to_owned(),
+                tier: Tier::Batch,
+                tier_reason: TierReason::FirstSeenInBatch,
+                search: runtime.target.search_value(&key, &fields),
+                link: id.clone(),
+                look_first: false,
+                due: None,
+                review: None,
+            };
+            let item = applied_item(&stage, id, now)
+                .context("a register that stands from the beginning")?;
+            self.put(keys::register(runtime.flow.id(), &key), item)
+                .await?;
+            self.network.records().put(made, at_us);
+        }
+        Ok(())
+    }
+
+    async fn put(&self, key: ItemKey, item: Item) -> anyhow::Result<()> {
+        match &self.store {
+            None => self.world.table().put(key, item),
+            Some(store) => {
+                let write = Update::when(Condition::ALWAYS);
+                let write = item
+                    .into_iter()
+                    .fold(write, |write, (name, value)| write.change(name, Set(value)));
+                store.update(&key, &write).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn run(&self) -> anyhow::Result<Figures> {
+        self.world.start();
+        self.read_everything_once(self.parts.plan.begin).await?;
+        self.clock.wait_until(self.parts.plan.begin).await;
+        let before = self.world.meters();
+        self.world.start_windows();
+        self.world.run(traffic(
+            self.traffic(Webhooks::OfEach),
+            self.parts.plan.changes.clone(),
+            self.parts.loaded.clone(),
+        ));
+        let mut series = Series::new(&self.parts.loaded.runtime.flow, self.parts.plan);
+        let broken = self.watch_until_done(&mut series).await;
+        let after = self.world.meters();
+        let reports = self.world.reports();
+        let at_target = u64::try_from(self.network.target().len()).unwrap_or(u64::MAX);
+        let ended = Ended {
+            watch: &self.watch,
+            before: &before,
+            after: &after,
+            broken,
+            reports: &reports,
+            at_target,
+        };
+        Ok(series.figures(self.parts, ended))
+    }
+
+    /// The first run, as on the day on which a flow goes live. It finds everything in step.
+    pub(super) async fn read_everything_once(&self, until: UnixMs) -> anyhow::Result<()> {
+        let flow = self.parts.loaded.runtime.flow.id().clone();
+        let request = RunRequest {
+            window: None,
+            mode: None,
+            lookback_s: None,
+            resume: None,
+        };
+        self.world.publish(&Event::RunRequested { flow, request });
+        while self.clock.now() < until {
+            let reports = self.world.reports();
+            if let Some(last) = reports.iter().find(|report| report.end == RunEnd::Complete) {
+                let counts = last.counts;
+                if counts.received != counts.unchanged {
+                    bail!("the simulated systems are not in step at the beginning: {counts:?}");
+                }
+                return Ok(());
+            }
+            self.clock
+                .wait_until(self.clock.now() + Duration::from_secs(1))
+                .await;
+        }
+        bail!("the first run did not end before the first day; use fewer --records")
+    }
+
+    pub(super) fn traffic(&self, webhooks: Webhooks) -> Traffic {
+        Traffic {
+            clock: Arc::clone(&self.clock),
+            watch: Arc::clone(&self.watch),
+            network: Arc::clone(&self.network),
+            world: Arc::clone(&self.world),
+            rows: Arc::clone(&self.rows),
+            webhooks,
+        }
+    }
+
+    /// Looks every minute until everything is applied; gives the windows that broke.
+    async fn watch_until_done(&self, series: &mut Series) -> Vec<BrokenWindow> {
+        let plan = self.parts.plan;
+        let schedule = self.parts.loaded.runtime.flow.schedule();
+        let mut broken = Vec::new();
+        let mut before: Option<UnixMs> = None;
+        let mut next = plan.begin;
+        loop {
+            self.clock.wait_until(next).await;
+            let now = self.clock.now();
+            let is_window = schedule.latest_due(now).is_some_and(|due| due.at == next);
+            if is_window {
+                if let Some(window) = before {
+                    let left = self.watch.open_before(window);
+                    if left > 0 {
+                        broken.push(BrokenWindow {
+                            at_ms: window.0,
+                            next_ms: next.0,
+                            left: u64::try_from(left).unwrap_or(u64::MAX),
+                            cut: false,
+                        });
+                    }
+                }
+                before = Some(next);
+            }
+            let look = self.watch.look(now);
+            series.look(next, &look, &self.watch);
+            let is_over = now >= plan.end && self.watch.open_before(now) == 0;
+            if is_over || now >= plan.end + TAIL {
+                return broken;
+            }
+            next = next + MINUTE;
+        }
+    }
+}
+
+/// A register as it stands after the record was applied: by the protocol's own writes.
+fn applied_item(stage: &Stage, id: Option<String>, now: UnixMs) -> Option<Item> {
+    let staged = register::stage(stage, now).evaluate(None)?;
+    let token = ClaimToken::try_new("simulation").ok()?;
+    let searchable = stage.search.is_some();
+    let claimed = register::claim(&token, now, now, searchable).evaluate(Some(&staged))?;
+    let register = Register::read(&claimed).ok()??;
+    let done = Committed {
+        hash: register.desired.hash.clone(),
+        version: register.desired.version,
+        target_id: id,
+        etag: None,
+        deleted: false,
+        started: now,
+    };
+    register::commit(&token, &done, &register, now).evaluate(Some(&claimed))
+}
+
+/// Whether the source tells of its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Webhooks {
+    /// Of each, where the flow has a webhook.
+    OfEach,
+    /// Of none.
+    None,
+}
+
+/// What changes at the source, and who tells.
+pub(super) struct Traffic {
+    clock: Arc<TrueClock>,
+    watch: Arc<Watch>,
+    network: Arc<Network>,
+    world: Arc<World>,
+    rows: Arc<Rows>,
+    webhooks: Webhooks,
+}
+
+async fn traffic(traffic: Traffic, changes: Vec<Change>, loaded: Loaded) {
+    for change in changes {
+        traffic.clock.wait_until(change.at).await;
+        traffic.change(&loaded, change);
+    }
+}
+
+impl Traffic {
+    /// Lets the source have a change, and tells of it where the flow has a webhook.
+    pub(super) fn change(&self, loaded: &Loaded, change: Change) {
+        let runtime = &loaded.runtime;
+        let mut seed = Seed::new(change.dice);
+        let at_us = micros(change.at);
+        let mut records = self.network.records();
+        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        let made = if change.kind == Kind::New {
+            self.rows.first(&runtime.flow, count, at_us, &mut seed).ok()
+        } else {
+            let number = usize::try_from(seed.below(count)).unwrap_or(0);
+            records.get(number).and_then(|before| {
+                self.rows
+                    .change(runtime, before, change.kind, at_us, &mut seed)
+            })
+        };
+        let Some(made) = made else { return };
+        let class = match change.kind {
+            Kind::Critical if self.rows.has_critical() => Class::Critical,
+            _ => Class::Other,
+        };
+        let key = made.normal.key.clone();
+        let hook =
+            hook_body(&runtime.flow, &made.row, &key).filter(|_| self.webhooks == Webhooks::OfEach);
+        self.watch
+            .changed(key.as_str(), change.at, class, made.normal.content.hash());
+        records.put(made, at_us);
+        drop(records);
+        if let Some(body) = hook {
+            let id = format!("msg-{:016x}", change.dice);
+            self.push(runtime.flow.id().to_string(), id, body.to_string());
+        }
+    }
+
+    /// Sends a webhook, signed as the flow expects it.
+    fn push(&self, flow: String, id: String, body: String) {
+        let (clock, world) = (Arc::clone(&self.clock), Arc::clone(&self.world));
+        tokio::spawn(async move {
+            clock.wait_until(clock.now() + HOOK_DELAY).await;
+            let Ok(signed) = sign_body(body, ANY_SECRET, &id, clock.now().0 / 1_000) else {
+                return;
+            };
+            let header = |name: &str| {
+                let found = signed.headers.iter().find(|(found, _)| *found == name);
+                found.map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            let (timestamp, signature) = (header("webhook-timestamp"), header("webhook-signature"));
+            let body = signed.body.clone();
+            let asked = world.ask(ProcessKind::Webhook, |engine| async move {
+                let request = HookRequest {
+                    flow: &flow,
+                    id: &id,
+                    timestamp: &timestamp,
+                    signature: &signature,
+                    body: body.as_bytes(),
+                };
+                engine.webhook(request).await.is_ok()
+            });
+            // In a calm world no webhook dies; a batch would find its change all the same.
+            if asked.await.is_err() {
+                tracing::warn!("a webhook died");
+            }
+        });
+    }
+}
+
+/// A moment in microseconds.
+fn micros(at: UnixMs) -> u64 {
+    u64::try_from(at.0).unwrap_or(0) * MICROS
+}
