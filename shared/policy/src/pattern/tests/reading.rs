@@ -257,11 +257,10 @@ fn a_sheet_without_rows_or_beyond_any_size_is_refused() {
         planned("").unwrap_err(),
         ["sheet.csv:1: the sheet has no rows below its header"]
     );
-    let rows: String = (0..2_001)
-        .map(|n| format!("{}\n", GOOD.replacen('a', &format!("f{n}"), 1)))
-        .collect();
+    let row = |n: usize| GOOD.replacen('a', &format!("f{n}"), 1);
+    let rows: Vec<String> = (0..2_001).map(row).collect();
     assert_eq!(
-        planned(&rows).unwrap_err(),
+        planned(&rows.join("\n")).unwrap_err(),
         ["sheet.csv:1: the sheet has more than 2000 rows"]
     );
     assert_eq!(
