@@ -7,8 +7,7 @@
 //! given back falls free at the stamp that it had, never earlier: a slot reserved ahead still owes
 //! its window to the call before.
 //!
-//! Work that finds no slot takes a [turn](turn), so that it comes back about when its calls can
-//! leave.
+//! Work that finds no slot takes a turn, so that it comes back about when its calls can leave.
 
 mod day;
 mod limit;

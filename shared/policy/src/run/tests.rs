@@ -127,6 +127,15 @@ fn a_later_run_starts_before_the_watermark(
 }
 
 #[test]
+fn a_row_dated_in_the_future_does_not_hide_what_changes_until_then_cp_2() {
+    let mut table = Table::default();
+    let tomorrow_us = u64::try_from(NOW.0 + 86_400_000).unwrap() * 1_000;
+    table.complete("w", &window(NOW), NOW, tomorrow_us);
+    let started_us = u64::try_from(NOW.0).unwrap() * 1_000;
+    assert_eq!(table.read().watermark_us, Some(started_us));
+}
+
+#[test]
 fn a_window_that_is_complete_is_not_run_again() {
     let mut table = Table::default();
     table.complete("w", &window(NOW), NOW, 1);

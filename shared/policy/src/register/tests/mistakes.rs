@@ -189,6 +189,29 @@ fn a_record_that_an_open_deletion_took_is_created_anew_and_found_again_eff_2() {
 }
 
 #[test]
+fn the_id_of_a_record_that_was_deleted_at_the_target_is_forgotten_or_an_update_would_miss_it() {
+    let mut table = Table::applied(1, "a");
+    let gone = Stage {
+        content: Content::Deleted,
+        search: None,
+        ..change(2, "a")
+    };
+    assert!(table.write(&stage(&gone, NOW)));
+    let claimed = table.claim_later("w");
+    let done = Committed {
+        hash: Content::Deleted.hash(),
+        target_id: None,
+        deleted: true,
+        ..table.done("a")
+    };
+    assert!(table.write(&commit(&token("w"), &done, &claimed, NOW)));
+    assert_eq!(table.read().target_id, None);
+    assert!(table.write(&stage(&change(3, "a"), NOW)));
+    let claimed = table.claim_later("w2");
+    assert!(matches!(next_step(&claimed, "w2"), Step::Create(_)));
+}
+
+#[test]
 fn a_replay_of_a_record_that_is_gone_from_the_target_creates_it() {
     let mut table = Table::applied(1, "a");
     assert!(table.write(&stage(&change(2, "b"), NOW)));
