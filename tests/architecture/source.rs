@@ -125,6 +125,26 @@ fn nothing_below_the_adapters_makes_time_tasks_or_chance() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// What judges the engine must not share its decisions: the checkers and the ledger of the simulator
+/// would agree with any mistake of policy.
+fn uses_policy(text: &str) -> bool {
+    text.lines()
+        .map(code)
+        .any(|line| line.contains("tidegate_policy"))
+}
+
+#[test]
+fn the_checkers_of_the_simulator_use_nothing_of_policy() {
+    let files = sources(&root().join("tests/src"));
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!uses_policy(&text), "{}", file.display());
+    }
+    assert!(uses_policy("use tidegate_policy::register;"));
+    assert!(!uses_policy("// tidegate_policy is not used"));
+}
+
 #[test]
 fn a_main_that_decides_or_grows_is_found() {
     assert_eq!(

@@ -10,7 +10,9 @@
 )]
 
 mod backlog;
+mod bad_days;
 mod cuts;
+mod edges;
 mod limits;
 mod one_supplier;
 mod outages;
