@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use tidegate_engine::{RunEnd, RunReport};
+use tidegate_engine::{Event, RunEnd, RunReport, ports::Clock};
 use tidegate_model::{FlowId, UnixMs};
 use tidegate_policy::{keys, run::Lease};
 use tidegate_simulator::{Fate, Interposer, Operation, PortCall};
-use tidegate_testkit::doubles::erp::realistic_suppliers;
+use tidegate_testkit::doubles::{Action, Answer, Fault, Point, erp::realistic_suppliers};
 
 use crate::world::{MANUAL, World, suppliers_flow};
 
@@ -43,6 +43,25 @@ impl Interposer for SlowPages {
 
 fn is_listing(url: &str) -> bool {
     url.starts_with("http://erp/api/suppliers?")
+}
+
+/// The first page of the source takes long, once.
+#[derive(Default)]
+struct SlowOnce(AtomicU32);
+
+impl Interposer for SlowOnce {
+    fn decide(&self, call: &PortCall<'_>) -> Fate {
+        match call.operation {
+            Operation::Http { request } if is_listing(&request.url) => {
+                if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+                    Fate::StallAfter(SLOW_PAGE)
+                } else {
+                    Fate::Proceed
+                }
+            }
+            _ => Fate::Proceed,
+        }
+    }
 }
 
 /// The n-th write of the checkpoint meets this fate.
@@ -169,4 +188,39 @@ async fn a_run_that_dies_or_loses_an_answer_at_any_write_of_its_checkpoint_leave
         struck, 20,
         "each write was struck, and others came after it"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_has_no_time_for_another_page_like_the_last_does_a_small_one_r34() {
+    let suppliers = realistic_suppliers(5, RECORDS, 0);
+    let flow = flow().replace("max_run_minutes = 1", "max_run_minutes = 60");
+    let world = World::with_interposer(suppliers, &[flow], Arc::new(SlowOnce::default()));
+    let deadline = world.clock.now() + Duration::from_secs(100);
+    let first = world.ask_run_until(MANUAL, deadline).await.unwrap();
+    assert_eq!((first.end, first.pages), (RunEnd::Continues, 1));
+    let deadline = world.clock.now() + Duration::from_secs(45);
+    let second = world.ask_run_until(MANUAL, deadline).await.unwrap();
+    assert!(second.pages > first.pages, "{second:?}");
+    assert_eq!(second.end, RunEnd::Complete, "the rest is fast again");
+    is_whole(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_only_waits_for_its_source_does_not_ask_for_itself_again() {
+    let world = World::new(realistic_suppliers(5, RECORDS, 0), &[flow()]);
+    let wait = Answer {
+        status: 429,
+        headers: [("retry-after".to_owned(), "600".to_owned())].into(),
+        body: serde_json::Value::Null,
+    };
+    let busy = Fault::new(Action::Answer(wait)).at(Point::BeforeAct);
+    world.erp.set_fault(busy).unwrap();
+    let deadline = world.clock.now() + Duration::from_secs(60);
+    let report = world.ask_run_until(MANUAL, deadline).await.unwrap();
+    assert!(
+        matches!(report.end, RunEnd::Interrupted { .. }),
+        "{report:?}"
+    );
+    let asks = |event: &Event| matches!(event, Event::RunRequested { .. });
+    assert!(!world.events().iter().any(asks), "tick asks for the rest");
 }

@@ -6,8 +6,10 @@ use tidegate_engine::{
     Engine, Event, HookAnswer, HookRequest, ReconcileReport, RunReport,
     ports::{Clock, Mail},
 };
-use tidegate_model::{FlowId, Tier, UnixMs};
-use tidegate_policy::{reconcile::ReconcileRequest, register::Register, run::RunRequest};
+use tidegate_model::{EndpointId, FlowId, Tier, UnixMs};
+use tidegate_policy::{
+    breaker::Breaker, reconcile::ReconcileRequest, register::Register, run::RunRequest,
+};
 use tidegate_simulator::{
     Doubles, Interposer, MONDAY_MORNING, ProcessKind, QueueMeter, Quiet, Setup, Sqs, StoreMeter,
     TrueClock, Workers, World as Simulated,
@@ -166,11 +168,15 @@ impl World {
             .collect()
     }
 
-    /// The breaker's epoch for Qualio.
+    /// The breaker of Qualio.
+    pub fn breaker(&self) -> Breaker {
+        let key = tidegate_policy::keys::breaker(&EndpointId::try_new("qualio").unwrap());
+        Breaker::read(self.simulated.table().item(&key).as_ref())
+    }
+
+    /// Its epoch.
     pub fn epoch(&self) -> u64 {
-        let key =
-            tidegate_policy::keys::breaker(&tidegate_model::EndpointId::try_new("qualio").unwrap());
-        tidegate_policy::breaker::Breaker::read(self.simulated.table().item(&key).as_ref()).epoch()
+        self.breaker().epoch()
     }
 
     /// One register of the supplier flow.
@@ -225,11 +231,16 @@ impl World {
 
     /// Asks batch-sync for a run of the supplier flow; `None` when it died or failed.
     pub async fn ask_run(&self, request: RunRequest) -> Option<RunReport> {
+        self.ask_run_until(request, UnixMs(i64::MAX)).await
+    }
+
+    /// The same, which has to stop before a deadline.
+    pub async fn ask_run_until(&self, request: RunRequest, deadline: UnixMs) -> Option<RunReport> {
         let flow = FlowId::try_new("suppliers").unwrap();
         let ran = self
             .simulated
             .ask(ProcessKind::BatchSync, |engine| async move {
-                engine.run(&flow, &request, UnixMs(i64::MAX)).await
+                engine.run(&flow, &request, deadline).await
             })
             .await;
         ran.ok()?.ok()

@@ -18,7 +18,7 @@ use tidegate_model::{
 use tidegate_policy::{
     flow_state::Side,
     keys,
-    run::{self, Counts, Holder, Lease, Mode, NextPage, Progress, RunRequest, Start},
+    run::{self, Counts, Holder, Lease, Mode, NextPage, Paging, Progress, RunRequest, Start},
 };
 
 use crate::{
@@ -97,6 +97,8 @@ struct Running<'a> {
     links: Index,
     /// Time of the present page that went into waiting and failing, not into its rows.
     waited: Duration,
+    /// Pages done before this part of the run.
+    pages_before: u64,
 }
 
 impl Engine {
@@ -108,13 +110,15 @@ impl Engine {
         deadline: UnixMs,
     ) -> Result<RunReport, EngineError> {
         let runtime = self.flow(flow)?;
-        let now = self.now();
         let state = self.flow_state(flow).await?;
         if let Some(reason) = state.stops(Side::Source) {
-            return Ok(not_begun(RunEnd::Stopped { reason }, request, now));
+            return Ok(not_begun(RunEnd::Stopped { reason }, request, self.now()));
         }
         let lease_key = keys::lease(flow);
         let lease = Lease::read(self.read(&lease_key).await?.as_ref());
+        // Later than what the lease tells of: a run that began before another's end, and stood still,
+        // would move the watermark back (CP-2).
+        let now = self.now();
         let token = self.token();
         let lookback = lookback(runtime, request.window);
         let progress = match run::plan(&lease, request, lookback, &token, now) {
@@ -143,6 +147,7 @@ impl Engine {
         };
         let read = u64::try_from(held.reads).unwrap_or(0);
         tracing::info!(flow = %flow, run = %progress.run, mode = ?progress.mode, resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "run begins");
+        let pages_before = progress.pages;
         let running = Running {
             engine: self,
             runtime,
@@ -152,6 +157,7 @@ impl Engine {
             deadline,
             links: Index::new(),
             waited: Duration::ZERO,
+            pages_before,
         };
         running.go(state.checking).await
     }
@@ -278,6 +284,21 @@ impl Running<'_> {
         Ok(moved)
     }
 
+    fn has_done_a_page(&self) -> bool {
+        self.progress.pages > self.pages_before
+    }
+
+    /// It asks for the rest at once only after some progress, or it would spin until the wait is
+    /// over; tick asks within minutes.
+    fn continues(&self, why_not: &str) -> RunEnd {
+        if self.has_done_a_page() {
+            return RunEnd::Continues;
+        }
+        RunEnd::Interrupted {
+            reason: why_not.to_owned(),
+        }
+    }
+
     /// How many rows the next page is asked for, or why there is none now.
     async fn next_page(&mut self) -> Result<Result<u32, RunEnd>, EngineError> {
         let now = self.engine.now();
@@ -292,8 +313,13 @@ impl Running<'_> {
             PageSize::Fixed => (spec.list.page_size, false),
         };
         let left = self.deadline.since(now);
-        let NextPage::Ask(size) = self.progress.paging.next(most, can_vary, left) else {
-            return Ok(Err(RunEnd::Continues));
+        let size = match self.progress.paging.next(most, can_vary, left) {
+            NextPage::Ask(size) => size,
+            NextPage::Stop if self.has_done_a_page() => return Ok(Err(RunEnd::Continues)),
+            NextPage::Stop => match Paging::smallest(most, can_vary, left) {
+                NextPage::Ask(size) => size,
+                NextPage::Stop => return Ok(Err(self.continues("there is no time for a page"))),
+            },
         };
         let state = self.engine.flow_state(self.runtime.flow.id()).await?;
         Ok(match state.stops(Side::Source) {
@@ -347,7 +373,8 @@ impl Running<'_> {
                 }
             };
             if until + run::FIRST_PAGE > self.deadline {
-                return Ok(Err(RunEnd::Continues));
+                let why = "the source must be waited for longer than the function lasts";
+                return Ok(Err(self.continues(why)));
             }
             // The wait must not cost the lease: it is renewed before.
             let renewed = run::advance(&self.holder, &self.progress, self.engine.now());

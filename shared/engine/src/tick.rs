@@ -13,7 +13,7 @@ use tidegate_policy::{
     fingerprint::KeyPrint,
     flow_state::{self, FlowState, Side},
     keys,
-    limiter::Limit,
+    limiter::{Limit, Slots},
     reconcile::{Checkpoint, ReconcileRequest},
     register::{Register, State},
     run::{Lease, RunRequest},
@@ -320,6 +320,10 @@ impl Engine {
                 Tier::Batch => &mut gauges.swept_batch_ms,
             };
             *at = swept;
+            if state.sweep_all.is_none() && self.is_day_used_up(runtime, tier).await? {
+                // Messages wait for the new day; more of them would only wait too.
+                continue;
+            }
             let limit = Limit::of_target(runtime.flow.limits(), tier);
             let longest = sweep::longest_wait(backlog, calls, limit);
             let stranded: Vec<RecordKey> = waiting
@@ -350,6 +354,18 @@ impl Engine {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Whether a tier has no call left today.
+    async fn is_day_used_up(&self, runtime: &FlowRuntime, tier: Tier) -> Result<bool, EngineError> {
+        let limit = Limit::of_target(runtime.flow.limits(), tier);
+        if limit.day.is_none() {
+            return Ok(false);
+        }
+        let key = keys::slots(runtime.flow.file().target.name(), tier);
+        let slots = Slots::read(self.read(&key).await?.as_ref(), limit);
+        let day = slots.day_use(limit, self.now());
+        Ok(day.is_some_and(|day| day.used >= day.share))
     }
 
     async fn is_closed(&self, runtime: &FlowRuntime) -> Result<bool, EngineError> {

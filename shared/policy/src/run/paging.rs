@@ -71,6 +71,16 @@ impl Paging {
         NextPage::Ask(wanted.min(fits))
     }
 
+    /// The page with which an invocation begins that has no time for another like the last: what was
+    /// learnt may be of one bad moment, and a run that asks for nothing would never learn better.
+    pub fn smallest(most: u32, can_vary: bool, left: Duration) -> NextPage {
+        match (left < FIRST_PAGE, can_vary) {
+            (true, _) => NextPage::Stop,
+            (false, true) => NextPage::Ask(LEAST_ROWS.min(most)),
+            (false, false) => NextPage::Ask(most),
+        }
+    }
+
     /// Learns from a page that was staged and queued: so many rows of those asked for, in so long.
     /// The size at most doubles or halves, since one page says little.
     #[must_use]
@@ -158,12 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn an_invocation_that_has_done_no_page_asks_for_the_smallest() {
+        assert_eq!(Paging::smallest(200, true, FIRST_PAGE), NextPage::Ask(10));
+        assert_eq!(Paging::smallest(7, true, FIRST_PAGE), NextPage::Ask(7));
+        assert_eq!(Paging::smallest(200, false, FIRST_PAGE), NextPage::Ask(200));
+        let too_short = FIRST_PAGE - Duration::from_millis(1);
+        assert_eq!(Paging::smallest(200, true, too_short), NextPage::Stop);
+    }
+
+    #[test]
     fn a_source_of_any_pace_settles_at_the_goal_or_a_limit() {
         for row_ms in [1_u64, 7, 60, 400, 5_000] {
             let mut paging = Paging::default();
             let mut sizes = Vec::new();
             for _ in 0..12 {
-                let NextPage::Ask(size) = paging.next(1_000, true, HOUR) else {
+                let NextPage::Ask(size) = paging.next(1_000, true, HOUR * 10) else {
                     panic!("there is time");
                 };
                 sizes.push(size);

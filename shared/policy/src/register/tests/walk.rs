@@ -31,6 +31,17 @@ const CALM_STEPS: u32 = 20_000;
 /// Contents that come and go: few, so that equal ones meet.
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
+/// What stands for a deletion at the source.
+const GONE: &str = "";
+
+fn content_of(name: &str) -> Content {
+    if name == GONE {
+        Content::Deleted
+    } else {
+        named(name)
+    }
+}
+
 /// What stays the same through a walk, and what goes wrong in it.
 struct World {
     table: Table,
@@ -43,6 +54,8 @@ struct World {
     traits: TargetTraits,
     /// A person edits the target now and then, and a reconciliation compares.
     hands: bool,
+    /// The source deletes the record and brings it back.
+    deletes: bool,
     now: UnixMs,
     rough: bool,
     tokens: u32,
@@ -86,7 +99,10 @@ impl World {
 
     /// A new change happens at the source; it is delivered once or more, in any order.
     fn change(&mut self) {
-        let name = NAMES[self.dice.random_range(0..NAMES.len())];
+        let mut name = NAMES[self.dice.random_range(0..NAMES.len())];
+        if self.deletes && self.chance(30) {
+            name = GONE;
+        }
         self.newest = (self.newest.0 + 1, name);
         for _ in 0..self.dice.random_range(1..=2) {
             self.deliveries.push(self.newest);
@@ -103,10 +119,10 @@ impl World {
         let by = self.token().to_string();
         let incoming = Incoming {
             version: version(source),
-            content: named(name),
+            content: content_of(name),
             origin: Origin::Batch,
             by: by.clone(),
-            search: self.traits.searchable.then(|| name.to_owned()),
+            search: (self.traits.searchable && name != GONE).then(|| name.to_owned()),
             link: None,
             look_first: false,
             review: None,
@@ -120,6 +136,8 @@ impl World {
                 StagePlan::Again => {
                     stage_again(incoming.version, &incoming.content.hash(), &by, self.now)
                 }
+                // A deletion of what was never seen has nothing to do.
+                StagePlan::New(_) if seen.is_none() && name == GONE => break false,
                 StagePlan::New(new) => stage(&new, self.now),
             };
             if self.write(&update) {
@@ -148,6 +166,10 @@ fn walk(seed: u64, traits: TargetTraits) -> World {
 }
 
 fn walk_with(seed: u64, traits: TargetTraits, hands: bool) -> World {
+    walk_of(seed, traits, hands, false)
+}
+
+fn walk_of(seed: u64, traits: TargetTraits, hands: bool, deletes: bool) -> World {
     let mut world = World {
         table: Table::default(),
         target: Target::default(),
@@ -156,6 +178,7 @@ fn walk_with(seed: u64, traits: TargetTraits, hands: bool) -> World {
         newest: (0, ""),
         traits,
         hands,
+        deletes,
         now: NOW,
         rough: true,
         tokens: 0,
@@ -204,6 +227,25 @@ fn holds_the_newest(world: &World) {
     assert_eq!(register.attempts, 0, "gone with the commit");
 }
 
+/// With deletions: right, or in review for a cause that a person can judge.
+#[track_caller]
+fn holds_the_newest_or_asks(world: &World) {
+    if world.table.item.is_none() {
+        assert_eq!(world.target.content(), None);
+        return;
+    }
+    let register = world.table.read();
+    assert_eq!(register.desired.content, content_of(world.newest.1));
+    if let Some(cause) = &register.review {
+        let kinds = [ReviewKind::Ambiguous, ReviewKind::DeletedAtSource];
+        assert!(kinds.contains(&cause.kind), "{cause:?}");
+        return;
+    }
+    assert!(!register.is_dirty(), "QUE-2: {register:?}");
+    let wanted = Some(world.newest.1).filter(|name| *name != GONE);
+    assert_eq!(world.target.content(), wanted, "REG-2");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -243,5 +285,18 @@ proptest! {
         } else {
             holds_the_newest(&world);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn deletions_and_returns_end_right_or_before_a_person_never_twice_eff_2(seed: u64) {
+        holds_the_newest_or_asks(&walk_of(seed, BY_NAME, false, true));
+        let traits = TargetTraits { idempotent_create: true, searchable: false, ..BY_NAME };
+        holds_the_newest_or_asks(&walk_of(seed, traits, false, true));
+        let traits = TargetTraits { upsert: true, searchable: false, ..BY_NAME };
+        holds_the_newest_or_asks(&walk_of(seed, traits, false, true));
     }
 }

@@ -10,6 +10,8 @@ pub(super) enum Effect {
     CreateUnder(String, String),
     Upsert(String),
     Update(String, String),
+    /// Of this number; of the one there is, where our key names it.
+    Remove(Option<String>),
 }
 
 #[derive(Debug)]
@@ -24,25 +26,38 @@ struct Call {
 
 #[derive(Default)]
 pub(super) struct Target {
-    /// Content by number of the record.
-    records: Vec<String>,
-    /// Idempotency keys under which a record was made.
-    keys: Vec<String>,
+    /// Content by number of the record; none of one that was deleted.
+    records: Vec<Option<String>>,
+    /// Idempotency keys under which a record was made, and its number.
+    keys: Vec<(String, usize)>,
     calls: Vec<Call>,
 }
 
 impl Target {
     pub(super) fn records(&self) -> usize {
-        self.records.len()
+        self.records.iter().flatten().count()
+    }
+
+    /// Whether there is such a record.
+    pub(super) fn has(&self, id: &str) -> bool {
+        let number: usize = id.parse().unwrap();
+        self.records[number].is_some()
+    }
+
+    /// The id that a create is answered with: the newest, or the one of its key.
+    pub(super) fn id_of(&self, key: &str) -> String {
+        let of_key = self.keys.iter().find(|(known, _)| known == key);
+        let newest = self.records.len().saturating_sub(1);
+        of_key.map_or(newest, |(_, number)| *number).to_string()
     }
 
     pub(super) fn content(&self) -> Option<&str> {
-        self.records.first().map(String::as_str)
+        self.records.iter().flatten().next().map(String::as_str)
     }
 
     /// A person writes into the record.
     pub(super) fn edit(&mut self, name: &str) {
-        if let Some(record) = self.records.first_mut() {
+        if let Some(record) = self.records.iter_mut().flatten().next() {
             name.clone_into(record);
         }
     }
@@ -90,16 +105,24 @@ impl Target {
         due.sort_by_key(|(at, _)| *at);
         for (_, effect) in due {
             match effect {
-                Effect::Create(name) => self.records.push(name),
-                Effect::CreateUnder(key, _) if self.keys.contains(&key) => {}
-                Effect::CreateUnder(key, name) => {
-                    self.keys.push(key);
-                    self.records.push(name);
+                Effect::Create(name) => self.records.push(Some(name)),
+                Effect::CreateUnder(key, _) if self.keys.iter().any(|(known, _)| *known == key) => {
                 }
-                Effect::Upsert(name) => self.records = vec![name],
+                Effect::CreateUnder(key, name) => {
+                    self.keys.push((key, self.records.len()));
+                    self.records.push(Some(name));
+                }
+                Effect::Upsert(name) => self.records = vec![Some(name)],
                 Effect::Update(id, name) => {
                     let number: usize = id.parse().unwrap();
-                    self.records[number] = name;
+                    if self.records[number].is_some() {
+                        self.records[number] = Some(name);
+                    }
+                }
+                Effect::Remove(None) => self.records.clear(),
+                Effect::Remove(Some(id)) => {
+                    let number: usize = id.parse().unwrap();
+                    self.records[number] = None;
                 }
             }
         }
@@ -109,7 +132,7 @@ impl Target {
 
     pub(super) fn find(&self, name: &str) -> Vec<String> {
         (0..self.records.len())
-            .filter(|number| self.records[*number] == name)
+            .filter(|number| self.records[*number].as_deref() == Some(name))
             .map(|number| number.to_string())
             .collect()
     }

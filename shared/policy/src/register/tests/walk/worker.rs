@@ -31,12 +31,17 @@ enum State {
     Overtaken {
         id: Option<String>,
     },
-    Refused,
+    Refused(ReviewKind),
+    /// There is no such record, and an earlier call's outcome is open: it is created anew.
+    Forgets {
+        name: String,
+    },
 }
 
 #[derive(Clone, Copy)]
 enum Answer {
     Done,
+    Gone,
     Failed,
     Broke,
 }
@@ -53,6 +58,8 @@ pub(super) struct Worker {
     message: UnixMs,
     /// What to update once a repeated create has told the id.
     after_create: Option<String>,
+    /// What it was about to write into a record that there may be no more.
+    update: Option<String>,
 }
 
 impl Worker {
@@ -67,6 +74,7 @@ impl Worker {
             frozen_until: UnixMs::EPOCH,
             message: UnixMs::EPOCH,
             after_create: None,
+            update: None,
         }
     }
 
@@ -102,10 +110,16 @@ impl Worker {
             }
             called @ State::Called { .. } => called,
             State::Found { name, ids, search } => self.found(world, name, &ids, &search),
-            State::Made { name } => self.found(world, name.clone(), &["0".to_owned()], &name),
+            State::Made { name } => {
+                let claimed = self.claimed.as_ref().unwrap();
+                let key = plan::idempotency_key(claimed, &self.token);
+                let id = world.target.id_of(key);
+                self.found(world, name.clone(), &[id], &name)
+            }
             State::Landed { id } => self.commit(world, id),
             State::Overtaken { id } => self.commit_part(world, id),
-            State::Refused => self.review(world),
+            State::Refused(kind) => self.review(world, kind),
+            State::Forgets { name } => self.forget(world, name),
         };
     }
 
@@ -168,7 +182,7 @@ impl Worker {
         let id = claimed.target_id.clone();
         let key = plan::idempotency_key(&claimed, &self.token).to_owned();
         self.after_create = None;
-        match plan::step(&claimed, &self.token, world.traits, Deletion::Review) {
+        match plan::step(&claimed, &self.token, world.traits, Deletion::Delete) {
             Step::Skip => State::Landed { id },
             Step::Create(fields) => {
                 let name = name_of(&fields);
@@ -192,11 +206,12 @@ impl Worker {
                 ids: world.target.find(&search),
                 search,
             },
-            Step::Review { kind, .. } => {
-                assert_eq!(kind, ReviewKind::Ambiguous);
-                State::Refused
+            Step::Review { kind, .. } => State::Refused(kind),
+            Step::Keep => State::Landed { id: None },
+            Step::Remove(_) => {
+                let id = id.filter(|_| !world.traits.upsert);
+                self.call(world, Effect::Remove(id))
             }
-            Step::Keep | Step::Remove(_) => unreachable!("nothing is deleted"),
         }
     }
 
@@ -211,7 +226,14 @@ impl Worker {
             let span_ms = u64::try_from(span.as_millis()).unwrap();
             world.now + Duration::from_millis(world.dice.random_range(0..=span_ms))
         };
+        let gone = matches!(&effect, Effect::Update(id, _) if !world.target.has(id));
+        self.update = match &effect {
+            Effect::Update(_, name) => Some(name.clone()),
+            _ => None,
+        };
         let answer = match world.dice.random_range(0..100) {
+            0..65 if gone => Answer::Gone,
+            _ if gone && !world.rough => Answer::Gone,
             _ if !world.rough => Answer::Done,
             0..50 => Answer::Done,
             50..65 => Answer::Failed,
@@ -219,12 +241,12 @@ impl Worker {
         };
         let answer_at = match answer {
             Answer::Broke => world.now + TIMEOUT,
-            Answer::Done | Answer::Failed => within(world, TIMEOUT),
+            Answer::Done | Answer::Gone | Answer::Failed => within(world, TIMEOUT),
         };
         let effect_at = match answer {
             Answer::Done => Some(answer_at),
             Answer::Broke if world.chance(70) => Some(within(world, TIMEOUT + SETTLE)),
-            Answer::Failed | Answer::Broke => None,
+            Answer::Gone | Answer::Failed | Answer::Broke => None,
         };
         world.target.call(&self.token, world.now, effect_at, effect);
         State::Called { answer_at, answer }
@@ -238,8 +260,19 @@ impl Worker {
                 if let Some(name) = self.after_create.take() {
                     return State::Made { name };
                 }
-                let id = claimed.target_id.clone().unwrap_or_else(|| "0".to_owned());
+                let made = || {
+                    let key = plan::idempotency_key(&claimed, &self.token);
+                    world.target.id_of(key)
+                };
+                let id = claimed.target_id.clone().unwrap_or_else(made);
                 return State::Landed { id: Some(id) };
+            }
+            Answer::Gone => {
+                world.target.ended(&self.token);
+                let open = claimed.unknown.as_ref() != Some(&self.token);
+                assert!(open, "only our own deletion takes it");
+                let name = self.update.take().unwrap();
+                return State::Forgets { name };
             }
             Answer::Failed => {
                 world.target.ended(&self.token);
@@ -259,6 +292,23 @@ impl Worker {
         world.write(&fail(&self.token, &failed, &claimed));
         // The message waits by its visibility.
         State::Idle
+    }
+
+    fn forget(&mut self, world: &mut World, name: String) -> State {
+        let search = world.traits.searchable.then_some(name.as_str());
+        if !world.write(&forget(&self.token, search)) {
+            return State::Idle;
+        }
+        if let Some(claimed) = &mut self.claimed {
+            claimed.target_id = None;
+            claimed.unknown = Some(self.token.clone());
+        }
+        let effect = if world.traits.idempotent_create {
+            Effect::CreateUnder(self.token.to_string(), name)
+        } else {
+            Effect::Create(name)
+        };
+        self.call(world, effect)
     }
 
     fn found(&mut self, world: &mut World, name: String, ids: &[String], search: &str) -> State {
@@ -289,7 +339,7 @@ impl Worker {
             version: claimed.desired.version,
             target_id: id,
             etag: None,
-            deleted: false,
+            deleted: claimed.desired.content == Content::Deleted,
             started: self.started,
         }
     }
@@ -322,9 +372,9 @@ impl Worker {
         State::Idle
     }
 
-    fn review(&mut self, world: &mut World) -> State {
+    fn review(&mut self, world: &mut World, kind: ReviewKind) -> State {
         let claimed = self.claimed.clone().unwrap();
-        let why = cause(ReviewKind::Ambiguous);
+        let why = cause(kind);
         world.write(&to_review(&self.token, &flow(), &why, None, &claimed));
         State::Idle
     }
@@ -336,12 +386,8 @@ fn assert_applied(world: &World, claimed: &Register) {
     if world.hands {
         return;
     }
-    let fields = claimed.desired.content.fields().unwrap();
-    assert_eq!(
-        world.target.content(),
-        Some(name_of(fields).as_str()),
-        "REG-2"
-    );
+    let wanted = claimed.desired.content.fields().map(name_of);
+    assert_eq!(world.target.content(), wanted.as_deref(), "REG-2");
 }
 
 fn name_of(fields: &tidegate_model::Fields) -> String {
