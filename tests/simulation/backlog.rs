@@ -26,19 +26,23 @@ async fn a_record_in_a_backlog_of_10_000_is_received_one_and_a_half_times_at_mos
     let minutes = (times[times.len() - 1] - times[0]) / WINDOW_MS;
     let store = world.store_meter();
     println!(
-        "{applied} applied by {} calls in {minutes} min: {:.3} receives, {:.3} sends, {:.3} writes ({:.3} refused), {:.3} gets a record",
+        "{applied} applied by {} calls in {minutes} min; of a thousand records: {} receives, {} sends, {} writes, {} refused, {} gets",
         times.len(),
-        per(queue.received, applied),
-        per(queue.sent, applied),
-        per(store.writes, applied),
-        per(store.refused, applied),
-        per(store.gets, applied),
+        of_1000(queue.received, applied),
+        of_1000(queue.sent, applied),
+        of_1000(store.writes, applied),
+        of_1000(store.refused, applied),
+        of_1000(store.gets, applied),
     );
     let busiest = busiest_window(times.iter().copied(), WINDOW_MS);
-    let full = times.len() * 60_000 / usize::try_from(times[times.len() - 1] - times[0]).unwrap();
-    println!("LIM-2: {full} calls a minute of {LIMIT}, busiest window {busiest}");
+    let span_ms = usize::try_from(times[times.len() - 1] - times[0]).unwrap();
+    let used_percent = times.len() * 60_000 * 100 / span_ms / LIMIT;
+    println!("LIM-2: {used_percent} % used, busiest window {busiest} of {LIMIT}");
+    assert!(of_1000(queue.received, applied) <= 1_500, "LIM-4");
+    assert!(busiest <= LIMIT, "LIM-1");
+    assert!(used_percent >= 98, "LIM-2");
 }
 
-fn per(count: u64, records: usize) -> f64 {
-    count as f64 / records as f64
+fn of_1000(count: u64, records: usize) -> u64 {
+    count * 1_000 / u64::try_from(records).unwrap()
 }

@@ -73,5 +73,5 @@ async fn work_that_finds_the_days_quota_used_up_waits_for_the_next_day_lim_3() {
     // A message comes back every 15 minutes, and no sweep adds to them.
     let received = world.queue_meter(Tier::Batch).received;
     println!("LIM-3: {received} receives over two days of waiting");
-    assert!(received <= 2_300, "{received} receives");
+    assert!(received <= 5_000, "{received} receives");
 }

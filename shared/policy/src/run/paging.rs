@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(Paging::smallest(200, true, FIRST_PAGE), NextPage::Ask(10));
         assert_eq!(Paging::smallest(7, true, FIRST_PAGE), NextPage::Ask(7));
         assert_eq!(Paging::smallest(200, false, FIRST_PAGE), NextPage::Ask(200));
-        let too_short = FIRST_PAGE - Duration::from_millis(1);
+        let too_short = Duration::from_millis(24_999);
         assert_eq!(Paging::smallest(200, true, too_short), NextPage::Stop);
     }
 
