@@ -73,7 +73,7 @@ impl Workshop {
         }
         assert!(built.is_ok(), "it does not build: {}", built.unwrap_err());
         let output = Command::new(self.target.join("debug/hunt"))
-            .args(["--operations", &operations.to_string()])
+            .args(["--threads", "1", "--operations", &operations.to_string()])
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
@@ -107,9 +107,11 @@ impl Workshop {
     }
 }
 
-/// Reads the hunt's verdict, its line that begins with `found`.
+/// Reads the hunt's verdict, its line that begins with `found after`.
 fn found(said: &str) -> Hunt {
-    let line = said.lines().find(|line| line.starts_with("found "));
+    let line = said
+        .lines()
+        .find(|line| line.trim_start().starts_with("found after "));
     let line = line.unwrap_or_else(|| panic!("the hunt failed without a verdict:\n{said}"));
     let operations = line
         .split_whitespace()
