@@ -41,8 +41,8 @@ impl Bug {
                 let place = PathBuf::from(original.as_ref());
                 let source = fs::read_to_string(crate::workshop::repository().join(&place))
                     .unwrap_or_else(|error| panic!("{name}.patch: {}: {error}", place.display()));
-                let patch = file.patch().as_text().unwrap();
-                let changed = diffy::apply(&source, patch).unwrap_or_else(|error| {
+                let change = file.patch().as_text().unwrap();
+                let changed = diffy::apply(&source, change).unwrap_or_else(|error| {
                     panic!(
                         "{name}.patch no longer fits {}, renew it: {error}",
                         place.display()
