@@ -175,10 +175,10 @@ async fn an_update_of_what_is_not_there_says_so(#[case] status: u16, #[case] sai
     let wanted = Wanted::new();
     let mut calls = Script::new(&[]).answer(status, json!({}));
     let error = target.update(&mut calls, wanted.write(Some("t-1"))).await;
-    let reason = match (&error, status) {
-        (Err(CallError::Gone { reason }), 404 | 410)
-        | (Err(CallError::Refused { reason, .. }), 412) => reason,
-        _ => panic!("{error:?}"),
+    let ((Err(CallError::Gone { reason }), 404 | 410)
+    | (Err(CallError::Refused { reason, .. }), 412)) = (&error, status)
+    else {
+        panic!("{error:?}");
     };
     assert!(reason.contains(said), "{reason}");
 }
