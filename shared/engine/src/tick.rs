@@ -268,6 +268,12 @@ impl Engine {
         state: &FlowState,
         gauges: &mut Gauges,
     ) -> Option<Waiting> {
+        if let (true, Ok(key)) = (Register::is_at_rest(item), RecordKey::try_new(key)) {
+            gauges.records += 1;
+            gauges.applied += 1;
+            add_print(&mut gauges.key_sums, KeyPrint::of(&key));
+            return None;
+        }
         let (Ok(key), Ok(Some(register))) = (RecordKey::try_new(key), Register::read(item)) else {
             tracing::error!(flow = %runtime.flow.id(), key, "a register can not be read");
             return None;

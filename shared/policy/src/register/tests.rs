@@ -103,11 +103,16 @@ impl Table {
         written
     }
 
+    /// Reads it. What is told without reading the content agrees, in every story of these tests.
     #[track_caller]
     fn read(&self) -> Register {
-        Register::read(self.item.as_ref().unwrap())
-            .unwrap()
-            .unwrap()
+        let item = self.item.as_ref().unwrap();
+        let register = Register::read(item).unwrap().unwrap();
+        assert_eq!(
+            Register::is_at_rest(item),
+            register.state() == State::Applied
+        );
+        register
     }
 
     /// Claims for ten seconds.

@@ -183,6 +183,15 @@ pub enum State {
 }
 
 impl Register {
+    /// Whether an item is the register of a record that the target holds as desired, with no work and
+    /// no review: [`State::Applied`], told without reading its content. Most of a large flow is so.
+    pub fn is_at_rest(item: &Item) -> bool {
+        let reader = Reader(item);
+        let works = item.contains_key(attr::DIRTY_SINCE) || item.contains_key(attr::REVIEW);
+        let applied = reader.text(attr::APPLIED_HASH);
+        !works && applied.is_some() && applied == reader.text(attr::DESIRED_HASH)
+    }
+
     /// Reads a stored item. An item without desired version is no register: `None`.
     pub fn read(item: &Item) -> Result<Option<Self>, CorruptRegister> {
         let reader = Reader(item);

@@ -1,6 +1,6 @@
 //! The table in memory.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, ops::Bound, sync::Mutex};
 
 use async_trait::async_trait;
 use tidegate_engine::ports::{Listing, ListingPage, Store, StoreError, Written};
@@ -101,25 +101,12 @@ impl Store for MemoryStore {
     ) -> Result<ListingPage, StoreError> {
         let after = after.map(Place::decode).transpose()?;
         let state = locked(&self.0);
-        // A partition lies together; the index goes over all.
-        let first = match listing {
-            Listing::Partition(partition) => ItemKey {
-                partition: partition.clone(),
-                sort: String::new(),
-            },
-            Listing::Reviews(_) => ItemKey {
-                partition: String::new(),
-                sort: String::new(),
-            },
-        };
-        let inside = |key: &ItemKey| match listing {
-            Listing::Partition(partition) => key.partition == *partition,
-            Listing::Reviews(_) => true,
-        };
+        if let Listing::Partition(partition) = listing {
+            return Ok(of_partition(&state.items, partition, after, limit));
+        }
         let mut found: Vec<(Place, &Item)> = state
             .items
-            .range(first..)
-            .take_while(|(key, _)| inside(key))
+            .iter()
             .filter_map(|(key, item)| Some((Place::of(listing, key, item)?, item)))
             .filter(|(place, _)| after.as_ref().is_none_or(|after| place > after))
             .collect();
@@ -135,6 +122,40 @@ impl Store for MemoryStore {
             items: items.collect(),
             next: last.filter(|_| more),
         })
+    }
+}
+
+/// A partition lies together and in order: nothing but the page itself is looked at.
+fn of_partition(
+    items: &BTreeMap<ItemKey, Item>,
+    partition: &str,
+    after: Option<Place>,
+    limit: u32,
+) -> ListingPage {
+    let first = || ItemKey {
+        partition: partition.to_owned(),
+        sort: String::new(),
+    };
+    let from = after.map_or_else(
+        || Bound::Included(first()),
+        |place| Bound::Excluded(place.key),
+    );
+    let mut found = items
+        .range((from, Bound::Unbounded))
+        .take_while(|(key, _)| key.partition == partition)
+        .peekable();
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut page = Vec::new();
+    while let Some((key, item)) = found.next_if(|_| page.len() < limit) {
+        page.push((key.clone(), item.clone()));
+    }
+    let last = page.last().filter(|_| found.peek().is_some());
+    ListingPage {
+        next: last.map(|(key, _)| {
+            let key = key.clone();
+            Place { since: 0, key }.encode()
+        }),
+        items: page,
     }
 }
 
