@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p tidegate-tests --bin hunt -- --operations 10000000` goes on for longer.
 
-use std::{collections::BTreeMap, fs, sync::OnceLock};
+use std::{collections::BTreeMap, fmt::Write, fs, sync::OnceLock};
 
 use tidegate_tests::chaos::{Bag, Hunt, Telling, hunt, shortest, tell};
 
@@ -60,10 +60,10 @@ fn shown(seed: u64) -> String {
     let outcome = &found.outcome;
     let mut text = format!("seed {seed} ({})\n", outcome.target.as_str());
     for violation in outcome.violations.iter().take(3) {
-        text += &format!("{violation}\n");
+        writeln!(text, "{violation}").unwrap();
     }
     for name in &found.left_in {
-        text += &format!("  with {name}\n");
+        writeln!(text, "  with {name}").unwrap();
     }
     let key = outcome
         .violations
@@ -76,7 +76,7 @@ fn shown(seed: u64) -> String {
         .map(|(_, line)| line)
         .collect();
     for line in about.iter().skip(about.len().saturating_sub(SHOWN)) {
-        text += &format!("{line}\n");
+        writeln!(text, "{line}").unwrap();
     }
     text + &format!("again: cargo run --release -p tidegate-tests --bin hunt -- --seed {seed}")
 }

@@ -12,7 +12,7 @@ impl Dice {
     }
 
     /// 64 bits for a question, asked about something for the n-th time.
-    pub fn roll(&self, question: &str, about: &str, n: u64) -> u64 {
+    pub fn roll(self, question: &str, about: &str, n: u64) -> u64 {
         let mut hash = self.0 ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for byte in question.bytes().chain([0xff]).chain(about.bytes()) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -21,12 +21,12 @@ impl Dice {
     }
 
     /// Whether something happens that does so `per_mille` times of a thousand.
-    pub fn strikes(&self, per_mille: u64, question: &str, about: &str, n: u64) -> bool {
+    pub fn strikes(self, per_mille: u64, question: &str, about: &str, n: u64) -> bool {
         per_mille > 0 && self.roll(question, about, n) % 1_000 < per_mille
     }
 
     /// A number from `low` to `high`, both included.
-    pub fn between(&self, low: u64, high: u64, question: &str, about: &str, n: u64) -> u64 {
+    pub fn between(self, low: u64, high: u64, question: &str, about: &str, n: u64) -> u64 {
         low + self.roll(question, about, n) % (high - low + 1)
     }
 }

@@ -152,7 +152,7 @@ impl Ledger {
                 told(fate)
             )
         });
-        self.no_calls_from_readers(state, call);
+        no_calls_from_readers(state, call);
         if let Operation::Http { request } = &call.operation {
             state.calls += 1;
             state
@@ -182,25 +182,6 @@ impl Ledger {
         }
     }
 
-    /// READ-1: whoever reads calls nobody, and has no secret of another system.
-    fn no_calls_from_readers(&self, state: &mut State, call: &PortCall<'_>) {
-        let calls_nobody = matches!(
-            call.process.kind,
-            ProcessKind::Api | ProcessKind::Tick | ProcessKind::Webhook | ProcessKind::Digest
-        );
-        let fault = match &call.operation {
-            Operation::Http { request } if calls_nobody => Some(request.url.clone()),
-            Operation::Secret { name } if calls_nobody && !name.starts_with("HOOK_") => {
-                Some(format!("the secret {name}"))
-            }
-            _ => None,
-        };
-        if let Some(what) = fault {
-            let what = format!("{} asked for {what}", call.process);
-            state.book.fault("READ-1", call.at, None, what);
-        }
-    }
-
     /// A call did something.
     pub fn observed(&self, now: UnixMs, call: &PortCall<'_>, effect: &Effect<'_>) {
         let mut state = locked(&self.state);
@@ -209,7 +190,7 @@ impl Ledger {
         let fate = state.fates.get(&call.seq).copied().unwrap_or(Fate::Proceed);
         match (&call.operation, effect) {
             (Operation::Update { key, .. }, Effect::Written { before, after }) => {
-                self.written(state, (now, call), key, (*before, after));
+                written(state, (now, call), key, (*before, after));
             }
             (Operation::Send { messages }, Effect::Done) => {
                 state.messages.sent(&mut state.book, now, call, messages);
@@ -228,45 +209,6 @@ impl Ledger {
             }
             _ => {}
         }
-    }
-
-    fn written(
-        &self,
-        state: &mut State,
-        (now, call): (UnixMs, &PortCall<'_>),
-        key: &ItemKey,
-        (before, after): (Option<&Item>, &Item),
-    ) {
-        if let Some(record) = record_of(key) {
-            if text(before, "dv") != text(Some(after), "dv") {
-                let life = (call.process, call.incarnation);
-                state.stagers.insert(record.to_owned(), life);
-            }
-            let (book, owners) = (&mut state.book, &mut state.owners);
-            let openings = &state.breakers;
-            let worn = &state.messages;
-            state.registers.written(
-                book,
-                (now, call),
-                record,
-                (before, after),
-                (owners, openings, worn),
-            );
-        } else if key.partition.starts_with("run#") && key.sort == "lease" {
-            let (book, owners, items) = (&mut state.book, &mut state.owners, &state.items);
-            state.runs.written(
-                book,
-                (now, call),
-                (before, after),
-                (owners, items, &state.messages),
-            );
-        } else if let Some(endpoint) = key.partition.strip_prefix("breaker#") {
-            let (book, owners) = (&mut state.book, &mut state.owners);
-            state
-                .breakers
-                .written(book, (now, call), endpoint, (before, after), owners);
-        }
-        state.items.insert(key.clone(), after.clone());
     }
 
     fn answered(
@@ -336,6 +278,63 @@ impl Ledger {
         });
         state.registers.effect(&mut state.book, now, effect);
     }
+}
+
+/// READ-1: whoever reads calls nobody, and has no secret of another system.
+fn no_calls_from_readers(state: &mut State, call: &PortCall<'_>) {
+    let calls_nobody = matches!(
+        call.process.kind,
+        ProcessKind::Api | ProcessKind::Tick | ProcessKind::Webhook | ProcessKind::Digest
+    );
+    let fault = match &call.operation {
+        Operation::Http { request } if calls_nobody => Some(request.url.clone()),
+        Operation::Secret { name } if calls_nobody && !name.starts_with("HOOK_") => {
+            Some(format!("the secret {name}"))
+        }
+        _ => None,
+    };
+    if let Some(what) = fault {
+        let what = format!("{} asked for {what}", call.process);
+        state.book.fault("READ-1", call.at, None, what);
+    }
+}
+
+fn written(
+    state: &mut State,
+    (now, call): (UnixMs, &PortCall<'_>),
+    key: &ItemKey,
+    (before, after): (Option<&Item>, &Item),
+) {
+    if let Some(record) = record_of(key) {
+        if text(before, "dv") != text(Some(after), "dv") {
+            let life = (call.process, call.incarnation);
+            state.stagers.insert(record.to_owned(), life);
+        }
+        let (book, owners) = (&mut state.book, &mut state.owners);
+        let openings = &state.breakers;
+        let worn = &state.messages;
+        state.registers.written(
+            book,
+            (now, call),
+            record,
+            (before, after),
+            (owners, openings, worn),
+        );
+    } else if key.partition.starts_with("run#") && key.sort == "lease" {
+        let (book, owners, items) = (&mut state.book, &mut state.owners, &state.items);
+        state.runs.written(
+            book,
+            (now, call),
+            (before, after),
+            (owners, items, &state.messages),
+        );
+    } else if let Some(endpoint) = key.partition.strip_prefix("breaker#") {
+        let (book, owners) = (&mut state.book, &mut state.owners);
+        state
+            .breakers
+            .written(book, (now, call), endpoint, (before, after), owners);
+    }
+    state.items.insert(key.clone(), after.clone());
 }
 
 /// The record that a call is about.

@@ -234,7 +234,7 @@ impl Plan {
             _ => MONDAY,
         };
         let calm = begin + Duration::from_secs(60 * among("minutes", 18, 45));
-        let mut rates = rates(&dice);
+        let mut rates = rates(dice);
         if order == Order::Read {
             // Each fetch waits for the flow's lease, and each wait is a chance for one more copy.
             rates.twice /= 8;
@@ -254,9 +254,9 @@ impl Plan {
             stamped: among("stamped", 0, 2) > 0,
             begin,
             calm,
-            happenings: happenings(&dice, begin, calm, order),
+            happenings: happenings(dice, begin, calm, order),
             rates,
-            outages: outages(&dice, begin, calm),
+            outages: outages(dice, begin, calm),
             workers: (
                 u32::try_from(among("real-time workers", 1, 3)).unwrap_or(1),
                 u32::try_from(among("batch workers", 1, 3)).unwrap_or(1),
@@ -285,7 +285,7 @@ fn least(target: TargetKind) -> u32 {
     if target == TargetKind::Qualio { 8 } else { 0 }
 }
 
-fn rates(dice: &Dice) -> Rates {
+fn rates(dice: Dice) -> Rates {
     // About half of all kinds of trouble are about in a seed.
     let rate = |what: &str, most: u64| match dice.between(0, 5, "rate", what, 0) {
         0..=2 => 0,
@@ -313,7 +313,7 @@ fn rates(dice: &Dice) -> Rates {
     }
 }
 
-fn outages(dice: &Dice, begin: UnixMs, calm: UnixMs) -> Vec<Outage> {
+fn outages(dice: Dice, begin: UnixMs, calm: UnixMs) -> Vec<Outage> {
     if dice.between(0, 3, "outage", "any", 0) > 0 {
         return Vec::new();
     }
@@ -327,7 +327,7 @@ fn outages(dice: &Dice, begin: UnixMs, calm: UnixMs) -> Vec<Outage> {
     }]
 }
 
-fn happenings(dice: &Dice, begin: UnixMs, calm: UnixMs, order: Order) -> Vec<Happening> {
+fn happenings(dice: Dice, begin: UnixMs, calm: UnixMs, order: Order) -> Vec<Happening> {
     let records = dice.between(3, 9, "plan", "records", 0);
     let changes = dice.between(12, 45, "plan", "changes", 0);
     let span = u64::try_from(calm.since(begin).as_millis()).unwrap_or(u64::MAX);
@@ -372,7 +372,7 @@ fn first_deed() -> Deed {
     }
 }
 
-fn deed(dice: &Dice, n: u64, order: Order) -> Deed {
+fn deed(dice: Dice, n: u64, order: Order) -> Deed {
     let ask = |what: &str, low, high| dice.between(low, high, "happening", what, n);
     match ask("deed", 0, 99) {
         0..=5 => Deed::Delete,
@@ -394,7 +394,7 @@ fn deed(dice: &Dice, n: u64, order: Order) -> Deed {
     }
 }
 
-fn pushes(dice: &Dice, n: u64) -> Vec<(Push, Duration)> {
+fn pushes(dice: Dice, n: u64) -> Vec<(Push, Duration)> {
     let times = dice.between(1, 3, "push", "times", n);
     (0..times)
         .map(|time| {

@@ -72,16 +72,9 @@ impl Script {
         }
         let about = format!("{question} {about}");
         let mut state = locked(&self.state);
-        let n = match state.asked.get_mut(&about) {
-            Some(asked) => {
-                *asked += 1;
-                *asked
-            }
-            None => {
-                state.asked.insert(about.clone(), 1);
-                1
-            }
-        };
+        let asked = state.asked.entry(about.clone()).or_default();
+        *asked += 1;
+        let n = *asked;
         if !self.dice.strikes(rate(n), "strike", &about, n) {
             return None;
         }

@@ -53,7 +53,8 @@ pub fn site(call: &PortCall<'_>) -> String {
         Operation::Hold { .. }
         | Operation::Receive { .. }
         | Operation::Delete { .. }
-        | Operation::Mail { .. } => String::new(),
+        | Operation::Mail { .. }
+        | Operation::Secret { .. } => String::new(),
         Operation::Emit { event } => serde_json::to_value(event)
             .ok()
             .and_then(|event| Some(event.get("detail-type")?.as_str()?.to_owned()))
@@ -66,7 +67,6 @@ pub fn site(call: &PortCall<'_>) -> String {
             };
             format!("{host} {} {effect}", request.method.as_str())
         }
-        Operation::Secret { .. } => String::new(),
     };
     let kind = match call.process.kind {
         // The same code serves both tiers.

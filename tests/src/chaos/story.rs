@@ -7,9 +7,8 @@ use std::{
 };
 
 use serde_json::json;
-use standardwebhooks::Webhook;
-use tidegate_engine::{Event, HookAnswer, HookOutcome, HookRequest, ports::Clock};
-use tidegate_model::{FlowId, RecordKey, Tier, UnixMs};
+use tidegate_engine::{Event, ports::Clock};
+use tidegate_model::{FlowId, RecordKey, Tier};
 use tidegate_simulator::{ProcessKind, Setup, TrueClock, Workers, World};
 use tidegate_testkit::doubles::qualio::{QualioConfig, QualioDouble};
 
@@ -18,32 +17,27 @@ use super::{
     check::{end, message},
     faults::Faults,
     flow::{FLOW, flow_file},
-    ledger::{Ledger, record_of, text},
-    locked,
-    plan::{Deed, Happening, Plan, Push, TargetKind},
+    ledger::Ledger,
+    locked, person,
+    plan::{Deed, Happening, Plan, TargetKind},
+    push,
     script::Script,
     source::{Row, Source},
     systems::{Kept, Systems, Wire},
     target::Things,
 };
 
-/// The two secrets of the flow's webhook, and one of a stranger.
-const SECRETS: [&str; 2] = [
+/// The two secrets of the flow's webhook.
+pub(super) const SECRETS: [&str; 2] = [
     "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 ];
-const STRANGER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// How often the world is looked at.
 const LOOK: Duration = Duration::from_secs(20);
 /// Everything comes to rest within this, or it never does: the longest are the sweep's waits.
 const REST: Duration = Duration::from_secs(8 * 3_600);
 /// Port calls of a story that goes round in circles; the longest lawful ones make some 30,000.
 const ENDLESS: u64 = 100_000;
-/// How long a person takes to see to a blocked flow.
-const PERSON: Duration = Duration::from_secs(90);
-/// How often a sender repeats a webhook that was not answered with 2xx, and how long it waits.
-const HOOK_TRIES: u32 = 4;
-const HOOK_WAIT: Duration = Duration::from_secs(15);
 
 /// How a story is told.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +74,9 @@ pub struct Outcome {
 }
 
 /// Tells the story of a seed.
+///
+/// # Panics
+/// When the story itself is wrong: a flow file that can not be loaded.
 pub fn tell(seed: u64, telling: &Telling) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -89,14 +86,14 @@ pub fn tell(seed: u64, telling: &Telling) -> Outcome {
     runtime.block_on(story(seed, telling))
 }
 
-struct Told {
-    plan: Arc<Plan>,
-    ledger: Arc<Ledger>,
-    systems: Arc<Systems>,
-    clock: Arc<TrueClock>,
-    world: World,
-    revision: Mutex<u32>,
-    hooks: Mutex<u64>,
+pub(super) struct Told {
+    pub(super) plan: Arc<Plan>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) systems: Arc<Systems>,
+    pub(super) clock: Arc<TrueClock>,
+    pub(super) world: World,
+    pub(super) revision: Mutex<u32>,
+    pub(super) hooks: Mutex<u64>,
 }
 
 async fn story(seed: u64, telling: &Telling) -> Outcome {
@@ -119,7 +116,7 @@ async fn story(seed: u64, telling: &Telling) -> Outcome {
             happen(told, happening).await;
         });
     }
-    tokio::spawn(person(Arc::clone(&told)));
+    tokio::spawn(person::person(Arc::clone(&told)));
     until_rest(&told).await;
     told.world.stop();
     let now = clock.now();
@@ -245,7 +242,7 @@ async fn until_rest(told: &Told) {
     }
 }
 
-fn flow() -> FlowId {
+pub(super) fn flow() -> FlowId {
     FlowId::try_new(FLOW).expect("the flow's name is one")
 }
 
@@ -259,8 +256,8 @@ async fn happen(told: Arc<Told>, happening: Happening) {
     match &happening.deed {
         Deed::Set { .. } | Deed::Delete => {
             let row = change(&told, &happening);
-            for (push, wait) in &happening.pushes {
-                tokio::spawn(pushed(Arc::clone(&told), row.clone(), *push, *wait));
+            for (kind, wait) in &happening.pushes {
+                tokio::spawn(push::pushed(Arc::clone(&told), row.clone(), *kind, *wait));
             }
         }
         Deed::Force => {
@@ -280,7 +277,7 @@ async fn happen(told: Arc<Told>, happening: Happening) {
             });
             asked.await.unwrap_or(false);
             tokio::time::sleep(*span).await;
-            resume(&told).await;
+            person::resume(&told).await;
         }
         Deed::Deploy => {
             let revision = {
@@ -334,182 +331,4 @@ fn change(told: &Told, happening: &Happening) -> Row {
         }
         _ => row.gone = true,
     })
-}
-
-/// A source's webhook, repeated until it is answered with 2xx.
-async fn pushed(told: Arc<Told>, row: Row, push: Push, wait: Duration) {
-    if push == Push::Missed {
-        return;
-    }
-    tokio::time::sleep(wait).await;
-    let whole = push == Push::Whole && !row.gone;
-    let body = if whole {
-        json!({ "id": row.key, "row": row.json() })
-    } else {
-        json!({ "id": row.key })
-    };
-    let id = {
-        let mut hooks = locked(&told.hooks);
-        *hooks += 1;
-        format!("hook-{hooks}")
-    };
-    let open = |step: i64| {
-        told.ledger.with(|state| {
-            let open = state.unanswered.entry(row.key.clone()).or_default();
-            *open = open.saturating_add_signed(step);
-        });
-    };
-    open(1);
-    for _ in 0..HOOK_TRIES {
-        if once(&told, &row, (push, whole), &id, &body.to_string()).await {
-            // What was accepted is accepted again, and changes nothing.
-            if id.ends_with('3') {
-                once(&told, &row, (push, whole), &id, &body.to_string()).await;
-            }
-            open(-1);
-            return;
-        }
-        tokio::time::sleep(HOOK_WAIT).await;
-    }
-    // Given up: the next run or the sweep sees to it, so it stays among the unanswered.
-}
-
-async fn once(told: &Told, row: &Row, (push, whole): (Push, bool), id: &str, body: &str) -> bool {
-    let secret = match push {
-        Push::Forged => STRANGER,
-        _ => SECRETS[usize::from(id.ends_with('7'))],
-    };
-    let timestamp = told.clock.now().0 / 1_000;
-    let signer = Webhook::new(secret).expect("a secret");
-    let signature = signer
-        .sign(id, timestamp, body.as_bytes())
-        .expect("a signature");
-    let began = told.clock.now();
-    let (id, timestamp, body) = (id.to_owned(), timestamp.to_string(), body.to_owned());
-    let asked = told.world.ask(ProcessKind::Webhook, |engine| async move {
-        let request = HookRequest {
-            flow: FLOW,
-            id: &id,
-            timestamp: &timestamp,
-            signature: &signature,
-            body: body.as_bytes(),
-        };
-        engine.webhook(request).await
-    });
-    let answer = match asked.await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) | Err(_) => return false,
-    };
-    hook_is_kept(told, row, (push, whole), &answer, began);
-    true
-}
-
-/// HOOK-1: 2xx only when the change is durable; nothing is done for a stranger.
-fn hook_is_kept(
-    told: &Told,
-    row: &Row,
-    (push, whole): (Push, bool),
-    answer: &HookAnswer,
-    began: UnixMs,
-) {
-    let now = told.clock.now();
-    told.ledger.with(|state| {
-        let fault = match (push, answer) {
-            (Push::Forged, HookAnswer::Unauthorized) => None,
-            (Push::Forged, other) => Some(format!("a stranger's webhook was answered {other:?}")),
-            (_, HookAnswer::Accepted(outcome)) => {
-                let found = state
-                    .items
-                    .iter()
-                    .find(|(key, _)| record_of(key) == Some(row.key.as_str()));
-                let item = found.map(|(_, item)| item);
-                let staged =
-                    text(item, "dv").and_then(|version| version.get(..20)?.parse::<u64>().ok());
-                let versioned = whole && told.plan.order != super::plan::Order::Read;
-                if versioned {
-                    let kept = staged.unwrap_or(0) >= row.number(told.plan.order);
-                    // Another's stage of the same change is for that other to queue.
-                    let sent = state.messages.last_sent.get(&row.key);
-                    let queued =
-                        *outcome != HookOutcome::Critical || sent.is_some_and(|at| *at >= began);
-                    (!kept || !queued).then(|| {
-                        format!("answered {outcome:?}, staged is {staged:?}, queued: {queued}")
-                    })
-                } else {
-                    let sent = state
-                        .messages
-                        .last_sent
-                        .get(&row.key)
-                        .is_some_and(|at| *at >= began);
-                    let known = *outcome == HookOutcome::Known;
-                    (!sent && !known)
-                        .then(|| format!("answered {outcome:?}, and nothing was queued"))
-                }
-            }
-            (_, other) => Some(format!("a good webhook was answered {other:?}")),
-        };
-        if let Some(what) = fault {
-            state.book.fault("HOOK-1", now, Some(&row.key), what);
-        }
-    });
-}
-
-/// A person who looks in from time to time: resumes a blocked flow, and sends again what is in review
-/// for reasons that may be gone.
-async fn person(told: Arc<Told>) {
-    let mut replayed: BTreeMap<String, u32> = BTreeMap::new();
-    loop {
-        tokio::time::sleep(PERSON).await;
-        let now = told.clock.now();
-        let (blocked, reviews) = told.ledger.with(|state| {
-            let blocked = state.items.iter().any(|(key, item)| {
-                key.partition.starts_with("flow#")
-                    && key.sort == "state"
-                    && (item.contains_key("blocker")
-                        || now >= told.plan.calm && item.contains_key("pause"))
-            });
-            let gone = ["retries_spent", "refused", "dead_letter"];
-            let reviews: Vec<String> = state
-                .items
-                .iter()
-                .filter(|(_, item)| {
-                    text(Some(item), "rv")
-                        .is_some_and(|cause| gone.iter().any(|kind| cause.contains(kind)))
-                })
-                .filter_map(|(key, _)| record_of(key).map(str::to_owned))
-                .collect();
-            (blocked, reviews)
-        });
-        if blocked {
-            resume(&told).await;
-        }
-        for record in reviews {
-            // What comes back after a second try is for the next working day.
-            let tries = replayed.entry(record.clone()).or_default();
-            *tries += 1;
-            if *tries > 4 {
-                continue;
-            }
-            let id = format!("{FLOW}~{record}");
-            let asked = told.world.ask(ProcessKind::Api, |engine| async move {
-                let Some(id) = tidegate_engine::api::ReviewId::parse(&id) else {
-                    return;
-                };
-                drop(engine.replay(&id).await);
-            });
-            asked.await.unwrap_or(());
-        }
-    }
-}
-
-async fn resume(told: &Told) {
-    for _ in 0..6 {
-        let asked = told.world.ask(ProcessKind::Api, |engine| async move {
-            engine.resume(&flow(), "person").await.is_ok()
-        });
-        if asked.await == Ok(true) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_secs(10)).await;
-    }
 }

@@ -288,7 +288,7 @@ impl Systems {
             }
             Kept::Qualio(qualio) => {
                 let before = request.effect == Effect::Write;
-                let standing = before.then(|| self.notes_of(qualio, asked)).flatten();
+                let standing = before.then(|| notes_of(qualio, asked)).flatten();
                 let reply = qualio.call(incoming(request)).await;
                 let Some(reply) = reply else {
                     return (500, Value::Null);
@@ -301,11 +301,6 @@ impl Systems {
                 (reply.status, body)
             }
         }
-    }
-
-    fn notes_of(&self, qualio: &QualioDouble, asked: &Asked) -> Option<String> {
-        let supplier = qualio.supplier(asked.path.get(3)?)?;
-        supplier.contact_information?.notes
     }
 
     fn show(&self, asked: &Asked, now: UnixMs) -> (u16, Value) {
@@ -327,6 +322,12 @@ impl Systems {
             },
         }
     }
+}
+
+/// The notes that a call is about to replace.
+fn notes_of(qualio: &QualioDouble, asked: &Asked) -> Option<String> {
+    let supplier = qualio.supplier(asked.path.get(3)?)?;
+    supplier.contact_information?.notes
 }
 
 /// The record key in Qualio's notes.

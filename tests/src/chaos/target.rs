@@ -107,7 +107,7 @@ impl Things {
         match (asked.method.as_str(), id) {
             ("GET", None) => (200, self.list(asked, now), None),
             ("POST", None) => self.create(asked, shown_from),
-            ("PUT", Some(id)) => self.replace(id, asked, shown_from),
+            ("PUT", Some(id)) => self.replace(&id, asked, shown_from),
             ("DELETE", Some(id)) => match self.held.remove(&id) {
                 Some(thing) => {
                     let effect = TargetEffect {
@@ -159,11 +159,11 @@ impl Things {
 
     fn replace(
         &mut self,
-        id: String,
+        id: &str,
         asked: &Asked,
         shown_from: UnixMs,
     ) -> (u16, Value, Option<TargetEffect>) {
-        let before = self.held.get(&id);
+        let before = self.held.get(id);
         if before.is_none() && self.kind != TargetKind::Upsert {
             return (404, json!({ "error": "no such thing" }), None);
         }
@@ -176,7 +176,7 @@ impl Things {
         let shown_from = before.map_or(shown_from, |before| before.shown_from);
         let thing = thing(&asked.body, shown_from);
         let effect = effect(did, &thing, alters);
-        self.held.insert(id.clone(), thing);
+        self.held.insert(id.to_owned(), thing);
         (200, json!({ "id": id }), Some(effect))
     }
 }

@@ -109,9 +109,9 @@ impl Runs {
             let earlier = progress(before);
             let kept = progress(after);
             // An unfinished run goes on where it was, unless everything is read anew.
-            let anew = text_of(&kept, "mode") == Some("initial")
-                && text_of(&earlier, "mode") != Some("initial");
-            let put_back = pages_of(&kept) < pages_of(&earlier) && !anew;
+            let anew = text_of(kept.as_ref(), "mode") == Some("initial")
+                && text_of(earlier.as_ref(), "mode") != Some("initial");
+            let put_back = pages_of(kept.as_ref()) < pages_of(earlier.as_ref()) && !anew;
             if put_back {
                 book.fault(
                     "CP-2",
@@ -159,7 +159,7 @@ impl Runs {
     ) {
         let (old, new) = (progress(before), progress(after));
         let finished = old.is_some() && new.is_none();
-        let moves = finished || pages_of(&new) > pages_of(&old);
+        let moves = finished || pages_of(new.as_ref()) > pages_of(old.as_ref());
         if number(after, "watermark") != number(before, "watermark")
             || number(after, "covered") != number(before, "covered")
         {
@@ -306,13 +306,13 @@ fn progress(item: Option<&Item>) -> Option<Value> {
     serde_json::from_str(text(item, "progress")?).ok()
 }
 
-fn pages_of(progress: &Option<Value>) -> u64 {
-    let pages = progress.as_ref().and_then(|progress| progress.get("pages"));
+fn pages_of(progress: Option<&Value>) -> u64 {
+    let pages = progress.and_then(|progress| progress.get("pages"));
     pages.and_then(Value::as_u64).unwrap_or(0)
 }
 
-fn text_of<'a>(progress: &'a Option<Value>, name: &str) -> Option<&'a str> {
-    progress.as_ref()?.get(name)?.as_str()
+fn text_of<'a>(progress: Option<&'a Value>, name: &str) -> Option<&'a str> {
+    progress?.get(name)?.as_str()
 }
 
 /// Key and number of a row; the number of a tombstone that nobody may have seen before is zero.
