@@ -87,7 +87,7 @@ async fn the_daily_comparison_heals_a_hand_in_the_target(world: &World, count: u
     let edited = world.qualio.suppliers().remove(0).supplier_id;
     let before = world
         .qualio
-        .edit(&edited, |supplier| supplier.name = name.to_owned());
+        .edit(&edited, |supplier| name.clone_into(&mut supplier.name));
     assert!(before.is_some());
     let asked = json!({"flow": FLOW});
     let function = world.stack.output("ReconcileName");
