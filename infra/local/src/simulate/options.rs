@@ -37,7 +37,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
     /// Records that both systems hold when the first day begins
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub records: u32,
     /// Changes a day: the declared peak
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
