@@ -53,6 +53,7 @@ impl Workshop {
         // The folder of cargo's that belongs to this test; build folders lie beside it.
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
         let sources = folder.join("sources");
+        fs::create_dir_all(&sources).unwrap();
         for name in SOURCES {
             mirror(&repository().join(name), &sources.join(name)).unwrap();
         }
