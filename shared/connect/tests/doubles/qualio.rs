@@ -219,7 +219,7 @@ async fn a_wrong_key_blocks_and_is_told_to_nobody() {
 }
 
 #[tokio::test]
-async fn an_update_of_a_supplier_that_never_was_is_refused() {
+async fn an_update_of_a_supplier_that_never_was_finds_nothing() {
     let mut world = world(1).await;
     let wanted = world.wanted(&world.rows[0].clone());
     let write = wanted.write(Some("00000009-aaaa-4bbb-8ccc-dddddddddddd"));
@@ -228,7 +228,7 @@ async fn an_update_of_a_supplier_that_never_was_is_refused() {
         .update(&mut world.calls, write)
         .await
         .unwrap_err();
-    assert!(matches!(error, CallError::Refused { .. }), "{error:?}");
+    assert!(matches!(error, CallError::Gone { .. }), "{error:?}");
 }
 
 /// What stands at Qualio, over all pages.
