@@ -25,7 +25,7 @@ pub enum Hunt {
     Found {
         /// After so many operations.
         operations: u64,
-        /// The invariant and what was seen.
+        /// The hunt's words, with the command that tells the story again.
         what: String,
     },
     /// All operations passed.
