@@ -11,10 +11,7 @@ pub(crate) use page::name_of;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidegate_model::{
-    FlowId, RunId, Tier, UnixMs,
-    item::{Condition, Update},
-};
+use tidegate_model::{FlowId, RunId, Tier, UnixMs, item::Update};
 use tidegate_policy::{
     flow_state::Side,
     keys,
@@ -32,8 +29,6 @@ use crate::{
 const PAGE_TRIES: u32 = 3;
 /// Wait before a repeated read; doubled each time.
 const PAGE_RETRY_WAIT: Duration = Duration::from_secs(1);
-/// Time that accounts of runs are kept.
-const REPORT_KEPT: Duration = Duration::from_secs(90 * 86_400);
 
 /// How a call of the batch function ended. None but `Complete` reports success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,19 +156,6 @@ impl Engine {
         };
         running.go(state.checking).await
     }
-
-    async fn keep_report(&self, flow: &FlowId, report: &RunReport) -> Result<(), EngineError> {
-        let text = serde_json::to_string(report).unwrap_or_default();
-        let ttl = (report.ended_at + REPORT_KEPT).0 / 1_000;
-        let write = Update::when(Condition::ALWAYS)
-            .set("report", text.as_str())
-            .set("ttl", ttl);
-        self.write(&keys::run_report(flow, report.started), &write)
-            .await?;
-        let latest = Update::when(Condition::ALWAYS).set("report", text);
-        self.write(&keys::latest_run(flow), &latest).await?;
-        Ok(())
-    }
 }
 
 impl Running<'_> {
@@ -193,7 +175,10 @@ impl Running<'_> {
             counts: self.progress.counts,
         };
         let flow = self.runtime.flow.id();
-        self.engine.keep_report(flow, &report).await?;
+        let own = keys::run_report(flow, report.started);
+        self.engine
+            .keep_account(&own, &keys::latest_run(flow), report.ended_at, &report)
+            .await?;
         tracing::info!(
             flow = %flow,
             run = %self.progress.run,

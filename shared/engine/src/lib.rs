@@ -4,6 +4,7 @@
 //! come from its caller, so that one seed is one story. It plans with `policy` and acts through
 //! ports; every effect on a target, whoever asked for it, goes through the one `apply`.
 
+mod account;
 pub mod api;
 mod apply;
 mod batch;

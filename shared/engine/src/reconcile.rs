@@ -13,23 +13,19 @@
 mod absent;
 mod memory;
 mod reading;
+mod report;
 mod rows;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tidegate_model::{
-    FlowId, Message, RecordKey, RunId, Tier, UnixMs,
-    flow::VersionSpec,
-    item::{Condition, Item, Update, Value},
-};
+use tidegate_model::{FlowId, Message, RecordKey, Tier, UnixMs, flow::VersionSpec, item::Update};
 use tidegate_policy::{
     fingerprint,
     flow_state::Side,
     keys,
     limiter::Limit,
     reconcile::{
-        self, Arrival, Checkpoint, Findings, Holder, Kind, MAX_NOTES, Note, Phase, Progress,
+        self, Arrival, Checkpoint, Holder, Kind, MAX_NOTES, Note, Phase, Progress,
         ReconcileRequest, Start,
     },
     run::{self, Lease},
@@ -45,6 +41,9 @@ use crate::{
     worker::chunks_of_messages,
 };
 use memory::Memory;
+use report::not_begun;
+
+pub use report::ReconcileReport;
 
 /// Keys that one pass holds in memory. Index, target and source take about 200 bytes a key in all,
 /// so 100 MB at most, a fifth of what the function has.
@@ -53,67 +52,6 @@ pub const MOST_KEYS: usize = 500_000;
 const MOST_PASSES: u32 = fingerprint::BUCKETS;
 /// A page is begun only with so much time left: reading, staging and queueing it take less.
 const PAGE_TIME: Duration = Duration::from_secs(25);
-/// Time that accounts are kept.
-const REPORT_KEPT: Duration = Duration::from_secs(90 * 86_400);
-
-/// The account of a reconciliation, as it is stored and shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReconcileReport {
-    /// The reconciliation, when one was begun.
-    pub run: Option<RunId>,
-    /// Its scheduled time.
-    pub window: Option<UnixMs>,
-    /// When it first started.
-    pub started: UnixMs,
-    /// When this part of it ended.
-    pub ended_at: UnixMs,
-    /// How.
-    #[serde(flatten)]
-    pub end: RunEnd,
-    /// Pages of the source over all parts and passes.
-    pub pages: u64,
-    /// Rows of the source.
-    pub rows: u64,
-    /// Keys compared, and how each ended.
-    pub findings: Findings,
-    /// What was found, by name; at most [`MAX_NOTES`].
-    pub notes: Vec<Note>,
-    /// Keys queued.
-    pub queued: u64,
-    /// Why the target was not compared, if it was not or only in part.
-    pub not_compared: Option<String>,
-}
-
-impl ReconcileReport {
-    /// The account in one line: `120 compared: 119 equal, 1 edited at target`.
-    pub fn summary(&self) -> String {
-        let how = match &self.end {
-            RunEnd::Complete => String::new(),
-            end => format!(" ({})", end.words()),
-        };
-        let target = match &self.not_compared {
-            None => String::new(),
-            Some(why) => format!("; the target was not compared: {why}"),
-        };
-        format!("{}{how}{target}", self.findings.summary())
-    }
-}
-
-impl RunEnd {
-    /// How a reconciliation ended, for a person.
-    fn words(&self) -> String {
-        match self {
-            Self::Complete => "complete".to_owned(),
-            Self::AlreadyDone => "done before".to_owned(),
-            Self::Busy { .. } => "another is under way".to_owned(),
-            Self::Continues => "goes on".to_owned(),
-            Self::Cut => "cut".to_owned(),
-            Self::Interrupted { reason } => format!("interrupted: {reason}"),
-            Self::Stopped { reason } => format!("stopped: {reason}"),
-            Self::LeaseLost => "another goes on with it".to_owned(),
-        }
-    }
-}
 
 /// Why a pass does not go on.
 enum Stop {
@@ -232,21 +170,6 @@ impl Engine {
         comparing.number_reads().await?;
         comparing.go().await
     }
-
-    /// The account of the newest reconciliation.
-    pub async fn latest_reconcile(
-        &self,
-        flow: &FlowId,
-    ) -> Result<Option<ReconcileReport>, EngineError> {
-        self.flow(flow)?;
-        let item = self.read(&keys::latest_reconcile(flow)).await?;
-        Ok(item.as_ref().and_then(read_report))
-    }
-}
-
-fn read_report(item: &Item) -> Option<ReconcileReport> {
-    let text = item.get("report").and_then(Value::as_text)?;
-    serde_json::from_str(text).ok()
 }
 
 impl Comparing<'_> {
@@ -377,7 +300,11 @@ impl Comparing<'_> {
         };
         debug_assert!(report.findings.add_up(), "OUT-1: {report:?}");
         let flow = self.runtime.flow.id();
-        self.engine.keep_reconcile_report(flow, &report).await?;
+        let own = keys::reconcile_report(flow, report.started);
+        let latest = keys::latest_reconcile(flow);
+        self.engine
+            .keep_account(&own, &latest, report.ended_at, &report)
+            .await?;
         tracing::info!(
             flow = %flow,
             run = %progress.run,
@@ -501,42 +428,6 @@ impl Comparing<'_> {
     }
 }
 
-impl Engine {
-    async fn keep_reconcile_report(
-        &self,
-        flow: &FlowId,
-        report: &ReconcileReport,
-    ) -> Result<(), EngineError> {
-        let text = serde_json::to_string(report).unwrap_or_default();
-        let ttl = (report.ended_at + REPORT_KEPT).0 / 1_000;
-        let write = Update::when(Condition::ALWAYS)
-            .set("report", text.as_str())
-            .set("ttl", ttl);
-        self.write(&keys::reconcile_report(flow, report.started), &write)
-            .await?;
-        let latest = Update::when(Condition::ALWAYS).set("report", text);
-        self.write(&keys::latest_reconcile(flow), &latest).await?;
-        Ok(())
-    }
-}
-
 fn count_of(message: &Message) -> usize {
     message.keys.len()
-}
-
-fn not_begun(end: RunEnd, request: &ReconcileRequest, now: UnixMs) -> ReconcileReport {
-    tracing::info!(end = ?end, window = ?request.window, "no reconciliation");
-    ReconcileReport {
-        run: None,
-        window: request.window,
-        started: now,
-        ended_at: now,
-        end,
-        pages: 0,
-        rows: 0,
-        findings: Findings::default(),
-        notes: Vec::new(),
-        queued: 0,
-        not_compared: None,
-    }
 }

@@ -1,7 +1,7 @@
 //! Health of a flow.
 
 use serde::Serialize;
-use tidegate_model::{Tier, UnixMs, item::Value};
+use tidegate_model::{Tier, UnixMs};
 use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{Blocker, Pause},
@@ -120,18 +120,14 @@ impl Engine {
         let state = self.flow_state(flow.id()).await?;
         let lease = Lease::read(self.read(&keys::lease(flow.id())).await?.as_ref());
         let gauges = self.gauges(flow.id()).await?;
-        let latest = self.read(&keys::latest_run(flow.id())).await?;
-        let report = latest
-            .as_ref()
-            .and_then(|item| item.get("report"))
-            .and_then(Value::as_text);
+        let last_run = self.account(&keys::latest_run(flow.id())).await?;
         let gap = flow.schedule().worst_gap();
         let next = flow.schedule().next_after(now).map(|due| due.at);
         Ok(FlowHealth {
             flow: flow.id().to_string(),
             revision: flow.revision(),
             file_hash: flow.hash().to_owned(),
-            last_run: report.and_then(|text| serde_json::from_str(text).ok()),
+            last_run,
             running: lease
                 .progress
                 .as_ref()

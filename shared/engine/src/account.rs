@@ -1,0 +1,48 @@
+//! Accounts of runs and of reconciliations: kept by their start for some months, and the newest one
+//! for whoever asks how things stand.
+
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use tidegate_model::{
+    UnixMs,
+    item::{Condition, ItemKey, Update, Value},
+};
+
+use crate::{Engine, ports::StoreError};
+
+/// Time that accounts are kept.
+const KEPT: Duration = Duration::from_secs(90 * 86_400);
+
+impl Engine {
+    /// Keeps an account under its own key, and as the newest.
+    pub(crate) async fn keep_account(
+        &self,
+        own: &ItemKey,
+        latest: &ItemKey,
+        ended_at: UnixMs,
+        account: &(impl Serialize + Sync),
+    ) -> Result<(), StoreError> {
+        let text = serde_json::to_string(account).unwrap_or_default();
+        let write = Update::when(Condition::ALWAYS)
+            .set("report", text.as_str())
+            .set("ttl", (ended_at + KEPT).0 / 1_000);
+        self.write(own, &write).await?;
+        let newest = Update::when(Condition::ALWAYS).set("report", text);
+        self.write(latest, &newest).await?;
+        Ok(())
+    }
+
+    /// Reads an account; `None` when there is none that can be read.
+    pub(crate) async fn account<T: DeserializeOwned>(
+        &self,
+        key: &ItemKey,
+    ) -> Result<Option<T>, StoreError> {
+        let item = self.read(key).await?;
+        let text = item
+            .as_ref()
+            .and_then(|item| item.get("report"))
+            .and_then(Value::as_text);
+        Ok(text.and_then(|text| serde_json::from_str(text).ok()))
+    }
+}
