@@ -130,7 +130,8 @@ impl Engine {
 
     async fn tick_flow(&self, runtime: &FlowRuntime) -> Result<(), EngineError> {
         let flow = runtime.flow.id();
-        let state = self.flow_state(flow).await?;
+        let breaker = self.target_breaker(runtime).await?;
+        let state = self.after_outage(flow, &breaker).await?;
         let lease = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
         if state.stops(Side::Source).is_none() {
             self.start_due(runtime, &lease).await?;
@@ -138,7 +139,9 @@ impl Engine {
         }
         let (mut gauges, waiting) = self.scan(runtime, &state).await?;
         if state.stops(Side::Target).is_none() {
-            self.sweep(runtime, &mut gauges, &waiting, &state).await?;
+            let gate = breaker.gate(self.now());
+            self.sweep(runtime, &mut gauges, &waiting, &state, gate)
+                .await?;
         }
         let text = serde_json::to_string(&gauges).unwrap_or_default();
         self.write(
@@ -299,6 +302,7 @@ impl Engine {
         gauges: &mut Gauges,
         waiting: &[Waiting],
         state: &FlowState,
+        gate: Gate,
     ) -> Result<(), EngineError> {
         let traits = runtime.target.traits();
         let calls = traits.update_calls.max(traits.create_calls);
@@ -306,7 +310,7 @@ impl Engine {
         let before = self.gauges(runtime.flow.id()).await?;
         let most = if state.sweep_all.is_some() {
             SWEEP_ALL_MOST
-        } else if self.is_closed(runtime).await? {
+        } else if matches!(gate, Gate::Closed { .. }) {
             SWEEP_MOST
         } else {
             // Work would only wait; one record is enough to make the probe.
@@ -336,8 +340,12 @@ impl Engine {
                 .iter()
                 .filter(|found| found.tier == tier)
                 .filter(|found| {
-                    let resumed = state.sweep_all.is_some() && found.waits.due.is_none();
-                    resumed || found.waits.is_stranded(longest, swept.map(UnixMs), now)
+                    // A probe that is due and that nobody makes needs a record, however young.
+                    let wanted = state.sweep_all.is_some() || gate == Gate::HalfOpen;
+                    // One whose window is still to come has no message that could be missing.
+                    let had_message = found.waits.due.is_none_or(|due| due <= now);
+                    (wanted && had_message)
+                        || found.waits.is_stranded(longest, swept.map(UnixMs), now)
                 })
                 .map(|found| found.key.clone())
                 .take(most)
@@ -374,10 +382,26 @@ impl Engine {
         Ok(day.is_some_and(|day| day.used >= day.share))
     }
 
-    async fn is_closed(&self, runtime: &FlowRuntime) -> Result<bool, EngineError> {
+    async fn target_breaker(&self, runtime: &FlowRuntime) -> Result<Breaker, EngineError> {
         let key = keys::breaker(runtime.flow.file().target.name());
-        let breaker = Breaker::read(self.read(&key).await?.as_ref());
-        Ok(matches!(breaker.gate(self.now()), Gate::Closed { .. }))
+        Ok(Breaker::read(self.read(&key).await?.as_ref()))
+    }
+
+    /// The flow's state. After an outage of its target everything dirty is to be queued again.
+    async fn after_outage(
+        &self,
+        flow: &FlowId,
+        breaker: &Breaker,
+    ) -> Result<FlowState, EngineError> {
+        let state = self.flow_state(flow).await?;
+        match breaker.outage_over() {
+            Some(over) if state.outage < Some(over) => {
+                let write = flow_state::after_outage(over, self.now());
+                self.write(&keys::flow_state(flow), &write).await?;
+                Ok(self.flow_state(flow).await?)
+            }
+            _ => Ok(state),
+        }
     }
 
     /// What tick last counted of a flow.

@@ -244,7 +244,8 @@ impl Engine {
         Ok(turn)
     }
 
-    /// While the breaker is open nothing is claimed; half-open, one key goes and the others wait.
+    /// While the breaker is open nothing is claimed; half-open, one key goes and the others wait. In
+    /// an outage they are dropped, but for what comes shortly before the probe: that is to make it.
     async fn look_at_breaker(
         &self,
         budget: &Budget,
@@ -260,10 +261,17 @@ impl Engine {
             Gate::Open { until } => (0, until, Wait::Breaker),
             Gate::Held { until } => (0, until, Wait::Provider),
         };
+        let soon = why == Wait::Breaker && until <= now + AFTER_PROBE;
+        let verdict = if breaker.parks(now) && why != Wait::Provider && !soon {
+            Verdict::Parked
+        } else {
+            Verdict::Defer { until, why }
+        };
         let keep = keep.min(todo.len());
-        for (key, _) in todo.drain(keep..) {
-            verdicts.push((key.clone(), Verdict::Defer { until, why }));
-        }
+        verdicts.extend(
+            todo.drain(keep..)
+                .map(|(key, _)| (key.clone(), verdict.clone())),
+        );
         Ok(())
     }
 

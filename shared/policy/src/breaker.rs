@@ -15,6 +15,10 @@
 //! An epoch begins with each opening. An attempt stores the epoch it was made in; when that epoch
 //! ends by opening, its attempts are given back, since nothing then says that the records were at
 //! fault.
+//!
+//! Open for long, it is an outage: a pause that ends itself. Messages would wake in vain again and
+//! again, so they are dropped; when the outage is over, everything dirty is queued anew, once, in
+//! packs and in order (LIM-2).
 
 #[cfg(test)]
 mod tests;
@@ -37,9 +41,14 @@ const PROBE: &str = "probe";
 const PROBE_UNTIL: &str = "probe_until";
 const RECENT: &str = "recent";
 const HOLD_UNTIL: &str = "hold";
+const OUTAGE_OVER: &str = "outage_over";
 const SEQUENCE: &str = "seq";
 /// Number of the newest report: tells one's own write after a lost answer.
 const BY: &str = "by";
+
+/// Open for so long, it is an outage: from then on a message would wait in several hops, since a
+/// queue delays by 15 minutes at most.
+pub const OUTAGE: Duration = Duration::from_mins(15);
 
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +133,7 @@ pub struct Breaker {
     opened: Option<UnixMs>,
     probe: Option<(ClaimToken, UnixMs)>,
     hold_until: Option<UnixMs>,
+    outage_over: Option<UnixMs>,
     recent: Vec<Recent>,
     sequence: i64,
     by: Option<i64>,
@@ -160,6 +170,7 @@ impl Breaker {
             opened: number(OPENED).map(UnixMs),
             probe: probe.zip(number(PROBE_UNTIL).map(UnixMs)),
             hold_until: number(HOLD_UNTIL).map(UnixMs),
+            outage_over: number(OUTAGE_OVER).map(UnixMs),
             recent: text(RECENT)
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
@@ -176,6 +187,18 @@ impl Breaker {
     /// Since when it is open.
     pub fn open_since(&self) -> Option<UnixMs> {
         self.opened.filter(|_| self.open_until.is_some())
+    }
+
+    /// Whether messages are dropped, to be queued anew when it closes: sure of it by every clock, so
+    /// that whoever closes it knows of the outage too.
+    pub fn parks(&self, now: UnixMs) -> bool {
+        self.open_since()
+            .is_some_and(|since| since + OUTAGE + CLOCK_SKEW * 2 < now)
+    }
+
+    /// When the last outage ended, if there was one.
+    pub fn outage_over(&self) -> Option<UnixMs> {
+        self.outage_over
     }
 
     /// Whether anything but success is remembered, so that successes are worth a write.
@@ -241,16 +264,21 @@ impl Breaker {
         self.by == Some(by)
     }
 
-    /// The probe succeeded: closed, with nothing remembered.
-    pub fn close(token: &ClaimToken) -> Update {
-        Update::when(Condition::is(PROBE, Op::Eq, token.as_str())).remove(&[
+    /// The probe succeeded: closed, with nothing remembered but that there was an outage.
+    pub fn close(&self, token: &ClaimToken, now: UnixMs) -> Update {
+        let update = Update::when(Condition::is(PROBE, Op::Eq, token.as_str())).remove(&[
             OPEN_UNTIL,
             OPENED,
             PROBE,
             PROBE_UNTIL,
             RECENT,
             HOLD_UNTIL,
-        ])
+        ]);
+        if self.open_since().is_some_and(|since| since + OUTAGE < now) {
+            update.set(OUTAGE_OVER, now.0)
+        } else {
+            update
+        }
     }
 
     /// The probe failed: open for another cool-down.

@@ -17,6 +17,7 @@ const BLOCKED_SIDE: &str = "blocked_side";
 const CHECKING: &str = "checking";
 const SWEEP_ALL: &str = "sweep_all";
 const SWEPT: &str = "swept";
+const OUTAGE: &str = "outage";
 
 /// Clocks differ: a message that looks a little older than a sweep may be younger.
 const SWEEP_MARGIN: Duration = Duration::from_secs(1);
@@ -92,6 +93,8 @@ pub struct FlowState {
     /// Every record that was dirty then has been queued again since: older messages are one too
     /// many, and would draw on capacity that is promised to the new ones.
     pub swept: Option<UnixMs>,
+    /// End of the newest outage of the target after which a sweep was asked for.
+    pub outage: Option<UnixMs>,
 }
 
 impl FlowState {
@@ -101,18 +104,18 @@ impl FlowState {
             item.and_then(|item| item.get(name))
                 .and_then(Value::as_text)
         };
+        let time = |name: &str| {
+            item.and_then(|item| item.get(name))
+                .and_then(Value::as_number)
+                .map(UnixMs)
+        };
         Self {
             pause: text(PAUSE).and_then(|text| serde_json::from_str(text).ok()),
             blocker: text(BLOCKER).and_then(|text| serde_json::from_str(text).ok()),
             checking: item.is_some_and(|item| item.contains_key(CHECKING)),
-            sweep_all: item
-                .and_then(|item| item.get(SWEEP_ALL))
-                .and_then(Value::as_number)
-                .map(UnixMs),
-            swept: item
-                .and_then(|item| item.get(SWEPT))
-                .and_then(Value::as_number)
-                .map(UnixMs),
+            sweep_all: time(SWEEP_ALL),
+            swept: time(SWEPT),
+            outage: time(OUTAGE),
         }
     }
 
@@ -150,6 +153,14 @@ pub fn resume(state: &FlowState, now: UnixMs) -> Update {
     } else {
         update
     }
+}
+
+/// An outage of the target ended at `over`: what was dropped meanwhile is queued again. Once for each
+/// outage, since several look.
+pub fn after_outage(over: UnixMs, now: UnixMs) -> Update {
+    Update::when(Condition::absent_or(OUTAGE, Op::Lt, over.0))
+        .set(OUTAGE, over.0)
+        .set(SWEEP_ALL, now.0)
 }
 
 /// Opens a blocker, or puts it back when its check failed. Refused for what began before a person

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tidegate_model::{UnixMs, item::Update};
 use tidegate_policy::{
+    breaker::{Breaker, Gate},
     flow_state::Side,
+    keys,
     plan::{self, AfterFailure},
     register::{self, Failure, Outcome, ReviewCause, ReviewKind},
 };
@@ -133,6 +135,16 @@ impl Work<'_> {
         }
     }
 
+    /// When the target's breaker lets a probe through, if it is open.
+    async fn open_until(&self) -> Option<UnixMs> {
+        let key = keys::breaker(&self.job.budget.endpoint);
+        let item = self.engine.read(&key).await.ok()?;
+        match Breaker::read(item.as_ref()).gate(self.engine.now()) {
+            Gate::Open { until } => Some(until),
+            _ => None,
+        }
+    }
+
     async fn attempt_failed(
         &self,
         reason: String,
@@ -182,11 +194,13 @@ impl Work<'_> {
             return self.review(cause, Some(&failure)).await;
         }
         match self.write_failure(&failure, after, attempts).await {
-            // Nobody's attempt costs no receive either (TRY-1): a delayed copy waits instead.
-            Verdict::Retry { .. } if attempt.is_none() => Verdict::Defer {
-                until: now + after,
-                why: Wait::Breaker,
-            },
+            // Nobody's attempt costs no receive either (TRY-1): a delayed copy waits instead, until
+            // it can make the next probe.
+            Verdict::Retry { .. } if attempt.is_none() => {
+                let until = self.open_until().await.unwrap_or(now).max(now + after);
+                let why = Wait::Breaker;
+                Verdict::Defer { until, why }
+            }
             verdict => verdict,
         }
     }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use tidegate_model::{ClaimToken, RecordKey, UnixMs, item::Update};
+use tidegate_model::{ClaimToken, EndpointId, RecordKey, UnixMs, item::Update};
 use tidegate_policy::{
     answer,
     breaker::{Breaker, Report},
-    flow_state, keys,
+    flow_state::{self, Side},
+    keys,
 };
 
 use super::Session;
@@ -154,11 +155,27 @@ impl Session<'_> {
             self.breaker_write(&reopen).await;
             return;
         }
-        self.breaker_write(&Breaker::close(token)).await;
-        if self.seen.open_since().is_none() {
-            let endpoint = self.scope.budget.endpoint.clone();
-            tracing::info!(endpoint = %endpoint, "breaker closed");
-            self.engine.tell(Event::BreakerClosed { endpoint }).await;
+        let before = self.seen.outage_over();
+        let close = self.seen.close(token, self.engine.now());
+        self.breaker_write(&close).await;
+        if self.seen.open_since().is_some() {
+            return;
+        }
+        let endpoint = self.scope.budget.endpoint.clone();
+        tracing::info!(endpoint = %endpoint, "breaker closed");
+        if self.scope.side == Side::Target && self.seen.outage_over() != before {
+            // tick would see it within five minutes; the limit lies idle until then.
+            self.sweep_flows_of(&endpoint).await;
+        }
+        self.engine.tell(Event::BreakerClosed { endpoint }).await;
+    }
+
+    async fn sweep_flows_of(&self, target: &EndpointId) {
+        for runtime in self.engine.flows() {
+            if runtime.flow.file().target.name() == target {
+                let flow = runtime.flow.id().clone();
+                self.engine.tell(Event::SweepRequested { flow }).await;
+            }
         }
     }
 

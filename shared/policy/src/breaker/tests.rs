@@ -66,6 +66,12 @@ impl Table {
         table
     }
 
+    /// The probe succeeds.
+    fn close(&mut self, by: &str, now: UnixMs) -> bool {
+        let close = self.read().close(&token(by), now);
+        self.write(&close)
+    }
+
     /// Open, and the probe taken right after the cool-down.
     fn probed(by: &str, until: UnixMs) -> Self {
         let mut table = Self::opened();
@@ -155,7 +161,7 @@ fn half_open_one_makes_the_probe_and_the_others_wait_for_it_brk_1() {
     assert_eq!(table.read().gate(at), Gate::HalfOpen, "it died");
     assert!(table.write(&table.read().take_probe(&token("q"), at, at)));
     for late in [
-        Breaker::close(&token("p")),
+        table.read().close(&token("p"), at),
         Breaker::reopen(&token("p"), &SETTINGS, at),
         Breaker::drop_probe(&token("p")),
     ] {
@@ -166,7 +172,7 @@ fn half_open_one_makes_the_probe_and_the_others_wait_for_it_brk_1() {
 #[test]
 fn a_probe_that_succeeds_closes_it_and_forgets_what_was() {
     let mut table = Table::probed("p", HALF_OPEN);
-    assert!(table.write(&Breaker::close(&token("p"))));
+    assert!(table.close("p", HALF_OPEN));
     assert_eq!(table.read().gate(HALF_OPEN), Gate::Closed { epoch: 1 });
     assert!(!table.read().wants_successes());
     assert!(!table.report(failed("a")), "it counts from nothing");
@@ -193,6 +199,40 @@ fn a_probe_that_was_not_made_can_be_taken_by_another() {
 }
 
 #[test]
+fn messages_are_dropped_only_in_an_outage_and_whoever_closes_it_says_so_que_2() {
+    let sure = NOW + OUTAGE + S * 2;
+    let table = Table::opened();
+    assert!(!table.read().parks(sure), "another clock may disagree");
+    assert!(table.read().parks(sure + MS));
+    assert!(!Table::default().read().parks(sure + MS), "it is closed");
+    // Two clocks apart by S: one drops at its earliest, the other closes at its earliest.
+    for (closed, over) in [
+        (NOW + OUTAGE, None),
+        (sure + MS - S * 2, Some(sure + MS - S * 2)),
+    ] {
+        let mut table = Table::opened();
+        let take = table.read().take_probe(&token("p"), closed, closed);
+        assert!(table.write(&take) && table.close("p", closed));
+        assert_eq!(table.read().outage_over(), over);
+        assert!(!table.read().parks(sure + MS));
+    }
+}
+
+#[test]
+fn a_short_failure_after_an_outage_is_no_other_outage() {
+    let later = HALF_OPEN + OUTAGE;
+    let mut table = Table::opened();
+    let take = table.read().take_probe(&token("p"), later, later);
+    assert!(table.write(&take) && table.close("p", later));
+    for key in ["a", "b", "c"] {
+        table.report(failed(key));
+    }
+    let take = table.read().take_probe(&token("p"), HALF_OPEN, HALF_OPEN);
+    assert!(table.write(&take) && table.close("p", HALF_OPEN));
+    assert_eq!(table.read().outage_over(), Some(later));
+}
+
+#[test]
 fn an_epoch_ends_with_each_opening_try_1() {
     let mut table = Table::default();
     for epoch in 1..4 {
@@ -203,7 +243,7 @@ fn an_epoch_ends_with_each_opening_try_1() {
         assert_eq!(table.read().epoch(), epoch);
         let take = table.read().take_probe(&token("p"), HALF_OPEN, HALF_OPEN);
         assert!(table.write(&take));
-        assert!(table.write(&Breaker::close(&token("p"))));
+        assert!(table.close("p", HALF_OPEN));
     }
 }
 
@@ -219,7 +259,7 @@ fn a_late_report_changes_nothing() {
         .unwrap();
     assert!(!table.write(&stale), "it was planned before the opening");
     let take = table.read().take_probe(&token("p"), HALF_OPEN, HALF_OPEN);
-    assert!(table.write(&take) && table.write(&Breaker::close(&token("p"))));
+    assert!(table.write(&take) && table.close("p", HALF_OPEN));
     assert!(!table.write(&stale), "nor after the closing");
     let closed = table.read();
     assert_eq!(closed.report(&[failed("d")], 0, 1, &SETTINGS, NOW), None);

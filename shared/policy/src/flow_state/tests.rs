@@ -148,3 +148,15 @@ fn messages_older_than_a_whole_sweep_are_one_too_many() {
     let swept = table.read().swept.unwrap();
     assert!(swept < NOW, "a clock behind may have stamped a younger one");
 }
+
+#[test]
+fn an_outage_asks_for_one_sweep_however_many_look() {
+    let mut table = Table::default();
+    assert!(table.write(&after_outage(NOW, NOW)));
+    assert!(!table.write(&after_outage(NOW, LATER)), "another looked");
+    let state = table.read();
+    assert_eq!((state.outage, state.sweep_all), (Some(NOW), Some(NOW)));
+    assert!(table.write(&swept_all(NOW, Some(NOW))));
+    assert!(!table.write(&after_outage(NOW, LATER)), "nor after it");
+    assert!(table.write(&after_outage(LATER, LATER)), "a new outage");
+}

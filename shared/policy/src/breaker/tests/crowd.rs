@@ -294,7 +294,7 @@ impl Worker {
             world.ledger.probes.retain(|(by, _)| by != mine);
             self.probe = None;
             let write = if outcome == Outcome::Ok {
-                Breaker::close(mine)
+                self.remembered.close(mine, self.clock(world))
             } else {
                 Breaker::reopen(mine, &SETTINGS, self.clock(world))
             };
