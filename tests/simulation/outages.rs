@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tidegate_model::{FlowId, UnixMs};
+use tidegate_model::{FlowId, Tier, UnixMs};
 use tidegate_policy::{
     register::{ReviewKind, State},
     run::RunRequest,
@@ -198,4 +198,53 @@ async fn a_call_that_took_effect_without_an_answer_is_not_made_twice() {
         created.values().all(|count| *count == 1),
         "EFF-2: {created:?}"
     );
+}
+
+/// Of an hour without target the last half, when every message has met the breaker.
+#[tokio::test(start_paused = true)]
+async fn in_a_long_outage_one_message_makes_the_probes_and_after_it_all_are_queued_again_que_2() {
+    let flow = suppliers_flow().replace(
+        "preset = \"slow-answers\"",
+        "preset = \"failures\"\ncool_down_s = 60",
+    );
+    let world = World::new(realistic_suppliers(5, 120, 0), &[flow]);
+    let hour = Duration::from_secs(3_600);
+    world.start();
+    run(&world).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let (began, until) = (world.engine.now(), world.engine.now() + hour);
+    let down = Fault::new(answer(503)).at(Point::BeforeAct);
+    world
+        .qualio
+        .set_fault(down.between(began.0, until.0))
+        .unwrap();
+    tokio::time::sleep(hour / 2).await;
+    let messages = world.queue().len(Tier::Batch) + world.queue().len(Tier::RealTime);
+    // The one that probes, and one that tick sent when it found a probe due.
+    assert!((1..=2).contains(&messages), "{messages} messages are left");
+    assert!(world.breaker().open_since().is_some());
+    let received = world.queue_meter(Tier::Batch).received;
+    let probed = world.qualio.calls().len();
+    tokio::time::sleep(hour / 3).await;
+    let received = world.queue_meter(Tier::Batch).received - received;
+    let probed = u64::try_from(world.qualio.calls().len() - probed).unwrap();
+    assert!((15..=20).contains(&probed), "BRK-1: {probed} probes");
+    // Of seventy messages that wake each minute it would be 1,400.
+    assert!(
+        received <= probed * 3,
+        "{received} receives for {probed} probes"
+    );
+
+    world
+        .until("all applied after the outage", hour, || world.is_clean())
+        .await;
+    let took = world.engine.now().since(until);
+    println!("LIM-2: applied {took:?} after the outage");
+    assert!(
+        took < Duration::from_secs(600),
+        "at once, not by a sweep of the stranded: {took:?}"
+    );
+    assert_eq!(world.qualio.created_by_key().len(), 120);
+    let registers = world.registers();
+    assert!(registers.values().all(|it| it.state() == State::Applied));
 }
