@@ -179,6 +179,9 @@ impl Ledger {
                 state.interrupted.insert((call.process, call.incarnation));
             }
             state.fates.insert(call.seq, fate);
+            if call.process.kind == ProcessKind::Api {
+                state.interrupted.insert((call.process, call.incarnation));
+            }
         }
     }
 
@@ -306,6 +309,11 @@ fn written(
     (before, after): (Option<&Item>, &Item),
 ) {
     if let Some(record) = record_of(key) {
+        if text(before, "rv").is_some() && text(Some(after), "rv").is_none() {
+            // A replay, too, stages what is then queued.
+            let life = (call.process, call.incarnation);
+            state.stagers.insert(record.to_owned(), life);
+        }
         if text(before, "dv") != text(Some(after), "dv") {
             let life = (call.process, call.incarnation);
             state.stagers.insert(record.to_owned(), life);
