@@ -13,6 +13,7 @@ mod backlog;
 mod bad_days;
 mod cuts;
 mod edges;
+mod fetches;
 mod limits;
 mod one_supplier;
 mod outages;

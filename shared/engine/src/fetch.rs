@@ -1,20 +1,23 @@
 //! Reading one record from its source and staging it: for hints and force syncs.
+//!
+//! A fetch waits for its source as an applied record waits for its target: in one queue, by turns
+//! (LIM-4). A wake that finds no permit writes nothing but its turn. A hint whose record was staged
+//! by a fetch that began after the hint came is not read again: the numbers of reads tell.
+
+mod begin;
 
 use std::time::Duration;
 
-use futures_util::{
-    future::{Either, select},
-    lock::{Mutex, MutexGuard},
-};
 use rand::RngExt;
 use tidegate_model::{
-    Content, Fetch, RecordKey, SourceVersion, Tier, UnixMs, Version,
-    flow::{SourceSpec, VersionSpec},
+    Content, Fetch, Message, RecordKey, SourceVersion, Tier, Turn, UnixMs, Version,
+    flow::SourceSpec, item::Item,
 };
 use tidegate_policy::{
+    breaker::{Breaker, Gate},
     flow_state::{FlowState, Side},
     keys,
-    limiter::{HORIZON, Limit},
+    limiter::{HORIZON, LEAD, Limit, Place, Slots},
     register::{Register, ReviewKind},
     run::{self, Lease},
     stage::{Incoming, Origin},
@@ -25,17 +28,36 @@ use crate::{
     apply::Verdict,
     batch::name_of,
     budget::Budget,
-    ports::{CallError, Wait, Written},
+    ports::{CallError, Outgoing, Wait},
     session::{Scope, Session},
     staging::Reader,
+    worker::{Asked, delayed, place_of},
 };
+use begin::Reading;
 
-/// How long a read may wait for a permit of its source within a function.
+/// How long a read may wait for a permit of its source within a function, or for another's read.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
 /// Seconds after another's read, at random between these.
 const AFTER_ANOTHER_READ_S: std::ops::RangeInclusive<u64> = 1..=15;
 /// How long to wait after a read that failed. The record itself has made no attempt.
 const AFTER_FAILED_READ: Duration = Duration::from_secs(60);
+/// What the token of a fetch begins with, so that a register tells whether a fetch staged it.
+const BY_FETCH: &str = "fetch ";
+
+/// What came of a fetch.
+pub(crate) enum Fetched {
+    /// It is staged as a read saw it that began after the message was sent.
+    Staged,
+    /// It could not be read now; the turn is at the source's budget.
+    Not(Verdict, Option<Turn>),
+}
+
+/// What a fetch looks at before it takes anything.
+struct Seen {
+    register: Option<Register>,
+    breaker: Breaker,
+    lease: Lease,
+}
 
 /// The budget of a flow's source. All its work shares one.
 pub(crate) fn source_budget(runtime: &FlowRuntime) -> Budget {
@@ -75,8 +97,18 @@ impl Engine {
         key: Option<&'a RecordKey>,
         checking: bool,
     ) -> Session<'a> {
+        let scope = self.source_scope(runtime, key, checking);
+        Session::new(self, scope, Vec::new())
+    }
+
+    fn source_scope<'a>(
+        &self,
+        runtime: &'a FlowRuntime,
+        key: Option<&'a RecordKey>,
+        checking: bool,
+    ) -> Scope<'a> {
         let SourceSpec::Rest(rest) = &runtime.flow.file().source;
-        let scope = Scope {
+        Scope {
             runtime,
             side: Side::Source,
             budget: source_budget(runtime),
@@ -87,75 +119,192 @@ impl Engine {
             patience: self.now() + READ_PATIENCE.max(HORIZON),
             claim_until: None,
             checking,
-        };
-        Session::new(self, scope, Vec::new())
+        }
     }
 
-    /// Reads a record and stages it. `Some`: it could not be read now.
+    /// Sends the worker to read a record. Where others wait for the source's permits, the message
+    /// takes its turn at once and comes when that does: sent without, it would be received twice.
+    pub(crate) async fn ask_fetch(
+        &self,
+        runtime: &FlowRuntime,
+        key: RecordKey,
+        why: Fetch,
+    ) -> Result<(), EngineError> {
+        let flow = runtime.flow.id();
+        let budget = source_budget(runtime);
+        let slots = keys::slots(&budget.endpoint, budget.tier);
+        let ids = [slots.clone(), keys::lease(flow)];
+        let mut items = self.ports.store.get(&ids).await?.into_iter();
+        let mut next = || items.next().flatten();
+        let (item, lease) = (next(), Lease::read(next().as_ref()));
+        let now = self.now();
+        let mut message = Message::new(flow.clone(), vec![key], Tier::RealTime, now).fetching(why);
+        // A person who asks for a record wants a read of its own.
+        message.after_read = (why == Fetch::Hint).then(|| begin::number(&lease));
+        let open = Slots::read(item.as_ref(), budget.limit).open_to(budget.limit, Place::Last, now);
+        self.remember(&slots, item);
+        let outgoing = if open > 0 {
+            Outgoing {
+                message,
+                delay: Duration::ZERO,
+            }
+        } else {
+            let turn = self.take_turn(&budget, 1).await?;
+            let until = self.comes_at(&budget, turn).await?;
+            (message.had_turn, message.turn) = (true, Some(turn));
+            delayed(message, until, now)
+        };
+        self.ports.queue.send(vec![outgoing]).await?;
+        Ok(())
+    }
+
+    /// Reads a record and stages it, unless a younger read than its message has.
     pub(crate) async fn fetch(
         &self,
         runtime: &FlowRuntime,
         key: &RecordKey,
-        why: Fetch,
+        message: &Message,
         state: &FlowState,
-    ) -> Result<Option<Verdict>, EngineError> {
-        let lease = keys::lease(runtime.flow.id());
-        let ordered_by_lease = matches!(runtime.flow.file().record.version, VersionSpec::Read);
-        let token = self.token();
-        let turn = self.grant_lock(&lease);
-        let _turn = if ordered_by_lease {
-            let Some(turn) = self.turn_at_lease(&turn).await else {
-                return Ok(Some(self.after_another_read(self.now())));
+    ) -> Result<Fetched, EngineError> {
+        let budget = source_budget(runtime);
+        let seen = self.look_at_source(runtime, key, &budget).await?;
+        let now = self.now();
+        if was_read_after(runtime, seen.register.as_ref(), message) {
+            tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "fetched since");
+            self.leave_turn(&budget, message.turn).await?;
+            return Ok(Fetched::Staged);
+        }
+        if let Some(verdict) = self.not_now(runtime, &seen, now) {
+            self.leave_turn(&budget, message.turn).await?;
+            return Ok(Fetched::Not(verdict, None));
+        }
+        let lock = self.grant_lock(&keys::lease(runtime.flow.id()));
+        let _turn = if runtime.is_ordered_by_lease() {
+            let Some(turn) = self.turn_at_lease(&lock).await else {
+                self.leave_turn(&budget, message.turn).await?;
+                return Ok(Fetched::Not(self.after_another_read(self.now()), None));
             };
             Some(turn)
         } else {
             None
         };
-        let written = if ordered_by_lease {
-            self.write(&lease, &run::take_for_fetch(&token, self.now()))
-                .await?
-        } else {
-            self.write(&lease, &run::take_read_number()).await?
-        };
-        let lease_item = match written {
-            Written::Done { after, .. } => Lease::read(Some(&after)),
-            Written::Refused { current } => {
-                let held = Lease::read(current.as_ref());
-                let until = held.held_until(self.now()).filter(|_| !held.fetches);
-                let verdict = self.after_another_read(until.unwrap_or(self.now()));
-                return Ok(Some(verdict));
+        let asked = self
+            .permits_or_turn(&budget, &[1], place_of(message))
+            .await?;
+        if asked.permits.is_empty() {
+            let why = asked.turn.map_or(Wait::Permit, |_| Wait::Turn);
+            let until = asked.rest_at;
+            return Ok(Fetched::Not(Verdict::Defer { until, why }, asked.turn));
+        }
+        self.read_and_stage(runtime, key, message.fetch, state, asked)
+            .await
+    }
+
+    async fn look_at_source(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        budget: &Budget,
+    ) -> Result<Seen, EngineError> {
+        let flow = runtime.flow.id();
+        let ids = [
+            keys::register(flow, key),
+            keys::breaker(&budget.endpoint),
+            keys::lease(flow),
+        ];
+        let mut items = self.ports.store.get(&ids).await?.into_iter();
+        let mut next = || items.next().flatten();
+        let register = |item: Option<Item>| item.as_ref().map_or(Ok(None), Register::read);
+        Ok(Seen {
+            register: register(next())?,
+            breaker: Breaker::read(next().as_ref()),
+            lease: Lease::read(next().as_ref()),
+        })
+    }
+
+    /// Why the source is not read now, so that no permit is asked for.
+    fn not_now(&self, runtime: &FlowRuntime, seen: &Seen, now: UnixMs) -> Option<Verdict> {
+        match seen.breaker.gate(now) {
+            Gate::Closed { .. } | Gate::HalfOpen => {}
+            Gate::Open { until } | Gate::Held { until } | Gate::Probing { until } => {
+                return Some(Verdict::Defer {
+                    until,
+                    why: Wait::Source,
+                });
+            }
+        }
+        if !runtime.is_ordered_by_lease() {
+            return None;
+        }
+        let until = runtime.held_for_long(&seen.lease, now)?;
+        Some(self.after_another_read(until))
+    }
+
+    /// Gives up the turn of a fetch that waits for something else, or has no need of it.
+    pub(crate) async fn leave_turn(
+        &self,
+        budget: &Budget,
+        turn: Option<Turn>,
+    ) -> Result<(), EngineError> {
+        if let Some(turn) = turn {
+            self.leave_queue(budget, turn.calls).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_and_stage(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        why: Option<Fetch>,
+        state: &FlowState,
+        asked: Asked,
+    ) -> Result<Fetched, EngineError> {
+        // A permit is for a moment; nobody need wait for this read before.
+        if let Some(first) = asked.permits.first() {
+            self.ports.clock.wait_until(first.from() - LEAD).await;
+        }
+        let token = self.token();
+        let Reading {
+            number,
+            lease_until,
+        } = match self.begin_reading(runtime, &token).await? {
+            Ok(reading) => reading,
+            Err(held_until) => {
+                let budget = source_budget(runtime);
+                self.give_back(&budget, &asked.permits).await;
+                return Ok(Fetched::Not(self.after_another_read(held_until), None));
             }
         };
         let reader = Reader {
             origin: match why {
-                Fetch::Forced => Origin::ForceSync,
-                Fetch::Hint => Origin::Push,
+                Some(Fetch::Forced) => Origin::ForceSync,
+                Some(Fetch::Hint) | None => Origin::Push,
             },
-            by: token.to_string(),
-            read: u64::try_from(lease_item.reads).unwrap_or(0),
+            by: format!("{BY_FETCH}{token}"),
+            read: number,
         };
         let began = self.now();
-        let mut session = self.source_session(runtime, Some(key), state.checking);
+        let scope = Scope {
+            // No read begins that might outlast the lease: reads of one flow never overlap.
+            claim_until: lease_until,
+            ..self.source_scope(runtime, Some(key), state.checking)
+        };
+        let mut session = Session::new(self, scope, asked.permits);
         let row = runtime.source.fetch(&mut session, key).await;
         session.end().await;
         let result = match row {
             Ok(row) => self.stage_fetched(runtime, key, row, &reader).await,
             Err(error) => Ok(Some(self.read_failed(runtime, error, began).await)),
         };
-        if ordered_by_lease {
+        if lease_until.is_some() {
+            let lease = keys::lease(runtime.flow.id());
             self.write(&lease, &run::release_fetch(&token)).await?;
         }
-        result
-    }
-
-    /// Fetches of one process take the lease one after another: it would only race with itself.
-    /// `None` when that takes too long.
-    async fn turn_at_lease<'a>(&self, lock: &'a Mutex<()>) -> Option<MutexGuard<'a, ()>> {
-        let patience = self.ports.clock.wait_until(self.now() + READ_PATIENCE);
-        match select(lock.lock(), patience).await {
-            Either::Left((turn, _)) => Some(turn),
-            Either::Right(_) => None,
-        }
+        Ok(match result? {
+            Some(verdict) => Fetched::Not(verdict, None),
+            None => Fetched::Staged,
+        })
     }
 
     /// Waits until another's read is over, and a while at random: all that wait for one lease would
@@ -236,13 +385,16 @@ impl Engine {
     }
 
     /// A failed read is not an attempt of the record: nothing was sent to the target.
-    pub(crate) async fn read_failed(
-        &self,
-        runtime: &FlowRuntime,
-        error: CallError,
-        began: UnixMs,
-    ) -> Verdict {
+    async fn read_failed(&self, runtime: &FlowRuntime, error: CallError, began: UnixMs) -> Verdict {
         match error {
+            // Its turn came, and its permit too late: it comes first.
+            CallError::Deferred {
+                until,
+                why: Wait::Permit,
+            } => Verdict::Defer {
+                until,
+                why: Wait::Permit,
+            },
             CallError::Deferred { until, .. } | CallError::Throttled { until } => Verdict::Defer {
                 until,
                 why: Wait::Source,
@@ -267,4 +419,17 @@ impl Engine {
             CallError::Store(why) => Verdict::Leave(why),
         }
     }
+}
+
+/// Whether a fetch has staged the record that began after the hint came: then it saw what the hint
+/// tells of. A read takes its number before it begins, so no clock is asked. A page does not count,
+/// since a listing may lag behind, nor does what an older revision of the flow made of the record.
+fn was_read_after(runtime: &FlowRuntime, register: Option<&Register>, hint: &Message) -> bool {
+    let Some((after, register)) = hint.after_read.zip(register) else {
+        return false;
+    };
+    let desired = &register.desired;
+    desired.staged_by.starts_with(BY_FETCH)
+        && desired.version.read > after
+        && desired.version.revision == runtime.flow.revision()
 }

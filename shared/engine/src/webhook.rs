@@ -244,9 +244,7 @@ impl Engine {
         if self.is_remembered(&memory, now).await? {
             return Ok(HookOutcome::Known);
         }
-        let message =
-            Message::new(flow.clone(), vec![key], Tier::RealTime, now).fetching(Fetch::Hint);
-        self.send_one(message).await?;
+        self.ask_fetch(runtime, key, Fetch::Hint).await?;
         self.remember_until(&memory, now + REPLAY_MEMORY).await?;
         Ok(HookOutcome::Fetching)
     }

@@ -23,10 +23,11 @@ use crate::{
     Engine, EngineError, FlowRuntime,
     apply::{Job, Verdict, not_claimable},
     budget::{Budget, Permits},
+    fetch::{Fetched, source_budget},
     ports::{Receipt, Wait},
     session::STEP,
 };
-pub(crate) use settle::chunks_of_messages;
+pub(crate) use settle::{chunks_of_messages, delayed};
 
 /// A message that is early by less than this is worked on at once.
 const EARLY_ENOUGH: Duration = Duration::from_millis(250);
@@ -62,7 +63,7 @@ struct Settled {
     verdicts: Vec<(RecordKey, Verdict)>,
     /// The source still has to be read.
     fetch: Option<Fetch>,
-    /// The turn of the keys that wait for permits.
+    /// The turn of the keys that wait for permits: of the source, while it still has to be read.
     turn: Option<Turn>,
 }
 
@@ -98,7 +99,10 @@ impl Engine {
     async fn turn_of(&self, message: &Message) -> Option<UnixMs> {
         let turn = message.turn?;
         let runtime = self.flow(&message.flow).ok()?;
-        let budget = target_budget(runtime, message.tier);
+        let budget = match message.fetch {
+            Some(_) => source_budget(runtime),
+            None => target_budget(runtime, message.tier),
+        };
         self.comes_at(&budget, turn).await.ok()
     }
 
@@ -106,25 +110,18 @@ impl Engine {
         let runtime = self.flow(&message.flow)?;
         let state = self.flow_state(&message.flow).await?;
         if let Some(settled) = self.stopped(message, &state) {
+            if message.fetch.is_some() {
+                let budget = source_budget(runtime);
+                self.leave_turn(&budget, message.turn).await?;
+            }
             return Ok(settled);
         }
         if message.fetch.is_none() && state.swept.is_some_and(|swept| message.first_sent < swept) {
             let verdict = Verdict::Nothing("queued again since");
             return Ok(one_for_all(message, &verdict));
         }
-        if let Some(why) = message.fetch {
-            for key in &message.keys {
-                if let Some(verdict) = self.fetch(runtime, key, why, &state).await? {
-                    let too_old = self.now() > message.first_sent + FETCH_GIVE_UP;
-                    let verdict = match verdict {
-                        Verdict::Defer { .. } if too_old => {
-                            self.give_up_fetch(runtime, key).await?
-                        }
-                        other => other,
-                    };
-                    return Ok(one_for_all(message, &verdict));
-                }
-            }
+        if let Some(settled) = self.read_first(message, runtime, &state).await? {
+            return Ok(settled);
         }
         let registers = self.registers(runtime, &message.keys).await?;
         let mut verdicts = Vec::new();
@@ -157,6 +154,35 @@ impl Engine {
             fetch: None,
             turn,
         })
+    }
+
+    /// Reads what has to be read before it is applied; `Some` where that could not be done now.
+    async fn read_first(
+        &self,
+        message: &Message,
+        runtime: &FlowRuntime,
+        state: &FlowState,
+    ) -> Result<Option<Settled>, EngineError> {
+        if message.fetch.is_none() {
+            return Ok(None);
+        }
+        for key in &message.keys {
+            let (verdict, turn) = match self.fetch(runtime, key, message, state).await? {
+                Fetched::Staged => continue,
+                Fetched::Not(verdict, turn) => (verdict, turn),
+            };
+            let too_old = self.now() > message.first_sent + FETCH_GIVE_UP;
+            if too_old && matches!(verdict, Verdict::Defer { .. }) {
+                self.leave_turn(&source_budget(runtime), turn).await?;
+                let given_up = self.give_up_fetch(runtime, key).await?;
+                return Ok(Some(one_for_all(message, &given_up)));
+            }
+            return Ok(Some(Settled {
+                turn,
+                ..one_for_all(message, &verdict)
+            }));
+        }
+        Ok(None)
     }
 
     /// A hint whose record turns out not to be critical: it waits for its window. One that has no such
@@ -210,11 +236,16 @@ impl Engine {
             // More than a whole window is never free at once; the rest is asked for as it goes.
             .map(|(_, register)| plan::calls_of(register, traits).min(budget.limit.calls))
             .collect();
+        // A fetch had its turn at the source; at the target it has just come.
+        let place = match message.fetch {
+            Some(_) => Place::Last,
+            None => place_of(message),
+        };
         let Asked {
             mut permits,
             rest_at,
             turn,
-        } = self.permits_or_turn(&budget, &groups, message).await?;
+        } = self.permits_or_turn(&budget, &groups, place).await?;
         let why = turn.map_or(Wait::Permit, |_| Wait::Turn);
         let mut jobs = Vec::new();
         for ((key, _), calls) in todo.into_iter().zip(groups) {
@@ -277,15 +308,14 @@ impl Engine {
 
     /// Permits for the first groups, and when the others come back (LIM-4). Work that comes for the
     /// first time takes a turn behind those that wait; what its keys no longer need it gives up.
-    async fn permits_or_turn(
+    pub(crate) async fn permits_or_turn(
         &self,
         budget: &Budget,
         groups: &[u32],
-        message: &Message,
+        mut place: Place,
     ) -> Result<Asked, EngineError> {
         let wanted: u32 = groups.iter().sum();
-        let mut turn = message.turn;
-        if let Some(turn) = &mut turn
+        if let Place::At(turn) = &mut place
             && turn.calls > wanted
         {
             self.leave_queue(budget, turn.calls - wanted).await?;
@@ -295,10 +325,9 @@ impl Engine {
         if wanted == 0 {
             return Ok(Asked::all(Vec::new()));
         }
-        let place = match turn {
-            Some(turn) => Place::At(turn),
-            None if message.had_turn => Place::First,
-            None => Place::Last,
+        let turn = match place {
+            Place::At(turn) => Some(turn),
+            Place::First | Place::Last => None,
         };
         let (permits, room_at) = match self.permits(budget, groups, STEP, place).await? {
             Permits::Granted(permits) => (permits, self.now()),
@@ -340,12 +369,12 @@ impl Engine {
 }
 
 /// What asking for permits came to.
-struct Asked {
-    permits: Vec<Permit>,
+pub(crate) struct Asked {
+    pub permits: Vec<Permit>,
     /// When the keys that got none come back.
-    rest_at: UnixMs,
+    pub rest_at: UnixMs,
     /// Their turn.
-    turn: Option<Turn>,
+    pub turn: Option<Turn>,
 }
 
 impl Asked {
@@ -355,6 +384,15 @@ impl Asked {
             rest_at: UnixMs::EPOCH,
             turn: None,
         }
+    }
+}
+
+/// Where a message stands among those that wait for permits.
+pub(crate) fn place_of(message: &Message) -> Place {
+    match message.turn {
+        Some(turn) => Place::At(turn),
+        None if message.had_turn => Place::First,
+        None => Place::Last,
     }
 }
 

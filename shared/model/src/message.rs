@@ -56,9 +56,14 @@ pub struct Message {
     /// It waited for its turn, so it does not queue again behind those that came later.
     #[serde(default, skip_serializing_if = "is_false")]
     pub had_turn: bool,
-    /// The turn that it waits for.
+    /// The turn that it waits for: at the source's limit while the record is to be read, then at the
+    /// target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
+    /// Reads of the source that had begun when a hint came. One with a higher number began after it,
+    /// and has seen what it tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_read: Option<u64>,
 }
 
 /// Why a body is not a message.
@@ -103,6 +108,7 @@ impl Message {
             not_before: None,
             had_turn: false,
             turn: None,
+            after_read: None,
         }
     }
 

@@ -304,10 +304,10 @@ pub fn take_read_number() -> Update {
 }
 
 /// Takes the lease for one fetch, where only the lease orders reads: no page is read meanwhile.
-pub fn take_for_fetch(token: &ClaimToken, now: UnixMs) -> Update {
+pub fn take_for_fetch(token: &ClaimToken, lasts: Duration, now: UnixMs) -> Update {
     Update::when(free(now))
         .set(OWNER, token.as_str())
-        .set(UNTIL, (now + LEASE).0)
+        .set(UNTIL, (now + lasts).0)
         .set(FETCHES, 1)
         .change(FENCE, Change::Add(1))
         .change(READS, Change::Add(1))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidegate_model::{Fetch, FlowId, Message, RecordKey, Tier};
+use tidegate_model::{Fetch, FlowId, RecordKey};
 use tidegate_policy::{
     flow_state::{self, Pause, Scope},
     keys,
@@ -48,15 +48,13 @@ impl Engine {
         flow: &FlowId,
         key: &RecordKey,
     ) -> Result<Accepted, EngineError> {
-        self.flow(flow)?;
+        let runtime = self.flow(flow)?;
         let now = self.now();
         let mark = keys::memory("sync", flow, key.as_str());
         if self.is_remembered(&mark, now).await? {
             return Ok(Accepted { coalesced: true });
         }
-        let message = Message::new(flow.clone(), vec![key.clone()], Tier::RealTime, now)
-            .fetching(Fetch::Forced);
-        self.send_one(message).await?;
+        self.ask_fetch(runtime, key.clone(), Fetch::Forced).await?;
         self.remember_until(&mark, now + COALESCE).await?;
         tracing::info!(flow = %flow, key = key.as_str(), "force sync");
         Ok(Accepted { coalesced: false })

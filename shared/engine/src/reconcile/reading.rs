@@ -59,7 +59,7 @@ impl Comparing<'_> {
         loop {
             self.may_go_on().await?;
             let now = self.engine.now();
-            let write = run::take_for_fetch(&token, now);
+            let write = run::take_for_fetch(&token, run::LEASE, now);
             match self.engine.write(&key, &write).await? {
                 Written::Done { after, .. } => {
                     let reads = Lease::read(Some(&after)).reads;

@@ -110,7 +110,8 @@ fn with_keys(message: &Message, keys: Vec<RecordKey>) -> Message {
     message
 }
 
-fn delayed(mut message: Message, until: UnixMs, now: UnixMs) -> Outgoing {
+/// A message that comes at a moment; a long wait goes in hops.
+pub(crate) fn delayed(mut message: Message, until: UnixMs, now: UnixMs) -> Outgoing {
     message.not_before = Some(until);
     Outgoing {
         message,

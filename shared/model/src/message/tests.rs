@@ -27,11 +27,12 @@ fn a_message_has_this_form_until_its_number_rises() {
     full.not_before = Some(UnixMs(9));
     full.had_turn = true;
     full.turn = Some(Turn { at: 40, calls: 2 });
+    full.after_read = Some(3);
     assert_eq!(
         full.encode(),
         concat!(
             r#"{"v":1,"flow":"suppliers","keys":["SUP-0"],"tier":"real_time","fetch":"forced","#,
-            r#""first_sent":7,"not_before":9,"had_turn":true,"turn":{"at":40,"calls":2}}"#
+            r#""first_sent":7,"not_before":9,"had_turn":true,"turn":{"at":40,"calls":2},"after_read":3}"#
         )
     );
 }
@@ -85,6 +86,7 @@ proptest! {
         not_before: Option<i64>,
         had_turn: bool,
         turn: Option<(i64, u32)>,
+        after_read: Option<u64>,
         fetch in prop::option::of(prop_oneof![Just(Fetch::Forced), Just(Fetch::Hint)]),
     ) {
         let keys = texts.into_iter().map(|text| RecordKey::try_new(text).unwrap()).collect();
@@ -93,6 +95,7 @@ proptest! {
         message.not_before = not_before.map(UnixMs);
         message.had_turn = had_turn;
         message.turn = turn.map(|(at, calls)| Turn { at, calls });
+        message.after_read = after_read;
         prop_assert_eq!(Message::decode(&message.encode()).unwrap(), message);
     }
 

@@ -276,15 +276,15 @@ fn fences_and_read_numbers_only_rise() {
         "a fetch beside the run"
     );
     assert!(table.write(&yield_lease(&holder)));
-    assert!(table.write(&take_for_fetch(&token("f"), NOW)));
+    assert!(table.write(&take_for_fetch(&token("f"), LEASE, NOW)));
     assert_eq!((table.read().fence, table.read().reads), (2, 3));
 }
 
 #[test]
 fn a_fetch_that_is_ordered_by_the_lease_holds_it_alone() {
     let mut table = Table::default();
-    assert!(table.write(&take_for_fetch(&token("f"), NOW)));
-    assert!(!table.write(&take_for_fetch(&token("g"), NOW)));
+    assert!(table.write(&take_for_fetch(&token("f"), LEASE, NOW)));
+    assert!(!table.write(&take_for_fetch(&token("g"), LEASE, NOW)));
     assert!(matches!(table.plan(&by_hand(), NOW), Start::Busy { .. }));
     assert!(!table.write(&release_fetch(&token("g"))));
     assert!(table.write(&release_fetch(&token("f"))));

@@ -131,13 +131,13 @@ fn the_hard_limit_does_not_count_anew_for_the_rest_of_a_run() {
 #[test]
 fn who_waits_for_a_lease_knows_whether_a_record_or_a_whole_run_is_read() {
     let mut table = Table::default();
-    assert!(table.write(&take_for_fetch(&token("fetch"), NOW)));
+    assert!(table.write(&take_for_fetch(&token("fetch"), LEASE, NOW)));
     assert!(table.read().fetches);
     let later = NOW + LEASE + S + MS;
     table.begin("run", &by_hand(), later);
     assert!(!table.read().fetches, "a fetch that died is over");
     let over = later + LEASE + S + MS;
-    assert!(table.write(&take_for_fetch(&token("other"), over)));
+    assert!(table.write(&take_for_fetch(&token("other"), LEASE, over)));
     assert!(table.write(&release_fetch(&token("other"))));
     assert!(!table.read().fetches);
 }
