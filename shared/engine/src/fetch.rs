@@ -4,6 +4,7 @@
 //! (LIM-4). A wake that finds no permit writes nothing but its turn. A hint whose record was staged
 //! by a fetch that began after the hint came is not read again: the numbers of reads tell.
 
+mod ask;
 mod begin;
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{FlowState, Side},
     keys,
-    limiter::{HORIZON, LEAD, Limit, Place, Slots},
+    limiter::{HORIZON, LEAD, Limit},
     register::{Register, ReviewKind},
     run::{self, Lease},
     stage::{Incoming, Origin},
@@ -28,11 +29,12 @@ use crate::{
     apply::Verdict,
     batch::name_of,
     budget::Budget,
-    ports::{CallError, Outgoing, Wait},
+    ports::{CallError, Wait},
     session::{Scope, Session},
     staging::Reader,
-    worker::{Asked, delayed, place_of},
+    worker::{Asked, place_of},
 };
+use ask::was_read_after;
 use begin::Reading;
 
 /// How long a read may wait for a permit of its source within a function, or for another's read.
@@ -120,42 +122,6 @@ impl Engine {
             claim_until: None,
             checking,
         }
-    }
-
-    /// Sends the worker to read a record. Where others wait for the source's permits, the message
-    /// takes its turn at once and comes when that does: sent without, it would be received twice.
-    pub(crate) async fn ask_fetch(
-        &self,
-        runtime: &FlowRuntime,
-        key: RecordKey,
-        why: Fetch,
-    ) -> Result<(), EngineError> {
-        let flow = runtime.flow.id();
-        let budget = source_budget(runtime);
-        let slots = keys::slots(&budget.endpoint, budget.tier);
-        let ids = [slots.clone(), keys::lease(flow)];
-        let mut items = self.ports.store.get(&ids).await?.into_iter();
-        let mut next = || items.next().flatten();
-        let (item, lease) = (next(), Lease::read(next().as_ref()));
-        let now = self.now();
-        let mut message = Message::new(flow.clone(), vec![key], Tier::RealTime, now).fetching(why);
-        // A person who asks for a record wants a read of its own.
-        message.after_read = (why == Fetch::Hint).then(|| begin::number(&lease));
-        let open = Slots::read(item.as_ref(), budget.limit).open_to(budget.limit, Place::Last, now);
-        self.remember(&slots, item);
-        let outgoing = if open > 0 {
-            Outgoing {
-                message,
-                delay: Duration::ZERO,
-            }
-        } else {
-            let turn = self.take_turn(&budget, 1).await?;
-            let until = self.comes_at(&budget, turn).await?;
-            (message.had_turn, message.turn) = (true, Some(turn));
-            delayed(message, until, now)
-        };
-        self.ports.queue.send(vec![outgoing]).await?;
-        Ok(())
     }
 
     /// Reads a record and stages it, unless a younger read than its message has.
@@ -419,17 +385,4 @@ impl Engine {
             CallError::Store(why) => Verdict::Leave(why),
         }
     }
-}
-
-/// Whether a fetch has staged the record that began after the hint came: then it saw what the hint
-/// tells of. A read takes its number before it begins, so no clock is asked. A page does not count,
-/// since a listing may lag behind, nor does what an older revision of the flow made of the record.
-fn was_read_after(runtime: &FlowRuntime, register: Option<&Register>, hint: &Message) -> bool {
-    let Some((after, register)) = hint.after_read.zip(register) else {
-        return false;
-    };
-    let desired = &register.desired;
-    desired.staged_by.starts_with(BY_FETCH)
-        && desired.version.read > after
-        && desired.version.revision == runtime.flow.revision()
 }

@@ -5,6 +5,7 @@
 //! costs no receive; a failure of a single message waits by changed visibility.
 
 mod settle;
+mod turns;
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{FlowState, Side},
     keys,
-    limiter::{self, Limit, Permit, Place},
+    limiter::{Limit, Place},
     plan,
     register::Register,
 };
@@ -22,12 +23,12 @@ use tidegate_policy::{
 use crate::{
     Engine, EngineError, FlowRuntime,
     apply::{Job, Verdict, not_claimable},
-    budget::{Budget, Permits},
+    budget::Budget,
     fetch::{Fetched, source_budget},
     ports::{Receipt, Wait},
-    session::STEP,
 };
 pub(crate) use settle::{chunks_of_messages, delayed};
+pub(crate) use turns::{Asked, place_of};
 
 /// A message that is early by less than this is worked on at once.
 const EARLY_ENOUGH: Duration = Duration::from_millis(250);
@@ -35,8 +36,6 @@ const EARLY_ENOUGH: Duration = Duration::from_millis(250);
 const FETCH_WHILE_STOPPED: Duration = Duration::from_secs(60);
 /// A record that could not be read from its source for so long needs a person.
 const FETCH_GIVE_UP: Duration = Duration::from_secs(86_400);
-/// The least wait for a permit: a queue delays by whole seconds.
-const AGAIN: Duration = Duration::from_secs(1);
 /// How long a message waits that came while another makes the probe.
 const AFTER_PROBE: Duration = Duration::from_secs(5);
 
@@ -304,95 +303,6 @@ impl Engine {
                 .map(|(key, _)| (key.clone(), verdict.clone())),
         );
         Ok(())
-    }
-
-    /// Permits for the first groups, and when the others come back (LIM-4). Work that comes for the
-    /// first time takes a turn behind those that wait; what its keys no longer need it gives up.
-    pub(crate) async fn permits_or_turn(
-        &self,
-        budget: &Budget,
-        groups: &[u32],
-        mut place: Place,
-    ) -> Result<Asked, EngineError> {
-        let wanted: u32 = groups.iter().sum();
-        if let Place::At(turn) = &mut place
-            && turn.calls > wanted
-        {
-            self.leave_queue(budget, turn.calls - wanted).await?;
-            turn.at += i64::from(turn.calls - wanted);
-            turn.calls = wanted;
-        }
-        if wanted == 0 {
-            return Ok(Asked::all(Vec::new()));
-        }
-        let turn = match place {
-            Place::At(turn) => Some(turn),
-            Place::First | Place::Last => None,
-        };
-        let (permits, room_at) = match self.permits(budget, groups, STEP, place).await? {
-            Permits::Granted(permits) => (permits, self.now()),
-            Permits::NoneBefore(until) => (Vec::new(), until),
-            Permits::OthersWait => (Vec::new(), self.now()),
-        };
-        let granted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
-        let left = wanted.saturating_sub(granted);
-        let now = self.now();
-        if left == 0 {
-            return Ok(Asked::all(permits));
-        }
-        if room_at > now + budget.limit.window + limiter::GUARD + limiter::HORIZON {
-            // The day's quota is used up: no turn comes before it is renewed.
-            if turn.is_some() {
-                self.leave_queue(budget, left).await?;
-            }
-            return Ok(Asked {
-                permits,
-                rest_at: room_at,
-                turn: None,
-            });
-        }
-        let turn = match turn {
-            Some(turn) => Turn {
-                at: turn.at + i64::from(granted),
-                calls: left,
-            },
-            None => self.take_turn(budget, left).await?,
-        };
-        // Never at once: whoever comes back sooner finds what it found now.
-        let rest_at = self.comes_at(budget, turn).await?.max(now + AGAIN);
-        Ok(Asked {
-            permits,
-            rest_at,
-            turn: Some(turn),
-        })
-    }
-}
-
-/// What asking for permits came to.
-pub(crate) struct Asked {
-    pub permits: Vec<Permit>,
-    /// When the keys that got none come back.
-    pub rest_at: UnixMs,
-    /// Their turn.
-    pub turn: Option<Turn>,
-}
-
-impl Asked {
-    fn all(permits: Vec<Permit>) -> Self {
-        Self {
-            permits,
-            rest_at: UnixMs::EPOCH,
-            turn: None,
-        }
-    }
-}
-
-/// Where a message stands among those that wait for permits.
-pub(crate) fn place_of(message: &Message) -> Place {
-    match message.turn {
-        Some(turn) => Place::At(turn),
-        None if message.had_turn => Place::First,
-        None => Place::Last,
     }
 }
 
