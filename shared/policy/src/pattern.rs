@@ -163,13 +163,19 @@ fn decide(needs: &Needs) -> Decision {
     decision
 }
 
+impl Impact {
+    /// What a decision is about for which nobody is to wait.
+    fn decision(self) -> Option<&'static str> {
+        match self {
+            Self::Financial => Some("financial"),
+            Self::Compliance => Some("compliance"),
+            Self::Operational => None,
+        }
+    }
+}
+
 fn by_rule(needs: &Needs) -> Decision {
-    let decision_about = match needs.impact {
-        Impact::Financial => Some("financial"),
-        Impact::Compliance => Some("compliance"),
-        Impact::Operational => None,
-    };
-    if let (true, Some(about)) = (needs.someone_waits, decision_about) {
+    if let (true, Some(about)) = (needs.someone_waits, needs.impact.decision()) {
         return decided(
             Pattern::RealTime,
             format!("somebody waits for a {about} decision"),
@@ -318,7 +324,8 @@ pub struct Plan {
     pub rows: Vec<Planned>,
     /// The day of each target (R32).
     pub providers: Vec<Provider>,
-    /// Where a flow file carries a row of the sheet otherwise than the rules say.
+    /// Where a flow file carries a row of the sheet otherwise than the rules say, or makes calls that
+    /// the row does not name.
     pub notes: Vec<String>,
 }
 
@@ -346,7 +353,8 @@ pub fn plan(
             Err(found) => mistakes.extend(found),
         }
     }
-    let notes = flows::differences(&entries, flows);
+    let mut notes = flows::differences(&entries, flows);
+    notes.extend(flows::left_out(&entries, flows));
     for (file, flow) in flows {
         if entries
             .iter()

@@ -37,7 +37,8 @@ pub(super) fn mistakes(documents: &[&Document]) -> Vec<Mistake> {
 }
 
 /// Flows that carry one object in one direction can overtake each other: only a sequence number of
-/// the source decides between them, whatever arrives last (R35).
+/// the source tells which is newer (R35). Each flow keeps registers of its own, so even then one flow
+/// is better; two by sequence are let pass.
 fn unordered(documents: &[&Document]) -> Vec<Mistake> {
     let carried: Vec<_> = documents
         .iter()
@@ -64,7 +65,7 @@ fn unordered(documents: &[&Document]) -> Vec<Mistake> {
             &document.file,
             document.line("/record/version"),
             format!(
-                "{}:{} carries the same object from `{}` to `{}`, and by `{by}` the two can overtake each other: order both by `sequence`, or leave the object to one flow",
+                "{}:{} carries the same object from `{}` to `{}`, and by `{by}` nothing tells which of the two is newer: leave the object to one flow, or order both by a `sequence` of the source",
                 other.file,
                 other.line("/name"),
                 object.source,
@@ -89,14 +90,21 @@ impl<'a> Carried<'a> {
     fn by(document: &'a Document) -> Option<Self> {
         let written = ["upsert", "create"]
             .iter()
-            .find_map(|call| document.text(&format!("/target/{call}/path")));
+            .find_map(|call| document.text(&format!("/target/{call}/path")))
+            .map(object);
         Some(Self {
             source: document.text("/source/name")?,
-            listed: document.text("/source/list/path")?,
+            listed: object(document.text("/source/list/path")?),
             target: document.text("/target/name")?,
             written,
         })
     }
+}
+
+/// What a path names, however it is written: without its query, and without `/` at the end.
+fn object(path: &str) -> &str {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    path.trim_end_matches('/')
 }
 
 fn compare(document: &Document, before: &[&Document], side: &str, shared: &[&str]) -> Vec<Mistake> {

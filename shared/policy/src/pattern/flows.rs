@@ -134,6 +134,42 @@ fn carried_by_schedule(a_run: u64, interval_s: u64) -> Decision {
     decision
 }
 
+/// What the flow files of rows in the sheet carry besides: the sheet's figures leave it out.
+pub(super) fn left_out(rows: &[Entry], flows: &[(String, FlowFile)]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for row in rows {
+        let planned = &row.planned;
+        let Some((file, flow)) = flows.iter().find(|(_, flow)| flow.name == planned.flow) else {
+            continue;
+        };
+        for entry in entries(file, flow).into_iter().flatten() {
+            let of_file = entry.planned;
+            let is_real_time = of_file.pattern == Pattern::RealTime;
+            if is_real_time && planned.pattern != Pattern::RealTime {
+                notes.push(format!(
+                    "{}: {file} carries {} a day of `{}` as real-time ({}), which the sheet counts as {}",
+                    planned.place,
+                    of_file.records_a_day,
+                    planned.flow,
+                    of_file.reason,
+                    planned.pattern,
+                ));
+            }
+            let each = calls_a_record(&flow.target);
+            let listings = of_file
+                .calls_a_day
+                .saturating_sub(of_file.records_a_day * each);
+            if listings > 0 {
+                notes.push(format!(
+                    "{}: the runs of {file} list `{}` by {listings} calls a day, which the sheet leaves out",
+                    planned.place, planned.target,
+                ));
+            }
+        }
+    }
+    notes
+}
+
 /// Patterns in which a flow file carries its records.
 fn patterns(file: &str, flow: &FlowFile) -> Vec<Pattern> {
     entries(file, flow)

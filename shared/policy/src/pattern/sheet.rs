@@ -63,6 +63,11 @@ pub(super) fn read(file: &str, text: &str, known: &Known) -> Result<Vec<Entry>, 
             ),
         ));
     }
+    // A sheet of Excel may begin with a mark of its own.
+    let text = text.trim_start_matches('\u{feff}');
+    if let Some(message) = no_sheet(file, text) {
+        return Err(whole(1, message));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
@@ -108,6 +113,20 @@ pub(super) fn read(file: &str, text: &str, known: &Known) -> Result<Vec<Entry>, 
         mistakes.sort();
         Err(mistakes)
     }
+}
+
+/// Why a text is no sheet at all.
+fn no_sheet(file: &str, text: &str) -> Option<String> {
+    let mut rows = text.lines().filter(|line| !line.starts_with('#'));
+    let Some(header) = rows.find(|line| !line.trim().is_empty()) else {
+        return Some(format!("{file} is empty"));
+    };
+    let parted_by = [';', '\t'].into_iter().find(|mark| header.contains(*mark));
+    let parted_by = parted_by.filter(|_| !header.contains(','))?;
+    let named = if parted_by == ';' { "`;`" } else { "tabs" };
+    Some(format!(
+        "the header is parted by {named}: save the sheet with commas"
+    ))
 }
 
 /// Reads what it can of a row, so that each of its mistakes is told; none when there was one.

@@ -162,7 +162,27 @@ fn the_shipped_sheet_has_every_pattern_and_keeps_every_quota() {
         ]
     );
     assert!(plan.fits(), "{:?}", plan.providers);
-    assert_eq!(plan.notes, [""; 0]);
+    // What the flow file carries besides, and the sheet does not name.
+    assert_eq!(
+        plan.notes,
+        [
+            "sheet.csv:10: the runs of suppliers.toml list `qualio` by 20 calls a day, which the sheet leaves out",
+            "sheet.csv:10: suppliers.toml carries 150 a day of `suppliers` as real-time (critical fields: Nobody may buy from a supplier that was blocked or lost its certificate), which the sheet counts as batch",
+        ]
+    );
+}
+
+#[test]
+fn rare_runs_of_a_row_that_is_real_time_anyway_are_let_pass() {
+    let row = |impact, waits| {
+        format!("a,x,y,one-way,,10,1 h,{impact},{waits},schedule,,1,,reconciled,1,1000,\n")
+    };
+    let plan = planned(&row("financial", "yes")).unwrap();
+    assert_eq!(plan.rows[0].pattern, Pattern::RealTime);
+    for other in [row("financial", "no"), row("operational", "yes")] {
+        let told = planned(&other).unwrap_err().join("\n");
+        assert!(told.contains("between two runs"), "{told}");
+    }
 }
 
 #[test]
@@ -235,7 +255,9 @@ fn a_flow_file_that_carries_a_row_otherwise_is_told() {
     assert_eq!(
         plan.notes,
         [
-            "s.csv:2: `suppliers` should be event-driven, and suppliers.toml carries it as batch and real-time"
+            "s.csv:2: `suppliers` should be event-driven, and suppliers.toml carries it as batch and real-time",
+            "s.csv:2: the runs of suppliers.toml list `qualio` by 20 calls a day, which the sheet leaves out",
+            "s.csv:2: suppliers.toml carries 150 a day of `suppliers` as real-time (critical fields: Nobody may buy from a supplier that was blocked or lost its certificate), which the sheet counts as event-driven",
         ]
     );
     assert_eq!(plan.rows.len(), 1, "the sheet's row stands for the flow");

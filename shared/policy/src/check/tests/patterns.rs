@@ -74,7 +74,7 @@ const READ: &str = "{ by = \"read\" }";
 
 fn overtaken(file: &str, other: &str, by: &str) -> String {
     format!(
-        "{file}:{}: {other}:{} carries the same object from `erp` to `qualio`, and by `{by}` the two can overtake each other: order both by `sequence`, or leave the object to one flow",
+        "{file}:{}: {other}:{} carries the same object from `erp` to `qualio`, and by `{by}` nothing tells which of the two is newer: leave the object to one flow, or order both by a `sequence` of the source",
         line_of(SUPPLIERS, "version = {"),
         line_of(SUPPLIERS, "name = \"suppliers\""),
     )
@@ -91,6 +91,23 @@ fn two_flows_of_one_object_need_sequence_numbers() {
             overtaken("b.toml", "a.toml", "time")
         ]
     );
+}
+
+#[test]
+fn one_object_is_one_however_its_path_is_written() {
+    for path in ["/api/suppliers/", "/api/suppliers?active=1"] {
+        let first = edited(SUPPLIERS, SEQUENCE, TIME);
+        let other = edited(&first, "name = \"suppliers\"", "name = \"makers\"");
+        let other = edited(
+            &other,
+            "path = \"/api/suppliers\"",
+            &format!("path = \"{path}\""),
+        );
+        let files = [("a.toml".to_owned(), first), ("b.toml".to_owned(), other)];
+        let told = lines(&check(&files, &settings(), NOW).mistakes);
+        let same = told.iter().filter(|line| line.contains("the same object"));
+        assert_eq!(same.count(), 2, "{told:?}");
+    }
 }
 
 #[test]

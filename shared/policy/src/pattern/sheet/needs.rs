@@ -44,7 +44,11 @@ pub(super) fn read_needs(cells: &mut Cells<'_>) -> Option<Needs> {
             _ => None,
         },
     );
-    let trigger = read_trigger(cells, records_a_day, latency_s);
+    // Whatever its runs are, such a row is real-time.
+    let is_real_time =
+        someone_waits == Some(true) && impact.is_some_and(|of| of.decision().is_some());
+    let rare_after_s = latency_s.filter(|s| *s >= HURTS_BELOW_S && !is_real_time);
+    let trigger = read_trigger(cells, records_a_day, rare_after_s);
     Some(Needs {
         records_a_day: records_a_day?,
         latency_s: latency_s?,
@@ -60,7 +64,7 @@ const YES_OR_NO: &str = "`yes` or `no`";
 fn read_trigger(
     cells: &mut Cells<'_>,
     records_a_day: Option<u64>,
-    latency_s: Option<u64>,
+    rare_after_s: Option<u64>,
 ) -> Option<Trigger> {
     let kind = cells.needed("trigger", "`change`, `schedule` or `migration`", |cell| {
         ["change", "schedule", "migration"]
@@ -81,7 +85,7 @@ fn read_trigger(
         "schedule" => {
             let why = format!("a schedule needs its runs a day, {runs_right}");
             let runs_a_day = cells.present("runs_a_day", runs, &why)?;
-            refuse_rare_runs(cells, runs_a_day, latency_s?);
+            refuse_rare_runs(cells, runs_a_day, rare_after_s);
             let a_run = records_a_day?.div_ceil(runs_a_day);
             let bulk_api = if a_run < BULK_FROM {
                 bulk_api.unwrap_or(false)
@@ -101,10 +105,13 @@ fn read_trigger(
     }
 }
 
-/// Runs that lie further apart than a delay may last; below 5 minutes it is real-time anyway.
-fn refuse_rare_runs(cells: &mut Cells<'_>, runs_a_day: u64, latency_s: u64) {
+/// Runs that lie further apart than a delay may last; without a delay it is real-time anyway.
+fn refuse_rare_runs(cells: &mut Cells<'_>, runs_a_day: u64, rare_after_s: Option<u64>) {
+    let Some(latency_s) = rare_after_s else {
+        return;
+    };
     let interval_s = DAY_S / runs_a_day;
-    if latency_s >= HURTS_BELOW_S && interval_s > latency_s {
+    if interval_s > latency_s {
         cells.wrong(
             "runs_a_day",
             &format!(

@@ -316,3 +316,35 @@ proptest! {
         prop_assert_eq!(plan.fits(), plan.providers[0].faults.is_empty());
     }
 }
+
+#[test]
+fn a_file_that_is_no_sheet_is_told_by_what_it_is() {
+    let semicolons = format!("{}\n{}\n", HEADER.replace(',', ";"), GOOD.replace(',', ";"));
+    let tabs = HEADER.replace(',', "\t");
+    let marked = format!("\u{feff}{HEADER}\n{GOOD}\n");
+    let told = |text: &str| {
+        plan(Some(("s.csv", text)), &[])
+            .map(|plan| plan.rows.len())
+            .map_err(|mistakes| mistakes[0].to_string())
+    };
+    let rows = [
+        (
+            semicolons.as_str(),
+            "s.csv:1: the header is parted by `;`: save the sheet with commas",
+        ),
+        (
+            tabs.as_str(),
+            "s.csv:1: the header is parted by tabs: save the sheet with commas",
+        ),
+        ("", "s.csv:1: s.csv is empty"),
+        ("# only a comment\n\n", "s.csv:1: s.csv is empty"),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(told(text), Err(expected.to_owned()));
+    }
+    assert_eq!(
+        told(&marked),
+        Ok(1),
+        "the mark at the beginning is no part of a name"
+    );
+}
