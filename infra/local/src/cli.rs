@@ -38,7 +38,8 @@ Examples:
 With --no-demo, a flow's settings (`env.NAME` in the flow file) are read from TIDEGATE_VAR_NAME and
 its secrets from TIDEGATE_SECRET_NAME. What is missing is listed at once.
 
-Exit code: 0 done, 1 it failed or mistakes were found, 2 the command line is wrong.";
+Exit code: 0 done, 1 it failed or mistakes were found, 2 the command line is wrong, 3 what was
+simulated was not kept.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -257,7 +258,12 @@ pub(crate) enum Outcome {
     Fine,
     /// It found what somebody must put right.
     Found,
+    /// A simulation broke a goal, which is not a failure of the command.
+    Broken,
 }
+
+/// The exit code of [`Outcome::Broken`]: 1 is a failure, and 2 a command line that is wrong.
+const BROKEN: u8 = 3;
 
 /// Runs the command of this process.
 pub(crate) async fn run() -> ExitCode {
@@ -280,6 +286,7 @@ pub(crate) async fn run() -> ExitCode {
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::FAILURE,
+        Ok(Outcome::Broken) => ExitCode::from(BROKEN),
         Err(error) => {
             // `{:#}` is the error with its causes in one line.
             let mut out = std::io::stderr().lock();

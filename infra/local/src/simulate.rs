@@ -31,10 +31,12 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::Value;
 use tidegate_engine::ports::Clock as _;
 use tidegate_lambda::{Config, SystemClock};
 
@@ -42,6 +44,7 @@ pub(crate) use options::SimulateArgs;
 
 use crate::{cli::Outcome, offline::print, place::Place};
 use drain::Pace;
+use figures::Figures;
 use load::Loaded;
 use story::Parts;
 
@@ -56,6 +59,10 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<Outcome> {
 fn run_here(args: &SimulateArgs) -> anyhow::Result<Outcome> {
     let here = Place::of_config(&Config::from_env());
     let loaded = load::load(args, here.settings())?;
+    let args = &SimulateArgs {
+        expected: loaded.runtime.flow.file().expected,
+        ..args.clone()
+    };
     if args.drain {
         let pace = if args.real_time {
             Pace::Real
@@ -66,24 +73,66 @@ fn run_here(args: &SimulateArgs) -> anyhow::Result<Outcome> {
         print(&format!("{}\n", serde_json::to_string(&counts)?))?;
         return Ok(Outcome::Fine);
     }
+    if let Some(path) = &args.report {
+        // Before minutes of simulation, and without harm to what stands there.
+        let mut open = fs::OpenOptions::new();
+        let opened = open.create(true).append(true).open(path);
+        opened.with_context(|| cannot_write(path))?;
+    }
     let began = SystemClock.now();
     let mut figures = with_parts(args, &loaded, story::tell)?;
     figures.real_ms = millis(SystemClock.now().since(began));
-    if let Some(path) = &args.report {
-        let page = page::html(&figures)?;
-        fs::write(path, page)
-            .with_context(|| format!("the report {} can not be written", path.display()))?;
-    }
+    figures.command = command();
     if args.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&figures)?))?;
+        let told = Told {
+            kept: figures.is_kept(),
+            sentences: verdict::sentences(&figures),
+            figures: &figures,
+        };
+        print(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
     } else {
         print(&timeline::text(&figures)?)?;
+    }
+    if let Some(path) = &args.report {
+        let page = page::html(&figures)?;
+        fs::write(path, page).with_context(|| cannot_write(path))?;
     }
     Ok(if figures.is_kept() {
         Outcome::Fine
     } else {
-        Outcome::Found
+        Outcome::Broken
     })
+}
+
+/// The figures with their answer.
+#[derive(Serialize)]
+struct Told<'a> {
+    /// Whether every window and every goal was kept.
+    kept: bool,
+    /// The answer and its reasons.
+    sentences: Vec<String>,
+    #[serde(flatten)]
+    figures: &'a Figures,
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("the report {} can not be written", path.display())
+}
+
+/// The command as it was given, so that a report can be made again.
+fn command() -> String {
+    let words = std::env::args().skip(1);
+    let quoted = words.map(|word| {
+        if word.contains(char::is_whitespace) {
+            format!("'{word}'")
+        } else {
+            word
+        }
+    });
+    let all: Vec<String> = std::iter::once("tidegate".to_owned())
+        .chain(quoted)
+        .collect();
+    all.join(" ")
 }
 
 /// Plans the days, and tells their story.
@@ -99,6 +148,7 @@ fn with_parts<T>(
                 .with_context(|| format!("the sample {} can not be read", path.display()))?;
             let row = serde_json::from_str(&text)
                 .with_context(|| format!("the sample {} is not JSON", path.display()))?;
+            refuse_no_row(path, &row)?;
             Some(row)
         }
     };
@@ -110,6 +160,21 @@ fn with_parts<T>(
         plan: &plan,
         sample: sample.as_ref(),
     })
+}
+
+fn refuse_no_row(path: &Path, row: &Value) -> anyhow::Result<()> {
+    let what = match row {
+        Value::Object(_) => return Ok(()),
+        Value::Array(_) => "a list",
+        Value::String(_) => "a text",
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "true or false",
+        Value::Null => "null",
+    };
+    bail!(
+        "the sample {} is {what}; a row is a JSON object: give one, as the source gives it",
+        path.display()
+    )
 }
 
 fn millis(span: Duration) -> u64 {

@@ -60,12 +60,12 @@ fn a_day_is_told_with_its_answer_and_a_report_that_needs_nothing_else() {
 }
 
 #[test]
-fn a_goal_below_the_schedule_ends_in_exit_code_1_and_says_why() {
+fn a_goal_below_the_schedule_ends_in_exit_code_3_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["suppliers", "--flows", FLOWS, "--keep", "4h"];
     let output = simulate(&arguments, folder.path());
     let told = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(3), "{told}");
     assert!(
         told.contains("Not kept: ") && told.contains("4 h can not be kept"),
         "{told}"
@@ -106,7 +106,10 @@ fn three_times_the_peak_fails_where_limits_are_tight_and_passes_where_there_is_r
     let (code, figures) = with(&example, "3");
     assert_eq!((code, figures["broken"].as_array().unwrap().len()), (0, 0));
     let (code, figures) = with(path.to_str().unwrap(), "3");
-    assert_eq!(code, 1);
+    assert_eq!(code, 3);
+    assert_eq!(figures["kept"], false);
+    let sentence = figures["sentences"][0].as_str().unwrap();
+    assert!(sentence.starts_with("Not kept: "), "{sentence}");
     assert!(
         !figures["broken"].as_array().unwrap().is_empty(),
         "{figures}"

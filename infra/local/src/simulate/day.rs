@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::{Span as Days, civil::Date, tz::TimeZone};
+use jiff::{Span as Days, Timestamp, civil::Date, tz::TimeZone};
 use tidegate_model::UnixMs;
 use tidegate_testkit::doubles::Seed;
 
@@ -80,24 +80,83 @@ pub(crate) struct Plan {
     pub spells: Vec<Spell>,
 }
 
-/// The days do not lie in the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the days that are to be simulated do not lie in the calendar")]
-pub(crate) struct NoSuchDay;
+/// What can not be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// A date for which nothing here was made.
+    #[error("--date takes days from {FIRST_YEAR} to {LAST_YEAR}")]
+    NoSuchDay,
+    /// More than memory is meant to hold.
+    #[error(
+        "{0} changes in all are more than {MAX_CHANGES}: fewer --changes, --days or a lower --peak"
+    )]
+    TooMany(u64),
+    /// More than there are.
+    #[error("{critical} % critical changes and {new} % new records are more than 100 %")]
+    Shares {
+        /// Per cent.
+        critical: u32,
+        /// Per cent.
+        new: u32,
+    },
+    /// Only a slow span has seconds.
+    #[error("an outage has no seconds: leave out the =SECONDS of {0}, or say --slow")]
+    Seconds(Span),
+    /// A span after the last day.
+    #[error("the span {span} begins after the last of {days} simulated day(s): say --days {}, or name an earlier day", span.day)]
+    Outside {
+        /// The span.
+        span: Span,
+        /// The days.
+        days: u32,
+    },
+    /// A span between two times of which one is skipped by the clock.
+    #[error(
+        "the span {0} begins or ends in the hour that the clock skips that day, or ends before it begins: name times that the day has"
+    )]
+    Skipped(Span),
+}
+
+/// Years whose every millisecond is after 1970 and in the calendar, with days to spare on both sides.
+const FIRST_YEAR: i16 = 1971;
+const LAST_YEAR: i16 = 9000;
+/// Changes of a story: each is held in memory from the beginning, about 40 bytes, and its age to the
+/// end.
+const MAX_CHANGES: u64 = 5_000_000;
+
+/// Refuses what options ask for together and can not have.
+fn refuse(args: &SimulateArgs) -> Result<(), PlanError> {
+    if !(FIRST_YEAR..=LAST_YEAR).contains(&args.date.year()) {
+        return Err(PlanError::NoSuchDay);
+    }
+    let all = u64::from(args.changes()) * u64::from(args.peak) * u64::from(args.days);
+    if all > MAX_CHANGES {
+        return Err(PlanError::TooMany(all));
+    }
+    let (critical, new) = (args.critical(), args.new_records());
+    if critical + new > 100 {
+        return Err(PlanError::Shares { critical, new });
+    }
+    if let Some(span) = args.outage.iter().find(|span| span.seconds.is_some()) {
+        return Err(PlanError::Seconds(*span));
+    }
+    Ok(())
+}
 
 /// Plans the days in the flow's time zone.
-pub(crate) fn plan(args: &SimulateArgs, zone: &TimeZone) -> Result<Plan, NoSuchDay> {
+pub(crate) fn plan(args: &SimulateArgs, zone: &TimeZone) -> Result<Plan, PlanError> {
+    refuse(args)?;
     let mut seed = Seed::new(args.seed);
     let mut changes = Vec::new();
     for day in 0..args.days {
         let hours = hours(args.date, day, zone)?;
-        let of_day = args.changes.saturating_mul(args.peak);
+        let of_day = args.changes().saturating_mul(args.peak);
         changes.extend(one_day(&hours, of_day, args, &mut seed));
     }
     let mut spells = Vec::new();
     for (spans, is_outage) in [(&args.outage, true), (&args.slow, false)] {
         for span in spans {
-            spells.push(spell(span, is_outage, args.date, zone)?);
+            spells.push(spell(span, is_outage, args, zone)?);
         }
     }
     Ok(Plan {
@@ -110,7 +169,7 @@ pub(crate) fn plan(args: &SimulateArgs, zone: &TimeZone) -> Result<Plan, NoSuchD
 
 /// The beginnings of the 24 hours of a local day, and its end. On a day on which the clock is
 /// changed an hour is empty or doubled.
-fn hours(date: Date, day: u32, zone: &TimeZone) -> Result<Vec<UnixMs>, NoSuchDay> {
+fn hours(date: Date, day: u32, zone: &TimeZone) -> Result<Vec<UnixMs>, PlanError> {
     let mut hours = (0..HOURS)
         .map(|hour| minute(date, day, hour * 60, zone))
         .collect::<Result<Vec<_>, _>>()?;
@@ -118,26 +177,26 @@ fn hours(date: Date, day: u32, zone: &TimeZone) -> Result<Vec<UnixMs>, NoSuchDay
     Ok(hours)
 }
 
-fn midnight(date: Date, day: u32, zone: &TimeZone) -> Result<UnixMs, NoSuchDay> {
+fn midnight(date: Date, day: u32, zone: &TimeZone) -> Result<UnixMs, PlanError> {
     minute(date, day, 0, zone)
 }
 
 /// So many minutes by the clock on the wall after the midnight of a day.
-fn minute(date: Date, day: u32, minutes: u32, zone: &TimeZone) -> Result<UnixMs, NoSuchDay> {
+fn minute(date: Date, day: u32, minutes: u32, zone: &TimeZone) -> Result<UnixMs, PlanError> {
     let days = i64::from(day + minutes / (HOURS * 60));
     let minutes = minutes % (HOURS * 60);
     let date = Days::new()
         .try_days(days)
         .and_then(|days| date.checked_add(days))
-        .map_err(|_| NoSuchDay)?;
+        .map_err(|_| PlanError::NoSuchDay)?;
     let (hour, minute) = (i8::try_from(minutes / 60), i8::try_from(minutes % 60));
     let (Ok(hour), Ok(minute)) = (hour, minute) else {
-        return Err(NoSuchDay);
+        return Err(PlanError::NoSuchDay);
     };
     let at = date
         .at(hour, minute, 0, 0)
         .to_zoned(zone.clone())
-        .map_err(|_| NoSuchDay)?;
+        .map_err(|_| PlanError::NoSuchDay)?;
     Ok(UnixMs(at.timestamp().as_millisecond()))
 }
 
@@ -185,13 +244,14 @@ fn kind(nth: u64, args: &SimulateArgs) -> Kind {
         let percent = u64::from(percent);
         (nth + 1) * percent / 100 > nth * percent / 100
     };
-    if falls(nth, args.critical) {
+    let critical = args.critical();
+    if falls(nth, critical) {
         return Kind::Critical;
     }
     // Of what is not critical, so many that the share is that of all changes.
-    let rest = u64::from(100 - args.critical).max(1);
-    let others = nth - (nth + 1) * u64::from(args.critical) / 100;
-    let wanted = u64::from(args.new).min(rest);
+    let rest = u64::from(100_u32.saturating_sub(critical)).max(1);
+    let others = nth - (nth + 1) * u64::from(critical) / 100;
+    let wanted = u64::from(args.new_records()).min(rest);
     if (others + 1) * wanted / rest > others * wanted / rest {
         Kind::New
     } else {
@@ -199,122 +259,48 @@ fn kind(nth: u64, args: &SimulateArgs) -> Kind {
     }
 }
 
-fn spell(span: &Span, is_outage: bool, date: Date, zone: &TimeZone) -> Result<Spell, NoSuchDay> {
+fn spell(
+    span: &Span,
+    is_outage: bool,
+    args: &SimulateArgs,
+    zone: &TimeZone,
+) -> Result<Spell, PlanError> {
+    if span.day > args.days {
+        return Err(PlanError::Outside {
+            span: *span,
+            days: args.days,
+        });
+    }
     let trouble = if is_outage {
         Trouble::Away
     } else {
         Trouble::Slow(Duration::from_secs(span.seconds.unwrap_or(SLOW_S).into()))
     };
     let day = span.day.saturating_sub(1);
+    let from = minute(args.date, day, span.from, zone)?;
+    let until = minute(args.date, day, span.to, zone)?;
+    let is_told = |at: UnixMs, minutes: u32| is_on_the_wall(at, minutes, zone);
+    if until <= from || !is_told(from, span.from) || !is_told(until, span.to) {
+        return Err(PlanError::Skipped(*span));
+    }
     Ok(Spell {
         of: span.of,
         trouble,
-        from: minute(date, day, span.from, zone)?,
-        until: minute(date, day, span.to, zone)?,
+        from,
+        until,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: SimulateArgs,
-    }
-
-    fn planned(words: &str) -> Plan {
-        let words = ["simulate"].into_iter().chain(words.split(' '));
-        let args = Line::parse_from(words).args;
-        plan(&args, &TimeZone::get("Europe/Berlin").unwrap()).unwrap()
-    }
-
-    fn count(plan: &Plan, kind: Kind) -> usize {
-        plan.changes
-            .iter()
-            .filter(|change| change.kind == kind)
-            .count()
-    }
-
-    #[test]
-    fn shares_are_exact_and_changes_come_in_order() {
-        let rows = [
-            ("f --changes 1000", (100, 20, 880)),
-            ("f --changes 1000 --critical 0 --new 0", (0, 0, 1_000)),
-            ("f --changes 100 --critical 12 --new 88", (12, 88, 0)),
-            ("f --changes 100 --critical 100", (100, 0, 0)),
-            ("f --changes 500 --peak 3 --days 2", (300, 60, 2_640)),
-        ];
-        for (words, (critical, new, other)) in rows {
-            let plan = planned(words);
-            assert_eq!(count(&plan, Kind::Critical), critical, "{words}");
-            assert_eq!(count(&plan, Kind::New), new, "{words}");
-            assert_eq!(count(&plan, Kind::Other), other, "{words}");
-            assert!(plan.changes.is_sorted_by_key(|change| change.at), "{words}");
-            assert!(plan.changes.iter().all(|change| plan.begin <= change.at));
-            assert!(plan.changes.iter().all(|change| change.at < plan.end));
-        }
-    }
-
-    #[test]
-    fn most_changes_of_an_office_day_come_in_office_hours() {
-        let share = |words| {
-            let plan = planned(words);
-            let (from, until) = (plan.begin + hours_of(7), plan.begin + hours_of(18));
-            let within = plan
-                .changes
-                .iter()
-                .filter(|change| change.at >= from && change.at < until);
-            within.count() * 100 / plan.changes.len()
-        };
-        assert_eq!(share("f --changes 10000"), 84);
-        assert_eq!(share("f --changes 10000 --spread even"), 45);
-        assert_eq!(share("f --changes 10000 --spread burst"), 100);
-    }
-
-    fn hours_of(hours: u64) -> Duration {
-        Duration::from_secs(hours * 3_600)
-    }
-
-    #[test]
-    fn equal_seeds_give_equal_plans_and_others_do_not() {
-        assert_eq!(planned("f --seed 7"), planned("f --seed 7"));
-        assert_ne!(planned("f --seed 7"), planned("f --seed 8"));
-    }
-
-    #[test]
-    fn a_day_on_which_the_clock_is_changed_has_its_own_length() {
-        let length = |date: &str| {
-            let plan = planned(&format!("f --date {date}"));
-            assert_eq!(plan.changes.len(), 1_000);
-            plan.end.since(plan.begin)
-        };
-        assert_eq!(length("2026-03-28"), hours_of(24));
-        assert_eq!(length("2026-03-29"), hours_of(23));
-        assert_eq!(length("2026-10-25"), hours_of(25));
-    }
-
-    #[test]
-    fn spans_lie_on_their_day_by_the_clock_on_the_wall() {
-        let plan = planned(
-            "f --days 3 --outage 09:00-11:00 --outage source:2@22:00-24:00 --slow 3@23:00-01:00=8",
-        );
-        let at = |hours| plan.begin + hours_of(hours);
-        let spell = |of, trouble, from, until| Spell {
-            of,
-            trouble,
-            from: at(from),
-            until: at(until),
-        };
-        let slow = Trouble::Slow(Duration::from_secs(8));
-        let expected = [
-            spell(Of::Target, Trouble::Away, 9, 11),
-            spell(Of::Source, Trouble::Away, 46, 48),
-            spell(Of::Target, slow, 71, 73),
-        ];
-        assert_eq!(plan.spells, expected);
-    }
+/// Whether the clock on the wall shows so many minutes after midnight: it skips some where it is put
+/// forward.
+fn is_on_the_wall(at: UnixMs, minutes: u32, zone: &TimeZone) -> bool {
+    let Ok(at) = Timestamp::from_millisecond(at.0) else {
+        return false;
+    };
+    let shown = at.to_zoned(zone.clone());
+    let shown = i32::from(shown.hour()) * 60 + i32::from(shown.minute());
+    u32::try_from(shown).is_ok_and(|shown| shown == minutes % (HOURS * 60))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use tidegate_model::UnixMs;
 
 use super::price::{Line, Units};
 
+const DAY_MS: u64 = 86_400_000;
+
 /// A minute of the story.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Minute {
@@ -66,6 +68,8 @@ pub(crate) struct Freshness {
     pub worst_at_ms: i64,
     /// Its record.
     pub worst_key: String,
+    /// Whether that record waits for a person.
+    pub worst_in_review: bool,
     /// The age that half of the changes stayed below, in seconds.
     pub median_s: u64,
     /// The age that 95 of 100 changes stayed below.
@@ -73,8 +77,13 @@ pub(crate) struct Freshness {
 }
 
 impl Freshness {
-    /// Whether the goal was kept.
+    /// Whether the target holds every change, and had each within the goal.
     pub(crate) fn is_kept(&self) -> bool {
+        self.is_fresh() && self.came == self.held
+    }
+
+    /// Whether no change became older than the goal.
+    pub(crate) fn is_fresh(&self) -> bool {
         self.worst_s <= self.goal_s
     }
 }
@@ -158,13 +167,21 @@ pub(crate) struct Figures {
     pub records: u64,
     /// Changes that came: new, critical, others.
     pub changes: (u64, u64, u64),
+    /// Where their number comes from.
+    pub changes_from: &'static str,
+    /// Records that they fell on.
+    pub changed_records: u64,
+    /// The options that shape the days, in a line.
+    pub setup: String,
+    /// The command as it was given, where there was one.
+    pub command: String,
     /// Critical fields.
     pub critical: Freshness,
     /// The others.
     pub other: Freshness,
     /// The longest gap between two windows that day, in seconds.
     pub longest_gap_s: u64,
-    /// Windows that were due.
+    /// Windows that were due, to the end of the story.
     pub windows: u64,
     /// Windows that broke.
     pub broken: Vec<BrokenWindow>,
@@ -182,7 +199,9 @@ pub(crate) struct Figures {
     pub answers: BTreeMap<u16, u64>,
     /// Most records of the batch tier that waited at once, and when.
     pub most_pending: (u64, i64),
-    /// Longest time that batch work waited without a pause, in seconds.
+    /// Most records of the real-time tier that waited at once.
+    pub most_pending_real_time: u64,
+    /// Longest time that a window's batch work waited while the breaker was closed, in seconds.
     pub longest_drain_s: u64,
     /// Records that were applied.
     pub applied: u64,
@@ -190,6 +209,8 @@ pub(crate) struct Figures {
     pub receives: (u64, u64),
     /// Records that went to review, by why.
     pub reviewed: BTreeMap<&'static str, u64>,
+    /// Records that waited for a person in the end.
+    pub in_review: u64,
     /// Changes that were still open in the end, but for those in review.
     pub left: u64,
     /// Attempts that stayed spent.
@@ -218,14 +239,20 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Whether every window and every goal was kept, and nothing was left.
+    /// Whether every window and every goal was kept, nothing was left and nobody is needed.
     pub(crate) fn is_kept(&self) -> bool {
-        self.critical.is_kept() && self.other.is_kept() && self.broken.is_empty() && self.left == 0
+        let goals = self.critical.is_kept() && self.other.is_kept();
+        goals && self.broken.is_empty() && self.left == 0 && self.in_review == 0
     }
 
     /// Receives for each record applied.
     pub(crate) fn receives_per_applied(&self) -> f64 {
         ratio(self.receives.0 + self.receives.1, self.applied)
+    }
+
+    /// Dollars for 24 hours at the rate of the story.
+    pub(crate) fn dollars_a_day(&self) -> f64 {
+        self.dollars * ratio(DAY_MS, self.virtual_ms().max(1))
     }
 
     /// Virtual time that passed, in milliseconds.

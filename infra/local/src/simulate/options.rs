@@ -1,14 +1,24 @@
 //! What `tidegate simulate` is told, and the small languages of its options: spans and durations.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
+use tidegate_model::flow::Expected;
 
 /// The day that is simulated unless `--date` says otherwise: a Monday without a change of the clock.
 const DEFAULT_DATE: &str = "2026-03-02";
 /// Minutes of a day.
 const DAY_MINUTES: u32 = 1_440;
+/// Records that stand unless told otherwise: so few that a day of 10,000 changes takes seconds. That
+/// changes then fall on the same records is told.
+const RECORDS: u32 = 2_000;
+/// Changes a day where neither option nor flow file names them.
+const CHANGES: u32 = 1_000;
+/// Per cent of them that are critical, the middle of what R3 saw.
+const CRITICAL: u32 = 10;
+/// Per cent of them that are new records, where they fit beside the critical ones.
+const NEW: u32 = 2;
 
 /// What is shown below the options.
 const HELP: &str = "\
@@ -20,12 +30,13 @@ A span is [source:][DAY@]HH:MM-HH:MM in the flow's time zone; without DAY it is 
 without `source:` it is the target that is away. A slow span may end in =SECONDS (4 by default).
 
 Examples:
-  tidegate simulate suppliers                              a day of 1,000 changes
+  tidegate simulate suppliers                              a day as the flow's [expected] says
   tidegate simulate suppliers --changes 10000 --keep 4h    can 4 h be kept?
   tidegate simulate suppliers --outage 09:00-11:00 --report day.html
   tidegate simulate my-flows/orders.toml --days 7 --peak 3
 
-Exit code: 0 everything was kept, 1 a window or a freshness goal broke (or it failed).";
+Exit code: 0 everything was kept, 1 it failed, 2 the command line is wrong, 3 a window or a freshness
+goal broke, or a record waits for a person.";
 
 /// What `simulate` is told.
 #[derive(Clone, Debug, Args)]
@@ -36,18 +47,18 @@ pub(crate) struct SimulateArgs {
     /// Folder of flow files [default: infra/flows or flows, else the demo's own]
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
-    /// Records that both systems hold when the first day begins
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub records: u32,
-    /// Changes a day: the declared peak
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub changes: u32,
-    /// Per cent of the changes that alter a critical field
-    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub critical: u32,
-    /// Per cent of the changes that are new records
-    #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub new: u32,
+    /// Records that both systems hold when the first day begins [default: 2000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_RECORDS))]
+    pub records: Option<u32>,
+    /// Changes a day, without --peak [default: the flow's [expected], else 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub changes: Option<u32>,
+    /// Per cent of the changes that alter a critical field [default: the flow's [expected], else 10]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub critical: Option<u32>,
+    /// Per cent of the changes that are new records [default: 2]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub new: Option<u32>,
     /// Days that are simulated
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=31))]
     pub days: u32,
@@ -90,6 +101,48 @@ pub(crate) struct SimulateArgs {
     /// Print the figures as JSON instead of the timeline
     #[arg(long)]
     pub json: bool,
+    /// What the flow file expects of a day: taken where an option is left out.
+    #[arg(skip)]
+    pub expected: Option<Expected>,
+}
+
+/// The longest goal: none of a story's 31 days could break a longer one.
+const MAX_KEEP: Duration = Duration::from_secs(31 * 86_400);
+/// Records whose first reading and whose registers one machine holds in minutes.
+const MAX_RECORDS: i64 = 200_000;
+
+impl SimulateArgs {
+    /// Records at the beginning.
+    pub(crate) fn records(&self) -> u32 {
+        self.records.unwrap_or(RECORDS)
+    }
+
+    /// Changes a day, without the peak.
+    pub(crate) fn changes(&self) -> u32 {
+        let expected = self.expected.map(|expected| expected.changes_a_day);
+        self.changes.or(expected).unwrap_or(CHANGES)
+    }
+
+    /// Per cent of the changes that are critical.
+    pub(crate) fn critical(&self) -> u32 {
+        let expected = self.expected.map(|expected| expected.critical_percent);
+        self.critical.or(expected).unwrap_or(CRITICAL)
+    }
+
+    /// Per cent of the changes that are new records.
+    pub(crate) fn new_records(&self) -> u32 {
+        let room = 100_u32.saturating_sub(self.critical());
+        self.new.unwrap_or(NEW.min(room))
+    }
+
+    /// Where the number of changes comes from.
+    pub(crate) fn changes_from(&self) -> &'static str {
+        match (self.changes, self.expected) {
+            (Some(_), _) => "--changes",
+            (None, Some(_)) => "[expected]",
+            (None, None) => "the default, since the flow has no [expected]",
+        }
+    }
 }
 
 /// How changes lie over a day.
@@ -128,6 +181,19 @@ pub(crate) struct Span {
     pub seconds: Option<u32>,
 }
 
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = |at: u32| format!("{:02}:{:02}", at / 60, at % 60);
+        let to = if self.to > DAY_MINUTES {
+            self.to - DAY_MINUTES
+        } else {
+            self.to
+        };
+        let of = if self.of == Of::Source { "source:" } else { "" };
+        write!(f, "{of}{}@{}-{}", self.day, clock(self.from), clock(to))
+    }
+}
+
 /// What is wrong with an option.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OptionError {
@@ -138,7 +204,7 @@ pub(crate) enum OptionError {
     #[error("write the seconds of a slow span as =4, at most =600")]
     Seconds,
     /// A duration.
-    #[error("write a duration as 4h, 90m or 45s")]
+    #[error("write a duration as 4h, 90m or 45s, at most 744h (31 days)")]
     Duration,
 }
 
@@ -212,10 +278,9 @@ fn parse_duration(text: &str) -> Result<Duration, OptionError> {
         let count: u64 = text.strip_suffix(*unit)?.parse().ok()?;
         count.checked_mul(*seconds)
     });
-    match read {
-        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-        _ => Err(OptionError::Duration),
-    }
+    let span = read.map(Duration::from_secs);
+    span.filter(|span| !span.is_zero() && *span <= MAX_KEEP)
+        .ok_or(OptionError::Duration)
 }
 
 #[cfg(test)]
@@ -277,6 +342,8 @@ mod tests {
             ("4", Err(OptionError::Duration)),
             ("-1h", Err(OptionError::Duration)),
             ("h", Err(OptionError::Duration)),
+            ("744h", Ok(744 * 3_600)),
+            ("745h", Err(OptionError::Duration)),
         ];
         for (text, expected) in rows {
             assert_eq!(

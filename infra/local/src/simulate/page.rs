@@ -11,7 +11,7 @@ use super::{
     figures::{BreakerIs, Figures, Lane, Minute},
     price::{NOT_COUNTED, REGION},
     verdict,
-    words::{Local, counted, dollars, number, span},
+    words::{Local, counted, dollars, number, rate, reviews, span, span_up},
 };
 use plot::{Line, Plot, Unit};
 
@@ -61,17 +61,19 @@ fn answer(page: &mut String, figures: &Figures) -> fmt::Result {
     for sentence in verdict::sentences(figures) {
         writeln!(page, "<p>{}</p>", escaped(&sentence))?;
     }
+    let more = [Some(figures.setup.clone()), verdict::crowded(figures)];
+    for line in more.into_iter().flatten() {
+        writeln!(page, "<p class=\"quiet\">{}</p>", escaped(&line))?;
+    }
+    if !figures.command.is_empty() {
+        writeln!(page, "<p><code>{}</code></p>", escaped(&figures.command))?;
+    }
     writeln!(page, "</section>")
 }
 
 fn tiles(page: &mut String, figures: &Figures) -> fmt::Result {
     let (new, critical, other) = figures.changes;
-    let reviews: u64 = figures.reviewed.values().sum();
-    let kinds: Vec<String> = figures
-        .reviewed
-        .iter()
-        .map(|(kind, count)| format!("{} {kind}", number(*count)))
-        .collect();
+    let reviewed: u64 = figures.reviewed.values().sum();
     let tiles = [
         (
             "changes",
@@ -120,17 +122,21 @@ fn tiles(page: &mut String, figures: &Figures) -> fmt::Result {
         ),
         (
             "to review",
-            number(reviews),
-            if kinds.is_empty() {
+            number(reviewed),
+            if reviewed == 0 {
                 "nobody is needed".to_owned()
             } else {
-                kinds.join(", ")
+                reviews(&figures.reviewed)
             },
         ),
         (
             "price on AWS",
             dollars(figures.dollars),
-            format!("counted over {}", span(figures.virtual_ms() / 1_000)),
+            format!(
+                "counted over {}; {} for 24 h",
+                span(figures.virtual_ms() / 1_000),
+                dollars(figures.dollars_a_day())
+            ),
         ),
     ];
     writeln!(page, "<section class=\"tiles\">")?;
@@ -151,7 +157,7 @@ fn age(seconds: u64) -> String {
     if seconds == 0 {
         "under 1 s".to_owned()
     } else {
-        span(seconds)
+        span_up(seconds)
     }
 }
 
@@ -176,7 +182,12 @@ fn line(
 }
 
 fn plots(page: &mut String, figures: &Figures, local: &Local) -> fmt::Result {
-    let per_minute = |lane: &Lane| u64::from(lane.limit) * 60 / u64::from(lane.per_s.max(1));
+    let mark = |lane: &Lane| {
+        let per_minute = (u64::from(lane.limit) * 60).div_ceil(u64::from(lane.per_s.max(1)));
+        let said = format!("limit {}", rate(lane.limit.into(), lane.per_s));
+        vec![(said, per_minute)]
+    };
+    let goal = |goal_s: u64| vec![(format!("goal {}", span(goal_s)), goal_s)];
     let all = [
         Plot {
             title: "Backlog: records that wait",
@@ -198,7 +209,7 @@ fn plots(page: &mut String, figures: &Figures, local: &Local) -> fmt::Result {
             lines: vec![line("batch calls", "c1", figures, |minute| {
                 minute.batch_calls.into()
             })],
-            marks: vec![("limit", per_minute(&figures.batch))],
+            marks: mark(&figures.batch),
             unit: Unit::Count,
         },
         Plot {
@@ -206,7 +217,7 @@ fn plots(page: &mut String, figures: &Figures, local: &Local) -> fmt::Result {
             lines: vec![line("real-time calls", "c2", figures, |minute| {
                 minute.real_time_calls.into()
             })],
-            marks: vec![("limit", per_minute(&figures.real_time))],
+            marks: mark(&figures.real_time),
             unit: Unit::Count,
         },
         Plot {
@@ -214,7 +225,7 @@ fn plots(page: &mut String, figures: &Figures, local: &Local) -> fmt::Result {
             lines: vec![line("source calls", "c3", figures, |minute| {
                 minute.source_calls.into()
             })],
-            marks: vec![("limit", per_minute(&figures.source_lane))],
+            marks: mark(&figures.source_lane),
             unit: Unit::Count,
         },
         Plot {
@@ -222,7 +233,7 @@ fn plots(page: &mut String, figures: &Figures, local: &Local) -> fmt::Result {
             lines: vec![line("critical fields", "c2", figures, |minute| {
                 minute.critical_age_s
             })],
-            marks: vec![("goal", figures.critical.goal_s)],
+            marks: goal(figures.critical.goal_s),
             unit: Unit::Seconds,
         },
         Plot {
@@ -230,7 +241,7 @@ fn plots(page: &mut String, figures: &Figures, local: &Local) -> fmt::Result {
             lines: vec![line("other fields", "c1", figures, |minute| {
                 minute.other_age_s
             })],
-            marks: vec![("goal", figures.other.goal_s)],
+            marks: goal(figures.other.goal_s),
             unit: Unit::Seconds,
         },
         Plot {

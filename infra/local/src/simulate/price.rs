@@ -10,7 +10,7 @@ use tidegate_simulator::{Invocations, Meters, ProcessKind};
 /// The region of the list.
 pub(crate) const REGION: &str = "US East (N. Virginia), us-east-1";
 /// What is billed and not counted here.
-pub(crate) const NOT_COUNTED: &str = "Not counted: stored data, logs, the poll requests of idle queues, data transfer, secrets (0.40 $ each a month), and the computing time of the functions, of which only the waiting passes in virtual time.";
+pub(crate) const NOT_COUNTED: &str = "Not counted: stored data, logs, the poll requests of idle queues, data transfer, secrets (0.40 $ each a month), what the daily reconciliation reads (its start is counted), and the computing time of the functions, of which only the waiting passes in virtual time.";
 
 /// One list price.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -100,11 +100,6 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Whether a critical field can change.
-    pub(crate) fn has_critical(&self) -> bool {
-        !self.critical.is_empty()
-    }
-
     /// Finds the form in which each time is written, by trying.
     fn find_times(&mut self, flow: &Flow, seed: &mut Seed) -> Result<(), RowsError> {
         let moment_us = 1_772_434_800_123_000_u64;
@@ -227,7 +222,8 @@ impl Rows {
         })
     }
 
-    /// The record after a change of this kind; of the other kind where none could be made.
+    /// The record after a change of this kind, or of the other kind where the flow has no field of
+    /// this one; and the kind that it became.
     pub(crate) fn change(
         &self,
         runtime: &FlowRuntime,
@@ -235,17 +231,17 @@ impl Rows {
         kind: Kind,
         at_us: u64,
         seed: &mut Seed,
-    ) -> Option<Made> {
-        let wanted = match kind {
-            Kind::Critical if !self.critical.is_empty() => &self.critical,
-            _ if !self.other.is_empty() => &self.other,
-            _ => &self.critical,
+    ) -> Option<(Made, Kind)> {
+        let (wanted, kind) = match kind {
+            Kind::Critical if !self.critical.is_empty() => (&self.critical, Kind::Critical),
+            _ if !self.other.is_empty() => (&self.other, Kind::Other),
+            _ => (&self.critical, Kind::Critical),
         };
         (0..TRIES).find_map(|_| {
             let nth = usize::try_from(seed.below(u32::try_from(wanted.len()).ok()?)).ok()?;
             let after = self.vary(&runtime.flow, before, *wanted.get(nth)?, at_us, seed)?;
             let of_kind = is_of_kind(runtime, before, &after, kind);
-            of_kind.then_some(after)
+            of_kind.then_some((after, kind))
         })
     }
 

@@ -10,16 +10,20 @@ use tidegate_policy::{breaker::Gate, flow::Flow};
 use tidegate_simulator::{CallMade, Meters};
 
 use super::{
-    day::{Kind, Plan, Trouble},
+    day::{Plan, Trouble},
     figures::{BreakerIs, BrokenWindow, Figures, Freshness, Minute},
-    options::Of,
+    options::{Of, Spread},
     price::{Units, total},
-    story::Parts,
+    story::{Changes, Parts, TAIL},
     watch::{Ages, Class, Look, Watch},
+    words::number,
 };
 use calls::{TierCalls, calls_while_away, lane, quota, recovery, statuses};
 
 const MINUTE_MS: i64 = 60_000;
+const DAY_S: u64 = 86_400;
+/// Starts a day by a schedule besides the windows and tick: reconcile and digest.
+const DAILY_STARTS: u64 = 2;
 
 /// How the story ended.
 pub(super) struct Ended<'a> {
@@ -31,6 +35,8 @@ pub(super) struct Ended<'a> {
     pub after: &'a Meters,
     /// Windows whose work was not done.
     pub broken: Vec<BrokenWindow>,
+    /// What the source came to have.
+    pub came: &'a Changes,
     /// Accounts of the runs.
     pub reports: &'a [RunReport],
     /// Records that the target holds.
@@ -53,16 +59,11 @@ impl Series {
         let windows = std::iter::successors(first, |due| flow.schedule().next_after(due.at));
         let due: Vec<UnixMs> = windows
             .map(|due| due.at)
-            .take_while(|at| *at < plan.end)
+            .take_while(|at| *at < plan.end + TAIL)
             .collect();
         // The gap behind the last window counts too: what comes in it waits until the next day.
-        let after = flow
-            .schedule()
-            .next_after(plan.end - Duration::from_millis(1));
-        let ends = due.iter().copied().chain(after.map(|due| due.at));
-        let all: Vec<UnixMs> = ends.collect();
-        let gaps = all.windows(2).filter_map(|pair| match pair {
-            [from, to] => Some(to.since(*from).as_secs()),
+        let gaps = due.windows(2).filter_map(|pair| match pair {
+            [from, to] if *from < plan.end => Some(to.since(*from).as_secs()),
             _ => None,
         });
         Self {
@@ -111,18 +112,22 @@ impl Series {
             until_ms: until.0,
             at_target: ended.at_target,
             longest_gap_s: self.longest_gap_s,
-            windows: count(self.due.iter().filter(|at| **at >= plan.begin).count()),
             most_pending: self.most_pending(),
+            most_pending_real_time: self.most_real_time(),
             longest_drain_s: self.longest_drain_s(),
+            changes: (ended.came.new, ended.came.critical, ended.came.other),
+            changed_records: count(ended.came.records.len()),
+            in_review: ended.watch.look(until).in_review,
             ..asked(parts)
         };
         self.of_calls(parts, &ended, calls, &mut figures);
         of_registers(parts, ended.watch, until, &mut figures);
         let schedule = parts.loaded.runtime.flow.schedule();
-        let first = schedule.next_after(plan.end - Duration::from_millis(1));
-        let later = std::iter::successors(first, |due| schedule.next_after(due.at));
-        let later = count(later.take_while(|due| due.at <= until).count());
-        figures.units = Units::between(ended.before, ended.after, figures.windows + later);
+        let first = schedule.next_after(plan.begin - Duration::from_millis(1));
+        let due = std::iter::successors(first, |due| schedule.next_after(due.at));
+        figures.windows = count(due.take_while(|due| due.at <= until).count());
+        let started = figures.windows + DAILY_STARTS * until.since(plan.begin).as_secs() / DAY_S;
+        figures.units = Units::between(ended.before, ended.after, started);
         figures.bill = figures.units.bill();
         figures.dollars = total(&figures.bill);
         figures.broken = ended.broken;
@@ -208,14 +213,24 @@ impl Series {
         most
     }
 
+    fn most_real_time(&self) -> u64 {
+        let all = self.minutes.iter().map(|minute| minute.pending_real_time);
+        all.max().unwrap_or(0)
+    }
+
+    fn is_due(&self, at: UnixMs) -> bool {
+        self.due.binary_search(&at).is_ok()
+    }
+
+    /// A window's work begins anew with the next window, and waits while the breaker is not closed.
     fn longest_drain_s(&self) -> u64 {
         let (mut longest, mut now) = (0_u64, 0_u64);
         for minute in &self.minutes {
-            now = if minute.pending_batch > 0 {
-                now + 60
-            } else {
-                0
-            };
+            if minute.pending_batch == 0 || self.is_due(UnixMs(minute.at_ms)) {
+                now = 0;
+            }
+            let works = minute.pending_batch > 0 && minute.breaker == BreakerIs::Closed;
+            now += if works { 60 } else { 0 };
             longest = longest.max(now);
         }
         longest
@@ -231,10 +246,6 @@ fn asked(parts: &Parts<'_>) -> Figures {
     let runtime = &parts.loaded.runtime;
     let flow = &runtime.flow;
     let plan = parts.plan;
-    let kinds = |kind| {
-        let of_kind = plan.changes.iter().filter(|change| change.kind == kind);
-        count(of_kind.count())
-    };
     let traits = runtime.target.traits();
     let spells = plan.spells.iter().map(|spell| {
         let is_away = spell.trouble == Trouble::Away;
@@ -250,8 +261,9 @@ fn asked(parts: &Parts<'_>) -> Figures {
         days: parts.args.days,
         begin_ms: plan.begin.0,
         end_ms: plan.end.0,
-        records: parts.args.records.into(),
-        changes: (kinds(Kind::New), kinds(Kind::Critical), kinds(Kind::Other)),
+        records: parts.args.records().into(),
+        changes_from: parts.args.changes_from(),
+        setup: setup(parts),
         calls_per_update: if traits.upsert {
             traits.create_calls
         } else {
@@ -260,6 +272,26 @@ fn asked(parts: &Parts<'_>) -> Figures {
         spells: spells.collect(),
         ..Figures::default()
     }
+}
+
+/// The options that shape the days, in a line.
+fn setup(parts: &Parts<'_>) -> String {
+    let args = parts.args;
+    let workers = args.workers.map_or_else(
+        || "workers as in the template".to_owned(),
+        |workers| format!("{workers} workers of each tier"),
+    );
+    let spread = match args.spread {
+        Spread::Office => "most changes in office hours",
+        Spread::Even => "changes spread evenly",
+        Spread::Burst => "all changes from 09:00 to 10:00",
+    };
+    format!(
+        "{} changes a day ({}), {} times that; {spread}; {workers}",
+        number(args.changes().into()),
+        args.changes_from(),
+        args.peak,
+    )
 }
 
 /// What the registers told.
@@ -313,7 +345,11 @@ fn freshness(mut ages: Ages, goal_s: u64) -> Freshness {
         goal_s,
         came: ages.came,
         held: ages.held,
-        worst_s: worst.as_ref().map_or(0, |worst| worst.age.as_secs()),
+        // A started second counts: 15 min and a moment are not 15 min.
+        worst_s: worst.as_ref().map_or(0, |worst| {
+            u64::try_from(worst.age.as_millis()).map_or(u64::MAX, |ms| ms.div_ceil(1_000))
+        }),
+        worst_in_review: worst.as_ref().is_some_and(|worst| worst.in_review),
         worst_at_ms: worst.as_ref().map_or(0, |worst| worst.at.0),
         worst_key: worst.map(|worst| worst.key).unwrap_or_default(),
         median_s,

@@ -1,11 +1,17 @@
 //! The simulated days: the production engine over simulated systems, from the midnight of the first
 //! day until the last change is applied.
 
-use std::{sync::Arc, time::Duration};
+mod traffic;
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use tidegate_engine::{
-    Event, HookRequest, RunEnd,
+    Event, RunEnd,
     ports::{Clock, Store},
 };
 use tidegate_model::{
@@ -17,32 +23,35 @@ use tidegate_policy::{
     register::{self, Committed, Register, Stage},
     run::RunRequest,
 };
-use tidegate_simulator::{ProcessKind, Setup, TrueClock, Workers, World};
-use tidegate_testkit::doubles::{Seed, erp::webhook::sign_body};
+use tidegate_simulator::{Setup, TrueClock, Workers, World};
+use tidegate_testkit::doubles::Seed;
 
 use super::{
-    day::{Change, Kind, Plan},
+    day::Plan,
     figures::{BrokenWindow, Figures},
-    load::{self, ANY_SECRET, Loaded},
+    load::{self, Loaded},
     network::Network,
     options::SimulateArgs,
-    rows::{Rows, hook_body},
+    rows::Rows,
     series::{Ended, Series},
     source::SimulatedSource,
     target::SimulatedTarget,
-    watch::{Class, Watch},
+    watch::Watch,
 };
+use traffic::{Came, Traffic, traffic};
+pub(super) use traffic::{Changes, Webhooks};
 
 /// Records at the beginning were last changed within so many days before.
 const PAST_DAYS: u64 = 30;
 /// Time before the first midnight in which the first run reads everything once, at least.
 const WARM_UP: Duration = Duration::from_secs(3_600);
 /// What is not applied so long after the last day will not be.
-const TAIL: Duration = Duration::from_secs(2 * 86_400);
-/// A sender of webhooks delivers so long after the change.
-const HOOK_DELAY: Duration = Duration::from_millis(200);
+pub(super) const TAIL: Duration = Duration::from_secs(2 * 86_400);
 /// Between two looks.
 const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE_MS: i64 = 60_000;
+/// Between two signs of life.
+const TOLD_MINUTES: i64 = 360;
 /// Microseconds of a millisecond.
 const MICROS: u64 = 1_000;
 
@@ -66,6 +75,7 @@ pub(super) struct Story<'a> {
     network: Arc<Network>,
     pub(super) world: Arc<World>,
     rows: Arc<Rows>,
+    came: Arc<Came>,
     /// Where registers stand: `None` for the world's own table.
     store: Option<Arc<dyn Store>>,
 }
@@ -88,7 +98,7 @@ pub(crate) fn tell(parts: &Parts<'_>) -> anyhow::Result<Figures> {
 /// When the story begins: so long before the first day that the first run is over by then.
 fn begin(parts: &Parts<'_>) -> UnixMs {
     let source = parts.loaded.runtime.flow.source().spec();
-    let pages = u64::from(parts.args.records / source.list.page_size.max(1)) + 10;
+    let pages = u64::from(parts.args.records() / source.list.page_size.max(1)) + 10;
     // Twice what the source's limit takes for all pages.
     let reading = pages * u64::from(source.limit.per_s) * 2 / u64::from(source.limit.calls.max(1));
     parts.plan.begin - (WARM_UP + Duration::from_secs(reading))
@@ -139,6 +149,7 @@ impl<'a> Story<'a> {
             network,
             world: Arc::new(world),
             rows: Arc::new(rows),
+            came: Arc::default(),
             store,
         };
         told.stand(&mut seed).await?;
@@ -151,8 +162,8 @@ impl<'a> Story<'a> {
         let now = self.clock.now();
         let past_us = PAST_DAYS * 86_400 * 1_000 * MICROS;
         let end_us = micros(now);
-        let count = u64::from(self.parts.args.records);
-        for number in 0..self.parts.args.records {
+        let count = u64::from(self.parts.args.records());
+        for number in 0..self.parts.args.records() {
             let at_us = end_us - past_us + past_us * u64::from(number) / count;
             let made = self.rows.first(&runtime.flow, number, at_us, seed)?;
             let fields = made.fields().cloned().unwrap_or_default();
@@ -214,6 +225,14 @@ impl<'a> Story<'a> {
         ));
         let mut series = Series::new(&self.parts.loaded.runtime.flow, self.parts.plan);
         let broken = self.watch_until_done(&mut series).await;
+        let came = self.came.lock();
+        let planned = self.parts.plan.changes.len();
+        if came.made() != u64::try_from(planned).unwrap_or(u64::MAX) {
+            bail!(
+                "only {} of {planned} changes could be made up: a field has no other value that the flow takes; give a row with --sample FILE",
+                came.made()
+            );
+        }
         let after = self.world.meters();
         let reports = self.world.reports();
         let at_target = u64::try_from(self.network.target().len()).unwrap_or(u64::MAX);
@@ -222,6 +241,7 @@ impl<'a> Story<'a> {
             before: &before,
             after: &after,
             broken,
+            came: &came,
             reports: &reports,
             at_target,
         };
@@ -261,6 +281,7 @@ impl<'a> Story<'a> {
             network: Arc::clone(&self.network),
             world: Arc::clone(&self.world),
             rows: Arc::clone(&self.rows),
+            came: Arc::clone(&self.came),
             webhooks,
         }
     }
@@ -292,6 +313,10 @@ impl<'a> Story<'a> {
             }
             let look = self.watch.look(now);
             series.look(next, &look, &self.watch);
+            let minutes = (next.0 - plan.begin.0) / MINUTE_MS;
+            if minutes > 0 && minutes % TOLD_MINUTES == 0 {
+                tell_progress(minutes / 1_440 + 1, minutes % 1_440 / 60);
+            }
             let is_over = now >= plan.end && self.watch.open_before(now) == 0;
             if is_over || now >= plan.end + TAIL {
                 return broken;
@@ -319,96 +344,11 @@ fn applied_item(stage: &Stage, id: Option<String>, now: UnixMs) -> Option<Item> 
     register::commit(&token, &done, &register, now).evaluate(Some(&claimed))
 }
 
-/// Whether the source tells of its changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Webhooks {
-    /// Of each, where the flow has a webhook.
-    OfEach,
-    /// Of none.
-    None,
-}
-
-/// What changes at the source, and who tells.
-pub(super) struct Traffic {
-    clock: Arc<TrueClock>,
-    watch: Arc<Watch>,
-    network: Arc<Network>,
-    world: Arc<World>,
-    rows: Arc<Rows>,
-    webhooks: Webhooks,
-}
-
-async fn traffic(traffic: Traffic, changes: Vec<Change>, loaded: Loaded) {
-    for change in changes {
-        traffic.clock.wait_until(change.at).await;
-        traffic.change(&loaded, change);
-    }
-}
-
-impl Traffic {
-    /// Lets the source have a change, and tells of it where the flow has a webhook.
-    pub(super) fn change(&self, loaded: &Loaded, change: Change) {
-        let runtime = &loaded.runtime;
-        let mut seed = Seed::new(change.dice);
-        let at_us = micros(change.at);
-        let mut records = self.network.records();
-        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        let made = if change.kind == Kind::New {
-            self.rows.first(&runtime.flow, count, at_us, &mut seed).ok()
-        } else {
-            let number = usize::try_from(seed.below(count)).unwrap_or(0);
-            records.get(number).and_then(|before| {
-                self.rows
-                    .change(runtime, before, change.kind, at_us, &mut seed)
-            })
-        };
-        let Some(made) = made else { return };
-        let class = match change.kind {
-            Kind::Critical if self.rows.has_critical() => Class::Critical,
-            _ => Class::Other,
-        };
-        let key = made.normal.key.clone();
-        let hook =
-            hook_body(&runtime.flow, &made.row, &key).filter(|_| self.webhooks == Webhooks::OfEach);
-        self.watch
-            .changed(key.as_str(), change.at, class, made.normal.content.hash());
-        records.put(made, at_us);
-        drop(records);
-        if let Some(body) = hook {
-            let id = format!("msg-{:016x}", change.dice);
-            self.push(runtime.flow.id().to_string(), id, body.to_string());
-        }
-    }
-
-    /// Sends a webhook, signed as the flow expects it.
-    fn push(&self, flow: String, id: String, body: String) {
-        let (clock, world) = (Arc::clone(&self.clock), Arc::clone(&self.world));
-        tokio::spawn(async move {
-            clock.wait_until(clock.now() + HOOK_DELAY).await;
-            let Ok(signed) = sign_body(body, ANY_SECRET, &id, clock.now().0 / 1_000) else {
-                return;
-            };
-            let header = |name: &str| {
-                let found = signed.headers.iter().find(|(found, _)| *found == name);
-                found.map(|(_, value)| value.clone()).unwrap_or_default()
-            };
-            let (timestamp, signature) = (header("webhook-timestamp"), header("webhook-signature"));
-            let body = signed.body.clone();
-            let asked = world.ask(ProcessKind::Webhook, |engine| async move {
-                let request = HookRequest {
-                    flow: &flow,
-                    id: &id,
-                    timestamp: &timestamp,
-                    signature: &signature,
-                    body: body.as_bytes(),
-                };
-                engine.webhook(request).await.is_ok()
-            });
-            // In a calm world no webhook dies; a batch would find its change all the same.
-            if asked.await.is_err() {
-                tracing::warn!("a webhook died");
-            }
-        });
+/// Says how far it is, where somebody may wait: a simulation of weeks takes minutes.
+fn tell_progress(day: i64, hour: i64) {
+    let mut out = std::io::stderr().lock();
+    if out.is_terminal() {
+        drop(writeln!(out, "day {day}, {hour:02}:00 has passed"));
     }
 }
 

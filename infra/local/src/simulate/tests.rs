@@ -99,8 +99,36 @@ fn three_times_the_peak_breaks_a_flow_with_tight_limits_and_not_one_with_room() 
     assert!(!broken.is_kept());
     assert!(!broken.broken.is_empty(), "windows break too");
     let sentence = verdict::sentences(&broken).join("\n");
-    assert!(sentence.contains("calls a minute would do"), "{sentence}");
+    assert!(sentence.contains("calls in 2 min would do"), "{sentence}");
     assert!(simulated(CONTACTS, &format!("{words} --peak 3")).is_kept());
+}
+
+#[test]
+fn every_planned_change_comes_where_all_fields_are_critical() {
+    let text = all_critical(CONTACTS);
+    let figures = simulated(&text, "f --records 100 --changes 200 --critical 10 --new 0");
+    assert_eq!(figures.changes, (0, 200, 0), "by what they became");
+    assert_eq!(figures.critical.came, 200);
+    assert!(figures.changed_records <= 100);
+    let told = verdict::sentences(&figures).join("\n");
+    assert!(!told.contains("for the others"), "{told}");
+}
+
+/// The flow with every field among its critical ones.
+fn all_critical(text: &str) -> String {
+    let mut table: toml::Table = text.parse().unwrap();
+    let fields = table["fields"].as_table().unwrap();
+    let names: Vec<toml::Value> = fields.keys().map(|name| name.as_str().into()).collect();
+    table.insert("critical".to_owned(), names.into());
+    toml::to_string(&table).unwrap()
+}
+
+#[test]
+fn a_day_without_changes_is_kept_and_has_its_price() {
+    let figures = simulated(CONTACTS, "f --records 50 --changes 0");
+    assert!(figures.is_kept(), "{:?}", verdict::sentences(&figures));
+    assert_eq!((figures.changes, figures.applied), ((0, 0, 0), 0));
+    assert!(figures.dollars > 0.0 && figures.dollars_a_day() > 0.0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{
     figures::{BreakerIs, Figures, Minute},
     price::{NOT_COUNTED, REGION},
     verdict,
-    words::{Local, counted, dollars, number, span},
+    words::{Local, counted, dollars, number, reviews, span, span_up},
 };
 
 /// Rows of the timeline: an hour each, longer ones in a week.
@@ -47,12 +47,20 @@ fn head(text: &mut String, figures: &Figures) -> fmt::Result {
     };
     writeln!(
         text,
-        "  {} records stand; {} come{peak}: {} critical, {} of new records\n",
+        "  {} records stand; {} come{peak}: {} critical, {} of new records\n  {}",
         number(figures.records),
         counted(new + critical + other, "change", "changes"),
         number(critical),
         number(new),
-    )
+        figures.setup,
+    )?;
+    if let Some(note) = verdict::crowded(figures) {
+        writeln!(text, "  {note}")?;
+    }
+    if !figures.command.is_empty() {
+        writeln!(text, "  {}", figures.command)?;
+    }
+    writeln!(text)
 }
 
 fn timeline(text: &mut String, figures: &Figures) -> fmt::Result {
@@ -75,8 +83,8 @@ fn timeline(text: &mut String, figures: &Figures) -> fmt::Result {
             number(most(|minute| minute.pending_batch)),
             number(sum(|minute| minute.real_time_calls)),
             number(sum(|minute| minute.batch_calls)),
-            span(most(|minute| minute.critical_age_s)),
-            span(most(|minute| minute.other_age_s)),
+            span_up(most(|minute| minute.critical_age_s)),
+            span_up(most(|minute| minute.other_age_s)),
             breaker(hour),
         )?;
     }
@@ -152,21 +160,16 @@ fn facts(text: &mut String, figures: &Figures) -> fmt::Result {
             span(recovery.allowed_ms / 1_000),
         )?;
     }
-    let reviews: u64 = figures.reviewed.values().sum();
-    let kinds: Vec<String> = figures
-        .reviewed
-        .iter()
-        .map(|(kind, count)| format!("{} {kind}", number(*count)))
-        .collect();
-    let kinds = if kinds.is_empty() {
+    let reviewed: u64 = figures.reviewed.values().sum();
+    let kinds = if figures.reviewed.is_empty() {
         String::new()
     } else {
-        format!(" ({})", kinds.join(", "))
+        format!(" ({})", reviews(&figures.reviewed))
     };
     writeln!(
         text,
         "  to review: {}{kinds}",
-        counted(reviews, "record", "records")
+        counted(reviewed, "record", "records")
     )?;
     for broken in &figures.broken {
         let why = if broken.cut {
@@ -189,9 +192,10 @@ fn bill(text: &mut String, figures: &Figures) -> fmt::Result {
     let virtual_s = figures.virtual_ms() / 1_000;
     writeln!(
         text,
-        "\n  on AWS: {} at list prices of {REGION}, counted over {}",
+        "\n  on AWS: {} at list prices of {REGION}, counted over {}: {} for 24 h",
         dollars(figures.dollars),
         span(virtual_s),
+        dollars(figures.dollars_a_day()),
     )?;
     for line in figures.bill.iter().filter(|line| line.count > 0) {
         writeln!(

@@ -1,8 +1,8 @@
 //! The answer, in plain sentences: kept or not, how old the target's data became, and why.
 
 use super::{
-    figures::{Figures, Freshness},
-    words::{Local, counted, number, span},
+    figures::{Figures, Freshness, Lane, ratio},
+    words::{Local, counted, number, rate, reviews, span, span_up},
 };
 
 /// The sentences.
@@ -16,26 +16,52 @@ pub(super) fn sentences(figures: &Figures) -> Vec<String> {
 }
 
 fn answer(figures: &Figures) -> String {
-    let came = figures.changes.0 + figures.changes.1 + figures.changes.2;
-    let calls = per_minute(figures);
     let load = format!(
-        "with {} in {} and {calls} calls a minute in the batch tier",
-        counted(came, "change", "changes"),
+        "with {} in {} and {} in the batch tier",
+        counted(came(figures), "change", "changes"),
         counted(figures.days.into(), "day", "days"),
+        rate(figures.batch.limit.into(), figures.batch.per_s),
     );
     if figures.is_kept() {
-        return format!(
-            "Kept: {load}, {} for critical fields and {} for the others hold, and every window was done before the next one began.",
-            span(figures.critical.goal_s),
-            span(figures.other.goal_s),
-        );
+        let mut goals = Vec::new();
+        if figures.critical.came > 0 {
+            goals.push(format!(
+                "{} for critical fields",
+                span(figures.critical.goal_s)
+            ));
+        }
+        if figures.other.came > 0 {
+            goals.push(format!("{} for the others", span(figures.other.goal_s)));
+        }
+        let held = match goals.len() {
+            0 => String::new(),
+            1 => format!("{} holds, and ", goals.join("")),
+            _ => format!("{} hold, and ", goals.join(" and ")),
+        };
+        return format!("Kept: {load}, {held}every window was done before the next one began.");
     }
+    format!("Not kept: {load}, {}.", faults(figures).join(", and "))
+}
+
+/// Changes of every kind.
+fn came(figures: &Figures) -> u64 {
+    figures.changes.0 + figures.changes.1 + figures.changes.2
+}
+
+fn faults(figures: &Figures) -> Vec<String> {
     let mut faults = Vec::new();
+    if figures.in_review > 0 {
+        faults.push(format!(
+            "{} for a person ({})",
+            counted(figures.in_review, "record waits", "records wait"),
+            reviews(&figures.reviewed)
+        ));
+    }
     for (name, of) in [
         ("critical fields", &figures.critical),
         ("the other fields", &figures.other),
     ] {
-        if !of.is_kept() {
+        if !of.is_fresh() {
             faults.push(format!("{} can not be kept for {name}", span(of.goal_s)));
         }
     }
@@ -53,52 +79,56 @@ fn answer(figures: &Figures) -> String {
             figures.target
         ));
     }
-    format!("Not kept: {load}, {}.", faults.join(", and "))
+    faults
 }
 
-/// Calls that the batch tier may make in a minute.
-fn per_minute(figures: &Figures) -> u64 {
-    u64::from(figures.batch.limit) * 60 / u64::from(figures.batch.per_s.max(1))
+/// What fewer records than changes do to the figures.
+pub(super) fn crowded(figures: &Figures) -> Option<String> {
+    let came = came(figures);
+    // One of ten that falls on a record that changed already is no matter.
+    let is_crowded = figures.changed_records * 10 < came * 9;
+    is_crowded.then(|| {
+        format!(
+            "{} fell on {}; with more --records more calls are needed",
+            counted(came, "change", "changes"),
+            counted(figures.changed_records, "record", "records")
+        )
+    })
 }
 
 fn oldest(name: &str, of: &Freshness, local: &Local) -> Option<String> {
     if of.came == 0 {
         return None;
     }
+    let waits = if of.worst_in_review {
+        " and waits for a person"
+    } else {
+        ""
+    };
     Some(format!(
-        "{name} were at most {} old (goal {}): {} changed {}. Half of {} took less than {}, 95 % less than {}.",
-        span(of.worst_s.max(1)),
+        "{name} were at most {} old (goal {}): {} changed {}{waits}. Half of {} took less than {}, 95 % less than {}.",
+        span_up(of.worst_s.max(1)),
         span(of.goal_s),
         of.worst_key,
         local.day_time(of.worst_at_ms),
         counted(of.came, "change", "changes"),
-        span(of.median_s.max(1)),
-        span(of.p95_s.max(1)),
+        span_up(of.median_s.max(1)),
+        span_up(of.p95_s.max(1)),
     ))
 }
 
-/// What the limit allows against what came, and what else took time.
+/// What limit and schedule allow against what came, a cause for each goal that broke, and what else
+/// happened.
 fn why(figures: &Figures, local: &Local) -> Vec<String> {
-    let mut why = vec![what_limit_allows(figures, local)];
-    let gap = figures.longest_gap_s;
-    let goal = figures.other.goal_s;
-    if gap >= goal {
-        why.push(format!(
-            "The schedule by itself lets {} pass between two windows, so no limit would keep {}; windows at most {} apart could.",
-            span(gap),
-            span(goal),
-            span(goal.saturating_sub(figures.longest_drain_s).max(60)),
-        ));
-    } else if !figures.other.is_kept() && figures.spells.is_empty() {
-        let left = (goal - gap).max(60);
-        let needed =
-            (figures.most_pending.0 * u64::from(figures.calls_per_update) * 60).div_ceil(left);
-        why.push(format!(
-            "Between two windows {} pass, which leaves {} for the calls: about {} calls a minute would do.",
-            span(gap),
-            span(left),
-            number(needed.max(per_minute(figures) + 1)),
-        ));
+    let mut why = vec![
+        what_limit_allows(figures, local),
+        what_schedule_allows(figures),
+    ];
+    if !figures.critical.is_fresh() {
+        why.push(cause(figures, &Tier::critical(figures)));
+    }
+    if !figures.other.is_fresh() || !figures.broken.is_empty() {
+        why.push(cause(figures, &Tier::other(figures)));
     }
     for (is_source, is_away, from, until) in &figures.spells {
         let name = if *is_source {
@@ -113,9 +143,8 @@ fn why(figures: &Figures, local: &Local) -> Vec<String> {
             local.day_time(*until)
         ));
     }
-    if let Some(quota) = figures
-        .quota
-        .filter(|quota| quota.used >= quota.usable * 99 / 100)
+    if is_quota_used(figures)
+        && let Some(quota) = figures.quota
     {
         why.push(format!(
             "The day's quota was used up: {} of {} calls that its headroom leaves.",
@@ -126,133 +155,181 @@ fn why(figures: &Figures, local: &Local) -> Vec<String> {
     why
 }
 
+/// A class of fields with the tier that carries it.
+struct Tier<'f> {
+    fields: &'static str,
+    name: &'static str,
+    of: &'f Freshness,
+    lane: &'f Lane,
+    /// Most records that waited at once.
+    most: u64,
+    /// What the schedule alone lets pass.
+    gap_s: u64,
+}
+
+impl<'f> Tier<'f> {
+    fn critical(figures: &'f Figures) -> Self {
+        Self {
+            fields: "critical fields",
+            name: "real-time",
+            of: &figures.critical,
+            lane: &figures.real_time,
+            most: figures.most_pending_real_time,
+            gap_s: 0,
+        }
+    }
+
+    fn other(figures: &'f Figures) -> Self {
+        Self {
+            fields: "the other fields",
+            name: "batch",
+            of: &figures.other,
+            lane: &figures.batch,
+            most: figures.most_pending.0,
+            gap_s: figures.longest_gap_s,
+        }
+    }
+
+    /// What leaves so many seconds for the calls: the next window, the schedule or the goal.
+    fn room(&self, figures: &Figures) -> (String, u64) {
+        let broken = figures.broken.iter().filter(|_| self.name == "batch");
+        let until_next = broken.map(|broken| (broken.next_ms - broken.at_ms) / 1_000);
+        if let Some(shortest) = until_next.min() {
+            let shortest = u64::try_from(shortest).unwrap_or(0).max(60);
+            return ("The next window leaves".to_owned(), shortest);
+        }
+        let left = self.of.goal_s.saturating_sub(self.gap_s).max(60);
+        if self.gap_s == 0 {
+            return ("The goal leaves".to_owned(), left);
+        }
+        let gap = span(self.gap_s);
+        (format!("The schedule lets {gap} pass, which leaves"), left)
+    }
+
+    /// How long a system was away or slow while the oldest change waited, or while a window that
+    /// broke was open.
+    fn troubled_s(&self, figures: &Figures) -> u64 {
+        let worst_ms = i64::try_from(self.of.worst_s * 1_000).unwrap_or(i64::MAX);
+        let mut waits = Vec::new();
+        if !self.of.is_fresh() {
+            let at_ms = self.of.worst_at_ms;
+            waits.push((at_ms, at_ms.saturating_add(worst_ms)));
+        }
+        if self.name == "batch" {
+            let broken = figures.broken.iter();
+            waits.extend(broken.map(|broken| (broken.at_ms, broken.next_ms)));
+        }
+        let overlap = |(from, until): (i64, i64)| {
+            let spells = figures.spells.iter();
+            let ms: i64 = spells
+                .map(|(.., begins, ends)| (until.min(*ends) - from.max(*begins)).max(0))
+                .sum();
+            u64::try_from(ms / 1_000).unwrap_or(0)
+        };
+        waits.into_iter().map(overlap).max().unwrap_or(0)
+    }
+}
+
+/// The one cause of a goal or window that broke, the first that fits: a person, a system that was
+/// away, the quota, the schedule, the tier's limit.
+fn cause(figures: &Figures, tier: &Tier<'_>) -> String {
+    let goal = tier.of.goal_s;
+    let fields = tier.fields;
+    if !tier.of.is_fresh() && tier.of.worst_in_review {
+        return format!(
+            "The cause for {fields}: {} waits for a person.",
+            tier.of.worst_key
+        );
+    }
+    let troubled_s = tier.troubled_s(figures);
+    let is_schedule = tier.gap_s >= goal;
+    // A schedule that breaks the goal by itself is not a short outage's doing.
+    if troubled_s > 0 && (!is_schedule || troubled_s >= goal) {
+        return format!(
+            "The cause for {fields}: a system was away or slow for {} of the wait.",
+            span(troubled_s)
+        );
+    }
+    if is_quota_used(figures) {
+        return format!("The cause for {fields}: the day's quota was used up.");
+    }
+    if is_schedule && !tier.of.is_fresh() {
+        return format!(
+            "The schedule by itself lets {} pass between two windows, so no limit would keep {}; windows at most {} apart could.",
+            span(tier.gap_s),
+            span(goal),
+            span(goal.saturating_sub(figures.longest_drain_s).max(60)),
+        );
+    }
+    let (leaves, left) = tier.room(figures);
+    let per_s = u64::from(tier.lane.per_s.max(1));
+    let needed = (tier.most * u64::from(figures.calls_per_update) * per_s).div_ceil(left);
+    format!(
+        "The cause for {fields}: the {} tier's limit. {leaves} {} for the calls of {}: about {} would do.",
+        tier.name,
+        span(left),
+        counted(tier.most, "record", "records"),
+        rate(needed.max(u64::from(tier.lane.limit) + 1), tier.lane.per_s),
+    )
+}
+
+fn is_quota_used(figures: &Figures) -> bool {
+    let quota = figures.quota;
+    quota.is_some_and(|quota| quota.used >= quota.usable * 99 / 100)
+}
+
 fn what_limit_allows(figures: &Figures, local: &Local) -> String {
-    let calls = per_minute(figures);
+    let limit = u64::from(figures.batch.limit);
     let each = u64::from(figures.calls_per_update.max(1));
     let (most, at) = figures.most_pending;
+    let updates = if limit.is_multiple_of(each) {
+        counted(limit / each, "update", "updates")
+    } else {
+        format!("{:.1} updates", ratio(limit, each))
+    };
     let allows = format!(
-        "The limit allows {} a minute, which is {} a minute ({} each)",
-        counted(calls, "call", "calls"),
-        counted(calls / each, "update", "updates"),
+        "The batch tier's limit allows {}, which is {updates} ({} each)",
+        rate(limit, figures.batch.per_s),
         counted(each, "call", "calls"),
     );
     if most == 0 {
         return format!("{allows}; no batch ever had to wait.");
     }
-    format!(
-        "{allows}; at most {} waited at once ({}), and such a backlog was worked off in at most {}.",
+    let waited = format!(
+        "{allows}; at most {} waited at once ({})",
         counted(most, "record", "records"),
         local.day_time(at),
-        span(figures.longest_drain_s),
+    );
+    if figures.broken.is_empty() && figures.longest_drain_s > 0 {
+        let drained = span(figures.longest_drain_s);
+        format!(
+            "{waited}, and with {} there the backlog of a window was worked off in at most {drained}.",
+            figures.target
+        )
+    } else {
+        format!("{waited}.")
+    }
+}
+
+/// What was seen is one day's luck; the schedule allows more.
+fn what_schedule_allows(figures: &Figures) -> String {
+    let (gap, drain) = (figures.longest_gap_s, figures.longest_drain_s);
+    let goal = figures.other.goal_s;
+    let over = if figures.other.is_fresh() && gap + drain > goal {
+        format!(
+            " That is more than the goal of {}: a change just after a window would break it.",
+            span(goal)
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "Other fields: seen {}; the schedule allows {} between two windows + {} to work off.{over}",
+        span_up(figures.other.worst_s),
+        span(gap),
+        span(drain),
     )
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::simulate::figures::{BrokenWindow, Lane};
-
-    use super::*;
-
-    fn figures() -> Figures {
-        let class = |goal_s, worst_s| Freshness {
-            goal_s,
-            came: 100,
-            held: 100,
-            worst_s,
-            worst_at_ms: 1_772_434_800_000,
-            worst_key: "REC-7".to_owned(),
-            median_s: 10,
-            p95_s: 20,
-        };
-        Figures {
-            target: "qualio".to_owned(),
-            source: "erp".to_owned(),
-            time_zone: "Europe/Berlin".to_owned(),
-            days: 1,
-            changes: (20, 100, 880),
-            critical: class(900, 60),
-            other: class(32_400, 29_000),
-            longest_gap_s: 28_800,
-            windows: 4,
-            calls_per_update: 2,
-            batch: Lane {
-                limit: 50,
-                per_s: 60,
-                ..Lane::default()
-            },
-            most_pending: (400, 1_772_434_800_000),
-            longest_drain_s: 960,
-            ..Figures::default()
-        }
-    }
-
-    #[test]
-    fn what_is_kept_is_said_with_its_load_and_its_limit() {
-        let told = sentences(&figures());
-        assert_eq!(
-            told[0],
-            "Kept: with 1,000 changes in 1 day and 50 calls a minute in the batch tier, 15 min for critical fields and 9 h for the others hold, and every window was done before the next one began."
-        );
-        assert!(
-            told[2].contains("at most 8 h 3 min old (goal 9 h): REC-7 changed Mon 08:00"),
-            "{told:?}"
-        );
-        assert!(
-            told[3].contains("50 calls a minute, which is 25 updates a minute (2 calls each)"),
-            "{told:?}"
-        );
-    }
-
-    #[test]
-    fn a_goal_below_the_schedule_is_the_schedules_fault() {
-        let mut figures = figures();
-        figures.other.goal_s = 14_400;
-        let told = sentences(&figures).join("\n");
-        assert!(told.starts_with("Not kept: "), "{told}");
-        assert!(
-            told.contains("4 h can not be kept for the other fields"),
-            "{told}"
-        );
-        assert!(
-            told.contains("The schedule by itself lets 8 h pass"),
-            "{told}"
-        );
-        assert!(
-            told.contains("windows at most 3 h 44 min apart could"),
-            "{told}"
-        );
-    }
-
-    #[test]
-    fn a_goal_that_the_limit_breaks_names_a_limit_that_would_do() {
-        let mut figures = figures();
-        figures.other.worst_s = 40_000;
-        figures.most_pending = (3_000, 1_772_434_800_000);
-        let told = sentences(&figures).join("\n");
-        // 6,000 calls in the hour that the schedule leaves of the goal.
-        assert!(told.contains("about 100 calls a minute would do"), "{told}");
-    }
-
-    #[test]
-    fn windows_spans_and_what_never_came_are_told() {
-        let mut figures = figures();
-        figures.left = 1;
-        figures.broken = vec![BrokenWindow {
-            at_ms: 0,
-            next_ms: 1,
-            left: 5,
-            cut: false,
-        }];
-        figures.spells = vec![(false, true, 1_772_434_800_000, 1_772_442_000_000)];
-        let told = sentences(&figures).join("\n");
-        assert!(
-            told.contains("1 of 4 windows were not done when the next one began"),
-            "{told}"
-        );
-        assert!(told.contains("1 change never reached qualio"), "{told}");
-        assert!(
-            told.contains("qualio was away from Mon 08:00 to Mon 10:00."),
-            "{told}"
-        );
-    }
-}
+mod tests;

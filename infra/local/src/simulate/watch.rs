@@ -47,6 +47,8 @@ pub(crate) struct Oldest {
     pub at: UnixMs,
     /// Its record.
     pub key: String,
+    /// Whether it waits for a person.
+    pub in_review: bool,
 }
 
 /// What became of the changes of a class.
@@ -90,12 +92,17 @@ struct State {
     open: BTreeMap<String, Vec<Open>>,
     /// Open changes by age, but for those of records that wait for a person.
     waiting: BTreeMap<Class, BTreeSet<(UnixMs, u64)>>,
+    /// Open changes of records that wait for a person: the target is without them all the same.
+    parked: BTreeMap<Class, BTreeSet<(UnixMs, u64)>>,
     standing: BTreeMap<String, Standing>,
     pending: BTreeMap<Pending, u64>,
     in_review: u64,
     reviewed: BTreeMap<&'static str, u64>,
-    /// Attempts by the breaker's epoch in which they were made.
+    /// Attempts by the breaker's epoch in which they were made, but for those of records that went to
+    /// review.
     attempts: BTreeMap<u64, u64>,
+    /// Attempts that took records to review: no later epoch gives them back.
+    reviewed_attempts: u64,
     applied: u64,
     next: u64,
     ages: BTreeMap<Class, Ages>,
@@ -139,9 +146,8 @@ impl Watch {
             .standing
             .get(key)
             .is_some_and(|record| record.review.is_some());
-        if !is_parked {
-            state.waiting.entry(class).or_default().insert((at, number));
-        }
+        let open = state.open_of(is_parked);
+        open.entry(class).or_default().insert((at, number));
         state.ages.entry(class).or_default().came += 1;
         let open = Open {
             at,
@@ -161,10 +167,7 @@ impl Watch {
             });
             of_tier.map(|(_, count)| count).sum()
         };
-        let oldest = |class| {
-            let waiting = state.waiting.get(&class)?;
-            waiting.first().map(|(at, _)| *at)
-        };
+        let oldest = |class| state.oldest(class).map(|(at, ..)| at);
         Look {
             pending_real_time: pending(Tier::RealTime, true),
             pending_batch: pending(Tier::Batch, true),
@@ -186,14 +189,14 @@ impl Watch {
     pub(crate) fn ages(&self, class: Class, now: UnixMs) -> Ages {
         let state = self.lock();
         let mut ages = state.ages.get(&class).cloned().unwrap_or_default();
-        let oldest = state.waiting.get(&class).and_then(BTreeSet::first);
-        if let Some((at, number)) = oldest.copied() {
+        if let Some((at, number, in_review)) = state.oldest(class) {
             let mut open = state.open.iter();
             let key = open.find(|(_, list)| list.iter().any(|open| open.number == number));
             let oldest = Oldest {
                 age: now.since(at),
                 at,
                 key: key.map(|(key, _)| key.clone()).unwrap_or_default(),
+                in_review,
             };
             if ages
                 .worst
@@ -211,10 +214,12 @@ impl Watch {
         self.lock().reviewed.clone()
     }
 
-    /// Attempts that stay spent: those of an epoch that ended by opening were given back (TRY-1).
+    /// Attempts that stay spent: those that took a record to review, and of the others those of this
+    /// epoch. An epoch that ended by opening gave them back (TRY-1).
     pub(crate) fn attempts_spent(&self, epoch: u64) -> u64 {
         let state = self.lock();
-        state.attempts.range(epoch..).map(|(_, count)| count).sum()
+        let of_epoch: u64 = state.attempts.range(epoch..).map(|(_, count)| count).sum();
+        of_epoch + state.reviewed_attempts
     }
 
     /// Records that the target was brought up to date with so far.
@@ -236,6 +241,25 @@ impl Watch {
 }
 
 impl State {
+    /// The open changes of records that wait for a person, or those of all others.
+    fn open_of(&mut self, is_parked: bool) -> &mut BTreeMap<Class, BTreeSet<(UnixMs, u64)>> {
+        if is_parked {
+            &mut self.parked
+        } else {
+            &mut self.waiting
+        }
+    }
+
+    /// The oldest open change of a class, its number, and whether it waits for a person.
+    fn oldest(&self, class: Class) -> Option<(UnixMs, u64, bool)> {
+        let of = |open: &BTreeMap<Class, BTreeSet<(UnixMs, u64)>>, in_review| {
+            let (at, number) = open.get(&class)?.first().copied()?;
+            Some((at, number, in_review))
+        };
+        let both = [of(&self.waiting, false), of(&self.parked, true)];
+        both.into_iter().flatten().min()
+    }
+
     fn register(&mut self, key: &str, before: Option<&Item>, register: &Register, now: UnixMs) {
         let read = |item: &Item| Register::read(item).ok().flatten();
         let old = match self.standing.get(key) {
@@ -267,6 +291,12 @@ impl State {
             if register.attempts > earlier {
                 *self.attempts.entry(epoch).or_default() += 1;
             }
+            if old.review.is_none() && new.review.is_some() {
+                let spent = u64::from(register.attempts);
+                let of_epoch = self.attempts.entry(epoch).or_default();
+                *of_epoch = of_epoch.saturating_sub(spent);
+                self.reviewed_attempts += spent;
+            }
         }
         let hash = match (&register.applied, old.applied != new.applied) {
             (Some(applied), true) => Some(&applied.hash),
@@ -285,20 +315,21 @@ impl State {
             (None, Some(kind)) => {
                 self.in_review += 1;
                 *self.reviewed.entry(kind.as_str()).or_default() += 1;
-                for open in self.open.get(key).into_iter().flatten() {
-                    if let Some(waiting) = self.waiting.get_mut(&open.class) {
-                        waiting.remove(&(open.at, open.number));
-                    }
-                }
             }
-            (Some(_), None) => {
-                self.in_review = self.in_review.saturating_sub(1);
-                for open in self.open.get(key).into_iter().flatten() {
-                    let waiting = self.waiting.entry(open.class).or_default();
-                    waiting.insert((open.at, open.number));
-                }
+            (Some(_), None) => self.in_review = self.in_review.saturating_sub(1),
+            _ => return,
+        }
+        let (from, to) = if new.is_some() {
+            (&mut self.waiting, &mut self.parked)
+        } else {
+            (&mut self.parked, &mut self.waiting)
+        };
+        for open in self.open.get(key).into_iter().flatten() {
+            if let Some(from) = from.get_mut(&open.class) {
+                from.remove(&(open.at, open.number));
             }
-            _ => {}
+            let to = to.entry(open.class).or_default();
+            to.insert((open.at, open.number));
         }
     }
 
@@ -315,8 +346,10 @@ impl State {
             self.open.remove(key);
         }
         for open in held {
-            if let Some(waiting) = self.waiting.get_mut(&open.class) {
-                waiting.remove(&(open.at, open.number));
+            for of_state in [&mut self.waiting, &mut self.parked] {
+                if let Some(of_class) = of_state.get_mut(&open.class) {
+                    of_class.remove(&(open.at, open.number));
+                }
             }
             let age = now.since(open.at);
             let ages = self.ages.entry(open.class).or_default();
@@ -328,6 +361,7 @@ impl State {
                     age,
                     at: open.at,
                     key: key.to_owned(),
+                    in_review: false,
                 });
             }
         }

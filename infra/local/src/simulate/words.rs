@@ -1,5 +1,7 @@
 //! Spans, counts and moments as people read them.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 /// A span: its two largest units.
@@ -23,6 +25,46 @@ pub(super) fn span(seconds: u64) -> String {
         return "0 s".to_owned();
     }
     parts.join(" ")
+}
+
+/// A span that is not below this one when it is shown: an age is not told younger than it was.
+pub(super) fn span_up(seconds: u64) -> String {
+    let unit = match seconds {
+        86_400.. => 3_600,
+        3_600.. => 60,
+        _ => 1,
+    };
+    span(seconds.div_ceil(unit) * unit)
+}
+
+/// A limit as people say it.
+pub(super) fn rate(calls: u64, per_s: u32) -> String {
+    let per = match per_s {
+        1 => "a second".to_owned(),
+        60 => "a minute".to_owned(),
+        3_600 => "an hour".to_owned(),
+        _ => format!("in {}", span(per_s.into())),
+    };
+    format!("{} {per}", counted(calls, "call", "calls"))
+}
+
+/// Why a record waits for a person, for people.
+pub(super) fn review(kind: &str) -> &str {
+    match kind {
+        "retries_spent" => "retries spent",
+        "deleted_at_source" => "deleted at the source",
+        "dead_letter" => "in the dead letters",
+        other => other,
+    }
+}
+
+/// So many records by why they went to review.
+pub(super) fn reviews(kinds: &BTreeMap<&'static str, u64>) -> String {
+    let of = |(kind, count): (&&str, &u64)| match kinds.len() {
+        1 => review(kind).to_owned(),
+        _ => format!("{} {}", number(*count), review(kind)),
+    };
+    kinds.iter().map(of).collect::<Vec<_>>().join(", ")
 }
 
 /// A count with its thousands parted.
@@ -97,6 +139,21 @@ mod tests {
         for (seconds, expected) in spans {
             assert_eq!(span(seconds), expected);
         }
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (901, "15 min 1 s"),
+            (3_605, "1 h 1 min"),
+            (86_401, "1 d 1 h"),
+        ] {
+            assert_eq!(span_up(seconds), expected);
+        }
+        assert_eq!(rate(50, 60), "50 calls a minute");
+        assert_eq!(rate(1, 120), "1 call in 2 min");
+        assert_eq!(reviews(&[("retries_spent", 1)].into()), "retries spent");
+        assert_eq!(
+            reviews(&[("invalid", 2), ("retries_spent", 1)].into()),
+            "2 invalid, 1 retries spent"
+        );
         for (count, expected) in [
             (0, "0"),
             (999, "999"),

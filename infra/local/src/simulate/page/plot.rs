@@ -47,8 +47,8 @@ pub(super) struct Plot {
     pub title: &'static str,
     /// Its lines.
     pub lines: Vec<Line>,
-    /// Values that must not be passed, by name.
-    pub marks: Vec<(&'static str, u64)>,
+    /// Values that must not be passed, and how they are said.
+    pub marks: Vec<(String, u64)>,
     /// What is counted.
     pub unit: Unit,
 }
@@ -66,13 +66,8 @@ impl Plot {
                 escaped(line.name)
             )?;
         }
-        for (name, value) in &self.marks {
-            write!(
-                page,
-                "<i class=\"mark\"></i>{} {}",
-                escaped(name),
-                self.shown(*value)
-            )?;
+        for (said, _) in &self.marks {
+            write!(page, "<i class=\"mark\"></i>{}", escaped(said))?;
         }
         writeln!(
             page,
@@ -290,7 +285,7 @@ mod tests {
                 class: "c1",
                 values,
             }],
-            marks: vec![("limit", mark)],
+            marks: vec![("limit".to_owned(), mark)],
             unit,
         };
         let rows = [

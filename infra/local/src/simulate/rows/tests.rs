@@ -26,9 +26,10 @@ fn rows_of_the_shipped_flows_are_made_up_and_changed_as_asked() {
         assert_eq!(made.normal.key.as_str(), key_text(12));
         for kind in [Kind::Critical, Kind::Other, Kind::Critical, Kind::Other] {
             let at_us = 1_772_434_900_000_000 + made.version * 1_000_000;
-            let next = rows
+            let (next, made_kind) = rows
                 .change(&runtime, &made, kind, at_us, &mut seed)
                 .unwrap();
+            assert_eq!(made_kind, kind);
             let critical = runtime
                 .flow
                 .critical_changes(made.fields(), next.fields().unwrap());
@@ -83,7 +84,7 @@ fn what_can_not_be_made_up_is_named_and_a_sample_is_varied_instead() {
         made.row["legal_name"], "ACME 12",
         "what can not be varied stays"
     );
-    let next = rows
+    let (next, _) = rows
         .change(&runtime, &made, Kind::Other, 1_000, &mut seed)
         .unwrap();
     assert_ne!(next.fields(), made.fields());

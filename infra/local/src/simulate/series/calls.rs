@@ -63,12 +63,15 @@ pub(super) fn recovery(
     minutes: &[Minute],
 ) -> Vec<Recovery> {
     let away = |spell: &&Spell| spell.of == Of::Target && spell.trouble == Trouble::Away;
-    let of_spell = |spell: &Spell| {
+    let away = merged(plan.spells.iter().filter(away));
+    let of_spell = |(nth, until): (usize, UnixMs)| {
+        // What the next outage cuts off tells nothing.
+        let next = away.get(nth + 1).map_or(i64::MAX, |(from, _)| from.0);
         let mut later = minutes
             .iter()
-            .filter(|minute| minute.at_ms >= spell.until.0);
+            .filter(|minute| minute.at_ms >= until.0 && minute.at_ms < next);
         let done = later.find(|minute| (tier.of)(minute).0 == 0)?;
-        let within = |call: &&&CallMade| call.at >= spell.until && call.at.0 < done.at_ms;
+        let within = |call: &&&CallMade| call.at >= until && call.at.0 < done.at_ms;
         let made: Vec<&&CallMade> = tier.made.iter().filter(within).collect();
         let (first, last) = (made.first()?, made.last()?);
         let calls = count(made.len());
@@ -77,14 +80,27 @@ pub(super) fn recovery(
             is_batch,
             calls,
             took_ms: u64::try_from(last.at.since(first.at).as_millis()).unwrap_or(u64::MAX),
-            allowed_ms: calls * window_ms / u64::from(tier.rate.calls.max(1)),
+            // The last call may leave so many windows after the first: with 20 a minute the 21st a
+            // minute after it, and not the 20th.
+            allowed_ms: calls.saturating_sub(1) / u64::from(tier.rate.calls.max(1)) * window_ms,
         })
     };
-    plan.spells
-        .iter()
-        .filter(away)
-        .filter_map(of_spell)
-        .collect()
+    let ends = away.iter().map(|(_, until)| *until).enumerate();
+    ends.filter_map(of_spell).collect()
+}
+
+/// Spells in order; those that overlap or touch are one.
+fn merged<'s>(spells: impl Iterator<Item = &'s Spell>) -> Vec<(UnixMs, UnixMs)> {
+    let mut spans: Vec<(UnixMs, UnixMs)> = spells.map(|spell| (spell.from, spell.until)).collect();
+    spans.sort_unstable();
+    let mut merged: Vec<(UnixMs, UnixMs)> = Vec::new();
+    for (from, until) in spans {
+        match merged.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(until),
+            _ => merged.push((from, until)),
+        }
+    }
+    merged
 }
 
 /// How full the fullest day was.
@@ -123,4 +139,27 @@ pub(super) fn calls_while_away(plan: &Plan, after: Option<UnixMs>, calls: &[&Cal
         .iter()
         .filter(|call| away(call.at) && is_later(call.at));
     count(there.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spell(from: i64, until: i64) -> Spell {
+        Spell {
+            of: Of::Target,
+            trouble: Trouble::Away,
+            from: UnixMs(from),
+            until: UnixMs(until),
+        }
+    }
+
+    #[test]
+    fn spells_that_overlap_or_touch_are_one() {
+        let spells = [spell(50, 60), spell(0, 10), spell(5, 20), spell(20, 30)];
+        assert_eq!(
+            merged(spells.iter()),
+            [(UnixMs(0), UnixMs(30)), (UnixMs(50), UnixMs(60))]
+        );
+    }
 }

@@ -144,7 +144,44 @@ fn an_open_change_counts_with_its_age() {
 }
 
 #[test]
-fn a_record_in_review_waits_for_a_person_and_not_for_the_target() {
+fn attempts_that_took_a_record_to_review_stay_spent_whatever_the_epoch() {
+    let mut story = Story::new();
+    story.changed(1_000, Class::Other, "one");
+    story.stage("one", 2_000);
+    let token = ClaimToken::try_new("t").unwrap();
+    let claim = |story: &mut Story, now| {
+        let update = register::claim(&token, UnixMs(now + 1_000), UnixMs(now), false);
+        story.write(&update, now);
+        let item = story.item.as_ref().unwrap();
+        Register::read(item).unwrap().unwrap()
+    };
+    let failure = register::Failure {
+        outcome: register::Outcome::Known,
+        attempt: Some(0),
+        next_attempt: UnixMs(60_000),
+        reason: "503".to_owned(),
+        started: UnixMs(3_000),
+    };
+    let claimed = claim(&mut story, 3_000);
+    story.write(&register::fail(&token, &failure, &claimed), 3_100);
+    assert_eq!(story.watch.attempts_spent(0), 1);
+    assert_eq!(story.watch.attempts_spent(1), 0, "given back by an opening");
+    let claimed = claim(&mut story, 70_000);
+    let cause = register::ReviewCause {
+        kind: ReviewKind::RetriesSpent,
+        field: None,
+        reason: "503".to_owned(),
+        since: UnixMs(70_000),
+    };
+    let flow = tidegate_model::FlowId::try_new("f").unwrap();
+    let review = register::to_review(&token, &flow, &cause, Some(&failure), &claimed);
+    story.write(&review, 70_100);
+    assert_eq!(story.watch.attempts_spent(0), 2);
+    assert_eq!(story.watch.attempts_spent(7), 2, "nobody gives them back");
+}
+
+#[test]
+fn a_record_in_review_waits_for_a_person_and_the_target_is_still_without_its_change() {
     let mut story = Story::new();
     story.changed(1_000, Class::Other, "one");
     story.stage("one", 2_000);
@@ -168,7 +205,21 @@ fn a_record_in_review_waits_for_a_person_and_not_for_the_target() {
     let look = story.watch.look(UnixMs(60_000));
     assert_eq!(
         (look.pending_batch, look.in_review, look.oldest_other),
-        (0, 1, None)
+        (0, 1, Some(UnixMs(1_000)))
+    );
+    assert_eq!(
+        story.watch.open_before(UnixMs(60_000)),
+        0,
+        "no work is left"
+    );
+    story.changed(5_000, Class::Other, "two");
+    assert_eq!(story.watch.open_before(UnixMs(60_000)), 0);
+    let ages = story.watch.ages(Class::Other, UnixMs(61_000));
+    assert_eq!((ages.came, ages.held), (2, 0));
+    let worst = ages.worst.unwrap();
+    assert_eq!(
+        (worst.age, worst.in_review),
+        (Duration::from_secs(60), true)
     );
     assert_eq!(story.watch.reviewed(), [("refused", 1)].into());
 }
