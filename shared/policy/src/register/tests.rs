@@ -75,7 +75,7 @@ fn cause(kind: ReviewKind) -> ReviewCause {
 }
 
 /// One register in a table of its own.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Table {
     item: Option<Item>,
 }

@@ -187,7 +187,9 @@ impl Register {
     /// no review: [`State::Applied`], told without reading its content. Most of a large flow is so.
     pub fn is_at_rest(item: &Item) -> bool {
         let reader = Reader(item);
-        let works = item.contains_key(attr::DIRTY_SINCE) || item.contains_key(attr::REVIEW);
+        let works = [attr::DIRTY_SINCE, attr::REVIEW, attr::UNKNOWN_SINCE_CLAIM]
+            .iter()
+            .any(|attribute| item.contains_key(*attribute));
         let applied = reader.text(attr::APPLIED_HASH);
         !works && applied.is_some() && applied == reader.text(attr::DESIRED_HASH)
     }
@@ -277,13 +279,16 @@ impl Register {
             State::InReview
         } else if self.is_dirty() {
             State::Pending
-        } else if self
-            .applied
-            .as_ref()
-            .is_some_and(|applied| applied.hash == self.desired.hash)
+        } else if self.unknown.is_none()
+            && self
+                .applied
+                .as_ref()
+                .is_some_and(|applied| applied.hash == self.desired.hash)
         {
             State::Applied
         } else {
+            // Also where the target may hold something else than what was last applied: a call's
+            // outcome was open when a person decided.
             State::Discarded
         }
     }

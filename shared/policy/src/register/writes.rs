@@ -277,7 +277,8 @@ pub fn fail(token: &ClaimToken, failure: &Failure, claimed: &Register) -> Update
 
 /// `to review`. After a call that failed it is that failure's write with the cause; without a call
 /// (a record that breaks the schema, a deletion) no attempt is counted. Holds only while the
-/// content that was looked at is still the desired one: newer content has not been tried.
+/// content that was looked at is still the desired one: newer content has not been tried, nor has
+/// equal content that was staged anew since (TRY-1).
 pub fn to_review(
     token: &ClaimToken,
     flow: &FlowId,
@@ -292,6 +293,7 @@ pub fn to_review(
     update.condition = Condition::All(vec![
         update.condition,
         Condition::is(attr::DESIRED_HASH, Op::Eq, claimed.desired.hash.0.as_str()),
+        unchanged_since(claimed),
     ]);
     with_review(update, flow, cause)
 }

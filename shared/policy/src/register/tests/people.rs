@@ -119,6 +119,36 @@ fn a_discarded_version_is_not_sent_and_the_next_one_is() {
     assert_eq!(register.unknown, Some(token("w")), "the open call is known");
 }
 
+#[test]
+fn what_was_discarded_while_a_call_was_open_is_not_told_as_applied_que_2() {
+    let mut table = Table::applied(1, "a");
+    assert!(table.write(&stage(&change(2, "b"), NOW)));
+    let claimed = table.claim("broke", NOW);
+    let failed = failure(unknown(), Some(0));
+    assert!(table.write(&fail(&token("broke"), &failed, &claimed)));
+    assert!(table.write(&stage(&change(3, "a"), NOW)));
+    let why = cause(ReviewKind::DeadLetter);
+    assert!(table.write(&dead_letter(&flow(), &why, NOW)));
+    assert!(table.write(&discard()));
+    // The target may hold `b`: that it once held `a` says nothing.
+    assert_eq!(table.read().state(), State::Discarded);
+}
+
+#[test]
+fn content_that_was_staged_anew_during_the_last_call_has_all_its_retries_try_1() {
+    let mut table = Table::staged(1, "a");
+    let claimed = table.claim("w", NOW);
+    assert!(table.write(&stage(&change(2, "b"), NOW + MS)));
+    assert!(table.write(&stage(&change(3, "a"), NOW + MS)));
+    let failed = failure(Outcome::Known, Some(0));
+    let why = cause(ReviewKind::RetriesSpent);
+    let write = to_review(&token("w"), &flow(), &why, Some(&failed), &claimed);
+    assert!(
+        !table.write(&write),
+        "equal content, but not that which was tried"
+    );
+}
+
 #[rstest]
 #[case::waiting(Table::staged(1, "a"), true)]
 #[case::clean(Table::applied(1, "a"), false)]

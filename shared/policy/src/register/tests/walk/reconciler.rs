@@ -1,12 +1,10 @@
 //! A reconciliation of the walk: lists the target, later reads the register, later writes; all moves
 //! on in between.
 
-use tidegate_model::flow::Deletion;
-
 use super::*;
 use crate::reconcile::{self, AtTarget, Kind};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 enum Stage {
     #[default]
     Idle,
@@ -20,10 +18,10 @@ enum Stage {
     Reopened,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Reconciler {
     stage: Stage,
-    /// The newest comparison found all in order.
+    /// The newest comparison found nothing to heal.
     equal: bool,
 }
 
@@ -45,7 +43,11 @@ impl Reconciler {
             },
             Stage::Listed { content, from } => self.compare(world, content.as_deref(), from),
             Stage::Compared { register } => {
-                if world.write(&reopen(&register, world.now)) {
+                let wrote = world.write(&reopen(&register, world.now));
+                if wrote.happened {
+                    world.attempts.clear();
+                }
+                if wrote.told {
                     Stage::Reopened
                 } else {
                     Stage::Idle
@@ -66,21 +68,21 @@ impl Reconciler {
         let register = world.table.read();
         let at_target = match content {
             None => AtTarget::Missing,
-            Some(name) if named(name) == register.desired.content => AtTarget::Same,
+            Some(name) if named(name) == register.effective() => AtTarget::Same,
             Some(_) => AtTarget::Other,
         };
         let settled = reconcile::is_settled(&register, TIMEOUT + SETTLE, from);
         // Its messages are never lost here but by its own death between write and queue.
         let stranded = register.is_dirty() && world.messages.is_empty();
-        let deletion = Deletion::Review;
+        let deletion = world.rules.deletion;
         match reconcile::judge(&register, at_target, deletion, settled, stranded) {
-            Kind::Equal => self.equal = true,
+            Kind::Pending => {}
             Kind::Stranded => world.send(world.now),
             Kind::EditedAtTarget | Kind::MissingAtTarget => {
                 let register = Box::new(register);
                 return Stage::Compared { register };
             }
-            _ => {}
+            _ => self.equal = true,
         }
         Stage::Idle
     }

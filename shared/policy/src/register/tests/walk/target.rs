@@ -5,16 +5,19 @@ use super::*;
 /// What a call does when it takes effect.
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
+    /// The first call of an update that takes two: reads the record of this id, to be replaced by
+    /// one of this name.
+    Read(String, String),
     Create(String),
     /// Under an idempotency key: a repeat makes nothing.
     CreateUnder(String, String),
     Upsert(String),
     Update(String, String),
     /// Of this number; of the one there is, where our key names it.
-    Remove(Option<String>),
+    Remove(Removal, Option<String>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Call {
     by: ClaimToken,
     /// By when it has surely ended.
@@ -24,10 +27,16 @@ struct Call {
     effect: Effect,
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug)]
+struct Record {
+    name: String,
+    archived: bool,
+}
+
+#[derive(Clone, Debug, Default)]
 pub(super) struct Target {
-    /// Content by number of the record; none of one that was deleted.
-    records: Vec<Option<String>>,
+    /// By number of the record; none of one that was deleted.
+    records: Vec<Option<Record>>,
     /// Idempotency keys under which a record was made, and its number.
     keys: Vec<(String, usize)>,
     calls: Vec<Call>,
@@ -40,8 +49,7 @@ impl Target {
 
     /// Whether there is such a record.
     pub(super) fn has(&self, id: &str) -> bool {
-        let number: usize = id.parse().unwrap();
-        self.records[number].is_some()
+        self.records[number(id)].is_some()
     }
 
     /// The id that a create is answered with: the newest, or the one of its key.
@@ -52,14 +60,24 @@ impl Target {
     }
 
     pub(super) fn content(&self) -> Option<&str> {
-        self.records.iter().flatten().next().map(String::as_str)
+        let record = self.records.iter().flatten().next()?;
+        Some(if record.archived {
+            ARCHIVED
+        } else {
+            &record.name
+        })
     }
 
     /// A person writes into the record.
     pub(super) fn edit(&mut self, name: &str) {
         if let Some(record) = self.records.iter_mut().flatten().next() {
-            name.clone_into(record);
+            name.clone_into(&mut record.name);
         }
+    }
+
+    /// A person deletes the record.
+    pub(super) fn delete(&mut self) {
+        self.records.fill_with(|| None);
     }
 
     /// A call leaves at `now` and takes effect at `at`, if at all.
@@ -75,6 +93,10 @@ impl Target {
                 now > other.ends,
                 "EFF-1: {effect:?} of {by} leaves at {now} while {other:?} may take effect"
             );
+        }
+        if matches!(effect, Effect::Read(..)) {
+            // It leaves when no write can take effect, but takes none itself.
+            return;
         }
         self.calls.push(Call {
             by: by.clone(),
@@ -93,6 +115,15 @@ impl Target {
         }
     }
 
+    /// When the next call takes effect, or ends.
+    pub(super) fn next_after(&self, now: UnixMs) -> Option<UnixMs> {
+        let moments = self
+            .calls
+            .iter()
+            .flat_map(|call| [Some(call.ends), call.at]);
+        moments.flatten().filter(|at| *at > now).min()
+    }
+
     /// Lets all calls take effect that are due.
     pub(super) fn settle(&mut self, now: UnixMs) {
         let mut due: Vec<(UnixMs, Effect)> = Vec::new();
@@ -104,36 +135,60 @@ impl Target {
         }
         due.sort_by_key(|(at, _)| *at);
         for (_, effect) in due {
-            match effect {
-                Effect::Create(name) => self.records.push(Some(name)),
-                Effect::CreateUnder(key, _) if self.keys.iter().any(|(known, _)| *known == key) => {
-                }
-                Effect::CreateUnder(key, name) => {
-                    self.keys.push((key, self.records.len()));
-                    self.records.push(Some(name));
-                }
-                Effect::Upsert(name) => self.records = vec![Some(name)],
-                Effect::Update(id, name) => {
-                    let number: usize = id.parse().unwrap();
-                    if self.records[number].is_some() {
-                        self.records[number] = Some(name);
-                    }
-                }
-                Effect::Remove(None) => self.records.clear(),
-                Effect::Remove(Some(id)) => {
-                    let number: usize = id.parse().unwrap();
-                    self.records[number] = None;
-                }
-            }
+            self.take_effect(effect);
         }
         self.calls
             .retain(|call| call.at.is_some() || call.ends > now);
     }
 
+    fn take_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Read(..) => {}
+            Effect::Create(name) => self.make(name),
+            Effect::CreateUnder(key, _) if self.keys.iter().any(|(known, _)| *known == key) => {}
+            Effect::CreateUnder(key, name) => {
+                self.keys.push((key, self.records.len()));
+                self.make(name);
+            }
+            Effect::Upsert(name) => {
+                self.records.clear();
+                self.make(name);
+            }
+            Effect::Update(id, name) => {
+                if let Some(record) = &mut self.records[number(&id)] {
+                    record.name = name;
+                    record.archived = false;
+                }
+            }
+            Effect::Remove(how, id) => {
+                let of_id = id.map(|id| number(&id));
+                for (number, record) in self.records.iter_mut().enumerate() {
+                    if of_id.is_some_and(|of_id| of_id != number) {
+                        continue;
+                    }
+                    match (how, record.as_mut()) {
+                        (Removal::Archive, Some(record)) => record.archived = true,
+                        _ => *record = None,
+                    }
+                }
+            }
+        }
+    }
+
+    fn make(&mut self, name: String) {
+        let archived = false;
+        self.records.push(Some(Record { name, archived }));
+    }
+
     pub(super) fn find(&self, name: &str) -> Vec<String> {
+        let bears = |record: &Option<Record>| record.as_ref().is_some_and(|it| it.name == name);
         (0..self.records.len())
-            .filter(|number| self.records[*number].as_deref() == Some(name))
+            .filter(|number| bears(&self.records[*number]))
             .map(|number| number.to_string())
             .collect()
     }
+}
+
+fn number(id: &str) -> usize {
+    id.parse().unwrap()
 }

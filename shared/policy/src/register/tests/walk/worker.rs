@@ -1,19 +1,25 @@
 //! A worker of the walk: claim, call, commit, each a step of its own, as the engine takes them.
 
-use tidegate_model::flow::Deletion;
+mod ends;
 
-use super::{target::Effect, *};
-use crate::plan::{self, Step};
+use super::{gate::Deferred, people::is_invalid, target::Effect, *};
+use crate::{
+    limiter::Permit,
+    plan::{self, Step},
+};
 
 /// What a worker will do next.
+#[derive(Clone, Debug)]
 enum State {
     Idle,
     Received,
     Claimed,
+    Sends(Effect),
     /// An answer comes at this moment, unless the call broke.
     Called {
-        answer_at: UnixMs,
+        effect: Effect,
         answer: Answer,
+        answer_at: UnixMs,
     },
     Found {
         name: String,
@@ -23,22 +29,20 @@ enum State {
     /// A repeated create told the id; what is desired is still to be written.
     Made {
         name: String,
+        id: String,
     },
-    Landed {
-        id: Option<String>,
-    },
+    Landed(Option<String>),
     /// The commit was refused: newer content came.
-    Overtaken {
-        id: Option<String>,
-    },
-    Refused(ReviewKind),
+    Overtaken(Option<String>),
+    /// A person must look; the call that was answered so, if there was one.
+    Refused(ReviewKind, Option<Failure>),
     /// There is no such record, and an earlier call's outcome is open: it is created anew.
     Forgets {
         name: String,
     },
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Answer {
     Done,
     Gone,
@@ -46,6 +50,7 @@ enum Answer {
     Broke,
 }
 
+#[derive(Clone, Debug)]
 pub(super) struct Worker {
     ahead: Duration,
     state: State,
@@ -54,12 +59,16 @@ pub(super) struct Worker {
     until: UnixMs,
     started: UnixMs,
     frozen_until: UnixMs,
-    /// When its message comes back.
-    message: UnixMs,
+    /// The receipt of its message.
+    receipt: u32,
+    tier: Tier,
+    permit: Option<Permit>,
+    /// The breaker's epoch of the call; none of the probe.
+    epoch: Option<u64>,
     /// What to update once a repeated create has told the id.
     after_create: Option<String>,
-    /// What it was about to write into a record that there may be no more.
-    update: Option<String>,
+    /// Should the record to be updated be gone, it is created anew.
+    forgets: bool,
 }
 
 impl Worker {
@@ -72,9 +81,12 @@ impl Worker {
             until: UnixMs::EPOCH,
             started: UnixMs::EPOCH,
             frozen_until: UnixMs::EPOCH,
-            message: UnixMs::EPOCH,
+            receipt: 0,
+            tier: Tier::Batch,
+            permit: None,
+            epoch: None,
             after_create: None,
-            update: None,
+            forgets: false,
         }
     }
 
@@ -87,54 +99,78 @@ impl Worker {
         world.now + self.ahead
     }
 
+    /// Moments at which what it may do next changes.
+    pub(super) fn next_after(&self, now: UnixMs) -> Option<UnixMs> {
+        let last_call = self.until - (TIMEOUT + SETTLE + S) - self.ahead;
+        let moment = match self.state {
+            State::Called { answer_at, .. } => answer_at,
+            State::Claimed | State::Sends(_) if last_call >= now => last_call + MS,
+            _ => return None,
+        };
+        Some(moment).filter(|at| *at > now)
+    }
+
     pub(super) fn step(&mut self, world: &mut World) {
         if world.now < self.frozen_until {
             return;
         }
         if !self.is_idle() && world.chance(3) {
             // Dies: the message comes back by its visibility.
-            self.state = State::Idle;
+            *self = Self::new(self.ahead);
             return;
         }
-        if world.chance(3) {
-            self.frozen_until =
-                world.now + Duration::from_millis(world.dice.random_range(0..=8_000));
+        if let Some(span) = world.freeze() {
+            self.frozen_until = world.now + span;
             return;
         }
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => self.receive(world),
             State::Received => self.claim(world),
             State::Claimed => self.begin(world),
-            State::Called { answer_at, answer } if world.now >= answer_at => {
-                self.answered(world, answer)
-            }
+            State::Sends(effect) => self.call(world, effect),
+            State::Called {
+                effect,
+                answer,
+                answer_at,
+            } if world.now >= answer_at => self.answered(world, effect, answer),
             called @ State::Called { .. } => called,
             State::Found { name, ids, search } => self.found(world, name, &ids, &search),
-            State::Made { name } => {
-                let claimed = self.claimed.as_ref().unwrap();
-                let key = plan::idempotency_key(claimed, &self.token);
-                let id = world.target.id_of(key);
-                self.found(world, name.clone(), &[id], &name)
-            }
-            State::Landed { id } => self.commit(world, id),
-            State::Overtaken { id } => self.commit_part(world, id),
-            State::Refused(kind) => self.review(world, kind),
+            State::Made { name, id } => self.found(world, name.clone(), &[id], &name),
+            State::Landed(id) => self.commit(world, id),
+            State::Overtaken(id) => self.commit_part(world, id),
+            State::Refused(kind, failure) => self.review(world, kind, failure.as_ref()),
             State::Forgets { name } => self.forget(world, name),
         };
+        if self.is_idle() {
+            // Nothing is remembered from one message to the next.
+            *self = Self::new(self.ahead);
+        }
+    }
+
+    /// Whether it waits for nothing but its turn.
+    pub(super) fn can_act(&self, world: &World) -> bool {
+        match self.state {
+            State::Idle => world.messages.iter().any(|(at, _)| *at <= world.now),
+            State::Called { answer_at, .. } => answer_at <= world.now,
+            _ => true,
+        }
     }
 
     fn receive(&mut self, world: &mut World) -> State {
-        let Some(message) = world.messages.iter_mut().find(|at| **at <= world.now) else {
+        let now = world.now;
+        let Some(message) = world.messages.iter_mut().find(|(at, _)| *at <= now) else {
             return State::Idle;
         };
-        self.message = world.now + VISIBILITY + Duration::from_millis(u64::from(world.tokens));
-        *message = self.message;
+        world.receipts += 1;
+        self.receipt = world.receipts;
+        *message = (now + VISIBILITY, self.receipt);
         State::Received
     }
 
     fn delete(&self, world: &mut World) -> State {
-        // One that came back meanwhile stays.
-        if let Some(at) = world.messages.iter().position(|at| *at == self.message) {
+        // One that another has received meanwhile stays.
+        let mine = |(_, receipt): &(UnixMs, u32)| *receipt == self.receipt;
+        if let Some(at) = world.messages.iter().position(mine) {
             world.messages.swap_remove(at);
         }
         State::Idle
@@ -150,244 +186,228 @@ impl Worker {
     }
 
     fn claim(&mut self, world: &mut World) -> State {
-        self.token = world.token();
         let now = self.clock(world);
-        self.until = now + PREPARE + TIMEOUT + SETTLE + S;
-        let update = claim(&self.token, self.until, now, world.traits.searchable);
+        let register = world.table.read();
+        if !needs_message(&register) {
+            return self.delete(world);
+        }
+        self.tier = register.tier;
+        if let Err(Deferred(until)) = self.take_permit(world, now) {
+            return self.copy_and_delete(world, until);
+        }
+        self.token = world.token();
+        let calls = world.rules.traits.update_calls;
+        self.until = now + PREPARE + TIMEOUT * calls + SETTLE + S;
+        let update = claim(&self.token, self.until, now, world.rules.traits.searchable);
         world.write(&update);
         let register = world.table.read();
         // Rule 4: the token tells, whatever the answer was.
-        let mine = register
+        if register
             .claim
             .as_ref()
-            .is_some_and(|claim| claim.token == self.token);
-        if mine {
+            .is_some_and(|claim| claim.token == self.token)
+        {
             self.claimed = Some(register);
             return State::Claimed;
         }
-        if !register.is_dirty() || register.review.is_some() {
+        self.give_back(world);
+        if !needs_message(&register) {
             return self.delete(world);
         }
         let at = register.claimable_at();
         self.copy_and_delete(world, at)
     }
 
+    fn take_permit(&mut self, world: &mut World, now: UnixMs) -> Result<(), Deferred> {
+        if self.permit.is_some_and(|permit| permit.until() >= now) || !world.rules.gated {
+            return Ok(());
+        }
+        self.give_back(world);
+        self.permit = Some(world.gate.permit(self.tier, now)?);
+        Ok(())
+    }
+
+    fn give_back(&mut self, world: &mut World) {
+        if let Some(permit) = self.permit.take() {
+            world.gate.give_back(self.tier, permit);
+        }
+    }
+
+    /// Waits, after a claim, without a call.
+    fn defer(&mut self, world: &mut World, until: UnixMs) -> State {
+        self.give_back(world);
+        let claimed = self.claimed.clone().unwrap();
+        world.write(&release(&self.token, &claimed));
+        self.copy_and_delete(world, until)
+    }
+
     fn begin(&mut self, world: &mut World) -> State {
         let claimed = self.claimed.clone().unwrap();
         if world.chance(10) {
-            // A deferral after the claim.
-            world.write(&release(&self.token, &claimed));
-            return self.copy_and_delete(world, world.now);
+            return self.defer(world, world.now);
         }
+        let traits = world.rules.traits;
         let id = claimed.target_id.clone();
         let key = plan::idempotency_key(&claimed, &self.token).to_owned();
         self.after_create = None;
-        match plan::step(&claimed, &self.token, world.traits, Deletion::Delete) {
-            Step::Skip => State::Landed { id },
+        self.forgets = false;
+        let step = plan::step(&claimed, &self.token, traits, world.rules.deletion);
+        if !matches!(step, Step::Remove(_) | Step::Skip | Step::Keep) && is_invalid(&claimed) {
+            return State::Refused(ReviewKind::Invalid, None);
+        }
+        match step {
+            Step::Skip | Step::Keep => State::Landed(None),
             Step::Create(fields) => {
                 let name = name_of(&fields);
-                let effect = if world.traits.upsert {
+                State::Sends(if traits.upsert {
                     Effect::Upsert(name)
-                } else if world.traits.idempotent_create {
+                } else if traits.idempotent_create {
                     Effect::CreateUnder(key, name)
                 } else {
                     Effect::Create(name)
-                };
-                self.call(world, effect)
+                })
             }
-            Step::Update(fields) => self.call(world, Effect::Update(id.unwrap(), name_of(&fields))),
+            Step::Update(fields) => {
+                self.forgets = claimed.unknown.as_ref() != Some(&self.token);
+                State::Sends(update(world, id.unwrap(), name_of(&fields)))
+            }
             Step::CreateAgain(fields) => {
                 let name = name_of(&fields);
                 self.after_create = Some(name.clone());
-                self.call(world, Effect::CreateUnder(key, name))
+                State::Sends(Effect::CreateUnder(key, name))
             }
             Step::LookUp { search, fields } => State::Found {
                 name: name_of(&fields),
                 ids: world.target.find(&search),
                 search,
             },
-            Step::Review { kind, .. } => State::Refused(kind),
-            Step::Keep => State::Landed { id: None },
-            Step::Remove(_) => {
-                let id = id.filter(|_| !world.traits.upsert);
-                self.call(world, Effect::Remove(id))
-            }
+            Step::Review { kind, .. } => State::Refused(kind, None),
+            Step::Remove(how) => State::Sends(Effect::Remove(how, id.filter(|_| !traits.upsert))),
         }
     }
 
     fn call(&mut self, world: &mut World, effect: Effect) -> State {
         let now = self.clock(world);
         if now > self.until - (TIMEOUT + SETTLE + S) {
-            // Rule 2: too late for a call. The message comes back.
-            return State::Idle;
+            // Rule 2: too late for a call, whichever of the record's calls it is.
+            return self.defer(world, world.now);
+        }
+        if world.rules.gated {
+            if let Err(Deferred(until)) = self.take_permit(world, now) {
+                return self.defer(world, until);
+            }
+            match world.gate.pass(&self.token, now) {
+                Ok(epoch) => self.epoch = epoch,
+                Err(Deferred(until)) => return self.defer(world, until),
+            }
+            world.gate.leave(self.tier, self.permit.take().unwrap());
         }
         self.started = now;
-        let within = |world: &mut World, span: Duration| {
-            let span_ms = u64::try_from(span.as_millis()).unwrap();
-            world.now + Duration::from_millis(world.dice.random_range(0..=span_ms))
-        };
-        let gone = matches!(&effect, Effect::Update(id, _) if !world.target.has(id));
-        self.update = match &effect {
-            Effect::Update(_, name) => Some(name.clone()),
-            _ => None,
-        };
-        let answer = match world.dice.random_range(0..100) {
-            0..65 if gone => Answer::Gone,
-            _ if gone && !world.rough => Answer::Gone,
-            _ if !world.rough => Answer::Done,
-            0..50 => Answer::Done,
-            50..65 => Answer::Failed,
-            _ => Answer::Broke,
+        let gone =
+            matches!(&effect, Effect::Update(id, _) | Effect::Read(id, _) if !world.target.has(id));
+        let answer = if world.gate.down || world.chance(50) {
+            [Answer::Failed, Answer::Broke][world.dice.one_of(2)]
+        } else if gone {
+            Answer::Gone
+        } else {
+            Answer::Done
         };
         let answer_at = match answer {
             Answer::Broke => world.now + TIMEOUT,
-            Answer::Done | Answer::Gone | Answer::Failed => within(world, TIMEOUT),
+            _ => world.now + world.dice.span(TIMEOUT),
         };
         let effect_at = match answer {
             Answer::Done => Some(answer_at),
-            Answer::Broke if world.chance(70) => Some(within(world, TIMEOUT + SETTLE)),
+            Answer::Broke if world.dice.one_of(2) == 1 => {
+                Some(world.now + world.dice.span(TIMEOUT + SETTLE))
+            }
             Answer::Gone | Answer::Failed | Answer::Broke => None,
         };
-        world.target.call(&self.token, world.now, effect_at, effect);
-        State::Called { answer_at, answer }
+        world
+            .target
+            .call(&self.token, world.now, effect_at, effect.clone());
+        State::Called {
+            effect,
+            answer,
+            answer_at,
+        }
     }
 
-    fn answered(&mut self, world: &mut World, answer: Answer) -> State {
-        let claimed = self.claimed.clone().unwrap();
-        let outcome = match answer {
-            Answer::Done => {
-                world.target.ended(&self.token);
-                if let Some(name) = self.after_create.take() {
-                    return State::Made { name };
+    fn answered(&mut self, world: &mut World, effect: Effect, answer: Answer) -> State {
+        if !matches!(answer, Answer::Broke) {
+            world.target.ended(&self.token);
+        }
+        if matches!(answer, Answer::Failed | Answer::Broke) {
+            return self.failed(world, &effect, answer);
+        }
+        let now = self.clock(world);
+        if world.rules.gated {
+            world.gate.healthy(&self.token, self.epoch, now);
+        }
+        match (effect, answer) {
+            (Effect::Read(_, name) | Effect::Update(_, name), Answer::Gone) if self.forgets => {
+                State::Forgets { name }
+            }
+            (_, Answer::Gone) => {
+                let epoch = self.claimed.as_ref().unwrap().attempts_epoch;
+                let failure = self.failure(Outcome::Known, Some(epoch), now);
+                State::Refused(ReviewKind::Refused, Some(failure))
+            }
+            (Effect::Read(id, name), _) => State::Sends(Effect::Update(id, name)),
+            (Effect::Create(_) | Effect::Upsert(_), _) => {
+                State::Landed(Some(world.target.id_of("")))
+            }
+            (Effect::CreateUnder(key, _), _) => {
+                let id = world.target.id_of(&key);
+                match self.after_create.take() {
+                    Some(name) => State::Made { name, id },
+                    None => State::Landed(Some(id)),
                 }
-                let made = || {
-                    let key = plan::idempotency_key(&claimed, &self.token);
-                    world.target.id_of(key)
-                };
-                let id = claimed.target_id.clone().unwrap_or_else(made);
-                return State::Landed { id: Some(id) };
             }
-            Answer::Gone => {
-                world.target.ended(&self.token);
-                let open = claimed.unknown.as_ref() != Some(&self.token);
-                assert!(open, "only our own deletion takes it");
-                let name = self.update.take().unwrap();
-                return State::Forgets { name };
-            }
-            Answer::Failed => {
-                world.target.ended(&self.token);
-                Outcome::Known
-            }
-            Answer::Broke => Outcome::Unknown {
-                quiet_until: self.started + TIMEOUT + SETTLE,
-            },
-        };
-        let failed = Failure {
-            outcome,
-            attempt: Some(0),
-            next_attempt: self.clock(world) + Duration::from_millis(300),
-            reason: "it failed".to_owned(),
-            started: self.started,
-        };
-        world.write(&fail(&self.token, &failed, &claimed));
-        // The message waits by its visibility.
-        State::Idle
+            (Effect::Update(id, _), _) => State::Landed(Some(id)),
+            (Effect::Remove(_, id), _) => State::Landed(id),
+        }
     }
 
+    /// The claim's unknown call is its own now; what the worker remembers of it stays as it was.
     fn forget(&mut self, world: &mut World, name: String) -> State {
-        let search = world.traits.searchable.then_some(name.as_str());
-        if !world.write(&forget(&self.token, search)) {
-            return State::Idle;
+        let search = world.rules.traits.searchable.then_some(name.as_str());
+        if !world.write(&forget(&self.token, search)).told {
+            return self.delete(world);
         }
-        if let Some(claimed) = &mut self.claimed {
-            claimed.target_id = None;
-            claimed.unknown = Some(self.token.clone());
-        }
-        let effect = if world.traits.idempotent_create {
+        State::Sends(if world.rules.traits.idempotent_create {
             Effect::CreateUnder(self.token.to_string(), name)
         } else {
             Effect::Create(name)
-        };
-        self.call(world, effect)
+        })
     }
 
     fn found(&mut self, world: &mut World, name: String, ids: &[String], search: &str) -> State {
         match ids {
             [] => {
-                if name != search && !world.write(&rewrite_intent(&self.token, &name)) {
-                    return State::Idle;
+                if name != search && !world.write(&rewrite_intent(&self.token, &name)).told {
+                    return self.delete(world);
                 }
-                self.call(world, Effect::Create(name))
+                State::Sends(Effect::Create(name))
             }
             [id] => {
-                if !world.write(&adopt(&self.token, id)) {
-                    return State::Idle;
+                if !world.write(&adopt(&self.token, id)).told {
+                    return self.delete(world);
                 }
-                if let Some(claimed) = &mut self.claimed {
-                    claimed.target_id = Some(id.clone());
-                }
-                self.call(world, Effect::Update(id.clone(), name))
+                State::Sends(update(world, id.clone(), name))
             }
             _ => panic!("EFF-2: created twice"),
         }
     }
-
-    fn done(&self, id: Option<String>) -> Committed {
-        let claimed = self.claimed.as_ref().unwrap();
-        Committed {
-            hash: claimed.desired.hash.clone(),
-            version: claimed.desired.version,
-            target_id: id,
-            etag: None,
-            deleted: claimed.desired.content == Content::Deleted,
-            started: self.started,
-        }
-    }
-
-    fn commit(&mut self, world: &mut World, id: Option<String>) -> State {
-        let claimed = self.claimed.clone().unwrap();
-        let done = self.done(id.clone());
-        if world.write(&commit(&self.token, &done, &claimed, world.now)) {
-            assert_applied(world, &claimed);
-            return self.delete(world);
-        }
-        let register = world.table.read();
-        if register
-            .claim
-            .is_some_and(|claim| claim.token == self.token)
-        {
-            return State::Overtaken { id };
-        }
-        // Taken over, or done by a write whose answer was lost: the message tells another.
-        State::Idle
-    }
-
-    fn commit_part(&mut self, world: &mut World, id: Option<String>) -> State {
-        let claimed = self.claimed.clone().unwrap();
-        let done = self.done(id);
-        if world.write(&commit_part(&self.token, &done, &claimed, world.now)) {
-            assert_applied(world, &claimed);
-            return self.copy_and_delete(world, world.now);
-        }
-        State::Idle
-    }
-
-    fn review(&mut self, world: &mut World, kind: ReviewKind) -> State {
-        let claimed = self.claimed.clone().unwrap();
-        let why = cause(kind);
-        world.write(&to_review(&self.token, &flow(), &why, None, &claimed));
-        State::Idle
-    }
 }
 
-/// What was just committed is what the target holds: no other call can have come between. A hand
-/// can.
-fn assert_applied(world: &World, claimed: &Register) {
-    if world.hands {
-        return;
+/// An update: one call, or a read and a replace.
+fn update(world: &World, id: String, name: String) -> Effect {
+    if world.rules.traits.update_calls == 1 {
+        Effect::Update(id, name)
+    } else {
+        Effect::Read(id, name)
     }
-    let wanted = claimed.desired.content.fields().map(name_of);
-    assert_eq!(world.target.content(), wanted.as_deref(), "REG-2");
 }
 
 fn name_of(fields: &tidegate_model::Fields) -> String {
