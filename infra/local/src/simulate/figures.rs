@@ -68,7 +68,7 @@ pub(crate) struct Freshness {
     pub worst_at_ms: i64,
     /// Its record.
     pub worst_key: String,
-    /// Whether that record waits for a person.
+    /// Whether that change waited for a person, if only for a while.
     pub worst_in_review: bool,
     /// The age that half of the changes stayed below, in seconds.
     pub median_s: u64,

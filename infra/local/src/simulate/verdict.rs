@@ -101,7 +101,7 @@ fn oldest(name: &str, of: &Freshness, local: &Local) -> Option<String> {
         return None;
     }
     let waits = if of.worst_in_review {
-        " and waits for a person"
+        " and waited for a person"
     } else {
         ""
     };
@@ -129,6 +129,15 @@ fn why(figures: &Figures, local: &Local) -> Vec<String> {
     }
     if !figures.other.is_fresh() || !figures.broken.is_empty() {
         why.push(cause(figures, &Tier::other(figures)));
+    }
+    let reviewed: u64 = figures.reviewed.values().sum();
+    if reviewed > figures.in_review {
+        why.push(format!(
+            "{} to a person ({}); {} came back by a later change.",
+            counted(reviewed, "record went", "records went"),
+            reviews(&figures.reviewed),
+            number(reviewed - figures.in_review)
+        ));
     }
     for (is_source, is_away, from, until) in &figures.spells {
         let name = if *is_source {
@@ -237,7 +246,7 @@ fn cause(figures: &Figures, tier: &Tier<'_>) -> String {
     let fields = tier.fields;
     if !tier.of.is_fresh() && tier.of.worst_in_review {
         return format!(
-            "The cause for {fields}: {} waits for a person.",
+            "The cause for {fields}: {} waited for a person.",
             tier.of.worst_key
         );
     }

@@ -36,6 +36,8 @@ struct Open {
     class: Class,
     hash: ContentHash,
     number: u64,
+    /// Whether it waited for a person, if only for a while.
+    in_review: bool,
 }
 
 /// The oldest that a change became.
@@ -47,7 +49,7 @@ pub(crate) struct Oldest {
     pub at: UnixMs,
     /// Its record.
     pub key: String,
-    /// Whether it waits for a person.
+    /// Whether it waited for a person, if only for a while.
     pub in_review: bool,
 }
 
@@ -154,6 +156,7 @@ impl Watch {
             class,
             hash,
             number,
+            in_review: is_parked,
         };
         state.open.entry(key.to_owned()).or_default().push(open);
     }
@@ -167,7 +170,7 @@ impl Watch {
             });
             of_tier.map(|(_, count)| count).sum()
         };
-        let oldest = |class| state.oldest(class).map(|(at, ..)| at);
+        let oldest = |class| state.oldest(class).map(|(at, _)| at);
         Look {
             pending_real_time: pending(Tier::RealTime, true),
             pending_batch: pending(Tier::Batch, true),
@@ -189,14 +192,15 @@ impl Watch {
     pub(crate) fn ages(&self, class: Class, now: UnixMs) -> Ages {
         let state = self.lock();
         let mut ages = state.ages.get(&class).cloned().unwrap_or_default();
-        if let Some((at, number, in_review)) = state.oldest(class) {
-            let mut open = state.open.iter();
-            let key = open.find(|(_, list)| list.iter().any(|open| open.number == number));
+        if let Some((at, number)) = state.oldest(class) {
+            let all = state.open.iter();
+            let mut all = all.flat_map(|(key, list)| list.iter().map(move |open| (key, open)));
+            let found = all.find(|(_, open)| open.number == number);
             let oldest = Oldest {
                 age: now.since(at),
                 at,
-                key: key.map(|(key, _)| key.clone()).unwrap_or_default(),
-                in_review,
+                key: found.map(|(key, _)| key.clone()).unwrap_or_default(),
+                in_review: found.is_some_and(|(_, open)| open.in_review),
             };
             if ages
                 .worst
@@ -250,14 +254,13 @@ impl State {
         }
     }
 
-    /// The oldest open change of a class, its number, and whether it waits for a person.
-    fn oldest(&self, class: Class) -> Option<(UnixMs, u64, bool)> {
-        let of = |open: &BTreeMap<Class, BTreeSet<(UnixMs, u64)>>, in_review| {
-            let (at, number) = open.get(&class)?.first().copied()?;
-            Some((at, number, in_review))
-        };
-        let both = [of(&self.waiting, false), of(&self.parked, true)];
-        both.into_iter().flatten().min()
+    /// The oldest open change of a class, and its number.
+    fn oldest(&self, class: Class) -> Option<(UnixMs, u64)> {
+        let both = [&self.waiting, &self.parked];
+        let oldest = both
+            .into_iter()
+            .filter_map(|open| open.get(&class)?.first());
+        oldest.min().copied()
     }
 
     fn register(&mut self, key: &str, before: Option<&Item>, register: &Register, now: UnixMs) {
@@ -324,7 +327,8 @@ impl State {
         } else {
             (&mut self.parked, &mut self.waiting)
         };
-        for open in self.open.get(key).into_iter().flatten() {
+        for open in self.open.get_mut(key).into_iter().flatten() {
+            open.in_review = true;
             if let Some(from) = from.get_mut(&open.class) {
                 from.remove(&(open.at, open.number));
             }
@@ -361,7 +365,7 @@ impl State {
                     age,
                     at: open.at,
                     key: key.to_owned(),
-                    in_review: false,
+                    in_review: open.in_review,
                 });
             }
         }

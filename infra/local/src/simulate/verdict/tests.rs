@@ -152,7 +152,7 @@ fn each_broken_goal_has_one_cause_the_first_that_fits() {
         "{text}"
     );
     assert!(
-        text.contains("for critical fields: REC-7 waits for a person"),
+        text.contains("for critical fields: REC-7 waited for a person"),
         "{text}"
     );
 }

@@ -223,3 +223,37 @@ fn a_record_in_review_waits_for_a_person_and_the_target_is_still_without_its_cha
     );
     assert_eq!(story.watch.reviewed(), [("refused", 1)].into());
 }
+
+#[test]
+fn a_change_that_waited_for_a_person_for_a_while_is_told_when_a_later_one_took_it_back() {
+    let mut story = Story::new();
+    story.changed(1_000, Class::Other, "one");
+    story.stage("one", 2_000);
+    let token = ClaimToken::try_new("t").unwrap();
+    story.write(
+        &register::claim(&token, UnixMs(9_000), UnixMs(3_000), false),
+        3_000,
+    );
+    let cause = register::ReviewCause {
+        kind: ReviewKind::Refused,
+        field: None,
+        reason: "no".to_owned(),
+        since: UnixMs(3_000),
+    };
+    let flow = tidegate_model::FlowId::try_new("f").unwrap();
+    let claimed = Register::read(story.item.as_ref().unwrap())
+        .unwrap()
+        .unwrap();
+    let review = register::to_review(&token, &flow, &cause, None, &claimed);
+    story.write(&review, 4_000);
+    story.changed(50_000, Class::Other, "two");
+    story.stage("two", 51_000);
+    story.apply(60_000);
+    let ages = story.watch.ages(Class::Other, UnixMs(61_000));
+    assert_eq!((ages.came, ages.held), (2, 2));
+    let worst = ages.worst.unwrap();
+    assert_eq!(
+        (worst.age, worst.in_review),
+        (Duration::from_secs(59), true)
+    );
+}
