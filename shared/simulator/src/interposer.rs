@@ -15,6 +15,10 @@ pub enum Fate {
     FailUnsent,
     /// It is made, and its caller sees it fail.
     LoseAnswer,
+    /// It is made, its answer is lost, and the client makes it again, as the AWS SDK does of its own
+    /// accord: the caller sees only what the second try came to. Not for a call to another system,
+    /// whose client repeats nothing: there its answer is lost.
+    Repeat,
     /// The process dies; the call is not made.
     CrashBefore,
     /// The call is made, and the process dies before it learns of it.

@@ -55,10 +55,10 @@ impl ProcessPorts {
 
     /// Takes a call past the interposer. `act` makes it; `failed` is what its caller sees of a failure
     /// before and after it was made.
-    async fn pass<T, E>(
+    async fn pass<T, E, F: Future<Output = Result<T, E>>>(
         &self,
         call: &PortCall<'_>,
-        act: impl Future<Output = Result<T, E>>,
+        act: impl Fn() -> F,
         failed: impl FnOnce(Moment) -> E,
     ) -> Result<T, E> {
         if self.life.is_dead() {
@@ -66,30 +66,38 @@ impl ProcessPorts {
             return std::future::pending().await;
         }
         match self.shared.interposer.decide(call) {
-            Fate::Proceed => act.await,
+            Fate::Proceed => act().await,
             Fate::FailUnsent => {
                 tokio::time::sleep(self.shared.latencies.store).await;
                 Err(failed(Moment::Unsent))
             }
             Fate::LoseAnswer => {
-                drop(act.await);
+                drop(act().await);
                 Err(failed(Moment::Done))
+            }
+            Fate::Repeat if matches!(call.operation, Operation::Http { .. }) => {
+                drop(act().await);
+                Err(failed(Moment::Done))
+            }
+            Fate::Repeat => {
+                drop(act().await);
+                act().await
             }
             Fate::CrashBefore => {
                 self.life.die().await;
                 Err(failed(Moment::Unsent))
             }
             Fate::CrashAfter => {
-                drop(act.await);
+                drop(act().await);
                 self.life.die().await;
                 Err(failed(Moment::Done))
             }
             Fate::StallBefore(span) => {
                 self.life.stall(span).await;
-                act.await
+                act().await
             }
             Fate::StallAfter(span) => {
-                let result = act.await;
+                let result = act().await;
                 self.life.stall(span).await;
                 result
             }
@@ -109,7 +117,7 @@ impl ProcessPorts {
     /// The host's own receive.
     pub(crate) async fn receive(&self, tier: Tier) -> Result<Vec<Delivered>, PortError> {
         let call = self.call(Operation::Receive { tier });
-        let act = async {
+        let act = || async {
             let delivered = self.shared.sqs.receive(
                 tier,
                 |visible| self.shared.interposer.pick(&call, visible),
@@ -138,7 +146,7 @@ impl ProcessPorts {
             return Ok(());
         }
         let call = self.call(Operation::Delete { receipts });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.queue).await;
             for receipt in receipts {
                 self.shared.sqs.delete(receipt);
@@ -170,7 +178,7 @@ fn store_error(operation: &str) -> StoreError {
 impl Store for ProcessPorts {
     async fn update(&self, key: &ItemKey, update: &Update) -> Result<Written, StoreError> {
         let call = self.call(Operation::Update { key, update });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.store).await;
             let written = self.shared.store.update(key, update).await?;
             match &written {
@@ -194,7 +202,7 @@ impl Store for ProcessPorts {
 
     async fn get(&self, keys: &[ItemKey]) -> Result<Vec<Option<Item>>, StoreError> {
         let call = self.call(Operation::Get { keys });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.store).await;
             let items = self.shared.store.get(keys).await?;
             self.shared.meter(|meters| meters.read(keys, &items));
@@ -212,7 +220,7 @@ impl Store for ProcessPorts {
         limit: u32,
     ) -> Result<ListingPage, StoreError> {
         let call = self.call(Operation::List { listing });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.store).await;
             let page = self.shared.store.list(listing, after, limit).await?;
             let from_index = matches!(listing, Listing::Reviews(_));
@@ -232,7 +240,7 @@ impl Queue for ProcessPorts {
         let call = self.call(Operation::Send {
             messages: &messages,
         });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.queue).await;
             for outgoing in &messages {
                 let copies = self.shared.interposer.copies(&call, Some(outgoing));
@@ -250,7 +258,7 @@ impl Queue for ProcessPorts {
 
     async fn hold(&self, receipt: &Receipt, after: Duration) -> Result<(), PortError> {
         let call = self.call(Operation::Hold { receipt, after });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.queue).await;
             self.shared.sqs.hold(receipt, after)?;
             self.shared.meter(|meters| meters.held(receipt.tier));
@@ -267,7 +275,7 @@ impl Queue for ProcessPorts {
 impl Events for ProcessPorts {
     async fn emit(&self, event: &Event) -> Result<(), PortError> {
         let call = self.call(Operation::Emit { event });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.queue).await;
             for extra in self.shared.interposer.copies(&call, None) {
                 self.shared.publish(event, extra);
@@ -286,7 +294,7 @@ impl Events for ProcessPorts {
 impl Mailer for ProcessPorts {
     async fn send(&self, mail: &Mail) -> Result<(), PortError> {
         let call = self.call(Operation::Mail { mail });
-        let act = async {
+        let act = || async {
             Self::half(self.shared.latencies.queue).await;
             self.shared.keep_mail(mail);
             self.shared.meter(|meters| meters.mails += 1);
@@ -302,7 +310,7 @@ impl Mailer for ProcessPorts {
 impl Http for ProcessPorts {
     async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
         let call = self.call(Operation::Http { request });
-        let act = async {
+        let act = || async {
             let left = self.shared.clock.now();
             // The answer that arrives at the very end of the time-out is in time.
             let sending = CALLER.scope(self.process, self.shared.http.send(request));
@@ -343,7 +351,7 @@ impl Http for ProcessPorts {
 impl Secrets for ProcessPorts {
     async fn get(&self, name: &str) -> Result<Secret, SecretError> {
         let call = self.call(Operation::Secret { name });
-        let act = async {
+        let act = || async {
             let secret = self.shared.secrets.get(name).await;
             self.observe(&call, &Effect::Done);
             secret
