@@ -270,6 +270,9 @@ impl Engine {
                         let tier = own.tier;
                         let staged = if own.review.is_some() {
                             Staged::InReview
+                        } else if !own.is_dirty() {
+                            // The version moved, and nothing else.
+                            Staged::Unchanged
                         } else {
                             Staged::New { tier }
                         };

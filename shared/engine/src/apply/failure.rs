@@ -8,10 +8,10 @@ use tidegate_policy::{
     flow_state::Side,
     keys,
     plan::{self, AfterFailure},
-    register::{self, Failure, Outcome, ReviewCause, ReviewKind},
+    register::{self, Failure, Outcome, Register, ReviewCause, ReviewKind},
 };
 
-use super::{AFTER_REFUSED_CHECK, PREPARE, Verdict, call_times, work::Work};
+use super::{AFTER_REFUSED_CHECK, PREPARE, Verdict, call_times, not_claimable, work::Work};
 use crate::ports::{CallError, Wait, Written};
 
 impl Work<'_> {
@@ -85,7 +85,15 @@ impl Work<'_> {
             .await
         {
             Ok(Written::Done { .. }) => Verdict::Retry { after, attempt },
-            Ok(Written::Refused { .. }) => Verdict::Nothing("the claim was taken over"),
+            // The claim was taken over, or the answer of this write's first try was lost: then nobody
+            // else has a message for it (QUE-2).
+            Ok(Written::Refused { current }) => {
+                let current = current.as_ref().map(Register::read);
+                match current {
+                    Some(Ok(Some(register))) => not_claimable(&register),
+                    _ => Verdict::Nothing("the claim was taken over"),
+                }
+            }
             Err(verdict) => verdict,
         }
     }
