@@ -80,8 +80,12 @@ fn main() -> ExitCode {
     println!("{} stories: {}", found.stories, found.totals);
     for outcome in &found.broken {
         report(outcome, outcome.violations.len().min(3));
+        let invariant = outcome
+            .violations
+            .first()
+            .map_or("-", |first| first.invariant);
         println!(
-            "  found after {} operations; tell it again: cargo run --release -p tidegate-tests --bin hunt -- --seed {}{}",
+            "  found after {} operations by {invariant}; tell it again: cargo run --release -p tidegate-tests --bin hunt -- --seed {}{}",
             outcome.found_after,
             outcome.seed,
             only(telling.only)

@@ -16,9 +16,9 @@ pub struct Bug {
 }
 
 impl Bug {
-    /// The patches of a folder below `tests`, by name.
-    pub fn all(folder: &str) -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    /// All patches, by name.
+    pub fn all() -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("planted/bugs");
         let mut patches: Vec<PathBuf> = fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())

@@ -25,8 +25,8 @@ pub enum Hunt {
     Found {
         /// After so many operations.
         operations: u64,
-        /// The hunt's words, with the command that tells the story again.
-        what: String,
+        /// The invariant that was seen to break.
+        invariant: String,
     },
     /// All operations passed.
     NothingFound,
@@ -114,14 +114,15 @@ fn found(said: &str) -> Hunt {
         .lines()
         .find(|line| line.trim_start().starts_with("found after "));
     let line = line.unwrap_or_else(|| panic!("the hunt failed without a verdict:\n{said}"));
-    let operations = line
-        .split_whitespace()
-        .skip_while(|word| *word != "after")
-        .nth(1)
-        .and_then(|count| count.parse().ok());
+    // "found after 467 operations by REG-2; ..."
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, _, operations, _, _, invariant, ..] = words.as_slice() else {
+        panic!("not a verdict: {line}");
+    };
+    let operations = operations.parse();
     Hunt::Found {
-        operations: operations.unwrap_or_else(|| panic!("no count of operations in: {line}")),
-        what: line.to_owned(),
+        operations: operations.unwrap_or_else(|_| panic!("no count of operations in: {line}")),
+        invariant: invariant.trim_end_matches(';').to_owned(),
     }
 }
 

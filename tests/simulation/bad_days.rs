@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write, fs, sync::OnceLock};
 use tidegate_tests::chaos::{Bag, Hunt, Telling, hunt, shortest, tell};
 
 /// Stories that are told at least, and port calls that are made at least.
-const STORIES: u64 = 240;
+const STORIES: u64 = 480;
 const OPERATIONS: u64 = 100_000;
 /// Seeds that are told twice.
 const TWICE: std::ops::Range<u64> = 0..10;

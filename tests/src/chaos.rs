@@ -11,8 +11,11 @@
 )]
 
 pub mod book;
+mod burst;
 pub mod check;
+mod day;
 mod dice;
+pub mod dose;
 mod faults;
 mod flow;
 mod hunting;
@@ -27,6 +30,7 @@ mod source;
 mod story;
 mod systems;
 mod target;
+pub mod theme;
 
 pub use dice::Dice;
 pub use hunting::{Bag, Hunt, hunt};

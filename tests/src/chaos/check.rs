@@ -4,5 +4,6 @@ pub mod breaker;
 pub mod end;
 pub mod limit;
 pub mod message;
+pub mod permit;
 pub mod register;
 pub mod run;

@@ -11,6 +11,11 @@ impl Dice {
         Self(mix(seed ^ 0x7469_6465_6761_7465))
     }
 
+    /// A number that belongs to a text, in all stories alike.
+    pub fn of_all(text: &str) -> u64 {
+        Self(0).roll("of all", text, 0)
+    }
+
     /// 64 bits for a question, asked about something for the n-th time.
     pub fn roll(self, question: &str, about: &str, n: u64) -> u64 {
         let mut hash = self.0 ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -7,20 +7,22 @@ use tidegate_engine::ports::{Clock, Outgoing};
 use tidegate_model::UnixMs;
 use tidegate_simulator::{Effect, Fate, Interposer, Operation, PortCall, TrueClock};
 
-use super::{ledger::Ledger, plan::Plan, script::Script, site::site, systems::Systems};
+use super::{
+    Dice,
+    ledger::Ledger,
+    plan::Plan,
+    script::Script,
+    site::{RARE, RARE_TIMES, site},
+    systems::Systems,
+    theme::Theme,
+};
 
-/// A site's first calls fail so much more often, or a site that is passed once a story would hardly
-/// ever fail.
-const FIRST: u64 = 3;
-const FIRST_TIMES: u64 = 6;
-/// And in every seed at least so often, in calls of a thousand.
-const FIRST_LEAST: u64 = 45;
-/// A site that is first passed so late in a story is a rare one, and its first calls fail so often.
-const LATE: Duration = Duration::from_secs(540);
-const LATE_LEAST: u64 = 140;
-/// One site of so many is hot in a story: its calls fail that much more often all the time.
-const HOT_ONE_IN: u64 = 5;
-const HOT_TIMES: u64 = 8;
+/// In one story of so many a site is aimed at: its first call fails.
+const AIMED_ONE_IN: u64 = 11;
+/// The last burst lies so long before the end of the faults.
+const LAST_BURST: Duration = Duration::from_secs(35);
+/// Short stories begin well.
+const GOOD_BEGINNING: Duration = Duration::from_secs(10);
 /// A listing is one of many of the same kind, and harms nothing but time.
 const DULL_DIVISOR: u64 = 4;
 
@@ -40,60 +42,48 @@ pub struct Faults {
 
 impl Faults {
     fn fate(&self, call: &PortCall<'_>, site: &str) -> Fate {
-        let rates = &self.plan.rates;
+        // What stands at the beginning gets to the target first, or there would be no story; but where
+        // runs are what it is about.
+        let short = !matches!(self.plan.theme, Theme::Day | Theme::Lease);
+        if short && call.at < self.plan.begin + GOOD_BEGINNING {
+            return Fate::Proceed;
+        }
+        if let Some(fate) = self.aimed(call.at, site) {
+            return fate;
+        }
         let now = call.at;
-        let hot = self.plan.dice.between(1, HOT_ONE_IN, "hot", site, 0) == 1;
-        let late = self.script.first_met(site, now) >= self.plan.begin + LATE;
+        let aims = self.plan.dose.aims;
+        if !aims.is_empty() && !aims.iter().any(|aim| site.starts_with(aim)) {
+            return Fate::Proceed;
+        }
+        let rates = &self.plan.rates;
         let dull = matches!(call.operation, Operation::List { .. });
-        let more = |rate: u64| {
-            move |n: u64| {
-                let rate = if dull { rate / DULL_DIVISOR } else { rate };
-                let times = if hot {
-                    HOT_TIMES
-                } else if n <= FIRST {
-                    FIRST_TIMES
-                } else {
-                    1
-                };
-                let least = match n {
-                    _ if dull => 0,
-                    1..=FIRST if late => LATE_LEAST,
-                    1..=FIRST => FIRST_LEAST,
-                    _ => 0,
-                };
-                (rate * times).min(400).max(least)
-            }
+        let strikes = |question: &str, rate: u64| {
+            let rate = if dull { rate / DULL_DIVISOR } else { rate };
+            self.script.strikes(now, question, site, |_| rate)
         };
-        let strikes =
-            |question: &str, rate: u64| self.script.strikes(now, question, site, more(rate));
-        if strikes("unsent", rates.unsent).is_some() {
-            return Fate::FailUnsent;
-        }
-        if strikes("lost", rates.lost).is_some() {
-            return Fate::LoseAnswer;
-        }
-        if strikes("crash before", rates.crash_before).is_some() {
-            return Fate::CrashBefore;
-        }
-        if strikes("crash after", rates.crash_after).is_some() {
-            return Fate::CrashAfter;
-        }
-        if let Some(strike) = self.script.strikes(now, "stall", site, |n| {
-            if rates.stall == 0 {
-                0
-            } else {
-                more(rates.stall)(n)
+        for (question, rate, fate) in [
+            ("unsent", rates.unsent, Fate::FailUnsent),
+            ("lost", rates.lost, Fate::LoseAnswer),
+            ("repeat", rates.repeat, Fate::Repeat),
+            ("crash before", rates.crash_before, Fate::CrashBefore),
+            ("crash after", rates.crash_after, Fate::CrashAfter),
+        ] {
+            if strikes(question, rate).is_some() {
+                return fate;
             }
-        }) {
-            let span = match strike.between(0, 4, "span") {
-                0 => 900,
-                1 => 8_000,
-                2 => 30_000,
-                3 => 95_000,
-                _ => 260_000,
-            };
-            let span = Duration::from_millis(strike.between(span / 2, span, "length"));
-            let before = strike.between(0, 1, "before") == 0;
+        }
+        // Where the theme is short, one process of a kind stands still, and others overtake it.
+        let may_stall = self.plan.theme == Theme::Day || call.process.number.is_multiple_of(100);
+        if may_stall && let Some(strike) = strikes("stall", rates.stall) {
+            let spans = self.plan.dose.stalls_ms;
+            let last = u64::try_from(spans.len().saturating_sub(1)).unwrap_or(0);
+            let drawn = usize::try_from(strike.between(0, last, "span")).unwrap_or(0);
+            let span = spans.get(drawn).copied().unwrap_or(900);
+            let span = Duration::from_millis(strike.between(span * 4 / 5, span, "length"));
+            // Whoever is to be overtaken has read, and has not written yet.
+            let overtaken = self.plan.theme == Theme::Overtaken;
+            let before = overtaken || strike.between(0, 1, "before") == 0;
             // A call that has passed its last check and then waits at the socket is a call on its
             // way: DESIGN takes it to end within D. No check can be made later than the last one.
             let is_http = matches!(call.operation, Operation::Http { .. });
@@ -104,6 +94,41 @@ impl Faults {
             };
         }
         Fate::Proceed
+    }
+
+    /// Each site is aimed at in some stories, so that its calls end in every way somewhere.
+    fn aimed(&self, now: UnixMs, site: &str) -> Option<Fate> {
+        // What only the sweep can find must be staged first.
+        if self.plan.theme == Theme::Stranded && site.starts_with("webhook") {
+            return None;
+        }
+        // Nor do runs break off where they are what it is about: no other begins for two minutes.
+        let of_runs = matches!(
+            self.plan.theme,
+            Theme::Overtaken | Theme::Deploy | Theme::Lease
+        );
+        let early = now + LAST_BURST < self.plan.calm;
+        if of_runs && early && site.starts_with("batch-sync") {
+            return None;
+        }
+        if RARE.iter().any(|name| site.starts_with(name)) {
+            let pass = self.script.aims(site, RARE_TIMES)?;
+            return match self.plan.dice.between(0, 2, "rare", site, pass) {
+                0 => Some(Fate::FailUnsent),
+                1 => Some(Fate::LoseAnswer),
+                _ => None,
+            };
+        }
+        let turn = self.plan.seed.wrapping_add(Dice::of_all(site));
+        if !turn.is_multiple_of(AIMED_ONE_IN) {
+            return None;
+        }
+        self.script.aims(site, 1)?;
+        Some(if (turn / AIMED_ONE_IN).is_multiple_of(2) {
+            Fate::FailUnsent
+        } else {
+            Fate::LoseAnswer
+        })
     }
 
     fn now(&self) -> UnixMs {

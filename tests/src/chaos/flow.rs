@@ -27,6 +27,8 @@ pub fn flow_file(plan: &Plan, revision: u32) -> String {
     let (real_time, batch, source) = plan.limits;
     let per_s = WINDOW.as_secs();
     let deletion = plan.deletion;
+    let (lookback_s, retry_s) = (plan.dose.lookback_s, plan.dose.retry_s);
+    let cool_down_s = plan.dose.cool_down_s;
     let head = format!(
         r#"
 name = "{FLOW}"
@@ -40,7 +42,7 @@ name = "src"
 base_url = "http://src"
 timeout_s = {TIMEOUT_S}
 limit = {{ calls = {source}, per_s = {per_s} }}
-breaker = {{ preset = "failures", cool_down_s = 20 }}
+breaker = {{ preset = "failures", cool_down_s = {cool_down_s} }}
 [source.list]
 path = "/rows"
 rows = "/items"
@@ -69,10 +71,10 @@ level = {{ type = "integer" }}
 [schedule]
 time_zone = "Europe/Berlin"
 {schedule}
-lookback_s = 14400
+lookback_s = {lookback_s}
 max_run_minutes = 15
 [retry]
-after_s = [20, 60, 120]
+after_s = {retry_s:?}
 [freshness]
 critical_s = 900
 other_s = 90000
@@ -86,6 +88,8 @@ row = "body.row"
         TargetKind::Qualio => qualio(plan, revision),
         _ => rest(plan, revision),
     };
+    let (failures, of) = plan.dose.breaker;
+    let cool_down_s = plan.dose.cool_down_s;
     let limits = format!(
         r#"
 [target.limits]
@@ -93,9 +97,9 @@ real_time = {{ calls = {real_time}, per_s = {per_s} }}
 batch = {{ calls = {batch}, per_s = {per_s} }}
 [target.breaker]
 preset = "failures"
-failures = 4
-of = 8
-cool_down_s = 30
+failures = {failures}
+of = {of}
+cool_down_s = {cool_down_s}
 "#
     );
     format!("{head}{target}{limits}")

@@ -17,7 +17,10 @@ use tidegate_simulator::{Effect, Fate, Operation, PortCall, ProcessId, ProcessKi
 
 use super::{
     book::Book,
-    check::{breaker::Breakers, limit::Limits, message::Messages, register::Registers, run::Runs},
+    check::{
+        breaker::Breakers, limit::Limits, message::Messages, permit::Grants, register::Registers,
+        run::Runs,
+    },
     locked,
     plan::Plan,
     target::TargetEffect,
@@ -40,7 +43,7 @@ pub struct State {
     pub items: BTreeMap<ItemKey, Item>,
     /// Who took which token: claims, leases and probes.
     pub owners: BTreeMap<String, Life>,
-    /// Lives of batch-sync in which a port call failed: such a run may stage and not queue.
+    /// Lives of batch-sync and api in which a port call failed: they may stage and not queue.
     pub interrupted: BTreeSet<Life>,
     /// Who staged what is desired of a record.
     pub stagers: BTreeMap<String, Life>,
@@ -56,6 +59,10 @@ pub struct State {
     pub breakers: Breakers,
     /// Of limits.
     pub limits: Limits,
+    /// Of permits.
+    pub grants: Grants,
+    /// When a version of a record was last staged.
+    pub staged_at: BTreeMap<String, UnixMs>,
     /// Of messages.
     pub messages: Messages,
     /// Webhooks that were sent and not yet answered with 2xx, by record.
@@ -81,6 +88,15 @@ pub fn record_of(key: &ItemKey) -> Option<&str> {
         .then_some(key.sort.as_str())
 }
 
+impl State {
+    /// The number of the version that is staged of a record.
+    pub fn staged(&self, record: &str) -> Option<u64> {
+        let mut items = self.items.iter();
+        let (_, item) = items.find(|(key, _)| record_of(key) == Some(record))?;
+        text(Some(item), "dv")?.get(..20)?.parse().ok()
+    }
+}
+
 impl Ledger {
     /// An empty account; `traced` keeps every line.
     pub fn new(plan: Arc<Plan>, traced: bool) -> Self {
@@ -100,6 +116,8 @@ impl Ledger {
                 runs: Runs::new(&plan),
                 breakers: Breakers::default(),
                 limits: Limits::new(&plan),
+                grants: Grants::default(),
+                staged_at: BTreeMap::new(),
                 messages: Messages::default(),
                 unanswered: BTreeMap::new(),
                 calls: 0,
@@ -131,6 +149,8 @@ impl Ledger {
             Fate::CrashAfter => (Some(1), 4),
             Fate::StallBefore(_) => (Some(2), 5),
             Fate::StallAfter(_) => (Some(2), 6),
+            // Its caller learns of nothing but the second try.
+            Fate::Repeat => (Some(2), 7),
             Fate::Proceed => (Some(2), 0),
         };
         let ends = state.book.sites.entry(site.to_owned()).or_default();
@@ -162,6 +182,7 @@ impl Ledger {
                 state.registers.failed(call, key.as_deref(), request, false);
             }
             if !matches!(fate, Fate::FailUnsent | Fate::CrashBefore) {
+                state.grants.leaves(&mut state.book, call, request);
                 let (book, items, owners) = (&mut state.book, &state.items, &state.owners);
                 state
                     .registers
@@ -175,13 +196,11 @@ impl Ledger {
             state.runs.tells(&mut state.book, call, event);
         }
         if fate != Fate::Proceed {
-            if call.process.kind == ProcessKind::BatchSync {
+            let stages = matches!(call.process.kind, ProcessKind::BatchSync | ProcessKind::Api);
+            if stages && fate != Fate::Repeat {
                 state.interrupted.insert((call.process, call.incarnation));
             }
             state.fates.insert(call.seq, fate);
-            if call.process.kind == ProcessKind::Api {
-                state.interrupted.insert((call.process, call.incarnation));
-            }
         }
     }
 
@@ -205,7 +224,9 @@ impl Ledger {
                 let key = state.keys.remove(&call.seq);
                 let seen = match fate {
                     // Its caller learns of no answer, whatever there was.
-                    Fate::LoseAnswer | Fate::CrashAfter => &Err(TransportError::Broken),
+                    Fate::LoseAnswer | Fate::Repeat | Fate::CrashAfter => {
+                        &Err(TransportError::Broken)
+                    }
                     _ => *answer,
                 };
                 self.answered(state, (now, call), request, key.as_deref(), seen);
@@ -317,6 +338,7 @@ fn written(
         if text(before, "dv") != text(Some(after), "dv") {
             let life = (call.process, call.incarnation);
             state.stagers.insert(record.to_owned(), life);
+            state.staged_at.insert(record.to_owned(), now);
         }
         let (book, owners) = (&mut state.book, &mut state.owners);
         let openings = &state.breakers;
@@ -336,6 +358,11 @@ fn written(
             (before, after),
             (owners, items, &state.messages),
         );
+    } else if let Some(endpoint) = key.partition.strip_prefix("budget#") {
+        let place = (endpoint, key.sort.as_str());
+        state
+            .grants
+            .written(&mut state.book, (now, call), place, (before, after));
     } else if let Some(endpoint) = key.partition.strip_prefix("breaker#") {
         let (book, owners) = (&mut state.book, &mut state.owners);
         state

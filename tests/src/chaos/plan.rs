@@ -1,13 +1,14 @@
 //! What a seed means: the flow, the world, what changes when, and how often what goes wrong.
 //!
 //! Each seed has some kinds of trouble and not others: a world in which everything fails at once
-//! gets nowhere, and hides what one kind does.
+//! gets nowhere, and hides what one kind does. Most stories are short and about one theme
+//! ([`Theme`]); some are a whole day with a little of everything.
 
 use std::time::Duration;
 
 use tidegate_model::UnixMs;
 
-use super::Dice;
+use super::{Dice, burst, day, dose::Dose, theme::Theme};
 
 /// Kinds of target, by what they offer against doing a thing twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +67,10 @@ pub enum Deed {
         critical: bool,
         /// Whether its name changes.
         renames: bool,
-        /// How much earlier than now the source says it happened.
-        backdated: Duration,
+        /// Whether it becomes what it was before its last change.
+        toggles: bool,
+        /// How much later than now the source says it happened, in seconds; earlier, below zero.
+        ahead_s: i64,
     },
     /// A record is deleted.
     Delete,
@@ -96,6 +99,8 @@ pub enum Push {
     Hint,
     /// By somebody who has not the secret.
     Forged,
+    /// Whole, and once more, later, under the same version with the content before it.
+    Torn,
 }
 
 /// One thing that happens.
@@ -120,6 +125,8 @@ pub struct Rates {
     pub unsent: u64,
     /// It is made, and its answer is lost.
     pub lost: u64,
+    /// The same, and its client makes it again by itself.
+    pub repeat: u64,
     /// The process dies before it.
     pub crash_before: u64,
     /// The process dies after it.
@@ -168,6 +175,10 @@ pub struct Plan {
     pub seed: u64,
     /// Its dice.
     pub dice: Dice,
+    /// What it is about.
+    pub theme: Theme,
+    /// How strong.
+    pub dose: Dose,
     /// The target.
     pub target: TargetKind,
     /// What orders changes.
@@ -198,6 +209,8 @@ pub struct Plan {
     pub settle_s: u32,
     /// How long an invocation of batch-sync may take.
     pub run_time: Duration,
+    /// Runs that are asked for besides the windows: the first and the last.
+    pub runs: Vec<UnixMs>,
 }
 
 /// 2026-03-02T08:00:00Z, a Monday.
@@ -210,40 +223,47 @@ const AUTUMN: UnixMs = UnixMs(1_792_887_000_000);
 pub const TIMEOUT_S: u32 = 5;
 /// Length of the limits' windows.
 pub const WINDOW: Duration = Duration::from_secs(20);
+/// A run puts everything right that it comes upon, so the last one comes when what was lost without
+/// it has been seen to be lost.
+const BEFORE_LAST_RUN: Duration = Duration::from_secs(170);
 
 impl Plan {
     /// The plan of a seed; `only` overrules the kind of target.
     pub fn of(seed: u64, only: Option<TargetKind>) -> Self {
-        let dice = Dice::new(seed);
+        let (theme, target) = Theme::of(seed);
+        let mut plan = Self::begun(Dice::new(seed), seed, (theme, only.unwrap_or(target)));
+        if theme == Theme::Day {
+            day::fill(&mut plan);
+        } else {
+            burst::fill(&mut plan);
+        }
+        plan
+    }
+
+    fn begun(dice: Dice, seed: u64, (theme, target): (Theme, TargetKind)) -> Self {
         let among = |what: &str, low: u64, high: u64| dice.between(low, high, "plan", what, 0);
-        let target = only.unwrap_or_else(|| {
-            let turn = usize::try_from(seed % 5).unwrap_or(0);
-            TargetKind::ALL
-                .get(turn)
-                .copied()
-                .unwrap_or(TargetKind::Upsert)
-        });
+        let few =
+            |what: &str, low: u64, high: u64| u32::try_from(among(what, low, high)).unwrap_or(1);
+        let dose = theme.dose();
         let order = match among("order", 0, 9) {
+            // Only a whole row that says how old it is can be staged when nothing else will.
+            _ if theme == Theme::Stranded => Order::Sequence,
             0..=5 => Order::Sequence,
             6..=8 => Order::Time,
             _ => Order::Read,
         };
-        let begin = match among("begin", 0, 7) {
-            0 => SPRING,
-            1 => AUTUMN,
+        let begin = match among("begin", 0, 3) {
+            0 if theme == Theme::Day => SPRING,
+            1 if theme == Theme::Day => AUTUMN,
             _ => MONDAY,
         };
-        let calm = begin + Duration::from_secs(60 * among("minutes", 18, 45));
-        let mut rates = rates(dice);
-        if order == Order::Read {
-            // Each fetch waits for the flow's lease, and each wait is a chance for one more copy.
-            rates.twice /= 8;
-            rates.again /= 8;
-            rates.lost /= 4;
-        }
+        // A look-up in Qualio lists one status after another: a window must hold them all.
+        let least = if target == TargetKind::Qualio { 8 } else { 0 };
         Self {
             seed,
             dice,
+            theme,
+            dose,
             target,
             order,
             deletion: match (among("deletion", 0, 3), target) {
@@ -251,165 +271,56 @@ impl Plan {
                 (2, _) => "keep",
                 _ => "review",
             },
-            stamped: among("stamped", 0, 2) > 0,
+            stamped: among("stamped", 0, 2) > u64::from(dose.deeds.toggles > 50),
             begin,
-            calm,
-            happenings: happenings(dice, begin, calm, order),
-            rates,
-            outages: outages(dice, begin, calm),
+            calm: begin,
+            happenings: Vec::new(),
+            rates: dose.rates,
+            outages: Vec::new(),
             workers: (
-                u32::try_from(among("real-time workers", 1, 3)).unwrap_or(1),
-                u32::try_from(among("batch workers", 1, 3)).unwrap_or(1),
+                few(
+                    "real-time workers",
+                    2,
+                    if theme == Theme::Overdue { 2 } else { 3 },
+                ),
+                few("batch workers", 1, 3),
             ),
-            batch_syncs: u32::try_from(among("batch syncs", 1, 2)).unwrap_or(1),
+            batch_syncs: match theme {
+                Theme::Lease => 2,
+                // The one that stands still is the one that stages.
+                Theme::Overtaken => 1,
+                _ => few("batch syncs", 1, 2),
+            },
             summer_time: begin != MONDAY,
-            // A look-up in Qualio lists one status after another: a window must hold them all.
             limits: (
-                least(target) + u32::try_from(among("real-time limit", 3, 8)).unwrap_or(4),
-                least(target) + u32::try_from(among("batch limit", 4, 10)).unwrap_or(4),
+                dose.limits.0 + least + few("real-time limit", 0, 2),
+                dose.limits.1 + least + few("batch limit", 0, 2),
                 // Where reads order, every hint and page waits for the others.
-                u32::try_from(among("source limit", 4, 20)).unwrap_or(10)
+                (dose.limits.2 + few("source limit", 0, 8))
                     * if order == Order::Read { 3 } else { 1 },
             ),
-            settle_s: u32::try_from(among("settle", 2, 15)).unwrap_or(10),
+            settle_s: few("settle", dose.settle_s.0, dose.settle_s.1),
             run_time: if among("short runs", 0, 2) == 0 {
                 Duration::from_secs(240)
             } else {
                 Duration::from_secs(900)
             },
+            runs: Vec::new(),
         }
     }
-}
 
-fn least(target: TargetKind) -> u32 {
-    if target == TargetKind::Qualio { 8 } else { 0 }
-}
-
-fn rates(dice: Dice) -> Rates {
-    // About half of all kinds of trouble are about in a seed.
-    let rate = |what: &str, most: u64| match dice.between(0, 5, "rate", what, 0) {
-        0..=2 => 0,
-        3 => most.div_ceil(4),
-        4 => most.div_ceil(2),
-        _ => most,
-    };
-    Rates {
-        unsent: rate("unsent", 20),
-        lost: rate("lost", 30),
-        crash_before: rate("crash before", 15),
-        crash_after: rate("crash after", 20),
-        stall: rate("stall", 12),
-        twice: rate("twice", 200),
-        late: rate("late", 150),
-        reorder: rate("reorder", 500),
-        again: rate("again", 120),
-        target: rate("target", 350),
-        throttle: rate("throttle", 60),
-        forbid: rate("forbid", 12),
-        slow: rate("slow", 150),
-        source: rate("source", 220),
-        page: rate("page", 250),
-        stale: rate("stale", 150),
+    /// The time at which the last run is asked for.
+    pub(super) fn ends_with_a_run(&mut self) {
+        self.runs.push(self.calm + BEFORE_LAST_RUN);
     }
 }
 
-fn outages(dice: Dice, begin: UnixMs, calm: UnixMs) -> Vec<Outage> {
-    if dice.between(0, 3, "outage", "any", 0) > 0 {
-        return Vec::new();
-    }
-    let span = u64::try_from(calm.since(begin).as_millis()).unwrap_or(u64::MAX);
-    let from = begin + Duration::from_millis(dice.between(span / 8, span / 2, "outage", "from", 0));
-    let until = from + Duration::from_secs(dice.between(60, 1_500, "outage", "span", 0));
-    vec![Outage {
-        from,
-        until: until.min(calm),
-        silent: dice.between(0, 1, "outage", "silent", 0) == 0,
-    }]
-}
-
-fn happenings(dice: Dice, begin: UnixMs, calm: UnixMs, order: Order) -> Vec<Happening> {
-    let records = dice.between(3, 9, "plan", "records", 0);
-    let changes = dice.between(12, 45, "plan", "changes", 0);
-    let span = u64::try_from(calm.since(begin).as_millis()).unwrap_or(u64::MAX);
-    let mut all = Vec::new();
-    for n in 0..records + changes {
-        let ask = |what: &str, low, high| dice.between(low, high, "happening", what, n);
-        // The first ones stand before the world begins to turn; later ones come in bursts.
-        let first = n < records;
-        let key = if first { n } else { ask("key", 0, records - 1) };
-        let burst = ask("burst", 0, 9) * (span / 10);
-        let at = match (first, ask("bursty", 0, 2)) {
-            (true, _) => 0,
-            (false, 0) => ask("time", 0, span),
-            (false, _) => burst + ask("within", 0, 4_000),
-        };
-        let deed = if first {
-            first_deed()
-        } else {
-            deed(dice, n, order)
-        };
-        let pushes = match deed {
-            Deed::Set { .. } | Deed::Delete if !first => pushes(dice, n),
-            _ => Vec::new(),
-        };
-        all.push(Happening {
-            n,
-            at: begin + Duration::from_millis(at),
-            key: format!("K-{key}"),
-            deed,
-            pushes,
-        });
-    }
-    all.sort_by_key(|happening| (happening.at, happening.n));
-    all
-}
-
-fn first_deed() -> Deed {
+/// A record that stands at the source from the beginning.
+pub(super) fn first_deed() -> Deed {
     Deed::Set {
         critical: false,
         renames: false,
-        backdated: Duration::from_secs(600),
+        toggles: false,
+        ahead_s: -600,
     }
-}
-
-fn deed(dice: Dice, n: u64, order: Order) -> Deed {
-    let ask = |what: &str, low, high| dice.between(low, high, "happening", what, n);
-    match ask("deed", 0, 99) {
-        0..=5 => Deed::Delete,
-        6..=11 => Deed::Force,
-        12..=14 => Deed::RunNow,
-        15 => Deed::RunAll,
-        16 => Deed::Pause(Duration::from_secs(ask("pause", 20, 400))),
-        17 => Deed::Deploy,
-        18 => Deed::Junk,
-        _ => Deed::Set {
-            critical: ask("critical", 0, 2) > 0,
-            renames: ask("renames", 0, 3) == 0,
-            // A source that orders by time can not go back in it: the newest time wins there.
-            backdated: match (order, ask("backdated", 0, 5)) {
-                (Order::Sequence | Order::Read, 0) => Duration::from_secs(ask("by", 1, 3_000)),
-                _ => Duration::ZERO,
-            },
-        },
-    }
-}
-
-fn pushes(dice: Dice, n: u64) -> Vec<(Push, Duration)> {
-    let times = dice.between(1, 3, "push", "times", n);
-    (0..times)
-        .map(|time| {
-            let ask = |what: &str, low, high| dice.between(low, high, what, "push", n * 8 + time);
-            let push = match ask("kind", 0, 9) {
-                0..=2 => Push::Missed,
-                3..=6 => Push::Whole,
-                7 | 8 => Push::Hint,
-                _ => Push::Forged,
-            };
-            let wait = match ask("late", 0, 3) {
-                0 => ask("wait", 0, 200_000),
-                _ => ask("wait", 0, 1_500),
-            };
-            (push, Duration::from_millis(wait))
-        })
-        .collect()
 }

@@ -10,16 +10,16 @@ use tidegate_simulator::ProcessKind;
 
 use super::{
     flow::FLOW,
-    ledger::{record_of, text},
     locked,
     plan::{Order, Push},
     source::Row,
     story::{SECRETS, Told},
 };
 
-/// How often a sender repeats a webhook that was not answered with 2xx, and how long it waits.
-const HOOK_TRIES: u32 = 4;
-const HOOK_WAIT: Duration = Duration::from_secs(15);
+/// How long a sender waits before it repeats a webhook that was not answered with 2xx.
+const HOOK_WAIT: Duration = Duration::from_secs(8);
+/// How long after a row the same version comes with other content.
+const TORN_WAIT: Duration = Duration::from_secs(4);
 /// The secret of a stranger.
 const STRANGER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -29,7 +29,30 @@ pub(super) async fn pushed(told: Arc<Told>, row: Row, push: Push, wait: Duration
         return;
     }
     tokio::time::sleep(wait).await;
-    let whole = push == Push::Whole && !row.gone;
+    told_of(&told, &row, push).await;
+    if push == Push::Torn {
+        tokio::time::sleep(TORN_WAIT).await;
+        if let Some(torn) = torn(&told, &row) {
+            told_of(&told, &torn, push).await;
+        }
+    }
+}
+
+/// The version of a row with the content before it. Only of a version that is staged: of whichever
+/// comes first, nobody can know that it is the wrong one.
+fn torn(told: &Told, row: &Row) -> Option<Row> {
+    let number = row.number(told.plan.order);
+    let staged = told.ledger.with(|state| state.staged(&row.key));
+    if row.gone || number == 0 || staged.is_none_or(|staged| staged < number) {
+        return None;
+    }
+    let mut torn = row.clone();
+    torn.content.level += 7;
+    Some(torn)
+}
+
+async fn told_of(told: &Told, row: &Row, push: Push) {
+    let whole = matches!(push, Push::Whole | Push::Torn) && !row.gone;
     let body = if whole {
         json!({ "id": row.key, "row": row.json() })
     } else {
@@ -47,11 +70,19 @@ pub(super) async fn pushed(told: Arc<Told>, row: Row, push: Push, wait: Duration
         });
     };
     open(1);
-    for _ in 0..HOOK_TRIES {
-        if once(&told, &row, (push, whole), &id, &body.to_string()).await {
+    let first = told.clock.now();
+    let hook = Hook {
+        row,
+        push,
+        whole,
+        id: &id,
+        first,
+    };
+    for _ in 0..told.plan.dose.hook_tries {
+        if once(told, &hook, &body.to_string()).await {
             // What was accepted is accepted again, and changes nothing.
             if id.ends_with('3') {
-                once(&told, &row, (push, whole), &id, &body.to_string()).await;
+                once(told, &hook, &body.to_string()).await;
             }
             open(-1);
             return;
@@ -61,8 +92,19 @@ pub(super) async fn pushed(told: Arc<Told>, row: Row, push: Push, wait: Duration
     // Given up: the next run or the sweep sees to it, so it stays among the unanswered.
 }
 
-async fn once(told: &Told, row: &Row, (push, whole): (Push, bool), id: &str, body: &str) -> bool {
-    let secret = match push {
+/// A webhook.
+struct Hook<'a> {
+    row: &'a Row,
+    push: Push,
+    whole: bool,
+    id: &'a str,
+    /// When it was first sent.
+    first: UnixMs,
+}
+
+async fn once(told: &Told, hook: &Hook<'_>, body: &str) -> bool {
+    let id = hook.id;
+    let secret = match hook.push {
         Push::Forged => STRANGER,
         // Either secret is good.
         _ if id.ends_with('7') => SECRETS[1],
@@ -88,56 +130,40 @@ async fn once(told: &Told, row: &Row, (push, whole): (Push, bool), id: &str, bod
     let Ok(Ok(answer)) = asked.await else {
         return false;
     };
-    hook_is_kept(told, row, (push, whole), &answer, began);
+    hook_is_kept(told, hook, &answer, began);
     true
 }
 
 /// HOOK-1: 2xx only when the change is durable; nothing is done for a stranger.
-fn hook_is_kept(
-    told: &Told,
-    row: &Row,
-    (push, whole): (Push, bool),
-    answer: &HookAnswer,
-    began: UnixMs,
-) {
+fn hook_is_kept(told: &Told, hook: &Hook<'_>, answer: &HookAnswer, began: UnixMs) {
     let now = told.clock.now();
+    let key = hook.row.key.as_str();
     told.ledger.with(|state| {
-        let fault = match (push, answer) {
+        let sent_since = |from: UnixMs| {
+            let sent = state.messages.last_sent.get(key);
+            sent.is_some_and(|at| *at >= from)
+        };
+        let fault = match (hook.push, answer) {
             (Push::Forged, HookAnswer::Unauthorized) => None,
             (Push::Forged, other) => Some(format!("a stranger's webhook was answered {other:?}")),
-            (_, HookAnswer::Accepted(outcome)) => {
-                let found = state
-                    .items
-                    .iter()
-                    .find(|(key, _)| record_of(key) == Some(row.key.as_str()));
-                let item = found.map(|(_, item)| item);
-                let staged =
-                    text(item, "dv").and_then(|version| version.get(..20)?.parse::<u64>().ok());
-                let versioned = whole && told.plan.order != Order::Read;
-                if versioned {
-                    let kept = staged.unwrap_or(0) >= row.number(told.plan.order);
-                    // Another's stage of the same change is for that other to queue.
-                    let sent = state.messages.last_sent.get(&row.key);
-                    let queued =
-                        *outcome != HookOutcome::Critical || sent.is_some_and(|at| *at >= began);
-                    (!kept || !queued).then(|| {
-                        format!("answered {outcome:?}, staged is {staged:?}, queued: {queued}")
-                    })
-                } else {
-                    let sent = state
-                        .messages
-                        .last_sent
-                        .get(&row.key)
-                        .is_some_and(|at| *at >= began);
-                    let known = *outcome == HookOutcome::Known;
-                    (!sent && !known)
-                        .then(|| format!("answered {outcome:?}, and nothing was queued"))
-                }
+            (_, HookAnswer::Accepted(outcome)) if hook.whole && told.plan.order != Order::Read => {
+                let staged = state.staged(key);
+                let kept = staged.unwrap_or(0) >= hook.row.number(told.plan.order);
+                // Another's stage of the same change is for that other to queue.
+                let queued = *outcome != HookOutcome::Critical || sent_since(began);
+                (!kept || !queued).then(|| {
+                    format!("answered {outcome:?}, staged is {staged:?}, queued: {queued}")
+                })
             }
+            // What is known already was queued when it came for the first time.
+            (_, HookAnswer::Accepted(HookOutcome::Known)) => (!sent_since(hook.first))
+                .then(|| "answered as known, and nothing was ever queued for it".to_owned()),
+            (_, HookAnswer::Accepted(outcome)) => (!sent_since(began))
+                .then(|| format!("answered {outcome:?}, and nothing was queued")),
             (_, other) => Some(format!("a good webhook was answered {other:?}")),
         };
         if let Some(what) = fault {
-            state.book.fault("HOOK-1", now, Some(&row.key), what);
+            state.book.fault("HOOK-1", now, Some(key), what);
         }
     });
 }

@@ -25,8 +25,6 @@ pub struct Script {
 #[derive(Default)]
 struct State {
     asked: BTreeMap<String, u64>,
-    /// When a thing was first met.
-    begun: BTreeMap<String, UnixMs>,
     times: BTreeMap<String, u64>,
     struck: Vec<String>,
 }
@@ -95,14 +93,20 @@ impl Script {
         })
     }
 
-    /// When something was first asked about; notes it if it was not.
-    pub fn first_met(&self, about: &str, now: UnixMs) -> UnixMs {
+    /// The number of a pass, where a fault is aimed at the first `times` of them. It does not
+    /// end with the others: some things are only done when all is calm.
+    pub fn aims(&self, about: &str, times: u64) -> Option<u64> {
+        let about = format!("aimed {about}");
         let mut state = locked(&self.state);
-        if let Some(met) = state.begun.get(about) {
-            return *met;
+        let asked = state.asked.entry(about.clone()).or_default();
+        *asked += 1;
+        let n = *asked;
+        let name = format!("{about} #{n}");
+        if n > times || self.left_out.contains(&name) {
+            return None;
         }
-        state.begun.insert(about.to_owned(), now);
-        now
+        state.struck.push(name);
+        Some(n)
     }
 
     /// Whether a happening is left out.

@@ -89,6 +89,12 @@ impl Source {
         self.history.get(key)?.last()
     }
 
+    /// The state of a record before its newest.
+    pub fn before_last(&self, key: &str) -> Option<&Row> {
+        let states = self.history.get(key)?;
+        states.get(states.len().checked_sub(2)?)
+    }
+
     /// A record becomes something else. `alter` gets what it held.
     pub fn change(
         &mut self,
@@ -153,7 +159,7 @@ impl Source {
             if script
                 .strikes(now, "stale", &row.key, |_| rates.stale)
                 .is_some()
-                && let Some(older) = self.older(&row.key)
+                && let Some(older) = self.before_last(&row.key).cloned()
             {
                 *row = older;
             }
@@ -175,11 +181,6 @@ impl Source {
         json!({ "items": items, "more": more })
     }
 
-    fn older(&self, key: &str) -> Option<Row> {
-        let states = self.history.get(key)?;
-        states.get(states.len().checked_sub(2)?).cloned()
-    }
-
     /// One row; none when it is deleted or was never there.
     pub fn one(
         &self,
@@ -188,8 +189,10 @@ impl Source {
     ) -> Option<Value> {
         let newest = self.newest(key)?;
         let stale = script.strikes(now, "stale", key, |_| rates.stale).is_some();
-        let shown = stale.then(|| self.older(key)).flatten();
-        let shown = shown.as_ref().unwrap_or(newest);
+        let shown = stale
+            .then(|| self.before_last(key))
+            .flatten()
+            .unwrap_or(newest);
         (!shown.gone).then(|| shown.json())
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 use tidegate_engine::{Event, ports::Clock};
-use tidegate_model::{FlowId, RecordKey, Tier};
+use tidegate_model::{FlowId, RecordKey, Tier, UnixMs};
 use tidegate_simulator::{ProcessKind, Setup, TrueClock, Workers, World};
 use tidegate_testkit::doubles::qualio::{QualioConfig, QualioDouble};
 
@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_secs(20);
 /// Everything comes to rest within this, or it never does: the longest are the sweep's waits.
 const REST: Duration = Duration::from_secs(8 * 3_600);
 /// Port calls of a story that goes round in circles; the longest lawful ones make some 30,000.
-const ENDLESS: u64 = 100_000;
+const ENDLESS: u64 = 40_000;
 
 /// How a story is told.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +116,13 @@ async fn story(seed: u64, telling: &Telling) -> Outcome {
             happen(told, happening).await;
         });
     }
+    for at in plan.runs.clone() {
+        let told = Arc::clone(&told);
+        tokio::spawn(async move {
+            told.clock.wait_until(at).await;
+            run(&told, &json!({ "flow": FLOW }));
+        });
+    }
     tokio::spawn(person::person(Arc::clone(&told)));
     until_rest(&told).await;
     told.world.stop();
@@ -174,9 +181,11 @@ fn world(
     setup.workers = Workers { real_time, batch };
     setup.batch_syncs = plan.batch_syncs;
     setup.batch_sync_timeout = plan.run_time;
-    setup.real_time.visibility = Duration::from_secs(120);
-    setup.batch.visibility = Duration::from_secs(300);
+    let (real_time, batch) = plan.dose.visibility_s;
+    setup.real_time.visibility = Duration::from_secs(real_time);
+    setup.batch.visibility = Duration::from_secs(batch);
     setup.batch.timeout = Duration::from_secs(120);
+    setup.tick_every = Duration::from_secs(plan.dose.tick_s);
     setup.secrets = [
         ("HOOK_1", SECRETS[0]),
         ("HOOK_2", SECRETS[1]),
@@ -289,6 +298,7 @@ async fn happen(told: Arc<Told>, happening: Happening) {
             told.world
                 .deploy(&[file])
                 .expect("the plan's flow is right");
+            told.ledger.with(|state| state.runs.deployed = Some(now));
             run(&told, &json!({ "flow": FLOW, "mode": "initial" }));
         }
         Deed::Junk => {
@@ -313,22 +323,33 @@ fn change(told: &Told, happening: &Happening) -> Row {
     let mut source = locked(&told.systems.source);
     let (deed, n) = (&happening.deed, happening.n);
     let at = match deed {
-        Deed::Set { backdated, .. } => now - *backdated,
+        Deed::Set { ahead_s, .. } => UnixMs(now.0 + ahead_s * 1_000),
         _ => now,
     };
+    let before = source.before_last(&happening.key).cloned();
     source.change(&happening.key, at, told.plan.order, |row| match deed {
         Deed::Set {
-            critical, renames, ..
+            critical,
+            renames,
+            toggles,
+            ..
         } => {
             row.gone = false;
-            if *critical {
-                row.content.level = i64::try_from(n % 4).unwrap_or(0);
+            match before.filter(|before| *toggles && !before.gone) {
+                Some(before) => row.content = before.content,
+                None => alter(row, n, *critical, *renames),
             }
-            if *renames {
-                row.content.name = format!("N.{}.{n}", row.key);
-            }
-            row.content.note = format!("§{}", n % 3);
         }
         _ => row.gone = true,
     })
+}
+
+fn alter(row: &mut Row, n: u64, critical: bool, renames: bool) {
+    if critical {
+        row.content.level = (row.content.level + 1) % 4;
+    }
+    if renames {
+        row.content.name = format!("N.{}.{n}", row.key);
+    }
+    row.content.note = format!("§{}", n % 3);
 }

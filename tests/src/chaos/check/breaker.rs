@@ -35,9 +35,10 @@ pub struct Breakers {
 }
 
 impl Breakers {
-    /// The last opening of a breaker.
-    pub fn last_opening(&self, endpoint: &str) -> Option<UnixMs> {
-        self.state.get(endpoint)?.openings.last().copied()
+    /// The last opening of a breaker before a moment.
+    pub fn opened_before(&self, endpoint: &str, moment: UnixMs) -> Option<UnixMs> {
+        let openings = &self.state.get(endpoint)?.openings;
+        openings.iter().rfind(|at| **at <= moment).copied()
     }
 
     /// A breaker's item was written.

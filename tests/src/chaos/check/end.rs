@@ -1,6 +1,8 @@
 //! REG-2 and QUE-2 at the end: once the faults have ended, every record comes to rest, and the target
 //! holds what the source says.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tidegate_model::UnixMs;
 
@@ -11,6 +13,9 @@ use crate::chaos::{
     source::Row,
     systems::{Kept, Systems, marked_key},
 };
+
+/// Clocks differ.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// What keeps the story from its end; `None` when everything is at rest.
 pub fn unrest(state: &State, systems: &Systems) -> Option<(Option<String>, String)> {
@@ -76,6 +81,11 @@ pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
         if text(item, "rv").is_some() {
             continue;
         }
+        if !row.gone
+            && let Some(what) = not_remapped(state, &systems.plan, record)
+        {
+            state.book.fault("REG-1", now, Some(record), what);
+        }
         let held = held(systems, record);
         let fault = match (row.gone, systems.plan.deletion) {
             (true, "delete") => {
@@ -98,6 +108,21 @@ pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
             state.book.fault("REG-2", now, Some(record), what);
         }
     }
+}
+
+/// REG-1, "the revision rises when mapping or schema changes": a run over everything under a newer
+/// revision stages each record anew.
+fn not_remapped(state: &State, plan: &Plan, record: &str) -> Option<String> {
+    // Where pages show what was, a row may be older than what is staged.
+    if plan.rates.page > 0 || plan.rates.stale > 0 {
+        return None;
+    }
+    let deployed = state.runs.deployed?;
+    let ran = state.runs.all_from;
+    ran.filter(|from| *from > deployed + MARGIN)?;
+    let staged = state.staged_at.get(record)?;
+    (*staged + MARGIN < deployed)
+        .then(|| "a run under a newer revision left it as it was".to_owned())
 }
 
 /// What the target should hold of a row, without the flow's revision.

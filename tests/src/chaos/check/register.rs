@@ -41,6 +41,8 @@ pub struct Registers {
     /// Claims under which a call failed, and those under which an outcome is not known.
     failed_claims: BTreeSet<String>,
     unknown_claims: BTreeSet<String>,
+    /// Claims under which the target was called.
+    called: BTreeSet<String>,
     /// Present claim by record.
     claims: BTreeMap<String, (String, Life)>,
     /// Times at which a record was refused with 4xx.
@@ -61,6 +63,7 @@ impl Registers {
             failures: BTreeMap::new(),
             failed_claims: BTreeSet::new(),
             unknown_claims: BTreeSet::new(),
+            called: BTreeSet::new(),
             claims: BTreeMap::new(),
             refused: BTreeSet::new(),
             made: BTreeMap::new(),
@@ -88,12 +91,21 @@ impl Registers {
         versions(book, &write);
         self.claims(book, &write, owners);
         self.cleaned(book, &write, owners);
-        self.attempts(book, &write);
+        self.attempts(book, &write, breakers);
         self.reviews(book, &write, breakers, messages);
         if text(before, "dv") != text(write.after, "dv")
             && text(before, "dh") != text(write.after, "dh")
         {
-            self.failures.remove(record);
+            // A call that has failed, and whose failure is not written down yet, counts afterwards.
+            let open =
+                text(write.after, "co").is_some_and(|token| self.failed_claims.contains(token));
+            let failures = self.failures.entry(record.to_owned()).or_default();
+            let over = if open {
+                failures.len().saturating_sub(1)
+            } else {
+                failures.len()
+            };
+            failures.drain(..over);
         }
     }
 
@@ -156,6 +168,15 @@ impl Registers {
                 }
             }
         }
+        let spared = old.is_some_and(|token| {
+            text(write.before, "un").is_some_and(|open| open != token)
+                && !self.called.contains(token)
+        });
+        let kept = text(write.after, "df").is_some_and(|content| content.contains("eleted"));
+        if commits && spared && !kept {
+            let what = "a call was spared although an older one may still take effect".to_owned();
+            book.fault("REG-2", write.now, Some(write.record), what);
+        }
         if commits && !old.is_some_and(mine) {
             let what = format!("{} stored an applied state without the claim", write.life.0);
             book.fault("EFF-1", write.now, Some(write.record), what);
@@ -172,7 +193,7 @@ impl Registers {
     }
 
     /// TRY-1: attempts change only in the write that records a call's failure.
-    fn attempts(&mut self, book: &mut Book, write: &Write<'_>) {
+    fn attempts(&mut self, book: &mut Book, write: &Write<'_>, breakers: &Breakers) {
         let (old, new) = (number(write.before, "att"), number(write.after, "att"));
         if old == new || new.unwrap_or(0) == 0 || write.by_person {
             return;
@@ -184,6 +205,24 @@ impl Registers {
             let what = format!("attempts went from {old:?} to {new:?} without a failed call");
             book.fault("TRY-1", write.now, Some(write.record), what);
         }
+        let failed = self.failed_in_epoch(write.record, breakers);
+        if new.unwrap_or(0) > i64::try_from(failed).unwrap_or(i64::MAX) {
+            let what = format!("attempts are {new:?}, {failed} calls of it failed in this epoch");
+            book.fault("TRY-1", write.now, Some(write.record), what);
+        }
+    }
+
+    /// Calls of a record that failed in the breaker's epoch of the last of them: what failed before
+    /// was given back.
+    fn failed_in_epoch(&self, record: &str, breakers: &Breakers) -> usize {
+        let failures = self.failures.get(record).map_or(&[][..], Vec::as_slice);
+        let Some(last) = failures.last() else {
+            return 0;
+        };
+        let since = breakers
+            .opened_before("tgt", *last)
+            .unwrap_or(UnixMs::EPOCH);
+        failures.iter().filter(|at| **at >= since).count()
     }
 
     /// What sends a record to a person must have happened.
@@ -206,10 +245,7 @@ impl Registers {
         let record = write.record;
         let fault = match kind {
             "retries_spent" => {
-                let since = breakers.last_opening("tgt").unwrap_or(UnixMs::EPOCH);
-                let failures = self.failures.get(record).map_or(&[][..], Vec::as_slice);
-                // What failed before the breaker opened was given back.
-                let counted = failures.iter().filter(|at| **at >= since).count();
+                let counted = self.failed_in_epoch(record, breakers);
                 (counted < ATTEMPTS).then(|| {
                     (
                         "TRY-1",
@@ -292,10 +328,38 @@ impl Registers {
                 book.fault("EFF-1", call.at, Some(key), what);
             }
         }
-        let creates = request.method == Method::Post;
+        self.intent(book, call, (request, key), item);
+        if let Some(token) = claim {
+            self.called.insert(token.to_owned());
+        }
+    }
+
+    /// EFF-2: what must be stored before a create or an update leaves.
+    fn intent(
+        &self,
+        book: &mut Book,
+        call: &PortCall<'_>,
+        (request, key): (&Request, &str),
+        item: Option<&Item>,
+    ) {
         let searched = matches!(self.target, TargetKind::Search | TargetKind::Qualio);
-        if creates && searched && text(item, "iv").is_none_or(str::is_empty) {
+        let creates = request.method == Method::Post;
+        let intent = text(item, "iv").unwrap_or_default();
+        if creates && searched && intent.is_empty() {
             let what = "a create left without a stored intent".to_owned();
+            book.fault("EFF-2", call.at, Some(key), what);
+        }
+        let name = request
+            .body
+            .as_ref()
+            .and_then(|body| body.get("name")?.as_str());
+        if creates && self.target == TargetKind::Search && name != Some(intent) {
+            let what = format!("a create left under {name:?}, its intent says {intent}");
+            book.fault("EFF-2", call.at, Some(key), what);
+        }
+        let by_id = self.target != TargetKind::Upsert && !creates;
+        if by_id && text(item, "tid").is_none() {
+            let what = "a call left by an id that is not stored".to_owned();
             book.fault("EFF-2", call.at, Some(key), what);
         }
     }

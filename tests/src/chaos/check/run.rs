@@ -36,6 +36,10 @@ pub struct Runs {
     finishing: BTreeMap<ProcessId, u64>,
     /// When the last complete run started, by its own clock.
     pub covered: Option<UnixMs>,
+    /// When the flow's newest revision was deployed.
+    pub deployed: Option<UnixMs>,
+    /// Start of the last complete run over everything.
+    pub all_from: Option<UnixMs>,
 }
 
 impl Runs {
@@ -46,6 +50,8 @@ impl Runs {
             pages: BTreeMap::new(),
             finishing: BTreeMap::new(),
             covered: None,
+            deployed: None,
+            all_from: None,
         }
     }
 
@@ -122,6 +128,12 @@ impl Runs {
             }
             return;
         }
+        let owner = |item| text(item, "owner").map(str::to_owned);
+        let foreign = text(before, "owner").and_then(|token| owners.get(token)) != Some(&life);
+        if owner(before).is_some() && owner(before) != owner(after) && foreign {
+            let what = format!("{} gave up a lease that is another's", call.process);
+            book.fault("CP-2", now, None, what);
+        }
         let same = |name: &str| {
             before.and_then(|item| item.get(name)) == after.and_then(|item| item.get(name))
         };
@@ -172,6 +184,10 @@ impl Runs {
                 );
             }
             let mark = |item| number(item, "watermark").unwrap_or(0);
+            if mark(after) > (now.0 + OFF) * 1_000 {
+                let what = "the watermark is ahead of the time: what changes until then is passed";
+                book.fault("CP-2", now, None, what.to_owned());
+            }
             if mark(after) + SKEW * 1_000 < mark(before) {
                 book.fault("CP-2", now, None, "the watermark went back".to_owned());
             }
@@ -190,6 +206,9 @@ impl Runs {
         };
         if finished {
             self.covered = number(after, "covered").map(UnixMs);
+            if text_of(old.as_ref(), "mode") == Some("initial") {
+                self.all_from = self.covered;
+            }
             if !page.last {
                 book.fault(
                     "CP-2",
