@@ -324,7 +324,9 @@ pub fn forget(token: &ClaimToken, search: Option<&str>) -> Update {
         .remove(&[attr::TARGET_ID, attr::ETAG])
 }
 
-/// `to review` of a record that is gone from the target: a replay creates it anew.
+/// `to review` of a record that is gone from the target: a replay creates it anew. An earlier call
+/// whose outcome was open is gone with it; its idempotency key would be answered with the record
+/// that is no more, at every replay.
 pub fn gone_to_review(
     token: &ClaimToken,
     flow: &FlowId,
@@ -332,7 +334,12 @@ pub fn gone_to_review(
     failure: &Failure,
     claimed: &Register,
 ) -> Update {
-    to_review(token, flow, cause, Some(failure), claimed).remove(&[attr::TARGET_ID, attr::ETAG])
+    to_review(token, flow, cause, Some(failure), claimed).remove(&[
+        attr::TARGET_ID,
+        attr::ETAG,
+        attr::UNKNOWN_SINCE_CLAIM,
+        attr::INTENT,
+    ])
 }
 
 /// `rewrite intent`: a look-up found nothing and the search value changed since.

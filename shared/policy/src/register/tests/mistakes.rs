@@ -225,6 +225,23 @@ fn a_replay_of_a_record_that_is_gone_from_the_target_creates_it() {
     assert!(matches!(next_step(&claimed, "w2"), Step::Create(_)));
 }
 
+/// A create broke, its repeat told the id, and a hand had deleted the record meanwhile.
+#[test]
+fn a_replay_does_not_repeat_a_create_whose_record_is_gone() {
+    let mut table = Table::staged(1, "a");
+    table.claim("broke", NOW);
+    let claimed = table.claim_later("w");
+    assert!(table.write(&adopt(&token("w"), "T-1")));
+    let why = cause(ReviewKind::Refused);
+    let failed = failure(Outcome::Known, Some(0));
+    let write = gone_to_review(&token("w"), &flow(), &why, &failed, &claimed);
+    assert!(table.write(&write));
+    assert!(table.write(&replay(NOW)));
+    let claimed = table.claim_later("w2");
+    assert!(matches!(next_step(&claimed, "w2"), Step::Create(_)));
+    assert_eq!(crate::plan::idempotency_key(&claimed, &token("w2")), "w2");
+}
+
 #[test]
 fn claims_and_deferrals_spend_no_attempt_try_1() {
     let mut table = Table::staged(1, "a");

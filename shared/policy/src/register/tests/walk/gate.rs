@@ -14,8 +14,8 @@ use crate::{
 
 /// Calls a day that real-time keeps for itself, and those that both may take: fewer than a walk
 /// would like to make.
-const KEPT: u32 = 6;
-const POOL: u32 = 12;
+const KEPT: u32 = 2;
+const POOL: u32 = 3;
 const DAY_MS: i64 = 86_400_000;
 const SETTINGS: Settings = Settings {
     slow_after: None,
