@@ -14,14 +14,12 @@ use super::{
 const FIRST_BURST: Duration = Duration::from_secs(12);
 /// Where runs overlap, one is asked for so often.
 const RUNS_APART: Duration = Duration::from_secs(43);
-/// Faults go on for so long after the last burst.
-const AFTERWARDS: Duration = Duration::from_secs(30);
 
 /// Draws the bursts of a story.
 pub(super) fn fill(plan: &mut Plan) {
     let dose = plan.dose;
     let last = Duration::from_secs(dose.apart_s) * u32::try_from(dose.bursts - 1).unwrap_or(0);
-    plan.calm = plan.begin + FIRST_BURST + last + AFTERWARDS;
+    plan.calm = plan.begin + FIRST_BURST + last + Duration::from_secs(dose.lasts_s);
     plan.happenings = happenings(plan);
     if plan.order == Order::Read {
         // Each fetch waits for the flow's lease, and each wait is a chance for one more copy.

@@ -23,6 +23,8 @@ pub struct Dose {
     pub among: u64,
     /// A burst lasts so long, in milliseconds.
     pub within_ms: u64,
+    /// Faults go on for so long after the last burst has begun, in seconds.
+    pub lasts_s: u64,
     /// Calls in 20 s, at least: real-time, batch, source.
     pub limits: (u32, u32, u32),
     /// Failures, of so many calls, that open the breaker.
@@ -120,6 +122,7 @@ pub(super) fn plain() -> Dose {
         changes: 6,
         among: 2,
         within_ms: 5_000,
+        lasts_s: 30,
         limits: (6, 8, 12),
         breaker: (4, 8),
         cool_down_s: 20,

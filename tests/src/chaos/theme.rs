@@ -123,6 +123,7 @@ impl Theme {
     }
 
     /// What it does. A day has a plan of its own.
+    #[allow(clippy::too_many_lines, reason = "a table, with a row for each theme")]
     pub fn dose(self) -> Dose {
         let plain = plain();
         let rates = plain.rates;
@@ -188,9 +189,17 @@ impl Theme {
                 cool_down_s: 8,
                 settle_s: (2, 2),
                 retry_s: [2, 3, 4],
-                changes: 5,
-                among: 3,
-                apart_s: 28,
+                records: 6,
+                bursts: 1,
+                changes: 6,
+                among: 6,
+                lasts_s: 100,
+                told_twice: 0,
+                deeds: Deeds {
+                    critical: 100,
+                    ..Deeds::default()
+                },
+                pushes: TOLD,
                 ..plain
             },
             Self::Source => Dose {

@@ -8,7 +8,7 @@ use std::{
 
 use tidegate_engine::ports::Outgoing;
 use tidegate_model::UnixMs;
-use tidegate_simulator::{Delivered, PortCall};
+use tidegate_simulator::{Delivered, PortCall, ProcessKind};
 
 use crate::chaos::{
     book::Book,
@@ -73,13 +73,13 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
         .iter()
         .find(|(key, _)| key.sort == "lease")
         .map(|(_, item)| item);
-    // A run that has not advanced does its page again, and a stopped flow is swept when it goes on.
     let unfinished = text(lease, "progress").is_some();
     let flow = state
         .items
         .iter()
         .find(|(key, _)| key.partition.starts_with("flow#") && key.sort == "state");
     let flow = flow.map(|(_, item)| item);
+    // A stopped flow is swept when it goes on.
     let stopped = ["pause", "blocker", "sweep_all"]
         .iter()
         .any(|name| flow.is_some_and(|item| item.contains_key(*name)));
@@ -101,6 +101,9 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
         // whose page the source then gave otherwise.
         let stager = state.stagers.get(record);
         let broke_off = stager.is_some_and(|life| state.interrupted.contains(life));
+        // A run that has not advanced does its page again, and queues what it has staged.
+        let by_run = stager.is_none_or(|(process, _)| process.kind == ProcessKind::BatchSync);
+        let unfinished = unfinished && by_run;
         if has_message || has_time || unfinished || stopped || unanswered || dead || broke_off {
             continue;
         }
