@@ -188,9 +188,6 @@ impl World {
         let wrote = self.write(update);
         if wrote.happened {
             self.attempts.extend(failure.attempt);
-            // It takes the refusal of its own write for a claim that was taken over, and deletes
-            // its message: the sweep's case.
-            self.stranded |= !wrote.told;
         }
         wrote.told
     }

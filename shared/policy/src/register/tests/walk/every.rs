@@ -252,6 +252,7 @@ fn every_moment_at_which_a_person_edits_replays_or_discards_ends_right_reg_2() {
     };
     explore_all(&[
         (rules, &[INVALID], 0, 6),
+        (rules, &[INVALID], 1, 4),
         (rules, &["alpha", INVALID], 0, 4),
     ]);
 }

@@ -43,7 +43,12 @@ impl Worker {
             // The message waits by its visibility.
             return State::Idle;
         }
-        // The claim was taken over.
+        // The claim was taken over, or the answer of this write was lost: then nobody else has a
+        // message for it.
+        let register = world.table.read();
+        if needs_message(&register) {
+            return self.copy_and_delete(world, register.claimable_at());
+        }
         self.delete(world)
     }
 
