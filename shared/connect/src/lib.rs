@@ -9,11 +9,13 @@
 //! - A connector never sees a secret: a request names it, and the transport puts it in.
 //! - No redirect is followed and nothing is retried here: each request is one call at the other
 //!   side, paid for with one permit (LIM-1).
-//! - A page's next address stays on the origin of the source.
+//! - A page's next address stays on the origin of its listing.
 //! - No error holds a secret or a field's value.
 
 mod endpoint;
 mod http;
+mod pages;
+mod print;
 mod qualio;
 mod rest_source;
 mod rest_target;

@@ -317,6 +317,7 @@ impl Target for QualioTarget {
             return Ok(StandingPage::default());
         };
         let listed = self.list_status(calls, status).await?;
+        let rows = u64::try_from(listed.len()).unwrap_or(u64::MAX);
         let standing = listed.into_iter().map(|(Listed { id, keys }, item)| {
             let keys: Vec<RecordKey> = keys
                 .into_iter()
@@ -327,6 +328,9 @@ impl Target for QualioTarget {
         });
         Ok(StandingPage {
             standing: standing.collect(),
+            rows,
+            // There is one page for each status.
+            print: None,
             next: (at + 1 < STATUSES.len()).then(|| Value::from(at + 1)),
         })
     }

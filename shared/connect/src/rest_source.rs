@@ -1,13 +1,8 @@
 //! A JSON API over HTTP as a source: pages of rows, and one row by its key.
 //!
-//! What is read is passed on as it is; the engine judges the rows. Invariants: a page that is not
-//! whole (no rows where they belong, no way to the next page) is an error and never an empty page,
-//! since an empty page would end a run as if it were complete; a next page that is this one is an
-//! error, since it would never end.
+//! What is read is passed on as it is; the engine judges the rows. Invariant: a row that is fetched by
+//! its key is that record, is said not to be there, or is an error.
 
-mod cursor;
-mod link;
-mod next;
 #[cfg(test)]
 mod tests;
 
@@ -15,17 +10,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::Url;
 use serde_json::Value;
-use tidegate_engine::ports::{
-    Answer, CallError, Calls, Effect, Page, PageRequest, PageSize, Request, Source,
-};
+use tidegate_engine::ports::{CallError, Calls, Effect, Page, PageRequest, PageSize, Source};
 use tidegate_model::{RecordKey, flow::ErrorAction};
-use tidegate_policy::flow::{Flow, ListPosition, Rendered};
+use tidegate_policy::flow::Flow;
 
-use crate::endpoint::{Endpoint, cannot_render};
-use cursor::Cursor;
-use next::Unusable;
+use crate::{
+    endpoint::{Endpoint, cannot_render},
+    pages::{PageFrom, Pages, Unusable},
+};
 
 /// A source over HTTP, as a flow describes it.
 pub struct RestSource {
@@ -42,127 +35,32 @@ impl RestSource {
         Self { flow, endpoint }
     }
 
-    fn request(&self, rendered: Rendered) -> Request {
-        self.endpoint.request(rendered, Effect::Read, None, None)
-    }
-
-    /// The request of the page at this cursor.
-    fn page_request(
-        &self,
-        since_us: Option<u64>,
-        cursor: Option<&Cursor>,
-        size: Option<u32>,
-    ) -> Result<Request, CallError> {
-        let position = ListPosition {
-            since: since_us.map(rfc3339).transpose()?,
-            size,
-            ..cursor::position(cursor, &self.flow.source().spec().list.pages)
-        };
-        let rendered = self.flow.source().list_call(&position);
-        let mut request = self.request(rendered.map_err(|error| cannot_render(&error))?);
-        if let Some(Cursor::Link { url }) = cursor {
-            let next = self.resolve(&request.url, url)?;
-            request.url = next.into();
-        }
-        Ok(request)
-    }
-
     async fn read(
         &self,
         calls: &mut dyn Calls,
         request: &PageRequest,
         size: Option<u32>,
     ) -> Result<Page, CallError> {
-        let pages = &self.flow.source().spec().list.pages;
-        let cursor = cursor::read(request.cursor.as_ref(), pages);
-        let sent = self.page_request(request.since_us, cursor.as_ref(), size)?;
-        let answer = calls.call(sent.clone()).await?;
-        if answer.action != ErrorAction::Ok {
-            let reason = format!("the listing answered {}", answer.status);
-            return Err(calls.unusable(reason, false));
-        }
-        self.read_page(&sent, cursor.as_ref(), answer)
-            .map_err(|error| match error {
-                PageError::Unusable(Unusable(reason)) => calls.unusable(reason, false),
-                PageError::Call(error) => error,
-            })
-    }
-
-    /// The address that a `Link` header names, if it stays on the origin of the source: the
-    /// credentials go with it.
-    fn resolve(&self, from: &str, link: &str) -> Result<Url, CallError> {
-        let blocked = |why: String| CallError::Blocked {
-            reason: format!("{}: {why}", self.flow.source().name()),
+        let source = self.flow.source();
+        let from = PageFrom {
+            since: request.since_us.map(rfc3339).transpose()?,
+            size,
+            cursor: request.cursor.as_ref(),
         };
-        let parsed = Url::parse(from).and_then(|from| from.join(link));
-        let base = Url::parse(self.endpoint.base_url());
-        let (Ok(mut next), Ok(base)) = (parsed, base) else {
-            return Err(blocked("the next page's address does not parse".to_owned()));
-        };
-        next.set_fragment(None);
-        // Equal origins have the same scheme, host and port; opaque ones are equal to nothing.
-        let has_user = !next.username().is_empty() || next.password().is_some();
-        if next.origin() == base.origin() && !has_user {
-            return Ok(next);
+        Pages {
+            of: source.name().as_str(),
+            endpoint: &self.endpoint,
+            listing: source.list(),
         }
-        Err(blocked(format!(
-            "the next page leaves the origin of the source for {}, so it is not read",
-            next.origin().ascii_serialization()
-        )))
-    }
-
-    fn rows(&self, answer: &mut Answer) -> Result<Vec<Value>, Unusable> {
-        let pointer = &self.flow.source().spec().list.rows;
-        let found = answer.body.pointer_mut(pointer).map(Value::take);
-        match found {
-            Some(Value::Array(rows)) => Ok(rows),
-            _ => Err(Unusable(format!("the answer has no rows at {pointer:?}"))),
-        }
-    }
-
-    fn read_page(
-        &self,
-        request: &Request,
-        cursor: Option<&Cursor>,
-        mut answer: Answer,
-    ) -> Result<Page, PageError> {
-        // Read before the rows are taken out of the body.
-        let told = next::Told::read(&self.flow.source().spec().list.pages, &answer)?;
-        let rows = self.rows(&mut answer)?;
-        let mut next = next::next(&self.flow, cursor, &rows, told)?;
-        if let Some(Cursor::Link { url }) = &mut next {
-            let address = self.resolve(&request.url, url).map_err(PageError::Call)?;
-            if Url::parse(&request.url).is_ok_and(|this| this == address) {
-                return Err(Unusable::never_ends().into());
-            }
-            *url = address.into();
-        }
-        if next.is_some() && next.as_ref() == cursor {
-            return Err(Unusable::never_ends().into());
-        }
-        Ok(Page {
-            rows,
-            next: next.as_ref().map(Cursor::to_json),
-        })
-    }
-}
-
-/// Why a page that was answered cannot be used.
-enum PageError {
-    Unusable(Unusable),
-    Call(CallError),
-}
-
-impl From<Unusable> for PageError {
-    fn from(unusable: Unusable) -> Self {
-        Self::Unusable(unusable)
+        .read(calls, from)
+        .await
     }
 }
 
 #[async_trait]
 impl Source for RestSource {
     fn page_size(&self) -> PageSize {
-        if self.flow.source().can_vary_page_size() {
+        if self.flow.source().list().can_vary_page_size() {
             PageSize::UpTo(self.flow.source().spec().list.page_size)
         } else {
             PageSize::Fixed
@@ -179,7 +77,7 @@ impl Source for RestSource {
         request: &PageRequest,
         size: u32,
     ) -> Result<Page, CallError> {
-        let varies = self.flow.source().can_vary_page_size();
+        let varies = self.flow.source().list().can_vary_page_size();
         self.read(calls, request, varies.then_some(size)).await
     }
 
@@ -189,7 +87,8 @@ impl Source for RestSource {
         key: &RecordKey,
     ) -> Result<Option<Value>, CallError> {
         let rendered = self.flow.source().one_call(key);
-        let request = self.request(rendered.map_err(|error| cannot_render(&error))?);
+        let rendered = rendered.map_err(|error| cannot_render(&error))?;
+        let request = self.endpoint.request(rendered, Effect::Read, None, None);
         let answer = calls.call(request).await?;
         match answer.action {
             ErrorAction::Missing => return Ok(None),

@@ -4,6 +4,7 @@
 //! whose answer holds no id where one belongs has happened all the same, and is told so; an update
 //! of a record that is gone is refused, never turned into a create.
 
+mod listed;
 #[cfg(test)]
 mod tests;
 
@@ -12,16 +13,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_engine::ports::{
-    CallError, Calls, Effect, Found, Header, HeaderValue, Index, Landed, Removal, Request, Target,
-    TargetTraits, Write,
+    CallError, Calls, Effect, Found, Header, HeaderValue, Index, Landed, Page, Removal, Request,
+    StandingPage, Target, TargetTraits, Write,
 };
 use tidegate_model::{
-    Fields, RecordKey,
+    Content, ContentHash, Fields, RecordKey,
     flow::{ErrorAction, ErrorRow, TargetSpec},
 };
 use tidegate_policy::flow::{CallTemplate, Flow};
 
-use crate::endpoint::{Endpoint, cannot_render, id_text, refused};
+use crate::{
+    endpoint::{Endpoint, cannot_render, id_text, refused},
+    pages::{PageFrom, Pages},
+    print::plain_table,
+};
 
 /// A target over HTTP, as a flow describes it.
 pub struct RestTarget {
@@ -245,7 +250,12 @@ impl Target for RestTarget {
         if answer.action != ErrorAction::Ok {
             return Err(gone(answer.action, answer.status));
         }
-        Ok(landed(write.target_id.map(str::to_owned)))
+        // An upsert of a record that a person had removed makes it anew, under another id.
+        let upsert = self.flow.target().upsert();
+        let told = upsert
+            .and_then(CallTemplate::id_pointer)
+            .and_then(|pointer| answer.body.pointer(pointer).and_then(id_text));
+        Ok(landed(told.or_else(|| write.target_id.map(str::to_owned))))
     }
 
     async fn remove(
@@ -283,6 +293,42 @@ impl Target for RestTarget {
 
     async fn index(&self, _: &mut dyn Calls) -> Result<Index, CallError> {
         Err(refused("this target cannot list its records by our keys"))
+    }
+
+    /// One page of the listing that the flow names.
+    async fn standing(
+        &self,
+        calls: &mut dyn Calls,
+        cursor: Option<&Value>,
+    ) -> Result<StandingPage, CallError> {
+        let target = self.flow.target();
+        let Some(list) = target.list() else {
+            return Err(refused(
+                "the flow names no listing of the target (`[target.list]`)",
+            ));
+        };
+        let pages = Pages {
+            of: target.name().as_str(),
+            endpoint: &self.endpoint,
+            listing: list.listing(),
+        };
+        let from = PageFrom {
+            cursor,
+            ..PageFrom::default()
+        };
+        let Page { rows, next } = pages.read(calls, from).await?;
+        Ok(StandingPage {
+            standing: listed::standing(list, &rows)?,
+            rows: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+            print: (!rows.is_empty()).then(|| listed::print_of(&rows)),
+            next,
+        })
+    }
+
+    fn print(&self, key: &RecordKey, fields: &Fields) -> Option<ContentHash> {
+        let list = self.flow.target().list()?;
+        let body = self.flow.body(key, fields).ok()?;
+        Some(Content::Record(plain_table(&list.sent(&body))).hash())
     }
 
     fn describe(&self, write: Write<'_>) -> Result<Vec<Request>, CallError> {

@@ -11,6 +11,7 @@
 //! a listing alone. It stops before its deadline and goes on from its checkpoint.
 
 mod absent;
+mod listing;
 mod memory;
 mod reading;
 mod report;
@@ -91,8 +92,6 @@ struct Comparing<'a> {
     began: UnixMs,
     deadline: UnixMs,
     checking: bool,
-    /// When the listing of the target began.
-    listed_from: UnixMs,
     most_keys: usize,
     /// Keys to queue for what was just staged.
     queue: Vec<(RecordKey, Tier)>,
@@ -163,7 +162,6 @@ impl Engine {
             began: now,
             deadline,
             checking: state.checking,
-            listed_from: now,
             most_keys,
             queue: Vec::new(),
         };
@@ -265,6 +263,7 @@ impl Comparing<'_> {
             _ => {}
         }
         self.keep_seen().await?;
+        self.keep_listed().await?;
         let write = reconcile::yield_lease(&self.holder, &self.progress);
         self.given_up(end, &write).await
     }

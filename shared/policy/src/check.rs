@@ -13,6 +13,7 @@ mod facts;
 mod fields;
 mod keywords;
 mod limits;
+mod listings;
 mod places;
 mod shape;
 mod tiers;
@@ -226,6 +227,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
     timing::check(&mut findings);
     endpoints::check(&mut findings, settings);
     calls::check(&mut findings);
+    listings::check(&mut findings);
     limits::check(&mut findings);
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
     let mut file = None;

@@ -5,8 +5,10 @@
 
 mod call;
 mod fault;
+mod listing;
 mod row;
 mod source;
+mod standing;
 mod target;
 
 use std::{
@@ -24,8 +26,10 @@ use tidegate_model::{
 pub use call::{CallTemplate, Rendered};
 pub use fault::FieldFault;
 pub(crate) use fault::{compile_schema, type_words};
+pub use listing::{ListPosition, Listing};
 pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
-pub use source::{ListPosition, Source};
+pub use source::Source;
+pub use standing::Standing;
 pub(crate) use target::base_url;
 pub use target::{Find, Target};
 

@@ -65,6 +65,20 @@ pub fn reconcile_seen_partition(flow: &FlowId, fence: i64) -> String {
     format!("seen#{flow}#{fence}")
 }
 
+/// What a reconciliation has seen of the target, kept while it goes on in another invocation: one part
+/// of what the run of this fence kept.
+pub fn reconcile_listed(flow: &FlowId, fence: i64, part: u32) -> ItemKey {
+    at(
+        reconcile_listed_partition(flow, fence),
+        &format!("{part:05}"),
+    )
+}
+
+/// Where these parts lie.
+pub fn reconcile_listed_partition(flow: &FlowId, fence: i64) -> String {
+    format!("listed#{flow}#{fence}")
+}
+
 /// The slots of a limit.
 pub fn slots(endpoint: &EndpointId, tier: Tier) -> ItemKey {
     at(format!("budget#{endpoint}"), tier.as_str())

@@ -10,12 +10,14 @@ mod checkpoint;
 mod finding;
 #[cfg(test)]
 mod tests;
+mod trail;
 
 pub use checkpoint::{
-    Checkpoint, Holder, Phase, Progress, RESUME_WITHIN, ReconcileRequest, Start, advance, finish,
-    give_up, plan, renew, take, yield_lease,
+    Checkpoint, Holder, Listed, Phase, Progress, RESUME_WITHIN, ReconcileRequest, Start, advance,
+    finish, give_up, plan, renew, take, yield_lease,
 };
 pub use finding::{Findings, Kind, MAX_NOTES, Note};
+pub use trail::{MOST_PAGES, Trail};
 
 use std::time::Duration;
 
@@ -31,6 +33,9 @@ use crate::{
 pub const MOST_ABSENT_PERCENT: u64 = 5;
 /// One absent record is never a mass, however small the flow.
 pub const ABSENT_BELIEVED: u64 = 1;
+/// Rows of a target's listing from which it can be told that none of them bears a key of ours: in a
+/// smaller one all may be other people's.
+pub const TELLING_ROWS: u64 = 10;
 /// A change younger than this may still be told by a webhook: senders try again after minutes.
 pub const WEBHOOK_GRACE: Duration = Duration::from_mins(5);
 
@@ -38,6 +43,12 @@ pub const WEBHOOK_GRACE: Duration = Duration::from_mins(5);
 pub fn is_mass_absence(absent: u64, live: u64) -> bool {
     absent > ABSENT_BELIEVED
         && absent.saturating_mul(100) > live.saturating_mul(MOST_ABSENT_PERCENT)
+}
+
+/// Whether a listing of so many rows, of which so many bear our keys, is not to be believed: the flow
+/// reads the key from where it is not, or a person must look why all of ours are gone.
+pub fn is_strange_listing(rows: u64, bearing: u64, known: usize) -> bool {
+    rows >= TELLING_ROWS && bearing == 0 && known > 0
 }
 
 /// Which part of all keys a pass compares, so that memory stays bounded: `pass` of `passes`, by the

@@ -1,4 +1,5 @@
-//! Doubles of other systems: small servers on loopback that stand in for an ERP and for Qualio.
+//! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio and for a
+//! service that upserts.
 //!
 //! Why: tests and the demo need another side that behaves as the true one does, that can be
 //! told to fail at an exact point of an exact call, and that remembers every call it got.
@@ -22,6 +23,7 @@ mod fault;
 mod fault_script;
 mod gate;
 mod limit;
+pub mod members;
 pub mod qualio;
 mod seed;
 mod serve;

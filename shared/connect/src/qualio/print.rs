@@ -12,6 +12,7 @@ use super::{
     merge::{self, Mapped},
     rules::{CONTACT, CONTACT_FIELDS, NAME, NOTES, RISK, TEXTS_AND_SPONSOR},
 };
+use crate::print::plain;
 
 /// The print of a supplier as Qualio answers it. Without a key there is no line of ours.
 pub(super) fn as_read(supplier: &Value, mapped: &Mapped, key: Option<&RecordKey>) -> ContentHash {
@@ -68,22 +69,9 @@ fn print(
 
 /// Adds a value as it is compared; one that says nothing is left out.
 fn put(view: &mut Map<String, Value>, name: &str, value: Option<&Value>) {
-    let value = match value {
-        None | Some(Value::Null) => return,
-        Some(Value::String(text)) => {
-            let text = text.replace("\r\n", "\n");
-            match text.trim() {
-                "" => return,
-                text => Value::from(text),
-            }
-        }
-        // JSON has one kind of number: 101.0 and 101 are the same.
-        Some(Value::Number(number)) => number
-            .as_f64()
-            .map_or_else(|| Value::Number(number.clone()), Value::from),
-        Some(other) => other.clone(),
-    };
-    view.insert(name.to_owned(), value);
+    if let Some(value) = value.and_then(plain) {
+        view.insert(name.to_owned(), value);
+    }
 }
 
 #[cfg(test)]

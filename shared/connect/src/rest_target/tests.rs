@@ -135,6 +135,18 @@ async fn an_update_goes_to_the_id_without_an_idempotency_key() {
     assert_eq!(header(&calls.requests[0], "Idempotency-Key"), None);
 }
 
+#[rstest]
+#[case::made_anew(json!({"id": "t-2"}), "t-2")]
+#[case::said_nothing(Value::Null, "t-1")]
+#[tokio::test]
+async fn an_upsert_of_what_was_removed_gives_its_new_id(#[case] body: Value, #[case] told: &str) {
+    let target = target(UPSERT);
+    let wanted = Wanted::new();
+    let mut calls = Script::new(&[]).answer(201, body);
+    let landed = target.update(&mut calls, wanted.write(Some("t-1"))).await;
+    assert_eq!(landed.unwrap(), id(told));
+}
+
 #[tokio::test]
 async fn a_create_without_an_id_in_its_answer_has_happened_all_the_same() {
     let target = target(CREATE);
@@ -350,7 +362,108 @@ async fn a_target_without_a_listing_says_so_without_a_call() {
     let target = target(UPSERT);
     let mut calls = Script::new(target.errors());
     let refused = target.standing(&mut calls, None).await.unwrap_err();
-    assert!(refused.to_string().contains("can not list"), "{refused}");
+    assert!(refused.to_string().contains("[target.list]"), "{refused}");
     assert!(calls.requests.is_empty());
     assert_eq!(target.print(&key(), &fields()), None);
+}
+
+const LIST: &str = r#"
+upsert = { method = "PUT", path = "/things/{{ key }}" }
+list = { path = "/things", query = { page = "{{ page.number }}" }, rows = "/rows", pages = { by = "number" }, key = "row.ref" }"#;
+
+#[tokio::test]
+async fn without_an_id_of_its_own_a_record_is_known_by_its_key() {
+    let target = target(LIST);
+    let rows = json!([{"ref": "K 1", "name": "Acme & Co"}, {"ref": null}, {"name": "x"}, 7]);
+    let mut calls = Script::new(&[]).answer(200, json!({"rows": rows}));
+    let page = target.standing(&mut calls, None).await.unwrap();
+    assert_eq!(calls.sent(), ["GET https://dst.example/v1/things?page=1"]);
+    assert_eq!(calls.requests[0].effect, Effect::Read);
+    assert_eq!(
+        header(&calls.requests[0], "X-Every").as_deref(),
+        Some("yes")
+    );
+    let [one] = page.standing.as_slice() else {
+        panic!("{page:?}");
+    };
+    assert_eq!(
+        (one.id.as_str(), one.keys.as_slice()),
+        ("K 1", &[key()][..])
+    );
+    assert_eq!(Some(&one.print), target.print(&key(), &fields()).as_ref());
+    assert_eq!(page.rows, 4, "others' rows are counted");
+    assert_eq!(page.next, Some(json!({"by": "number", "at": 2})));
+}
+
+/// To take such a row for nobody's would be to say that our record is missing.
+#[rstest]
+#[case::no_id("id = \"/id\"", json!({"ref": "K 1"}), "no id at")]
+#[case::a_table_for_an_id("id = \"/id\"", json!({"ref": "K 1", "id": {}}), "no id at")]
+#[case::a_table_for_a_key("", json!({"ref": {}}), "row.ref")]
+#[tokio::test]
+async fn a_row_that_can_not_be_read_is_no_absence(
+    #[case] further: &str,
+    #[case] row: Value,
+    #[case] said: &str,
+) {
+    let list = LIST.replace(
+        "key = \"row.ref\"",
+        &format!("key = \"row.ref\", {further}"),
+    );
+    let target = target(&list.replace(", }", " }"));
+    let mut calls = Script::new(&[]).answer(200, json!({"rows": [row]}));
+    let error = target.standing(&mut calls, None).await.unwrap_err();
+    assert!(matches!(error, CallError::Refused { .. }), "{error:?}");
+    let told = error.to_string();
+    assert!(told.contains(said) && !told.contains("SECRET"), "{told}");
+}
+
+/// Where it fails for every record of a page, the flow is mistaken.
+#[rstest]
+#[case::of_a_hand(json!([{"ref": "K 1", "name": "SECRET"}, {"ref": "K 2", "name": 7}]), true)]
+#[case::of_the_flow(json!([{"ref": "K 1", "name": "SECRET"}, {"name": 7}]), false)]
+#[tokio::test]
+async fn what_can_not_be_compared_in_one_record_is_an_edit_of_it(
+    #[case] rows: Value,
+    #[case] read: bool,
+) {
+    let further = "key = \"row.ref\", compare = { name = \"row.name - 1\" }";
+    let target = target(&LIST.replace("key = \"row.ref\"", further));
+    let mut calls = Script::new(&[]).answer(200, json!({"rows": rows}));
+    match target.standing(&mut calls, None).await {
+        Ok(page) if read => {
+            let prints: Vec<&str> = page
+                .standing
+                .iter()
+                .map(|one| one.print.0.as_str())
+                .collect();
+            assert_ne!(prints[0], prints[1]);
+            assert_ne!(
+                Some(&page.standing[0].print),
+                target.print(&key(), &fields()).as_ref()
+            );
+        }
+        Err(error @ CallError::Refused { .. }) if !read => {
+            let told = error.to_string();
+            assert!(
+                told.contains("row.name") && !told.contains("SECRET"),
+                "{told}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The listing of a target goes by the same code as that of a source.
+#[tokio::test]
+async fn a_next_page_that_leaves_the_target_is_never_called() {
+    let target = target(
+        r#"upsert = { method = "PUT", path = "/things/{{ key }}" }
+list = { path = "/things", pages = { by = "link" }, key = "row.ref" }"#,
+    );
+    let link = "<https://evil.example/things?page=2>; rel=next";
+    let mut calls = Script::new(&[]).answer_with(200, &[("link", link)], json!([]));
+    let error = target.standing(&mut calls, None).await.unwrap_err();
+    assert!(matches!(error, CallError::Blocked { .. }), "{error:?}");
+    assert_eq!(calls.requests.len(), 1);
 }

@@ -1,4 +1,5 @@
-//! The shipped supplier flow's connectors, over true HTTP, against the doubles of both systems.
+//! The connectors over true HTTP: the shipped supplier flow's against the doubles of both systems, and
+//! the listing of a target that upserts.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +10,7 @@
 
 mod direct;
 mod erp;
+mod members;
 mod qualio;
 
 use std::sync::Arc;

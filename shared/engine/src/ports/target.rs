@@ -64,8 +64,12 @@ pub struct Standing {
 /// Some of what stands at the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StandingPage {
-    /// What stands there.
+    /// What stands there, as far as it is ours or has an id.
     pub standing: Vec<Standing>,
+    /// Rows that the page had, others' too.
+    pub rows: u64,
+    /// A print of them all, where pages could go round without an end; none without rows.
+    pub print: Option<ContentHash>,
     /// Where to go on; `None` at the end.
     pub next: Option<Value>,
 }

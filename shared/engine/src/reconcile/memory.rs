@@ -1,5 +1,7 @@
 //! What a pass holds in memory: fixed-size prints, never contents.
 
+mod kept;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -96,6 +98,11 @@ impl Memory {
             }
             None => AtTarget::Missing,
         }
+    }
+
+    /// Keys that the index knows.
+    pub(super) fn known(&self) -> usize {
+        self.index.len()
     }
 
     pub(super) fn stands(&self, key: KeyPrint) -> bool {

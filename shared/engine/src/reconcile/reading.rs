@@ -1,9 +1,9 @@
-//! Reads of both systems, each behind the gate, with waits that keep the lease.
+//! Reads of the source, each behind the gate, with waits that keep the lease.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use tidegate_model::{ClaimToken, RecordKey, Tier, UnixMs};
+use tidegate_model::{ClaimToken, RecordKey, UnixMs};
 use tidegate_policy::{
     flow_state::Side,
     keys,
@@ -14,18 +14,14 @@ use super::{Comparing, PAGE_TIME, Step, Stop};
 use crate::{
     RunEnd,
     ports::{CallError, Page, PageRequest, Written},
-    session::{Scope, Session},
-    worker::target_budget,
 };
 
 /// Tries of a read that fails; reads are safe to repeat.
-const READ_TRIES: u32 = 3;
+pub(super) const READ_TRIES: u32 = 3;
 /// Wait before a repeated read; doubled each time.
-const RETRY_WAIT: Duration = Duration::from_secs(1);
+pub(super) const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait in one piece: the lease is renewed between two.
 const NAP: Duration = Duration::from_secs(20);
-/// How long a call to the target may wait for its permit within the call.
-const PERMIT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A read of the source under way.
 pub(super) struct Reading {
@@ -150,7 +146,7 @@ impl Comparing<'_> {
 
     /// Waits in naps, between which the lease is kept. What must be waited for beyond the deadline
     /// is left to the tick, which goes on then.
-    async fn wait(&mut self, until: UnixMs, why: &str) -> Step<()> {
+    pub(super) async fn wait(&mut self, until: UnixMs, why: &str) -> Step<()> {
         if until + PAGE_TIME > self.deadline {
             return Err(Stop::End(RunEnd::Interrupted {
                 reason: why.to_owned(),
@@ -162,93 +158,5 @@ impl Comparing<'_> {
             self.engine.ports.clock.wait_until(nap).await;
         }
         Ok(())
-    }
-
-    /// Lists the target. Where it can not be listed, source and registers are compared without it,
-    /// and the report says so.
-    pub(super) async fn list_target(&mut self) -> Step<()> {
-        self.memory.forget_target();
-        self.listed_from = self.engine.now();
-        let state = self.engine.flow_state(self.runtime.flow.id()).await?;
-        if !self.runtime.target.traits().listable {
-            self.do_not_compare("this target can not list what it holds");
-        } else if let Some(reason) = state.stops(Side::Target) {
-            self.do_not_compare(&reason);
-        } else {
-            self.list_pages().await?;
-        }
-        Ok(())
-    }
-
-    async fn list_pages(&mut self) -> Step<()> {
-        let mut cursor: Option<Value> = None;
-        let mut tries = 0;
-        loop {
-            self.may_go_on().await?;
-            let mut session = self.target_session();
-            let page = self
-                .runtime
-                .target
-                .standing(&mut session, cursor.as_ref())
-                .await;
-            session.end().await;
-            match page {
-                Ok(page) => {
-                    let endless = page.next.is_some() && page.next == cursor;
-                    self.remember_standing(page.standing)?;
-                    cursor = page.next;
-                    if endless {
-                        self.do_not_compare("the target gave the same cursor again");
-                        return Ok(());
-                    }
-                    if cursor.is_none() {
-                        self.memory.target_listed = true;
-                        return Ok(());
-                    }
-                }
-                Err(CallError::Deferred { until, .. } | CallError::Throttled { until }) => {
-                    self.wait(until, "the target allows no call before").await?;
-                }
-                Err(CallError::Failed { reason, .. }) if tries + 1 < READ_TRIES => {
-                    tries += 1;
-                    let until = self.engine.now() + RETRY_WAIT * 2_u32.saturating_pow(tries);
-                    self.wait(until, &reason).await?;
-                }
-                Err(CallError::Blocked { reason }) => {
-                    self.engine
-                        .stop_flow(self.runtime, Side::Target, &reason, self.began)
-                        .await;
-                    self.do_not_compare(&reason);
-                    return Ok(());
-                }
-                Err(error) => {
-                    self.do_not_compare(&error.to_string());
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// A listing that is not whole says nothing about what it lacks.
-    fn do_not_compare(&mut self, why: &str) {
-        tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, reason = why, "the target is not compared");
-        self.memory.forget_target();
-        self.progress.not_compared = Some(why.to_owned());
-    }
-
-    fn target_session(&self) -> Session<'_> {
-        let scope = Scope {
-            runtime: self.runtime,
-            side: Side::Target,
-            budget: target_budget(self.runtime, Tier::Batch),
-            breaker: self.runtime.target_breaker,
-            errors: self.runtime.target.errors(),
-            settle: Duration::ZERO,
-            key: None,
-            patience: self.engine.now() + PERMIT_PATIENCE,
-            claim_until: None,
-            checking: false,
-        };
-        Session::new(self.engine, scope, Vec::new())
     }
 }

@@ -201,7 +201,9 @@ impl Comparing<'_> {
             .and_then(|fields| self.runtime.target.print(key, fields));
         let target_id = register.target_id.as_deref();
         let at_target = self.memory.at_target(print, wanted.as_ref(), target_id);
-        let settled = reconcile::is_settled(register, settle, self.listed_from);
+        let listed = self.progress.listed.as_ref();
+        let listed_from = listed.map_or(self.began, |listed| listed.from);
+        let settled = reconcile::is_settled(register, settle, listed_from);
         let now = self.engine.now();
         let (longest, swept) = self.lawful_wait(register.tier);
         let stranded =

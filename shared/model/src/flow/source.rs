@@ -151,7 +151,7 @@ pub(super) fn default_timeout_s() -> u32 {
 }
 
 /// 100 rows: small enough that a page is staged within seconds.
-fn default_page_size() -> u32 {
+pub(super) fn default_page_size() -> u32 {
     100
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, BreakerSpec, Call, ErrorRow, TargetLimits, source::default_timeout_s};
+use super::{
+    Auth, BreakerSpec, Call, ErrorRow, ListSpec, Pages, TargetLimits,
+    source::{default_page_size, default_timeout_s},
+};
 use crate::EndpointId;
 
 /// Where records go.
@@ -123,6 +126,10 @@ pub struct RestTarget {
     /// Finds a record by its key, after a create whose outcome is not known.
     #[serde(default)]
     pub find: Option<FindSpec>,
+    /// Lists what stands there, for the full comparison of a reconciliation. Left out: source and
+    /// registers are compared, the target is not.
+    #[serde(default)]
+    pub list: Option<StandingSpec>,
     /// Header for an idempotency key, where the target keeps one: a repeat is then safe.
     #[serde(default)]
     pub idempotency_header: Option<String>,
@@ -157,6 +164,56 @@ pub struct FindSpec {
     /// JSON pointer to the id within a row.
     #[schemars(extend("format" = "json-pointer"))]
     pub id: String,
+}
+
+/// How a target lists what stands there, by pages as a source does. At hand in templates: `page.size`,
+/// `page.offset`, `page.number`, `page.cursor`, `page.after_time`, `page.after_id`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandingSpec {
+    /// Path below `base_url`.
+    #[schemars(extend("format" = "template"))]
+    pub path: String,
+    /// Query parameters; one that renders empty is left out.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "template"}))]
+    pub query: BTreeMap<String, String>,
+    /// JSON pointer to the rows; empty when the body is the array.
+    #[serde(default)]
+    #[schemars(extend("format" = "json-pointer"))]
+    pub rows: String,
+    /// Rows asked for in a page.
+    #[serde(default = "default_page_size")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub page_size: u32,
+    /// How the next page is found.
+    #[serde(default)]
+    pub pages: Pages,
+    /// Expression over `row` for our key. A row that gives null or an empty text is not ours.
+    #[schemars(extend("format" = "expression"))]
+    pub key: String,
+    /// JSON pointer to the target's own id within a row. Left out: the key is the id.
+    #[serde(default)]
+    #[schemars(extend("format" = "json-pointer"))]
+    pub id: Option<String>,
+    /// What is compared: for properties of `body` the expression over `row` that gives the value as
+    /// `body` sends it. Left out: each property of `body` with the row's property of its name.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "format": "expression"}))]
+    pub compare: Option<BTreeMap<String, String>>,
+}
+
+impl StandingSpec {
+    /// The listing without what its rows mean: what a source has too.
+    pub fn list(&self) -> ListSpec {
+        ListSpec {
+            path: self.path.clone(),
+            query: self.query.clone(),
+            rows: self.rows.clone(),
+            page_size: self.page_size,
+            pages: self.pages.clone(),
+        }
+    }
 }
 
 /// Qualio suppliers: no external id, no idempotency key, names not unique. A marker in the notes

@@ -1,9 +1,8 @@
-//! What the calls of a flow must name so that each record reaches its own place, and each page
-//! follows the one before.
+//! What the calls of a flow must name so that each record reaches its own place.
 
 use serde_json::Value;
 
-use super::{Findings, places::PAGE, words::instead};
+use super::{Findings, words::instead};
 use crate::expr::{Encoding, Expression, Names, Template};
 
 /// What Qualio takes (its public `OpenAPI`, `createSupplier`), and nothing else.
@@ -18,7 +17,6 @@ const QUALIO_BODY: [&str; 5] = [
 const QUALIO_CONTACT: [&str; 6] = ["name", "email", "phone", "address", "website", "notes"];
 
 pub(super) fn check(findings: &mut Findings<'_>) {
-    check_pages(findings);
     check_since(findings);
     check_one(findings);
     match findings.document.text("/target/type") {
@@ -31,34 +29,6 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         _ => {}
     }
     check_deletion(findings);
-}
-
-/// Each way of paging needs its variable in the call, or every page would be the first.
-fn check_pages(findings: &mut Findings<'_>) {
-    let document = findings.document;
-    let needed = match document.text("/source/list/pages/by") {
-        Some("offset") => "page.offset",
-        Some("number") => "page.number",
-        Some("cursor" | "header") => "page.cursor",
-        Some("keyset") => "page.after_time",
-        _ => return,
-    };
-    let Some(names) = names_in_call(findings, "/source/list") else {
-        return;
-    };
-    // A misspelt `page.x` is told where it stands.
-    let misspelt = names
-        .paths
-        .iter()
-        .filter_map(|path| path.strip_prefix("page."))
-        .any(|name| !PAGE.contains(&name));
-    if !misspelt && !names.paths.contains(needed) {
-        let by = document.text("/source/list/pages/by").unwrap_or_default();
-        findings.wrong(
-            "/source/list/pages",
-            format!("pages go by `{by}`, but `source.list` does not use `{needed}`: every page would be the first"),
-        );
-    }
 }
 
 /// `since` moves on by what rows say of their last change.
@@ -274,7 +244,7 @@ fn body_names_key(findings: &Findings<'_>) -> bool {
 }
 
 /// Every name in the path, the query and the headers of a call; none where one does not parse.
-fn names_in_call(findings: &Findings<'_>, call: &str) -> Option<Names> {
+pub(super) fn names_in_call(findings: &Findings<'_>, call: &str) -> Option<Names> {
     let document = findings.document;
     let tables = ["query", "headers"].map(|table| {
         document

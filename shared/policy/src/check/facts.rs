@@ -36,6 +36,8 @@ pub struct FlowFacts {
     /// Calls a day that are left of the quota after headroom, and how many of them only real-time
     /// work may use. None without a quota.
     pub calls_a_day: Option<(u64, u64)>,
+    /// Whether a reconciliation compares what stands at the target, too.
+    pub compares_target: bool,
     /// The longest time between two windows (R2).
     pub worst_gap: WorstGap,
     /// The next windows in local time.
@@ -75,6 +77,10 @@ pub(super) fn of(file_name: &str, text: &str, file: &FlowFile, now: UnixMs) -> O
         real_time: tier(limits.real_time, calls_per_update),
         batch: tier(limits.batch, calls_per_update),
         calls_a_day: limits.day.map(usable),
+        compares_target: match &file.target {
+            TargetSpec::Rest(rest) => rest.list.is_some(),
+            TargetSpec::Qualio(_) => true,
+        },
         worst_gap: schedule.worst_gap(),
         next_windows: next
             .take(NEXT_WINDOWS)
@@ -128,6 +134,14 @@ impl fmt::Display for FlowFacts {
                 )?;
             }
             writeln!(f)?;
+        }
+        if self.compares_target {
+            writeln!(f, "  reconcile: source, registers and target")?;
+        } else {
+            writeln!(
+                f,
+                "  reconcile: source and registers; what stands at the target is NOT compared, since `[target.list]` is missing"
+            )?;
         }
         let gap = &self.worst_gap;
         write!(f, "  worst-case staleness: {}", span(gap.usual.as_secs()))?;

@@ -42,6 +42,7 @@ const BODY: &[&str] = &["fields", "key", "env"];
 const CREATE: &[&str] = &["key", "fields", "env"];
 const CALL: &[&str] = &["key", "target_id", "fields", "env"];
 const FIND: &[&str] = &["search", "env"];
+const STANDING: &[&str] = &["page", "env"];
 const PUSHED: &[&str] = &["body", "env"];
 
 /// What `page` has.
@@ -113,6 +114,16 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/target/find/by", Holds::Expression(BODY)),
     ("/target/find/rows", Holds::Pointer),
     ("/target/find/id", Holds::Pointer),
+    ("/target/list/path", Holds::Path(STANDING)),
+    ("/target/list/query/*", Holds::Template(STANDING)),
+    ("/target/list/rows", Holds::Pointer),
+    ("/target/list/pages/next", Holds::Pointer),
+    ("/target/list/pages/more", Holds::Pointer),
+    ("/target/list/pages/time", Holds::Expression(ROW)),
+    ("/target/list/pages/id", Holds::Expression(ROW)),
+    ("/target/list/key", Holds::Expression(ROW)),
+    ("/target/list/id", Holds::Pointer),
+    ("/target/list/compare/*", Holds::Expression(ROW)),
     ("/target/errors/*/code_at", Holds::Pointer),
     ("/webhook/key", Holds::Expression(PUSHED)),
     ("/webhook/row", Holds::Expression(PUSHED)),

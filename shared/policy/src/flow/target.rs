@@ -6,7 +6,7 @@ use tidegate_model::{
     flow::{Auth, Call, FindSpec, RestTarget, TargetSpec},
 };
 
-use super::CallTemplate;
+use super::{CallTemplate, Standing};
 use crate::expr::{Body, Context, Encoding, ExprError, Expression, Template};
 
 /// The compiled calls of a target. A Qualio target has none: its connector knows them.
@@ -23,6 +23,7 @@ pub struct Target {
     delete: Option<CallTemplate>,
     archive: Option<CallTemplate>,
     find: Option<Find>,
+    list: Option<Standing>,
     idempotency_header: Option<String>,
 }
 
@@ -71,6 +72,7 @@ impl Target {
                 delete: None,
                 archive: None,
                 find: None,
+                list: None,
                 idempotency_header: None,
             }),
         }
@@ -104,6 +106,7 @@ impl Target {
             delete: call(&rest.delete)?,
             archive: call(&rest.archive)?,
             find,
+            list: Standing::compile(rest, base).map_err(error)?,
             idempotency_header: rest.idempotency_header.clone(),
         })
     }
@@ -151,6 +154,11 @@ impl Target {
     /// Finds a record after a create whose outcome is not known.
     pub fn find(&self) -> Option<&Find> {
         self.find.as_ref()
+    }
+
+    /// How it lists what stands there; none where the flow names no listing.
+    pub fn list(&self) -> Option<&Standing> {
+        self.list.as_ref()
     }
 
     /// Header that takes an idempotency key, where the target keeps one.

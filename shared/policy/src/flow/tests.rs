@@ -1,4 +1,5 @@
 mod calls;
+mod standing;
 
 use rstest::rstest;
 use serde_json::json;

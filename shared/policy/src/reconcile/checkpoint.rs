@@ -12,7 +12,7 @@ use tidegate_model::{
     item::{Change, Condition, Item, Op, Update, Value},
 };
 
-use super::{Findings, Note};
+use super::{Findings, Note, Trail};
 use crate::{
     keys::REGISTER_SHARDS,
     register::CLOCK_SKEW,
@@ -95,6 +95,43 @@ pub struct Progress {
     pub not_compared: Option<String>,
     /// Who kept the keys that were seen in this pass, and in how many parts.
     pub seen: Option<(i64, u32)>,
+    /// How far the target is listed in this pass; none: not begun.
+    #[serde(default)]
+    pub listed: Option<Listed>,
+}
+
+/// How far a target is listed. One listing serves a pass, however often the pass is cut.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// When it began: what was applied since is not held against it.
+    pub from: UnixMs,
+    /// The connector's cursor of the next page; `None`: it is at its end, or at its beginning.
+    pub cursor: Option<serde_json::Value>,
+    /// It was read to its end.
+    pub whole: bool,
+    /// The pages so far.
+    pub trail: Trail,
+    /// Rows so far.
+    pub rows: u64,
+    /// Those that bear a key of ours.
+    pub bearing: u64,
+    /// Who kept what it showed, and in how many parts.
+    pub kept: Option<(i64, u32)>,
+}
+
+impl Listed {
+    /// A listing that begins now.
+    pub fn begin(now: UnixMs) -> Self {
+        Self {
+            from: now,
+            cursor: None,
+            whole: false,
+            trail: Trail::default(),
+            rows: 0,
+            bearing: 0,
+            kept: None,
+        }
+    }
 }
 
 impl Progress {
@@ -106,6 +143,7 @@ impl Progress {
         self.cursor = None;
         self.sums = no_sums();
         self.seen = None;
+        self.listed = None;
         self.before_pass = self.findings;
     }
 }
@@ -235,6 +273,7 @@ pub fn plan(
         sums: no_sums(),
         not_compared: None,
         seen: None,
+        listed: None,
     }))
 }
 

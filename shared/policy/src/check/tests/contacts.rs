@@ -39,14 +39,14 @@ fn assert_one(base: &str, from: &str, to: &str, at: &str, expected: &str) {
     "`upsert` creates and updates: leave out `create` and `update`, or `upsert`"
 )]
 #[case::id_is_not_known(
-    "path = \"/3.0/members/{{ key }}\"\n\n# Each",
-    "path = \"/3.0/members/{{ target_id }}\"\n\n# Each",
+    "path = \"/3.0/members/{{ key }}\"\n\n# What stands",
+    "path = \"/3.0/members/{{ target_id }}\"\n\n# What stands",
     "[target.upsert]",
     "`delete` uses `target_id`, so `upsert` needs `id`: a JSON pointer to the id in its answer"
 )]
 #[case::delete_the_same(
-    "path = \"/3.0/members/{{ key }}\"\n\n# Each",
-    "path = \"/3.0/members\"\n\n# Each",
+    "path = \"/3.0/members/{{ key }}\"\n\n# What stands",
+    "path = \"/3.0/members\"\n\n# What stands",
     "[target.delete]",
     "`delete` uses neither `target_id` nor `key`: every record would be the same one"
 )]
@@ -59,7 +59,7 @@ fn assert_one(base: &str, from: &str, to: &str, at: &str, expected: &str) {
 #[case::target_id_in_an_upsert(
     "full_name = \"fields.name\"",
     "full_name = \"target_id\"",
-    "full_name",
+    "full_name = \"target_id\"",
     "`target_id` is not known here; known: fields, key, env"
 )]
 #[case::header_name(
@@ -184,6 +184,11 @@ fn a_limit_below_one_record_is_refused(#[case] further: &str, #[case] what: &str
         "name = \"newsletter\"\n{further}\ncreate = {{ method = \"POST\", path = \"/3.0/members\", id = \"/id\" }}\nupdate = {{ method = \"PUT\", path = \"/3.0/members/{{{{ target_id }}}}\" }}"
     );
     let text = edited(&text, "name = \"newsletter\"", &calls);
+    let text = edited(
+        &text,
+        "key = \"row.id\"\n\n# How",
+        "key = \"row.id\"\nid = \"/id\"\n\n# How",
+    );
     let with = |calls: u32| edited(&text, "{ calls = 30,", &format!("{{ calls = {calls},"));
     assert_eq!(lines(&check_text(with(2)).mistakes), [""; 0]);
     let line = line_of(&text, "real_time = {");

@@ -6,9 +6,10 @@ use super::*;
 
 #[test]
 fn create_update_and_find_carry_the_id_and_the_search_value() {
-    let flow = contacts(&[(
-        "[target.upsert]\nmethod = \"PUT\"\npath = \"/3.0/members/{{ key }}\"",
-        r#"[target.create]
+    let flow = contacts(&[
+        (
+            "[target.upsert]\nmethod = \"PUT\"\npath = \"/3.0/members/{{ key }}\"",
+            r#"[target.create]
 method = "POST"
 path = "/3.0/members"
 id = "/id"
@@ -24,7 +25,12 @@ query = { email = "{{ search }}" }
 by = "fields.email"
 rows = "/members"
 id = "/id""#,
-    )]);
+        ),
+        (
+            "key = \"row.id\"\n\n# How",
+            "key = \"row.id\"\nid = \"/id\"\n\n# How",
+        ),
+    ]);
     let fields = fields(json!({"email": "a+b@c.example"}));
     let target = flow.target();
     let create = target.create().unwrap();

@@ -49,7 +49,7 @@ pub(super) fn read(stored: Option<&Value>, pages: &Pages) -> Option<Cursor> {
     cursor.fits(pages).then_some(cursor)
 }
 
-/// What the templates of `source.list` see.
+/// What the templates of a listing see.
 pub(super) fn position(cursor: Option<&Cursor>, pages: &Pages) -> ListPosition {
     let mut position = ListPosition::default();
     if let Pages::Number { first } = pages {

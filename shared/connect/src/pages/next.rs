@@ -3,19 +3,9 @@
 use serde_json::Value;
 use tidegate_engine::ports::Answer;
 use tidegate_model::flow::Pages;
-use tidegate_policy::flow::Flow;
+use tidegate_policy::flow::Listing;
 
-use super::{cursor::Cursor, link};
-
-/// Why an answer cannot be used. Holds no value of a row.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unusable(pub(super) String);
-
-impl Unusable {
-    pub(super) fn never_ends() -> Self {
-        Self("the next page is this page again: the listing would never end".to_owned())
-    }
-}
+use super::{Unusable, cursor::Cursor, link};
 
 /// What an answer says beside its rows.
 #[derive(Debug, PartialEq)]
@@ -70,12 +60,12 @@ fn cursor_text(found: Option<&Value>, pointer: &str) -> Result<Option<String>, U
 
 /// The place of the next page; none at the end.
 pub(super) fn next(
-    flow: &Flow,
+    listing: &Listing,
     current: Option<&Cursor>,
     rows: &[Value],
     told: Told,
 ) -> Result<Option<Cursor>, Unusable> {
-    let spec = &flow.source().spec().list;
+    let spec = listing.spec();
     let read = rows.len() as u64;
     // A source may give fewer rows than it is asked for, so only an empty page is the end.
     let full = read > 0;
@@ -99,7 +89,7 @@ pub(super) fn next(
         }
         (Pages::Link, Told::Next(Some(url))) => Some(Cursor::Link { url }),
         (Pages::Keyset { .. }, Told::More(more)) if more.unwrap_or(full) => {
-            Some(after_last(flow, rows)?)
+            Some(after_last(listing, rows)?)
         }
         _ => None,
     })
@@ -107,9 +97,9 @@ pub(super) fn next(
 
 /// The last row whose time and id can be read. Rows after it are read once more with the next
 /// page: they are told as broken twice, but nothing between is lost.
-fn after_last(flow: &Flow, rows: &[Value]) -> Result<Cursor, Unusable> {
+fn after_last(listing: &Listing, rows: &[Value]) -> Result<Cursor, Unusable> {
     let place = |row: &Value| {
-        let (time, id) = flow.source().keyset_place(row)?;
+        let (time, id) = listing.keyset_place(row)?;
         Some(Cursor::Keyset { time, id })
     };
     rows.iter().rev().find_map(place).ok_or_else(|| {

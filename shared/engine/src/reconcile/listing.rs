@@ -1,0 +1,151 @@
+//! The listing of the target: each page behind permit and breaker, one listing for a pass.
+//!
+//! Invariants: only a listing that was read to its end says what the target lacks; one that goes
+//! round, or of which no row is ours, is not believed; where a pass is cut, what was listed is kept,
+//! so that no page is called for twice.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate_model::Tier;
+use tidegate_policy::{
+    fingerprint::print_of_text,
+    flow_state::Side,
+    reconcile::{Listed, is_strange_listing},
+};
+
+use super::{
+    Comparing, Step,
+    reading::{READ_TRIES, RETRY_WAIT},
+};
+use crate::{
+    ports::{CallError, StandingPage},
+    session::{Scope, Session},
+    worker::target_budget,
+};
+
+/// How long a call to the target may wait for its permit within the call.
+const PERMIT_PATIENCE: Duration = Duration::from_secs(30);
+
+impl Comparing<'_> {
+    /// Lists the target, or goes on with its listing. Where it can not be listed, source and registers
+    /// are compared without it, and the report says so.
+    pub(super) async fn list_target(&mut self) -> Step<()> {
+        self.memory.forget_target();
+        let state = self.engine.flow_state(self.runtime.flow.id()).await?;
+        if let Some(reason) = state.stops(Side::Target) {
+            self.do_not_compare(&reason);
+            return Ok(());
+        }
+        self.take_up_listing().await?;
+        if !self.listed().whole {
+            self.list_pages().await?;
+        }
+        let known = self.memory.known();
+        let Some(listed) = &self.progress.listed else {
+            return Ok(());
+        };
+        if is_strange_listing(listed.rows, listed.bearing, known) {
+            let why = format!(
+                "none of the {} records that it lists bears a key of ours",
+                listed.rows
+            );
+            self.do_not_compare(&why);
+        } else if listed.whole {
+            self.memory.target_listed = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn listed(&mut self) -> &mut Listed {
+        let now = self.engine.now();
+        self.progress
+            .listed
+            .get_or_insert_with(|| Listed::begin(now))
+    }
+
+    async fn list_pages(&mut self) -> Step<()> {
+        let mut tries = 0;
+        while !self.listed().whole {
+            self.may_go_on().await?;
+            match self.try_standing().await {
+                Ok(page) => {
+                    tries = 0;
+                    if let Err(why) = self.take_page(page)? {
+                        self.do_not_compare(why);
+                        return Ok(());
+                    }
+                }
+                Err(CallError::Deferred { until, .. } | CallError::Throttled { until }) => {
+                    self.wait(until, "the target allows no call before").await?;
+                }
+                Err(CallError::Failed { reason, .. }) if tries + 1 < READ_TRIES => {
+                    tries += 1;
+                    let until = self.engine.now() + RETRY_WAIT * 2_u32.saturating_pow(tries);
+                    self.wait(until, &reason).await?;
+                }
+                Err(error) => {
+                    if let CallError::Blocked { reason } = &error {
+                        self.engine
+                            .stop_flow(self.runtime, Side::Target, reason, self.began)
+                            .await;
+                    }
+                    self.do_not_compare(&error.to_string());
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One page, once.
+    async fn try_standing(&mut self) -> Result<StandingPage, CallError> {
+        let cursor = self.listed().cursor.clone();
+        let mut session = self.target_session();
+        let target = &self.runtime.target;
+        let page = target.standing(&mut session, cursor.as_ref()).await;
+        session.end().await;
+        page
+    }
+
+    /// Remembers a page; why its listing is not to be believed, if it is not.
+    fn take_page(&mut self, page: StandingPage) -> Step<Result<(), &'static str>> {
+        let ours = page.standing.iter().filter(|one| !one.keys.is_empty());
+        let bearing = u64::try_from(ours.count()).unwrap_or(u64::MAX);
+        self.remember_standing(page.standing)?;
+        let listed = self.listed();
+        listed.rows += page.rows;
+        listed.bearing += bearing;
+        listed.whole = page.next.is_none();
+        let print = page.print.map(|print| print_of_text(&print.0));
+        let followed = page.next.as_ref().map_or(Ok(()), |next: &Value| {
+            listed.trail.follow(print, print_of_text(&next.to_string()))
+        });
+        listed.cursor = page.next;
+        Ok(followed)
+    }
+
+    /// A listing that is not whole says nothing about what it lacks. A later invocation lists anew.
+    fn do_not_compare(&mut self, why: &str) {
+        tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, reason = why, "the target is not compared");
+        self.memory.forget_target();
+        self.progress.listed = None;
+        self.progress.not_compared = Some(why.to_owned());
+    }
+
+    fn target_session(&self) -> Session<'_> {
+        let scope = Scope {
+            runtime: self.runtime,
+            side: Side::Target,
+            budget: target_budget(self.runtime, Tier::Batch),
+            breaker: self.runtime.target_breaker,
+            errors: self.runtime.target.errors(),
+            settle: Duration::ZERO,
+            key: None,
+            patience: self.engine.now() + PERMIT_PATIENCE,
+            claim_until: None,
+            checking: false,
+        };
+        Session::new(self.engine, scope, Vec::new())
+    }
+}
