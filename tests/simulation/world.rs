@@ -19,6 +19,7 @@ use tidegate_testkit::doubles::{
         ErpConfig, ErpDouble, ErpSupplier,
         webhook::{Told, sign},
     },
+    members::MembersDouble,
     qualio::{QualioConfig, QualioDouble},
 };
 use tidegate_testkit::memory::MemoryStore;
@@ -49,6 +50,8 @@ pub struct World {
     pub engine: Arc<Engine>,
     pub erp: Arc<ErpDouble>,
     pub qualio: Arc<QualioDouble>,
+    /// A service that upserts, for flows that go there.
+    pub members: Arc<MembersDouble>,
     pub clock: Arc<TrueClock>,
 }
 
@@ -70,15 +73,18 @@ impl World {
             Arc::new(move || clock.now().0)
         };
         let erp = ErpConfig::new(doubles_clock.clone(), "erp-token").suppliers(suppliers);
+        let members = MembersDouble::unserved_of(doubles_clock.clone(), "erp-token");
         let qualio = QualioConfig::new(doubles_clock, "qualio-key");
         let doubles = Doubles {
             erp: Arc::new(ErpDouble::unserved_of(erp)),
             erp_authorization: "Bearer erp-token".to_owned(),
             qualio: Arc::new(QualioDouble::unserved_of(qualio)),
             qualio_key: "qualio-key".to_owned(),
+            members: Arc::new(members),
             latency: CALL_LATENCY,
         };
         let (erp, qualio) = (Arc::clone(&doubles.erp), Arc::clone(&doubles.qualio));
+        let members = Arc::clone(&doubles.members);
         let mut setup = Setup::new(7, named(flows));
         setup.workers = Workers {
             real_time: WORKERS,
@@ -104,6 +110,7 @@ impl World {
             engine,
             erp,
             qualio,
+            members,
             clock,
         }
     }

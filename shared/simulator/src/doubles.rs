@@ -1,4 +1,4 @@
-//! The doubles of an ERP and of Qualio, reached without a socket.
+//! The doubles of an ERP, of Qualio and of a service that upserts, reached without a socket.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,9 +9,12 @@ use axum::{
 };
 use serde_json::Value;
 use tidegate_engine::ports::{Http, Request, Sent, TransportError};
-use tidegate_testkit::doubles::{Incoming, erp::ErpDouble, qualio::QualioDouble};
+use tidegate_testkit::doubles::{
+    Incoming, erp::ErpDouble, members::MembersDouble, qualio::QualioDouble,
+};
 
-/// Carries requests to the doubles: to the ERP at the host `erp`, to Qualio at any other.
+/// Carries requests to the doubles: to the ERP at the host `erp`, to the service at `members`, to Qualio
+/// at any other.
 pub struct Doubles {
     /// The ERP.
     pub erp: Arc<ErpDouble>,
@@ -21,6 +24,8 @@ pub struct Doubles {
     pub qualio: Arc<QualioDouble>,
     /// What its calls bear as `X-API-Key`.
     pub qualio_key: String,
+    /// A service that upserts. Its calls bear the ERP's `Authorization`.
+    pub members: Arc<MembersDouble>,
     /// How long a call takes, there and back.
     pub latency: Duration,
 }
@@ -58,13 +63,14 @@ impl Http for Doubles {
         let call = self.incoming(request)?;
         let half = self.latency / 2;
         let (erp, qualio) = (Arc::clone(&self.erp), Arc::clone(&self.qualio));
+        let members = Arc::clone(&self.members);
         // A task of its own: a client that dies or goes away does not undo what it has sent.
         let exchange = tokio::spawn(async move {
             tokio::time::sleep(half).await;
-            let reply = if call.uri.host() == Some("erp") {
-                erp.call(call).await
-            } else {
-                qualio.call(call).await
+            let reply = match call.uri.host() {
+                Some("erp") => erp.call(call).await,
+                Some("members") => members.call(call).await,
+                _ => qualio.call(call).await,
             };
             tokio::time::sleep(half).await;
             reply
