@@ -14,7 +14,7 @@ mod trail;
 
 pub use checkpoint::{
     Checkpoint, Holder, Listed, Phase, Progress, RESUME_WITHIN, ReconcileRequest, Start, advance,
-    finish, give_up, plan, renew, take, yield_lease,
+    finish, give_up, keep, let_go, plan, renew, take, yield_lease,
 };
 pub use finding::{Findings, Kind, MAX_NOTES, Note};
 pub use trail::{MOST_PAGES, Trail};
@@ -25,7 +25,7 @@ use tidegate_model::{Content, UnixMs, flow::Deletion};
 
 use crate::{
     register::{CLOCK_SKEW, Register, State},
-    stage::{Incoming, NoChange, StagePlan},
+    stage::{self, Incoming, NoChange, StagePlan},
 };
 
 /// Share of a flow's live records that may be absent at once, in percent: of healthy sources less
@@ -56,6 +56,41 @@ pub fn is_strange_listing(rows: u64, bearing: u64, known: usize) -> bool {
 pub fn in_pass(print: u64, pass: u32, passes: u32) -> bool {
     let part = (u128::from(print) * u128::from(passes.max(1))) >> u64::BITS;
     part == u128::from(pass)
+}
+
+/// Into how many passes so many keys are parted, of which one holds `most` at once: a power of two,
+/// at most `passes`.
+pub fn passes_for(keys: u64, most: usize, passes: u32) -> u32 {
+    let most = u64::try_from(most.max(1)).unwrap_or(u64::MAX);
+    let wanted = u32::try_from(keys.div_ceil(most)).unwrap_or(passes);
+    wanted.clamp(1, passes).next_power_of_two().min(passes)
+}
+
+/// Whether a register was staged or applied since: a row that was read before could not show it.
+pub fn has_moved_since(register: &Register, since: UnixMs) -> bool {
+    let since = since - CLOCK_SKEW;
+    let applied = register.applied.as_ref().map(|applied| applied.at);
+    register.dirty_since.max(applied) >= Some(since)
+}
+
+/// Whether work that was staged since may have no message: whoever staged it may have died before it
+/// was queued, and a page that is read again finds it unchanged (rule 1, QUE-2).
+pub fn may_be_unqueued(register: &Register, since: UnixMs) -> bool {
+    stage::needs_message(register)
+        && register.due.is_none()
+        && register.dirty_since >= Some(since - CLOCK_SKEW)
+}
+
+/// Whether the index may say of a row that all agree: the register holds that very content, no
+/// person's edit stands in its place, and no newer version of the source is known.
+pub fn agrees(register: &Register, incoming: &Incoming) -> bool {
+    let desired = &register.desired;
+    let superseded =
+        incoming.version.source != desired.version.source && incoming.version < desired.version;
+    matches!(incoming.content, Content::Record(_))
+        && register.edited.is_none()
+        && !superseded
+        && incoming.content.hash() == desired.hash
 }
 
 /// What the target shows of a record.
@@ -144,10 +179,11 @@ pub fn judge(
     }
     if register.desired.content == Content::Deleted {
         let gone = matches!(at_target, AtTarget::Missing | AtTarget::NotCompared);
-        return if gone || deletion != Deletion::Delete {
-            Kind::Equal
-        } else {
-            Kind::UnknownAtSource
+        return match at_target {
+            _ if gone || deletion != Deletion::Delete => Kind::Equal,
+            AtTarget::Doubled => Kind::DoubledAtTarget,
+            _ if !settled => Kind::Pending,
+            _ => Kind::BackAtTarget,
         };
     }
     match at_target {

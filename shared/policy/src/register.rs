@@ -22,8 +22,8 @@ pub use view::{
 };
 pub use writes::{
     Committed, Failure, Outcome, Stage, adopt, claim, commit, commit_part, dead_letter, discard,
-    edit, fail, forget, gone_to_review, move_version, release, reopen, replay, rewrite_intent,
-    set_tier, stage, stage_again, to_review,
+    edit, fail, forget, gone_to_review, move_version, release, reopen, reopen_deleted,
+    reopen_missing, replay, rewrite_intent, set_tier, stage, stage_again, to_review,
 };
 
 use std::time::Duration;

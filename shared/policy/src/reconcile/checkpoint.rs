@@ -86,8 +86,14 @@ pub struct Progress {
     pub before_pass: Findings,
     /// Findings by name.
     pub notes: Vec<Note>,
-    /// Keys queued.
+    /// How many of them are of the passes before.
+    #[serde(default)]
+    pub notes_before_pass: usize,
+    /// Keys queued. Sent is sent: a pass that begins again does not take them back.
     pub queued: u64,
+    /// Records that the source listed in this pass: what the absent ones are a share of.
+    #[serde(default)]
+    pub live: u64,
     /// Sum of the prints of keys with a register, by shard: the tick's sum tells whether there are
     /// registers that nothing led to.
     pub sums: Vec<u64>,
@@ -135,6 +141,14 @@ impl Listed {
 }
 
 impl Progress {
+    /// Whether to go on with this one is what is asked for. A window asks for a comparison that
+    /// begins no earlier: half of what an older one saw is old.
+    fn serves(&self, request: &ReconcileRequest) -> bool {
+        request.window.is_none_or(|window| {
+            self.started >= window || self.window.is_some_and(|of| of >= window)
+        })
+    }
+
     /// Begins the next pass.
     pub fn begin_pass(&mut self, pass: u32, passes: u32) {
         self.pass = pass;
@@ -144,7 +158,20 @@ impl Progress {
         self.sums = no_sums();
         self.seen = None;
         self.listed = None;
+        self.live = 0;
         self.before_pass = self.findings;
+        self.notes_before_pass = self.notes.len();
+    }
+
+    /// Begins the present pass again, as this one: what it counted and named is forgotten together.
+    /// What it staged shows as pending then.
+    pub fn begin_again(&mut self, pass: u32, passes: u32) {
+        self.findings = self.before_pass;
+        self.notes.truncate(self.notes_before_pass);
+        if self.pass == 0 {
+            self.rows = 0;
+        }
+        self.begin_pass(pass, passes);
     }
 }
 
@@ -239,7 +266,8 @@ pub fn plan(
     if let Some(until) = seen.held_until(now) {
         return Start::Busy { until };
     }
-    if let Some(unfinished) = seen.unfinished(now) {
+    let unfinished = seen.unfinished(now);
+    if let Some(unfinished) = unfinished.filter(|unfinished| unfinished.serves(request)) {
         let mut progress = unfinished.clone();
         progress.window = progress.window.max(request.window);
         progress.accept_absent |= request.accept_absent;
@@ -259,7 +287,9 @@ pub fn plan(
         run,
         window: request.window,
         started: now,
-        accept_absent: request.accept_absent,
+        // A person's word holds for what it was not yet acted on.
+        accept_absent: request.accept_absent
+            || unfinished.is_some_and(|unfinished| unfinished.accept_absent),
         passes: 1,
         pass: 0,
         phase: Phase::Rows,
@@ -269,7 +299,9 @@ pub fn plan(
         findings: Findings::default(),
         before_pass: Findings::default(),
         notes: Vec::new(),
+        notes_before_pass: 0,
         queued: 0,
+        live: 0,
         sums: no_sums(),
         not_compared: None,
         seen: None,
@@ -329,11 +361,15 @@ pub fn renew(holder: &Holder, now: UnixMs) -> Update {
     holder.advance().set(UNTIL, (now + LEASE).0)
 }
 
+/// Keeps the lease and where it stands within a pass: everything up to there is staged and queued
+/// (CP-1). The index waits for the end of the pass.
+pub fn keep(holder: &Holder, progress: &Progress, now: UnixMs) -> Update {
+    renew(holder, now).set(PROGRESS, json(progress))
+}
+
 /// A pass is complete: everything in it is staged and queued, so its index may be believed (CP-1).
 pub fn advance(holder: &Holder, progress: &Progress, now: UnixMs) -> Update {
-    renew(holder, now)
-        .set(PROGRESS, json(progress))
-        .set(INDEXED, holder.fence)
+    keep(holder, progress, now).set(INDEXED, holder.fence)
 }
 
 /// It stops here; the next invocation goes on.
@@ -342,6 +378,11 @@ pub fn yield_lease(holder: &Holder, progress: &Progress) -> Update {
         .advance()
         .set(PROGRESS, json(progress))
         .remove(&[OWNER, UNTIL])
+}
+
+/// It broke: the next invocation goes on from where the checkpoint stands.
+pub fn let_go(holder: &Holder) -> Update {
+    holder.advance().remove(&[OWNER, UNTIL])
 }
 
 /// It is given up: the next one begins anew.

@@ -28,13 +28,18 @@ pub enum Kind {
     MissingAtTarget,
     /// The target has several records that bear the key. A person must look.
     DoubledAtTarget,
+    /// It was deleted, and the target has it all the same: a late call brought it back, or a hand.
+    /// Healed: made dirty again.
+    BackAtTarget,
     /// Work waited longer than any lawful wait. Healed: queued.
     Stranded,
     /// The source no longer has it. Staged as a deletion.
     DeletedAtSource,
+    /// The source does not list it and does not answer for it by its key either. Left as it is.
+    Unanswered,
     /// The target bears one of our keys that neither source nor registers know. A person must look.
     UnknownAtSource,
-    /// A row that is no record.
+    /// A row that is no record, or a register that can not be read.
     Rejected,
     /// In review already.
     InReview,
@@ -46,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Equal,
         Self::WebhookMissed,
         Self::WindowMissed,
@@ -55,8 +60,10 @@ impl Kind {
         Self::EditedAtTarget,
         Self::MissingAtTarget,
         Self::DoubledAtTarget,
+        Self::BackAtTarget,
         Self::Stranded,
         Self::DeletedAtSource,
+        Self::Unanswered,
         Self::UnknownAtSource,
         Self::Rejected,
         Self::InReview,
@@ -83,8 +90,10 @@ impl Kind {
             Self::EditedAtTarget => "edited at target",
             Self::MissingAtTarget => "missing at target",
             Self::DoubledAtTarget => "doubled at target",
+            Self::BackAtTarget => "back at target",
             Self::Stranded => "stranded",
             Self::DeletedAtSource => "deleted at source",
+            Self::Unanswered => "not answered for",
             Self::UnknownAtSource => "unknown at source",
             Self::Rejected => "no record",
             Self::InReview => "in review",
@@ -104,10 +113,16 @@ impl Kind {
             Self::EditedAtTarget => "edited at the target by hand; sent again",
             Self::MissingAtTarget => "gone at the target; sent again",
             Self::DoubledAtTarget => "several records of the target bear its key; look at them",
+            Self::BackAtTarget => {
+                "deleted, and the target has it again; its deletion is sent again"
+            }
             Self::Stranded => "its work was stranded; queued",
             Self::DeletedAtSource => "deleted at the source; staged as a deletion",
+            Self::Unanswered => {
+                "not listed by the source, which does not answer for it; left as it is"
+            }
             Self::UnknownAtSource => "the target has it, the source does not; look at it",
-            Self::Rejected => "the source's row is no record; kept among the reviews",
+            Self::Rejected => "its row or its register can not be read; kept among the reviews",
             Self::InReview => "in review",
             Self::Discarded => "a person decided not to send it",
             Self::Pending => "work waits or was under way",
@@ -147,10 +162,14 @@ pub struct Findings {
     pub missing_at_target: u64,
     /// Several at the target.
     pub doubled_at_target: u64,
+    /// Deleted, and back at the target.
+    pub back_at_target: u64,
     /// Stranded.
     pub stranded: u64,
     /// Deleted at the source.
     pub deleted_at_source: u64,
+    /// Not answered for.
+    pub unanswered: u64,
     /// At the target only.
     pub unknown_at_source: u64,
     /// No record.
@@ -203,8 +222,10 @@ impl Findings {
             Kind::EditedAtTarget => &mut self.edited_at_target,
             Kind::MissingAtTarget => &mut self.missing_at_target,
             Kind::DoubledAtTarget => &mut self.doubled_at_target,
+            Kind::BackAtTarget => &mut self.back_at_target,
             Kind::Stranded => &mut self.stranded,
             Kind::DeletedAtSource => &mut self.deleted_at_source,
+            Kind::Unanswered => &mut self.unanswered,
             Kind::UnknownAtSource => &mut self.unknown_at_source,
             Kind::Rejected => &mut self.rejected,
             Kind::InReview => &mut self.in_review,

@@ -95,7 +95,9 @@ fn discarded() -> Register {
 #[case::reviewed(in_review(), AtTarget::Other, Kind::InReview)]
 #[case::discarded(discarded(), AtTarget::Other, Kind::Discarded)]
 #[case::deleted_and_gone(clean(Content::Deleted), AtTarget::Missing, Kind::Equal)]
-#[case::deleted_and_back(clean(Content::Deleted), AtTarget::Same, Kind::UnknownAtSource)]
+#[case::deleted_and_back(clean(Content::Deleted), AtTarget::Other, Kind::BackAtTarget)]
+#[case::deleted_and_two_of_it(clean(Content::Deleted), AtTarget::Doubled, Kind::DoubledAtTarget)]
+#[case::deleted_and_not_listed(clean(Content::Deleted), AtTarget::NotCompared, Kind::Equal)]
 fn a_register_as_new_as_the_source_is_judged_by_the_target(
     #[case] register: Register,
     #[case] at_target: AtTarget,
@@ -128,6 +130,14 @@ fn a_listing_is_not_held_against_what_came_after_it() {
         let kind = judge(&register, at_target, Deletion::Review, false, false);
         assert_eq!(kind, Kind::Pending);
     }
+}
+
+/// What was deleted a moment ago may still stand in the list.
+#[test]
+fn a_deletion_is_given_its_time_at_the_target() {
+    let register = clean(Content::Deleted);
+    let kind = judge(&register, AtTarget::Other, Deletion::Delete, false, false);
+    assert_eq!(kind, Kind::Pending);
 }
 
 #[test]
@@ -204,6 +214,70 @@ fn a_plan_that_writes_content_decides_and_the_others_leave_it_to_the_register() 
     let mut remapped = incoming(named("a"));
     remapped.version.revision = 2;
     assert_eq!(judge(Some(&known), &remapped).0, Some(Kind::Remapped));
+}
+
+/// The index must not say that all agree on what the register does not hold.
+#[test]
+fn only_the_content_of_the_register_agrees() {
+    let register = clean(named("a"));
+    let of = |content: Content, source: u64, read: u64| Incoming {
+        version: Version {
+            read,
+            ..version(source)
+        },
+        ..incoming(content)
+    };
+    assert!(agrees(&register, &of(named("a"), 5, 0)));
+    assert!(agrees(&register, &of(named("a"), 6, 0)));
+    assert!(!agrees(&register, &of(named("a"), 4, 0)), "superseded");
+    assert!(!agrees(&register, &of(Content::Deleted, 5, 0)));
+    // Within one tick of the source's clock a later read saw other content.
+    let mut later = clean(named("b"));
+    later.desired.version.read = 7;
+    assert!(!agrees(&later, &of(named("a"), 5, 3)));
+}
+
+#[test]
+fn what_was_staged_or_applied_since_is_not_absent() {
+    let applied = clean(named("a"));
+    assert!(!has_moved_since(&applied, NOW));
+    assert!(has_moved_since(&applied, NOW - Duration::from_hours(1)));
+    assert!(has_moved_since(&dirty(), NOW));
+    let new = Register {
+        applied: None,
+        ..dirty()
+    };
+    assert!(has_moved_since(&new, NOW));
+    assert!(!has_moved_since(&new, NOW + Duration::from_secs(1)));
+}
+
+/// QUE-2.
+#[test]
+fn only_work_that_was_staged_since_may_lack_its_message() {
+    assert!(may_be_unqueued(&dirty(), NOW));
+    assert!(!may_be_unqueued(&dirty(), NOW + Duration::from_secs(1)));
+    assert!(!may_be_unqueued(&clean(named("a")), NOW));
+    assert!(!may_be_unqueued(&in_review(), NOW));
+    let waits_for_its_window = Register {
+        due: Some(NOW),
+        ..dirty()
+    };
+    assert!(!may_be_unqueued(&waits_for_its_window, NOW));
+}
+
+#[rstest]
+#[case(0, 10, 1)]
+#[case(10, 10, 1)]
+#[case(11, 10, 2)]
+#[case(60, 10, 8)]
+#[case(u64::MAX, 10, 256)]
+#[case(5, 0, 8)]
+fn keys_are_parted_into_passes_that_fit(
+    #[case] keys: u64,
+    #[case] most: usize,
+    #[case] passes: u32,
+) {
+    assert_eq!(passes_for(keys, most, 256), passes);
 }
 
 #[rstest]
@@ -333,6 +407,58 @@ mod reopen {
         };
         let step = crate::plan::step(&read(&claimed), &token, traits, Deletion::Review);
         assert!(matches!(step, crate::plan::Step::Update(_)), "{step:?}");
+    }
+
+    fn step_after(item: &Item, upsert: bool) -> crate::plan::Step {
+        let token = ClaimToken::try_new("u").unwrap();
+        let until = NOW + Duration::from_secs(60);
+        let claimed = register::claim(&token, until, NOW, true).evaluate(Some(item));
+        let traits = crate::plan::TargetTraits {
+            upsert,
+            idempotent_create: false,
+            searchable: true,
+            listable: true,
+            create_calls: 1,
+            update_calls: 2,
+            find_calls: 5,
+            deletes: true,
+            archives: false,
+        };
+        crate::plan::step(&read(&claimed.unwrap()), &token, traits, Deletion::Delete)
+    }
+
+    /// EFF-2: its id is tried first; an open call makes `apply` create anew what that says is gone.
+    #[test]
+    fn of_a_missing_record_it_leaves_a_call_open() {
+        let item = applied();
+        let by = ClaimToken::try_new("r").unwrap();
+        let after = register::reopen_missing(&read(&item), &by, NOW).evaluate(Some(&item));
+        let after = after.unwrap();
+        assert_eq!(read(&after).unknown, Some(by));
+        let step = step_after(&after, false);
+        assert!(matches!(step, crate::plan::Step::Update(_)), "{step:?}");
+    }
+
+    /// Without the id `apply` would take it for a record that never reached the target.
+    #[test]
+    fn of_a_deletion_it_names_what_to_delete() {
+        let mut item = applied();
+        let deleted = Content::Deleted;
+        item.insert(
+            "df".to_owned(),
+            serde_json::to_string(&deleted).unwrap().into(),
+        );
+        item.insert("dh".to_owned(), deleted.hash().0.into());
+        item.insert("ah".to_owned(), deleted.hash().0.into());
+        item.remove("tid");
+        let compared = read(&item);
+        let remove = crate::plan::Step::Remove(crate::plan::Removal::Delete);
+        let with_id = register::reopen_deleted(&compared, Some("q-1"), NOW);
+        let after = with_id.evaluate(Some(&item)).unwrap();
+        assert_eq!(step_after(&after, false), remove);
+        let by_key = register::reopen_deleted(&compared, None, NOW);
+        let after = by_key.evaluate(Some(&item)).unwrap();
+        assert_eq!(step_after(&after, true), remove);
     }
 
     #[test]

@@ -423,6 +423,21 @@ pub fn reopen(compared: &Register, now: UnixMs) -> Update {
     ])
 }
 
+/// `reopen` of a record that the target lacks. As if an earlier call were open: its id is tried
+/// first, and only where the target says that it is gone the record is created anew (EFF-2).
+pub fn reopen_missing(compared: &Register, by: &ClaimToken, now: UnixMs) -> Update {
+    reopen(compared, now).set(attr::UNKNOWN_SINCE_CLAIM, by.as_str())
+}
+
+/// `reopen` of a deletion: the target has the record again, under this id where it has ids.
+pub fn reopen_deleted(compared: &Register, target_id: Option<&str>, now: UnixMs) -> Update {
+    let update = reopen(compared, now);
+    match target_id {
+        Some(id) => update.set(attr::TARGET_ID, id),
+        None => update,
+    }
+}
+
 /// A person decides not to send this version. The next version of the source is sent again.
 pub fn discard() -> Update {
     Update::when(Condition::Exists(attr::REVIEW))

@@ -81,6 +81,8 @@ fn only_the_holder_advances_and_only_once_from_each_place() {
     for write in [
         renew(&mine, later),
         advance(&mine, &progress, later),
+        keep(&mine, &progress, later),
+        let_go(&mine),
         yield_lease(&mine, &progress),
         give_up(&mine),
         finish(&mine, &progress),
@@ -141,4 +143,89 @@ fn a_take_that_others_have_overtaken_is_refused() {
     let stale = Checkpoint::default();
     let later = NOW + LEASE + LEASE;
     assert!(!table.write(&take(&token("b"), &stale, &progress, later)));
+}
+
+/// The daily comparison is of its day: what yesterday's saw is old.
+#[test]
+fn a_later_window_begins_anew() {
+    let mut table = Table::default();
+    let (holder, mut progress) = table.begin("a", &daily(NOW), NOW);
+    progress.pages = 7;
+    assert!(table.write(&yield_lease(&holder, &progress)));
+    let tomorrow = NOW + RESUME_WITHIN - Duration::from_mins(5);
+    let Start::Go(anew) = plan(&table.seen(), &daily(tomorrow), &token("b"), tomorrow) else {
+        panic!("it begins");
+    };
+    assert_eq!((anew.pages, anew.window), (0, Some(tomorrow)));
+    // Its own window, a person, or a window that it is younger than goes on with it.
+    for request in [
+        daily(NOW),
+        ReconcileRequest::default(),
+        daily(NOW - RESUME_WITHIN),
+    ] {
+        let found = plan(&table.seen(), &request, &token("b"), tomorrow);
+        assert!(
+            matches!(&found, Start::Go(found) if found.pages == 7),
+            "{found:?}"
+        );
+    }
+}
+
+/// A person's word is for what is absent, whichever comparison finds it.
+#[test]
+fn a_person_s_word_outlasts_the_comparison_that_it_began() {
+    let mut table = Table::default();
+    let accepting = ReconcileRequest {
+        accept_absent: true,
+        ..ReconcileRequest::default()
+    };
+    let (holder, progress) = table.begin("a", &accepting, NOW);
+    assert!(table.write(&yield_lease(&holder, &progress)));
+    let later = NOW + Duration::from_hours(6);
+    let anew = plan(&table.seen(), &daily(later), &token("b"), later);
+    assert!(matches!(anew, Start::Go(anew) if anew.accept_absent));
+}
+
+/// CP-1: where it stands is kept within a pass, and its index is not believed before its end.
+#[test]
+fn a_place_within_a_pass_is_kept_and_its_index_not_believed() {
+    let mut table = Table::default();
+    let (holder, mut progress) = table.begin("a", &daily(NOW), NOW);
+    progress.pages = 7;
+    assert!(table.write(&keep(&holder, &progress, NOW)));
+    assert!(table.seen().indexed < holder.fence);
+    let broke = Holder {
+        seq: table.seen().seq,
+        ..holder
+    };
+    assert!(table.write(&let_go(&broke)));
+    let found = plan(&table.seen(), &daily(NOW), &token("b"), NOW);
+    assert!(matches!(found, Start::Go(found) if found.pages == 7));
+}
+
+/// OUT-1: what a pass counted and what it named go together.
+#[test]
+fn a_pass_that_begins_again_forgets_its_counts_and_its_names_together() {
+    let mut table = Table::default();
+    let (_, mut progress) = table.begin("a", &daily(NOW), NOW);
+    let mut find = |progress: &mut Progress, key: &str| {
+        progress.live += 1;
+        progress.findings.compared += 1;
+        progress.findings.count(Kind::Stranded);
+        let key = key.to_owned();
+        let kind = Kind::Stranded;
+        progress.notes.push(Note { key, kind });
+    };
+    find(&mut progress, "first");
+    progress.begin_pass(1, 2);
+    find(&mut progress, "second");
+    progress.begin_again(2, 4);
+    assert_eq!((progress.findings.stranded, progress.live), (1, 0));
+    let named: Vec<&str> = progress
+        .notes
+        .iter()
+        .map(|note| note.key.as_str())
+        .collect();
+    assert_eq!(named, ["first"]);
+    assert_eq!((progress.pass, progress.passes), (2, 4));
 }
