@@ -7,7 +7,7 @@
     reason = "tests fail by panic"
 )]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
@@ -101,23 +101,52 @@ async fn a_source_that_breaks_off_is_told_and_is_no_error() {
 }
 
 #[tokio::test]
-async fn one_whose_time_is_nearly_over_asks_for_its_rest() {
+async fn one_without_time_for_anything_is_left_to_the_heartbeat() {
     let host = host();
     let mut soon = shipped();
     soon.context.deadline = u64::try_from(START.0 + 10_000).unwrap();
     let report = reconcile(&host, soon).await;
-    assert_eq!(report.end, RunEnd::Continues);
-    let events = host.events.all();
     assert!(
-        events.iter().any(|event| matches!(
+        matches!(report.end, RunEnd::Interrupted { .. }),
+        "{report:?}"
+    );
+    assert_eq!(asked_for(&host, &report), 0, "or it would spin");
+}
+
+#[tokio::test]
+async fn one_whose_time_is_nearly_over_asks_for_its_rest() {
+    let host = host();
+    let page = json!({
+        "items": realistic_suppliers(1, 3, START.0 - 3_600_000),
+        "has_more": true, "next_cursor": "2",
+    });
+    let clock = Arc::clone(&host.clock);
+    host.http.answer(move |request| {
+        if request.url.starts_with("https://erp.") {
+            clock.advance(Duration::from_secs(8));
+            return Ok(MemoryHttp::json(200, page.clone()));
+        }
+        Ok(MemoryHttp::json(200, json!({ "items": [] })))
+    });
+    let mut soon = shipped();
+    soon.context.deadline = u64::try_from(START.0 + 30_000).unwrap();
+    let report = reconcile(&host, soon).await;
+    assert_eq!((report.end.clone(), report.pages), (RunEnd::Continues, 1));
+    assert_eq!(asked_for(&host, &report), 1);
+}
+
+/// Events that ask for the rest of what was reported.
+fn asked_for(host: &Host, report: &ReconcileReport) -> usize {
+    let asks = |event: &&Event| {
+        matches!(
             event,
             Event::ReconcileRequested { flow, request }
                 if *flow == FlowId::try_new("suppliers").unwrap()
                     && request.resume == report.run
                     && request.window == Some(UnixMs(1_795_143_600_000))
-        )),
-        "{events:?}"
-    );
+        )
+    };
+    host.events.all().iter().filter(asks).count()
 }
 
 #[tokio::test]

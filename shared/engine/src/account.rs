@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 use tidegate_model::{
     UnixMs,
-    item::{Condition, ItemKey, Update, Value},
+    item::{Condition, ItemKey, Op, Update, Value},
 };
 
 use crate::{Engine, ports::StoreError};
@@ -15,21 +15,23 @@ use crate::{Engine, ports::StoreError};
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
 
 impl Engine {
-    /// Keeps an account under its own key, and as the newest.
+    /// Keeps an account under its own key, and as the newest, unless one of a later fence is there:
+    /// a holder that stood still would put its own over that of whoever went on.
     pub(crate) async fn keep_account(
         &self,
         own: &ItemKey,
         latest: &ItemKey,
         ended_at: UnixMs,
+        fence: i64,
         account: &(impl Serialize + Sync),
     ) -> Result<(), StoreError> {
         let text = serde_json::to_string(account).unwrap_or_default();
-        let write = Update::when(Condition::ALWAYS)
-            .set("report", text.as_str())
-            .set("ttl", (ended_at + KEPT).0 / 1_000);
-        self.write(own, &write).await?;
-        let newest = Update::when(Condition::ALWAYS).set("report", text);
-        self.write(latest, &newest).await?;
+        let write = Update::when(Condition::absent_or("fence", Op::Le, fence))
+            .set("report", text)
+            .set("fence", fence);
+        let ttl = (ended_at + KEPT).0 / 1_000;
+        self.write(own, &write.clone().set("ttl", ttl)).await?;
+        self.write(latest, &write).await?;
         Ok(())
     }
 

@@ -174,10 +174,20 @@ impl Running<'_> {
             pages: self.progress.pages,
             counts: self.progress.counts,
         };
+        if report.end == RunEnd::LeaseLost {
+            // Whoever goes on with it keeps its account and tells of it.
+            return Ok(report);
+        }
         let flow = self.runtime.flow.id();
         let own = keys::run_report(flow, report.started);
         self.engine
-            .keep_account(&own, &keys::latest_run(flow), report.ended_at, &report)
+            .keep_account(
+                &own,
+                &keys::latest_run(flow),
+                report.ended_at,
+                self.holder.fence,
+                &report,
+            )
             .await?;
         tracing::info!(
             flow = %flow,

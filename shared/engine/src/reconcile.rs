@@ -87,6 +87,10 @@ struct Comparing<'a> {
     gauges: Gauges,
     /// Newest source time that windows have covered.
     watermark_us: Option<u64>,
+    /// An initial run is complete: what stood at the target before is linked.
+    linked: bool,
+    /// Where this invocation began.
+    begun: Progress,
     /// Number of this invocation's reads, where the source has versions of its own.
     read: u64,
     began: UnixMs,
@@ -133,6 +137,8 @@ impl Engine {
             Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
             Start::Go(progress) => *progress,
         };
+        let gauges = self.gauges(flow).await?;
+        let progress = parted(progress, gauges.records, most_keys);
         let take = reconcile::take(&token, &seen, &progress, now);
         let held = match self.write(&lease_key, &take).await? {
             Written::Done { after, .. } => Checkpoint::read(Some(&after)),
@@ -153,11 +159,13 @@ impl Engine {
                 seq: held.seq,
                 until: now + run::LEASE,
             },
+            begun: progress.clone(),
             progress,
             memory: Memory::default(),
             indexed: held.indexed,
-            gauges: self.gauges(flow).await?,
+            gauges,
             watermark_us: runs.watermark_us,
+            linked: runs.covered.is_some(),
             read: 0,
             began: now,
             deadline,
@@ -166,7 +174,8 @@ impl Engine {
             queue: Vec::new(),
         };
         comparing.number_reads().await?;
-        comparing.go().await
+        // Boxed: it is too large to be held by every caller.
+        Box::pin(comparing.go()).await
     }
 }
 
@@ -183,7 +192,7 @@ impl Comparing<'_> {
                 }
                 Err(Stop::End(end)) => break self.close(end).await?,
                 Err(Stop::Abandon(end)) => break self.abandon(end).await?,
-                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::Error(error)) => return Err(self.broken(error).await),
             }
         };
         self.tell(end).await
@@ -201,6 +210,12 @@ impl Comparing<'_> {
         let (pass, passes) = (self.progress.pass + 1, self.progress.passes);
         let done = pass >= passes;
         let write = if done {
+            // Before the checkpoint forgets it, and while the lease is surely held: a crash in between
+            // loses no account (OUT-1).
+            let now = self.engine.now();
+            self.advance(&reconcile::renew(&self.holder, now)).await?;
+            let report = self.report(RunEnd::Complete);
+            self.keep(&report).await?;
             reconcile::finish(&self.holder, &self.progress)
         } else {
             self.progress.begin_pass(pass, passes);
@@ -211,15 +226,29 @@ impl Comparing<'_> {
         Ok(done)
     }
 
-    /// Begins the pass again over half of its keys. What it staged shows as pending then.
+    /// Begins the pass again over half of its keys.
     fn part(&mut self) {
         tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, passes = self.progress.passes * 2, "more keys than one pass holds");
-        self.progress.findings = self.progress.before_pass;
-        if self.progress.pass == 0 {
-            self.progress.rows = 0;
-        }
         let (pass, passes) = (self.progress.pass * 2, self.progress.passes * 2);
-        self.progress.begin_pass(pass, passes);
+        self.progress.begin_again(pass, passes);
+    }
+
+    /// Keeps where it stands, once in half a lease: what a crash undoes is found healed by then, and
+    /// shows as pending. Only between two pages, when all that is counted is queued.
+    async fn keep_place(&mut self) -> Step<()> {
+        let now = self.engine.now();
+        if self.holder.wants_renewal(now) {
+            self.keep_seen().await?;
+            // Once: it is whole while rows are read. A part that another kept may be less.
+            let kept = self.progress.listed.as_ref().and_then(|listed| listed.kept);
+            if kept.is_none_or(|(fence, _)| fence != self.holder.fence) {
+                self.keep_listed().await?;
+            }
+            self.advance(&reconcile::keep(&self.holder, &self.progress, now))
+                .await?;
+            self.look_whether_stopped().await?;
+        }
+        Ok(())
     }
 
     /// Writes under the fence.
@@ -243,16 +272,39 @@ impl Comparing<'_> {
     async fn may_go_on(&mut self) -> Step<()> {
         let now = self.engine.now();
         if now + PAGE_TIME > self.deadline {
-            return Err(Stop::End(RunEnd::Continues));
+            return Err(Stop::End(self.continues()));
         }
         if self.holder.wants_renewal(now) {
             self.advance(&reconcile::renew(&self.holder, now)).await?;
-            let state = self.engine.flow_state(self.runtime.flow.id()).await?;
-            if let Some(reason) = state.stops(Side::Source) {
-                return Err(Stop::End(RunEnd::Stopped { reason }));
-            }
+            self.look_whether_stopped().await?;
         }
         Ok(())
+    }
+
+    async fn look_whether_stopped(&mut self) -> Step<()> {
+        let state = self.engine.flow_state(self.runtime.flow.id()).await?;
+        match state.stops(Side::Source) {
+            Some(reason) => Err(Stop::End(RunEnd::Stopped { reason })),
+            None => Ok(()),
+        }
+    }
+
+    /// It asks for the rest at once only after some progress, or it would spin; tick asks within
+    /// minutes.
+    fn continues(&self) -> RunEnd {
+        let moved = |progress: &Progress| {
+            let mut progress = progress.clone();
+            // A listing that only began is none.
+            progress.listed = progress
+                .listed
+                .filter(|listed| listed.cursor.is_some() || listed.whole);
+            progress
+        };
+        if moved(&self.progress) == moved(&self.begun) {
+            let reason = "there was no time for any of it".to_owned();
+            return RunEnd::Interrupted { reason };
+        }
+        RunEnd::Continues
     }
 
     /// Keeps what was seen, then the checkpoint, and gives the lease up.
@@ -268,6 +320,15 @@ impl Comparing<'_> {
         self.given_up(end, &write).await
     }
 
+    /// Gives the lease up, as far as the store allows. The checkpoint stays: what was counted since
+    /// may not be queued.
+    async fn broken(&mut self, error: EngineError) -> EngineError {
+        if let Err(Stop::Error(also)) = self.advance(&reconcile::let_go(&self.holder)).await {
+            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, error = %crate::chain(&also), "the lease was not given up");
+        }
+        error
+    }
+
     async fn abandon(&mut self, end: RunEnd) -> Result<RunEnd, EngineError> {
         let write = reconcile::give_up(&self.holder);
         self.given_up(end, &write).await
@@ -281,10 +342,9 @@ impl Comparing<'_> {
         }
     }
 
-    /// Stores the account and tells of it.
-    async fn tell(self, end: RunEnd) -> Result<ReconcileReport, EngineError> {
-        let progress = self.progress;
-        let report = ReconcileReport {
+    fn report(&self, end: RunEnd) -> ReconcileReport {
+        let progress = &self.progress;
+        ReconcileReport {
             run: Some(progress.run.clone()),
             window: progress.window,
             started: progress.started,
@@ -293,17 +353,35 @@ impl Comparing<'_> {
             pages: progress.pages,
             rows: progress.rows,
             findings: progress.findings,
-            notes: progress.notes,
+            notes: progress.notes.clone(),
             queued: progress.queued,
-            not_compared: progress.not_compared,
-        };
+            not_compared: progress.not_compared.clone(),
+        }
+    }
+
+    /// Stores an account.
+    async fn keep(&self, report: &ReconcileReport) -> Result<(), EngineError> {
         debug_assert!(report.findings.add_up(), "OUT-1: {report:?}");
         let flow = self.runtime.flow.id();
         let own = keys::reconcile_report(flow, report.started);
         let latest = keys::latest_reconcile(flow);
+        let fence = self.holder.fence;
         self.engine
-            .keep_account(&own, &latest, report.ended_at, &report)
+            .keep_account(&own, &latest, report.ended_at, fence, report)
             .await?;
+        Ok(())
+    }
+
+    /// Tells of the end; that of a complete one is stored already. Whoever goes on with one that was
+    /// lost keeps its account and tells of it.
+    async fn tell(self, end: RunEnd) -> Result<ReconcileReport, EngineError> {
+        let report = self.report(end);
+        match report.end {
+            RunEnd::LeaseLost => return Ok(report),
+            RunEnd::Complete => {}
+            _ => self.keep(&report).await?,
+        }
+        let (progress, flow) = (self.progress, self.runtime.flow.id());
         tracing::info!(
             flow = %flow,
             run = %progress.run,
@@ -425,6 +503,15 @@ impl Comparing<'_> {
         self.progress.queued += u64::try_from(sent).unwrap_or(u64::MAX);
         Ok(())
     }
+}
+
+/// One that begins is parted at once into passes that will fit: a pass that is begun again has been
+/// read in vain.
+fn parted(mut progress: Progress, records: u64, most_keys: usize) -> Progress {
+    if progress.pages == 0 && progress.passes == 1 && progress.seen.is_none() {
+        progress.passes = reconcile::passes_for(records, most_keys, MOST_PASSES);
+    }
+    progress
 }
 
 fn count_of(message: &Message) -> usize {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tidegate_model::{
-    Content, RecordKey, SourceVersion, Tier, UnixMs, Version, flow::Deletion, item::Item,
+    Content, FlowId, RecordKey, SourceVersion, Tier, UnixMs, Version, flow::Deletion, item::Item,
 };
 use tidegate_policy::{
     flow::RowError,
@@ -13,7 +13,10 @@ use tidegate_policy::{
     stage::{self, Incoming, NoChange, Origin, StagePlan},
 };
 
-use crate::{Engine, EngineError, FlowRuntime, ports::Written};
+use crate::{
+    Engine, EngineError, FlowRuntime,
+    ports::{StoreError, Written},
+};
 
 /// Tries after lost races with other stagers of the same record.
 const STAGE_TRIES: u32 = 8;
@@ -173,16 +176,39 @@ impl Engine {
         runtime: &FlowRuntime,
         record_keys: &[RecordKey],
     ) -> Result<Vec<Option<Register>>, EngineError> {
+        let each = self.registers_each(runtime, record_keys).await?;
+        Ok(each.into_iter().collect::<Result<_, CorruptRegister>>()?)
+    }
+
+    /// The same, each by itself: one that can not be read keeps none of the others back.
+    pub(crate) async fn registers_each(
+        &self,
+        runtime: &FlowRuntime,
+        record_keys: &[RecordKey],
+    ) -> Result<Vec<Result<Option<Register>, CorruptRegister>>, StoreError> {
         let ids: Vec<_> = record_keys
             .iter()
             .map(|key| keys::register(runtime.flow.id(), key))
             .collect();
         let items = self.ports.store.get(&ids).await?;
         let read = |item: Option<Item>| item.as_ref().map_or(Ok(None), Register::read);
-        Ok(items
-            .into_iter()
-            .map(read)
-            .collect::<Result<_, CorruptRegister>>()?)
+        Ok(items.into_iter().map(read).collect())
+    }
+
+    /// A register that can not be read needs a person: nothing is staged over what it may hold.
+    pub(crate) async fn keep_unreadable(
+        &self,
+        flow: &FlowId,
+        key: &RecordKey,
+        error: &CorruptRegister,
+    ) -> Result<(), StoreError> {
+        let reason = format!(
+            "the register of {key} can not be read: {}",
+            crate::chain(error)
+        );
+        tracing::error!(flow = %flow, key = key.as_str(), reason, "register not read");
+        self.keep_orphan(flow, key.as_str(), ReviewKind::Rejected, reason, "")
+            .await
     }
 
     /// Stages one change. `seen` is the register as last read.
@@ -287,7 +313,7 @@ impl Engine {
                 }
             }
         }
-        Err(EngineError::Store(crate::ports::StoreError {
+        Err(EngineError::Store(StoreError {
             operation: format!("stage {} {key}", runtime.flow.id()),
             source: "others kept staging it".into(),
         }))

@@ -35,7 +35,7 @@ impl Running<'_> {
         let mut batch = Vec::new();
         let mut real_time = Vec::new();
         for chunk in changes.chunks(READ_AT_ONCE) {
-            for (key, result) in self.stage_chunk(chunk).await? {
+            for (key, result) in self.stage_chunk(chunk, &mut counts).await? {
                 tally(&mut counts, result);
                 match result.message {
                     Some(Tier::RealTime) => real_time.push(key),
@@ -137,12 +137,26 @@ impl Running<'_> {
     async fn stage_chunk(
         &self,
         chunk: &[(RecordKey, Incoming)],
+        counts: &mut Counts,
     ) -> Result<Vec<(RecordKey, StageResult)>, EngineError> {
         let record_keys: Vec<RecordKey> = chunk.iter().map(|(key, _)| key.clone()).collect();
-        let seen = self.engine.registers(self.runtime, &record_keys).await?;
-        let work: Vec<(&(RecordKey, Incoming), Option<Register>)> =
-            chunk.iter().zip(seen).collect();
-        let mut results = Vec::with_capacity(chunk.len());
+        let seen = self
+            .engine
+            .registers_each(self.runtime, &record_keys)
+            .await?;
+        let mut work: Vec<(&(RecordKey, Incoming), Option<Register>)> =
+            Vec::with_capacity(chunk.len());
+        for (change, register) in chunk.iter().zip(seen) {
+            match register {
+                Ok(register) => work.push((change, register)),
+                Err(error) => {
+                    counts.rejected += 1;
+                    let flow = self.runtime.flow.id();
+                    self.engine.keep_unreadable(flow, &change.0, &error).await?;
+                }
+            }
+        }
+        let mut results = Vec::with_capacity(work.len());
         for part in work.chunks(STAGE_AT_ONCE) {
             let staged = join_all(part.iter().map(|((key, incoming), register)| async move {
                 let result = self

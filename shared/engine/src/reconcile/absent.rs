@@ -12,11 +12,15 @@ use tidegate_policy::{
     flow_state::Side,
     keys::{self, REGISTER_SHARDS},
     reconcile::{self, Kind, MOST_ABSENT_PERCENT},
-    register::Register,
+    register::{CorruptRegister, Register},
 };
 
-use super::{Comparing, Step, Stop, rows::Row};
-use crate::{RunEnd, ports::Listing, staging::Staged};
+use super::{Comparing, Step, Stop, reading::READ_TRIES, rows::Row};
+use crate::{
+    RunEnd,
+    ports::{CallError, Listing},
+    staging::Staged,
+};
 
 /// Registers read in one call.
 const SCAN_PAGE: u32 = 500;
@@ -41,13 +45,14 @@ impl Comparing<'_> {
             if found.count == 0 {
                 return Ok(());
             }
-            let live = u64::try_from(self.memory.seen.len()).unwrap_or(u64::MAX) + found.count;
+            let live = self.progress.live + found.count;
             if !self.progress.accept_absent && reconcile::is_mass_absence(found.count, live) {
                 return Err(self.stop_for_absence(found.count, live).await);
             }
             for key in &found.keys {
                 self.verify(key).await?;
                 self.send_queued().await?;
+                self.keep_place().await?;
             }
             if u64::try_from(found.keys.len()).is_ok_and(|kept| kept == found.count) {
                 return Ok(());
@@ -80,8 +85,12 @@ impl Comparing<'_> {
                     let Ok(key) = RecordKey::try_new(key.sort) else {
                         continue;
                     };
-                    if let Some(register) = Register::read(&item)? {
-                        self.unlisted(key, &register, &mut absent).await?;
+                    match Register::read(&item) {
+                        Ok(Some(register)) => {
+                            self.unlisted(key, &register, &mut absent).await?;
+                        }
+                        Ok(None) => {}
+                        Err(error) => self.unreadable(&key, &error).await?,
                     }
                 }
                 after = page.next;
@@ -139,6 +148,10 @@ impl Comparing<'_> {
             return Ok(());
         }
         if register.desired.content != Content::Deleted {
+            if reconcile::has_moved_since(register, self.progress.started) {
+                // It came while the source was read: the next comparison tells.
+                return self.leave(&key, Kind::Pending);
+            }
             absent.count += 1;
             if absent.keys.len() < ABSENT_AT_ONCE {
                 absent.keys.push(key);
@@ -156,20 +169,40 @@ impl Comparing<'_> {
         self.saw(print, state, true)
     }
 
-    /// Asks the source for an absent record by its key. Only what it does not know is deleted.
+    /// Asks the source for an absent record by its key. Only what it does not know is deleted, and
+    /// what it does not answer for stays as it is.
     async fn verify(&mut self, key: &RecordKey) -> Step<()> {
         let mut tries = 0;
         loop {
             self.may_go_on().await?;
             let reading = self.begin_reading().await?;
+            // Before the source is asked: what is staged after its answer is newer than that.
+            let keys = std::slice::from_ref(key);
+            let registers = self.engine.registers_each(self.runtime, keys).await?;
+            let register = match registers.into_iter().next() {
+                Some(Ok(register)) => register,
+                Some(Err(error)) => {
+                    self.end_reading(reading).await?;
+                    return self.unreadable(key, &error).await;
+                }
+                None => None,
+            };
             match self.try_fetch(key).await {
                 Ok(row) => {
                     let done = match reading.may_stage(self.engine.now()) {
-                        Ok(()) => self.verified(key, row, reading.read).await,
+                        Ok(()) => self.verified(key, row, register, reading.read).await,
                         late => late,
                     };
                     self.end_reading(reading).await?;
                     return done;
+                }
+                Err(CallError::Refused { reason, .. } | CallError::Gone { reason }) => {
+                    self.end_reading(reading).await?;
+                    return self.unanswered(key, &reason);
+                }
+                Err(CallError::Failed { reason, .. }) if tries + 1 >= READ_TRIES => {
+                    self.end_reading(reading).await?;
+                    return self.unanswered(key, &reason);
                 }
                 Err(error) => {
                     self.end_reading(reading).await?;
@@ -179,20 +212,36 @@ impl Comparing<'_> {
         }
     }
 
+    fn unanswered(&mut self, key: &RecordKey, reason: &str) -> Step<()> {
+        tracing::warn!(flow = %self.runtime.flow.id(), key = key.as_str(), reason, "not read by its key");
+        self.leave(key, Kind::Unanswered)
+    }
+
+    /// A register that can not be read needs a person, and the others are compared.
+    pub(super) async fn unreadable(
+        &mut self,
+        key: &RecordKey,
+        error: &CorruptRegister,
+    ) -> Step<()> {
+        let print = KeyPrint::of(key);
+        if !self.is_in_pass(print) || self.memory.seen.contains_key(&print) {
+            return Ok(());
+        }
+        self.engine
+            .keep_unreadable(self.runtime.flow.id(), key, error)
+            .await?;
+        self.leave(key, Kind::Rejected)
+    }
+
     async fn verified(
         &mut self,
         key: &RecordKey,
         row: Option<serde_json::Value>,
+        register: Option<Register>,
         read: u64,
     ) -> Step<()> {
         let reader = self.reader(read);
         let now = self.engine.now();
-        let register = self
-            .engine
-            .registers(self.runtime, std::slice::from_ref(key))
-            .await?
-            .pop()
-            .flatten();
         if let Some(row) = row {
             tracing::warn!(flow = %self.runtime.flow.id(), key = key.as_str(), "not listed by the source, but there");
             return match self.runtime.incoming(&row, &reader, 0, now) {
@@ -247,7 +296,10 @@ impl Comparing<'_> {
                 .collect();
             let record_keys: Vec<RecordKey> =
                 named.iter().filter_map(|(_, key)| key.clone()).collect();
-            let registers = self.engine.registers(self.runtime, &record_keys).await?;
+            let registers = self
+                .engine
+                .registers_each(self.runtime, &record_keys)
+                .await?;
             let mut registers = registers.into_iter();
             for (_, key) in named {
                 self.progress.findings.compared += 1;
@@ -256,9 +308,9 @@ impl Comparing<'_> {
                     continue;
                 };
                 // A record that came while this ran has its register by now.
-                let kind = match registers.next().flatten() {
-                    Some(_) => Kind::Pending,
-                    None => Kind::UnknownAtSource,
+                let kind = match registers.next() {
+                    Some(Ok(Some(_)) | Err(_)) => Kind::Pending,
+                    Some(Ok(None)) | None => Kind::UnknownAtSource,
                 };
                 self.judged(key.as_str(), kind);
             }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tidegate_model::Tier;
+use tidegate_model::{Tier, UnixMs};
 use tidegate_policy::{
     fingerprint::print_of_text,
     flow_state::Side,
@@ -15,11 +15,12 @@ use tidegate_policy::{
 };
 
 use super::{
-    Comparing, Step,
+    Comparing, PAGE_TIME, Step, Stop,
     reading::{READ_TRIES, RETRY_WAIT},
 };
 use crate::{
-    ports::{CallError, StandingPage},
+    RunEnd,
+    ports::{CallError, StandingPage, Wait},
     session::{Scope, Session},
     worker::target_budget,
 };
@@ -31,6 +32,19 @@ impl Comparing<'_> {
     /// Lists the target, or goes on with its listing. Where it can not be listed, source and registers
     /// are compared without it, and the report says so.
     pub(super) async fn list_target(&mut self) -> Step<()> {
+        self.try_to_list().await?;
+        let traits = self.runtime.target.traits();
+        if !self.linked && !self.memory.target_listed && traits.listable && !traits.upsert {
+            // Records that stand in the target would be created again (EFF-2), as a run would do.
+            let why = self.progress.not_compared.clone().unwrap_or_default();
+            let reason =
+                format!("before an initial run is complete the target must be listed: {why}");
+            return Err(Stop::End(RunEnd::Interrupted { reason }));
+        }
+        Ok(())
+    }
+
+    async fn try_to_list(&mut self) -> Step<()> {
         self.memory.forget_target();
         let state = self.engine.flow_state(self.runtime.flow.id()).await?;
         if let Some(reason) = state.stops(Side::Target) {
@@ -76,6 +90,18 @@ impl Comparing<'_> {
                         return Ok(());
                     }
                 }
+                // Source and registers are compared all the same; a target out of order for days
+                // would put that off for days.
+                Err(CallError::Deferred { until, why }) if !self.is_worth_waiting(until, why) => {
+                    self.do_not_compare(&format!("it allows no call now ({})", why.as_str()));
+                    return Ok(());
+                }
+                Err(CallError::Throttled { until })
+                    if !self.is_worth_waiting(until, Wait::Permit) =>
+                {
+                    self.do_not_compare("it asked to wait for longer than this may take");
+                    return Ok(());
+                }
                 Err(CallError::Deferred { until, .. } | CallError::Throttled { until }) => {
                     self.wait(until, "the target allows no call before").await?;
                 }
@@ -96,6 +122,12 @@ impl Comparing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a listing that can not go on now waits: for a permit, within this invocation.
+    fn is_worth_waiting(&self, until: UnixMs, why: Wait) -> bool {
+        let of_health = matches!(why, Wait::Breaker | Wait::Probe | Wait::Provider);
+        !of_health && until + PAGE_TIME <= self.deadline
     }
 
     /// One page, once.

@@ -41,13 +41,15 @@ pub(super) struct Memory {
     index: Vec<Entry>,
     /// Keys that were compared.
     pub(super) seen: BTreeMap<KeyPrint, StatePrint>,
+    /// Those of them that are not kept under this fence yet.
+    fresh: Vec<Entry>,
     /// The target was listed to its end.
     pub(super) target_listed: bool,
     /// What the target shows of keys.
     standing: BTreeMap<KeyPrint, Stands>,
     /// Ids at the target that bear no key.
     unmarked: BTreeSet<u64>,
-    /// Keys at the target that are not in the index, with their ids.
+    /// Keys at the target of which the index does not say that they agree, with their ids.
     strangers: BTreeMap<KeyPrint, (RecordKey, String)>,
 }
 
@@ -73,6 +75,16 @@ impl Memory {
             .iter()
             .filter(|entry| !self.seen.contains_key(&entry.key));
         unseen.copied().collect()
+    }
+
+    /// Whether the target has a record of this key although it is deleted.
+    pub(super) fn has_deleted(&self, key: KeyPrint) -> AtTarget {
+        match self.standing.get(&key) {
+            _ if !self.target_listed => AtTarget::NotCompared,
+            Some(stands) if stands.doubled => AtTarget::Doubled,
+            Some(_) => AtTarget::Other,
+            None => AtTarget::Missing,
+        }
     }
 
     /// What the target shows of a key whose desired content has this print.
@@ -109,7 +121,7 @@ impl Memory {
         self.standing.contains_key(&key)
     }
 
-    /// The id under which a key that the index does not know stands at the target.
+    /// The id under which a key of which the index says nothing stands at the target.
     pub(super) fn stranger(&self, key: KeyPrint) -> Option<&(RecordKey, String)> {
         self.strangers.get(&key)
     }
@@ -138,6 +150,7 @@ impl Comparing<'_> {
 
     /// A key was compared: what the next reconciliation needs of it.
     pub(super) fn saw(&mut self, key: KeyPrint, state: StatePrint, has_register: bool) -> Step<()> {
+        self.memory.fresh.push(Entry { key, state });
         if self.memory.seen.insert(key, state).is_none() && has_register {
             add_print(&mut self.progress.sums, key);
         }
@@ -170,6 +183,10 @@ impl Comparing<'_> {
         };
         let (mut seen, mut kept) = (BTreeMap::new(), 0);
         self.each_item(keys::reconcile_seen_partition(&flow, fence), |item| {
+            // A part beyond was kept for a checkpoint that was never written.
+            if kept == parts {
+                return;
+            }
             kept += 1;
             let text = item.get("e").and_then(Value::as_text).unwrap_or_default();
             let entries = fingerprint::unpack(text).into_iter();
@@ -177,11 +194,15 @@ impl Comparing<'_> {
         })
         .await?;
         if kept == parts {
+            let all = seen.iter().map(|(key, state)| Entry {
+                key: *key,
+                state: *state,
+            });
+            self.memory.fresh = all.collect();
             self.memory.seen = seen;
         } else {
             // It is not all there: what was compared is not known, so the pass begins again.
-            self.progress.findings = self.progress.before_pass;
-            self.progress.begin_pass(pass, passes);
+            self.progress.begin_again(pass, passes);
         }
         Ok(())
     }
@@ -206,21 +227,13 @@ impl Comparing<'_> {
     }
 
     /// Keeps what this pass has seen for the next invocation, under this fence: what a run without
-    /// lease keeps is never read.
+    /// lease keeps is never read. What is kept already is not written again.
     pub(super) async fn keep_seen(&mut self) -> Result<(), EngineError> {
         let flow = self.runtime.flow.id();
-        let entries: Vec<Entry> = self
-            .memory
-            .seen
-            .iter()
-            .map(|(key, state)| Entry {
-                key: *key,
-                state: *state,
-            })
-            .collect();
         let ttl = (self.engine.now() + SEEN_KEPT).0 / 1_000;
-        let mut parts = 0;
-        for chunk in entries.chunks(PART_ENTRIES) {
+        let own = |(fence, _): &(i64, u32)| *fence == self.holder.fence;
+        let mut parts = self.progress.seen.filter(own).map_or(0, |(_, parts)| parts);
+        for chunk in self.memory.fresh.chunks(PART_ENTRIES) {
             let write = Update::when(Condition::ALWAYS)
                 .set("e", fingerprint::pack(chunk))
                 .set("ttl", ttl);
@@ -228,6 +241,7 @@ impl Comparing<'_> {
             self.engine.write(&key, &write).await?;
             parts += 1;
         }
+        self.memory.fresh.clear();
         self.progress.seen = Some((self.holder.fence, parts));
         Ok(())
     }
@@ -275,7 +289,10 @@ impl Comparing<'_> {
                 let stands = Stands { id, print, doubled };
                 self.memory.standing.insert(at, stands);
                 let strangers = self.memory.strangers.len();
-                if strangers < MOST_STRANGERS && self.memory.index_of(at).is_none() {
+                let known = self.memory.index_of(at);
+                let strange =
+                    known.is_none_or(|state| matches!(state, StatePrint::GONE | StatePrint::LOOK));
+                if strangers < MOST_STRANGERS && strange {
                     self.memory.strangers.insert(at, (key, one.id.clone()));
                 }
             }

@@ -20,6 +20,8 @@ use crate::{
 pub(super) const READ_TRIES: u32 = 3;
 /// Wait before a repeated read; doubled each time.
 pub(super) const RETRY_WAIT: Duration = Duration::from_secs(1);
+/// Pause between two pages under the flow's lease: who waits for it looks every second.
+const BETWEEN_PAGES: Duration = Duration::from_secs(3);
 /// The longest wait in one piece: the lease is renewed between two.
 const NAP: Duration = Duration::from_secs(20);
 
@@ -142,6 +144,16 @@ impl Comparing<'_> {
                 reason: error.to_string(),
             })),
         }
+    }
+
+    /// Leaves the flow's lease to others for a while, where each page takes it: a window that starts,
+    /// or a forced record, would hardly ever find it free.
+    pub(super) async fn let_others_read(&mut self) -> Step<()> {
+        if self.ordered_by_lease() {
+            let until = self.engine.now() + BETWEEN_PAGES;
+            self.engine.ports.clock.wait_until(until).await;
+        }
+        Ok(())
     }
 
     /// Waits in naps, between which the lease is kept. What must be waited for beyond the deadline

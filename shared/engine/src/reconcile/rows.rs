@@ -1,7 +1,7 @@
 //! The rows of the source, each compared with its register and the target.
 
 use serde_json::Value;
-use tidegate_model::{Content, RecordKey, UnixMs};
+use tidegate_model::{Content, RecordKey, UnixMs, item::Update};
 use tidegate_policy::{
     fingerprint::{KeyPrint, StatePrint},
     flow::RowError,
@@ -62,6 +62,10 @@ impl Comparing<'_> {
             if self.progress.cursor.is_none() {
                 self.progress.phase = Phase::Absent;
             }
+            self.keep_place().await?;
+            if self.progress.phase == Phase::Rows {
+                self.let_others_read().await?;
+            }
         }
         Ok(())
     }
@@ -88,9 +92,17 @@ impl Comparing<'_> {
         }
         for chunk in todo.chunks(READ_AT_ONCE) {
             let record_keys: Vec<RecordKey> = chunk.iter().map(|row| row.key.clone()).collect();
-            let registers = self.engine.registers(self.runtime, &record_keys).await?;
+            self.lease_for_staging().await?;
+            reading.may_stage(self.engine.now())?;
+            let registers = self
+                .engine
+                .registers_each(self.runtime, &record_keys)
+                .await?;
             for (row, register) in chunk.iter().zip(registers) {
-                self.compare(row, register).await?;
+                match register {
+                    Ok(register) => self.compare(row, register).await?,
+                    Err(error) => self.unreadable(&row.key, &error).await?,
+                }
             }
         }
         self.send_queued().await?;
@@ -124,6 +136,7 @@ impl Comparing<'_> {
             return Ok(false);
         }
         self.progress.findings.compared += 1;
+        self.progress.live += 1;
         self.judged(row.key.as_str(), Kind::Equal);
         self.saw(print, state, true)?;
         Ok(true)
@@ -147,6 +160,9 @@ impl Comparing<'_> {
             return self.saw(print, StatePrint::LOOK, false);
         }
         self.progress.findings.compared += 1;
+        if row.incoming.content != Content::Deleted {
+            self.progress.live += 1;
+        }
         let now = self.engine.now();
         let critical = critical_changes(self.runtime, register.as_ref(), &row.incoming);
         let plan = stage::plan(register.as_ref(), &row.incoming, &critical);
@@ -176,13 +192,10 @@ impl Comparing<'_> {
 
     /// What the index may say of a record whose comparison ended so.
     fn state_after(&self, row: &Row, register: &Register, kind: Kind) -> StatePrint {
-        let superseded = row.incoming.version.source != register.desired.version.source
-            && row.incoming.version < register.desired.version;
-        match (kind, &row.incoming.content) {
-            (Kind::Equal, Content::Record(_)) if register.edited.is_none() && !superseded => {
-                self.state_of(row)
-            }
-            _ => StatePrint::LOOK,
+        if kind == Kind::Equal && reconcile::agrees(register, &row.incoming) {
+            self.state_of(row)
+        } else {
+            StatePrint::LOOK
         }
     }
 
@@ -200,7 +213,10 @@ impl Comparing<'_> {
             .fields()
             .and_then(|fields| self.runtime.target.print(key, fields));
         let target_id = register.target_id.as_deref();
-        let at_target = self.memory.at_target(print, wanted.as_ref(), target_id);
+        let at_target = match content {
+            Content::Deleted => self.memory.has_deleted(print),
+            Content::Record(_) => self.memory.at_target(print, wanted.as_ref(), target_id),
+        };
         let listed = self.progress.listed.as_ref();
         let listed_from = listed.map_or(self.began, |listed| listed.from);
         let settled = reconcile::is_settled(register, settle, listed_from);
@@ -210,25 +226,35 @@ impl Comparing<'_> {
             Waits::of(register).is_some_and(|waits| waits.is_stranded(longest, swept, now));
         let deletion = self.runtime.flow.deletion();
         let kind = reconcile::judge(register, at_target, deletion, settled, stranded);
-        if kind == Kind::Stranded {
+        // A page that is read again after a crash finds it staged, and perhaps not queued (rule 1).
+        let unqueued = kind == Kind::Pending
+            && self.progress.started < self.began
+            && reconcile::may_be_unqueued(register, self.progress.started);
+        if kind == Kind::Stranded || unqueued {
             self.queue.push((key.clone(), register.tier));
         }
-        let drifted = matches!(kind, Kind::EditedAtTarget | Kind::MissingAtTarget);
-        if drifted && !self.reopen(key, register, now).await? {
-            return Ok(Kind::Pending);
-        }
-        Ok(kind)
+        let write = match kind {
+            Kind::EditedAtTarget => register::reopen(register, now),
+            Kind::MissingAtTarget => register::reopen_missing(register, &self.engine.token(), now),
+            Kind::BackAtTarget => {
+                let stranger = self.memory.stranger(print).map(|(_, id)| id.as_str());
+                if stranger.is_none() && !self.runtime.target.traits().upsert {
+                    // By what id it would be deleted is not known.
+                    return Ok(Kind::UnknownAtSource);
+                }
+                register::reopen_deleted(register, stranger, now)
+            }
+            _ => return Ok(kind),
+        };
+        let reopened = self.reopen(key, &write, now).await?;
+        Ok(if reopened { kind } else { Kind::Pending })
     }
 
     /// Makes a record dirty again whose target no longer holds what was applied. False when it was
     /// staged or worked on meanwhile: what was compared is no longer so.
-    async fn reopen(&mut self, key: &RecordKey, compared: &Register, now: UnixMs) -> Step<bool> {
+    async fn reopen(&mut self, key: &RecordKey, write: &Update, now: UnixMs) -> Step<bool> {
         let id = keys::register(self.runtime.flow.id(), key);
-        let current = match self
-            .engine
-            .write(&id, &register::reopen(compared, now))
-            .await?
-        {
+        let current = match self.engine.write(&id, write).await? {
             Written::Done { after, .. } => Some(after),
             Written::Refused { current } => current,
         };
@@ -255,7 +281,7 @@ impl Comparing<'_> {
             .stage(self.runtime, &row.key, &incoming, register)
             .await?;
         let moved = matches!(result.staged, Staged::New { .. } | Staged::InReview);
-        if let Some(tier) = result.message.filter(|_| moved) {
+        if let Some(tier) = result.message {
             self.queue.push((row.key.clone(), tier));
         }
         Ok(moved)
@@ -264,23 +290,33 @@ impl Comparing<'_> {
     /// A record without register that stands in the target already is linked, not created again.
     fn link(&self, key: &RecordKey, incoming: &mut Incoming) {
         let print = KeyPrint::of(key);
-        let at_target = self.memory.at_target(print, None, None);
-        match at_target {
+        let traits = self.runtime.target.traits();
+        let mut ambiguous = None;
+        match self.memory.at_target(print, None, None) {
             AtTarget::Doubled => {
-                let cause = ReviewCause {
-                    kind: ReviewKind::Ambiguous,
-                    field: None,
-                    reason: "the target has several records that bear its mark".to_owned(),
-                    since: self.engine.now(),
-                };
-                let flow = self.runtime.flow.id().clone();
-                incoming.review.get_or_insert((flow, cause));
+                ambiguous = Some("the target has several records that bear its mark");
+            }
+            // What was not listed may stand there all the same (EFF-2).
+            _ if !self.memory.target_listed => {
+                incoming.look_first = traits.searchable && !traits.upsert;
             }
             _ if !self.memory.stands(print) => {}
             _ => match self.memory.stranger(print) {
                 Some((_, id)) => incoming.link = Some(id.clone()),
-                None => incoming.look_first = true,
+                None if traits.searchable => incoming.look_first = true,
+                None if traits.upsert => {}
+                None => ambiguous = Some("the target has it under an id that is not known"),
             },
+        }
+        if let Some(reason) = ambiguous {
+            let cause = ReviewCause {
+                kind: ReviewKind::Ambiguous,
+                field: None,
+                reason: reason.to_owned(),
+                since: self.engine.now(),
+            };
+            let flow = self.runtime.flow.id().clone();
+            incoming.review.get_or_insert((flow, cause));
         }
     }
 
