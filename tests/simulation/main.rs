@@ -20,5 +20,6 @@ mod outages;
 mod people;
 mod pushes;
 mod reconcile;
+mod reconcile_faults;
 mod runs;
 mod world;
