@@ -197,7 +197,7 @@ fn a_plan_that_writes_content_decides_and_the_others_leave_it_to_the_register() 
         watermark_us: Some(2),
     };
     let judge = |seen: Option<&Register>, incoming: &Incoming| {
-        let plan = crate::stage::plan(seen, incoming, &[]);
+        let plan = stage::plan(seen, incoming, &[]);
         (judge_plan(&plan, incoming, seen, arrival, NOW), plan)
     };
     let known = clean(named("a"));
