@@ -1,33 +1,30 @@
 //! tick: the only heartbeat. Sweeps the stranded, starts what is due and has no run, goes on with
 //! runs that were interrupted, and counts what is pending from the registers (QUE-2, OUT-1).
 
+mod sweep;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sweep::{Sweep, Waiting};
 use tidegate_model::{
     FlowId, RecordKey, Tier, UnixMs,
     item::{Condition, Item, Update, Value},
 };
 use tidegate_policy::{
-    breaker::{Breaker, Gate},
+    breaker::Breaker,
     fingerprint::KeyPrint,
     flow_state::{self, FlowState, Side},
     keys,
-    limiter::{Limit, Slots},
     reconcile::{Checkpoint, ReconcileRequest},
     register::{Register, State},
     run::{Lease, RunRequest},
-    sweep::{self, Waits},
 };
 
-use crate::{Engine, EngineError, Event, FlowRuntime, ports::Listing, worker::chunks_of_messages};
+use crate::{Engine, EngineError, Event, FlowRuntime, ports::Listing};
 
 /// Registers read in one call.
 const SCAN_PAGE: u32 = 500;
-/// Keys queued by one sweep: more wait for the next tick, five minutes later.
-const SWEEP_MOST: usize = 5_000;
-/// After a pause everything is queued at once: keys of 100 bytes, so ten megabytes.
-const SWEEP_ALL_MOST: usize = 100_000;
 /// A schedule's own start comes first; tick starts what it left out.
 const START_GRACE: Duration = Duration::from_secs(60);
 
@@ -105,13 +102,6 @@ impl Gauges {
     }
 }
 
-/// A dirty record, as far as the sweep must know it. Its content stays in the table.
-struct Waiting {
-    key: RecordKey,
-    tier: Tier,
-    waits: Waits,
-}
-
 impl Engine {
     /// Looks at every flow, or at one. A failure in one flow does not keep the others waiting.
     pub async fn tick(&self, only: Option<&FlowId>) -> Result<(), EngineError> {
@@ -137,11 +127,20 @@ impl Engine {
             self.start_due(runtime, &lease).await?;
             self.resume_reconcile(runtime).await?;
         }
-        let (mut gauges, waiting) = self.scan(runtime, &state).await?;
-        if state.stops(Side::Target).is_none() {
-            let gate = breaker.gate(self.now());
-            self.sweep(runtime, &mut gauges, &waiting, &state, gate)
-                .await?;
+        let before = self.gauges(flow).await?;
+        let sweep = Sweep::of(&state, &breaker, self.now());
+        if sweep == Sweep::All {
+            self.forget_turns(flow).await?;
+        }
+        let (mut gauges, waiting) = self.scan(runtime, sweep, &before).await?;
+        match sweep {
+            Sweep::Nothing => {}
+            Sweep::All => self.swept_all(flow, &state, &gauges).await?,
+            Sweep::Stranded { most } => {
+                self.sweep_stranded(runtime, &mut gauges, &waiting, most)
+                    .await?;
+            }
+            Sweep::Ask { not_before } => self.ask(runtime, &waiting, not_before).await?,
         }
         let text = serde_json::to_string(&gauges).unwrap_or_default();
         self.write(
@@ -227,15 +226,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads every register of the flow once.
+    /// Reads every register of the flow once; counts, and finds those that the sweep may queue. A
+    /// sweep of all queues as it reads: no more than a page is kept.
     async fn scan(
         &self,
         runtime: &FlowRuntime,
-        state: &FlowState,
+        sweep: Sweep,
+        before: &Gauges,
     ) -> Result<(Gauges, Vec<Waiting>), EngineError> {
         let mut gauges = Gauges {
             at_ms: self.now().0,
             key_sums: (0..keys::REGISTER_SHARDS).map(|_| 0).collect(),
+            swept_real_time_ms: before.swept_real_time_ms,
+            swept_batch_ms: before.swept_batch_ms,
             ..Gauges::default()
         };
         let mut waiting = Vec::new();
@@ -249,10 +252,13 @@ impl Engine {
                     .list(&listing, after.as_deref(), SCAN_PAGE)
                     .await?;
                 for (key, item) in page.items {
-                    if let Some(found) = self.look_at(runtime, &key.sort, &item, state, &mut gauges)
-                    {
-                        waiting.push(found);
-                    }
+                    let found = self.look_at(runtime, &key.sort, &item, sweep, &mut gauges);
+                    waiting.extend(found);
+                }
+                match sweep {
+                    Sweep::All => self.queue_all(runtime, &mut gauges, &mut waiting).await?,
+                    Sweep::Ask { .. } => sweep::keep_next(&mut waiting),
+                    Sweep::Nothing | Sweep::Stranded { .. } => {}
                 }
                 after = page.next;
                 if after.is_none() {
@@ -268,7 +274,7 @@ impl Engine {
         runtime: &FlowRuntime,
         key: &str,
         item: &Item,
-        state: &FlowState,
+        sweep: Sweep,
         gauges: &mut Gauges,
     ) -> Option<Waiting> {
         if let (true, Ok(key)) = (Register::is_at_rest(item), RecordKey::try_new(key)) {
@@ -283,103 +289,7 @@ impl Engine {
         };
         gauges.count(&register);
         add_print(&mut gauges.key_sums, KeyPrint::of(&key));
-        // Only these can be stranded; the rest of a large flow is not kept in memory.
-        let old = register
-            .dirty_since
-            .is_some_and(|since| since + QUICK_LOOK <= self.now());
-        let candidate = old || state.sweep_all.is_some();
-        let waits = Waits::of(&register).filter(|_| candidate)?;
-        Some(Waiting {
-            key,
-            tier: register.tier,
-            waits,
-        })
-    }
-
-    async fn sweep(
-        &self,
-        runtime: &FlowRuntime,
-        gauges: &mut Gauges,
-        waiting: &[Waiting],
-        state: &FlowState,
-        gate: Gate,
-    ) -> Result<(), EngineError> {
-        let traits = runtime.target.traits();
-        let calls = traits.update_calls.max(traits.create_calls);
-        let now = self.now();
-        let before = self.gauges(runtime.flow.id()).await?;
-        let most = if state.sweep_all.is_some() {
-            SWEEP_ALL_MOST
-        } else if matches!(gate, Gate::Closed { .. }) {
-            SWEEP_MOST
-        } else {
-            // Work would only wait; one record is enough to make the probe.
-            1
-        };
-        if state.sweep_all.is_some() {
-            self.forget_turns(runtime.flow.id()).await?;
-        }
-        let mut all = true;
-        for tier in [Tier::RealTime, Tier::Batch] {
-            let (backlog, swept) = match tier {
-                Tier::RealTime => (gauges.pending_real_time, before.swept_real_time_ms),
-                Tier::Batch => (gauges.pending_batch, before.swept_batch_ms),
-            };
-            let at = match tier {
-                Tier::RealTime => &mut gauges.swept_real_time_ms,
-                Tier::Batch => &mut gauges.swept_batch_ms,
-            };
-            *at = swept;
-            if state.sweep_all.is_none() && self.is_day_used_up(runtime, tier).await? {
-                // Messages wait for the new day; more of them would only wait too.
-                continue;
-            }
-            let limit = Limit::of_target(runtime.flow.limits(), tier);
-            let longest = sweep::longest_wait(backlog, calls, limit);
-            let stranded: Vec<RecordKey> = waiting
-                .iter()
-                .filter(|found| found.tier == tier)
-                .filter(|found| {
-                    // A probe that is due and that nobody makes needs a record, however young.
-                    let wanted = state.sweep_all.is_some() || gate == Gate::HalfOpen;
-                    // One whose window is still to come has no message that could be missing.
-                    let had_message = found.waits.due.is_none_or(|due| due <= now);
-                    (wanted && had_message)
-                        || found.waits.is_stranded(longest, swept.map(UnixMs), now)
-                })
-                .map(|found| found.key.clone())
-                .take(most)
-                .collect();
-            all &= stranded.len() < most;
-            if stranded.is_empty() {
-                continue;
-            }
-            tracing::warn!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = stranded.len(), "swept");
-            self.ports
-                .queue
-                .send(chunks_of_messages(runtime, &stranded, tier, now))
-                .await?;
-            *at = Some(now.0);
-            gauges.swept += u64::try_from(stranded.len()).unwrap_or(u64::MAX);
-        }
-        if let Some(asked) = state.sweep_all {
-            let done = flow_state::swept_all(asked, all.then_some(UnixMs(gauges.at_ms)));
-            self.write(&keys::flow_state(runtime.flow.id()), &done)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Whether a tier has no call left today.
-    async fn is_day_used_up(&self, runtime: &FlowRuntime, tier: Tier) -> Result<bool, EngineError> {
-        let limit = Limit::of_target(runtime.flow.limits(), tier);
-        if limit.day.is_none() {
-            return Ok(false);
-        }
-        let key = keys::slots(runtime.flow.file().target.name(), tier);
-        let slots = Slots::read(self.read(&key).await?.as_ref(), limit);
-        let day = slots.day_use(limit, self.now());
-        Ok(day.is_some_and(|day| day.used >= day.share))
+        sweep.candidate(key, &register, self.now())
     }
 
     async fn target_breaker(&self, runtime: &FlowRuntime) -> Result<Breaker, EngineError> {
@@ -419,7 +329,9 @@ impl Engine {
     /// Counts a flow's records now, without starting or queueing anything.
     pub async fn count(&self, flow: &FlowId) -> Result<Gauges, EngineError> {
         let runtime = self.flow(flow)?;
-        let (gauges, _) = self.scan(runtime, &FlowState::default()).await?;
+        let (gauges, _) = self
+            .scan(runtime, Sweep::Nothing, &Gauges::default())
+            .await?;
         Ok(gauges)
     }
 }
@@ -431,6 +343,3 @@ pub(crate) fn add_print(sums: &mut [u64], print: KeyPrint) {
         *sum = sum.wrapping_add(print.0);
     }
 }
-
-/// Records that became dirty later than this before the tick can not be stranded yet.
-const QUICK_LOOK: Duration = Duration::from_secs(300);

@@ -17,8 +17,8 @@
 //! fault.
 //!
 //! Open for long, it is an outage: a pause that ends itself. Messages would wake in vain again and
-//! again, so they are dropped; when the outage is over, everything dirty is queued anew, once, in
-//! packs and in order (LIM-2).
+//! again, so they are dropped, and tick has the records probe one after another; when the outage is
+//! over, everything dirty is queued anew, in packs (LIM-2).
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +42,7 @@ const PROBE_UNTIL: &str = "probe_until";
 const RECENT: &str = "recent";
 const HOLD_UNTIL: &str = "hold";
 const OUTAGE_OVER: &str = "outage_over";
+const SUCCEEDED: &str = "succeeded";
 const SEQUENCE: &str = "seq";
 /// Number of the newest report: tells one's own write after a lost answer.
 const BY: &str = "by";
@@ -134,6 +135,7 @@ pub struct Breaker {
     probe: Option<(ClaimToken, UnixMs)>,
     hold_until: Option<UnixMs>,
     outage_over: Option<UnixMs>,
+    succeeded: Option<UnixMs>,
     recent: Vec<Recent>,
     sequence: i64,
     by: Option<i64>,
@@ -171,6 +173,7 @@ impl Breaker {
             probe: probe.zip(number(PROBE_UNTIL).map(UnixMs)),
             hold_until: number(HOLD_UNTIL).map(UnixMs),
             outage_over: number(OUTAGE_OVER).map(UnixMs),
+            succeeded: number(SUCCEEDED).map(UnixMs),
             recent: text(RECENT)
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default(),
@@ -199,6 +202,12 @@ impl Breaker {
     /// When the last outage ended, if there was one.
     pub fn outage_over(&self) -> Option<UnixMs> {
         self.outage_over
+    }
+
+    /// Whether it is known of a call that succeeded after this moment. A record's failures since then
+    /// are its own only if one did; else the system may be away, and the record alone met it (TRY-1).
+    pub fn succeeded_since(&self, since: UnixMs) -> bool {
+        self.succeeded.is_some_and(|at| at > since)
     }
 
     /// Whether anything but success is remembered, so that successes are worth a write.
@@ -274,6 +283,7 @@ impl Breaker {
             RECENT,
             HOLD_UNTIL,
         ]);
+        let update = update.set(SUCCEEDED, now.0);
         if self.open_since().is_some_and(|since| since + OUTAGE < now) {
             update.set(OUTAGE_OVER, now.0)
         } else {
@@ -319,6 +329,16 @@ impl Breaker {
         let update = Update::when(unchanged)
             .set(SEQUENCE, self.sequence + 1)
             .set(BY, by);
+        let succeeded = reports.iter().any(|report| match report {
+            Report::Ok(calls) => *calls > 0,
+            Report::Slow => true,
+            Report::Failed { .. } => false,
+        });
+        let update = if succeeded {
+            update.set(SUCCEEDED, now.0)
+        } else {
+            update
+        };
         let opens = opens(&recent, settings);
         let update = if opens {
             update

@@ -183,13 +183,11 @@ pub fn unblock(side: Side, now: UnixMs) -> Update {
     .remove(&[BLOCKER, BLOCKED_SIDE, CHECKING])
 }
 
-/// The sweep that was asked for is done. `began`: everything that was dirty then has been queued.
-pub fn swept_all(asked: UnixMs, began: Option<UnixMs>) -> Update {
-    let update = Update::when(Condition::is(SWEEP_ALL, Op::Eq, asked.0)).remove(&[SWEEP_ALL]);
-    match began {
-        Some(began) => update.set(SWEPT, (began - SWEEP_MARGIN).0),
-        None => update,
-    }
+/// The sweep that was asked for is done: everything that was dirty when it `began` has been queued.
+pub fn swept_all(asked: UnixMs, began: UnixMs) -> Update {
+    Update::when(Condition::is(SWEEP_ALL, Op::Eq, asked.0))
+        .remove(&[SWEEP_ALL])
+        .set(SWEPT, (began - SWEEP_MARGIN).0)
 }
 
 /// Types of this module always have a JSON form.

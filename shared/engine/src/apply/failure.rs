@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_model::{UnixMs, item::Update};
 use tidegate_policy::{
-    breaker::{Breaker, Gate},
+    breaker::Breaker,
     flow_state::Side,
     keys,
     plan::{self, AfterFailure},
@@ -143,14 +143,24 @@ impl Work<'_> {
         }
     }
 
-    /// When the target's breaker lets a probe through, if it is open.
-    async fn open_until(&self) -> Option<UnixMs> {
+    /// The target's breaker. One that can not be read is as good as closed: what follows is the
+    /// longer wait.
+    async fn breaker(&self) -> Breaker {
         let key = keys::breaker(&self.job.budget.endpoint);
-        let item = self.engine.read(&key).await.ok()?;
-        match Breaker::read(item.as_ref()).gate(self.engine.now()) {
-            Gate::Open { until } => Some(until),
-            _ => None,
-        }
+        let item = self.engine.read(&key).await.unwrap_or_default();
+        Breaker::read(item.as_ref())
+    }
+
+    /// Whether the target was well between the first of so many attempts and the last: another
+    /// call succeeded. Where none did, the target may be away with nobody else to notice (TRY-1).
+    async fn is_its_own_fault(&self, attempts: u32, last: UnixMs) -> bool {
+        let before = usize::try_from(attempts)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
+        let history = &self.claimed.history;
+        let first = history.get(history.len().saturating_sub(before)..);
+        let first = first.and_then(<[_]>::first).map_or(last, |note| note.at);
+        self.breaker().await.succeeded_since(first)
     }
 
     async fn attempt_failed(
@@ -172,11 +182,15 @@ impl Work<'_> {
         let steps = self.job.runtime.flow.retry_steps();
         let attempts = attempt.map_or(0, |epoch| self.claimed.attempts_in(epoch) + 1);
         let first_step = steps.first().copied().unwrap_or(PREPARE);
+        let last_step = steps.last().copied().unwrap_or(PREPARE);
         let (after, spent) = match plan::after_failure(attempts, steps) {
             // Nobody's attempt: the system is down, and the breaker's end is soon enough.
             _ if attempt.is_none() => (first_step, false),
             AfterFailure::Retry(after) => (after, false),
-            AfterFailure::Review => (first_step, true),
+            AfterFailure::Review if self.is_its_own_fault(attempts, started).await => {
+                (first_step, true)
+            }
+            AfterFailure::Review => (last_step, false),
         };
         let failure = Failure {
             outcome,
@@ -202,13 +216,15 @@ impl Work<'_> {
             return self.review(cause, Some(&failure)).await;
         }
         match self.write_failure(&failure, after, attempts).await {
-            // Nobody's attempt costs no receive either (TRY-1): a delayed copy waits instead, until
-            // it can make the next probe.
-            Verdict::Retry { .. } if attempt.is_none() => {
-                let until = self.open_until().await.unwrap_or(now).max(now + after);
-                let why = Wait::Breaker;
-                Verdict::Defer { until, why }
+            // In an outage tick queues who probes next.
+            Verdict::Retry { .. } if attempt.is_none() && self.breaker().await.parks(now) => {
+                Verdict::Parked
             }
+            // Nobody's attempt costs no receive either (TRY-1): a delayed copy waits instead.
+            Verdict::Retry { .. } if attempt.is_none() => Verdict::Defer {
+                until: now + after,
+                why: Wait::Breaker,
+            },
             verdict => verdict,
         }
     }

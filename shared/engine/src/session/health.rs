@@ -14,7 +14,7 @@ use tidegate_policy::{
 use super::Session;
 use crate::{
     Event,
-    ports::{CallError, Sent, StoreError, Written},
+    ports::{CallError, Effect, Sent, StoreError, Written},
 };
 
 /// Tries to record a call's result in the breaker after lost races: of 16 workers whose calls fail
@@ -119,19 +119,21 @@ impl Session<'_> {
         }
     }
 
-    /// The system answered in a way that says it is healthy.
-    pub(super) async fn healthy(&mut self, took: Duration, epoch: Option<u64>) {
+    /// The system answered in a way that says it is healthy. Of a target only its writes tell: reads
+    /// may go on while those fail. A probe that has only read goes on to its write, or is given up.
+    pub(super) async fn healthy(&mut self, took: Duration, epoch: Option<u64>, effect: Effect) {
         let slow = self
             .scope
             .breaker
             .slow_after
             .is_some_and(|slow| took > slow);
-        if let Some(token) = self.probe.take() {
+        let tells = slow || effect == Effect::Write || self.scope.side == Side::Source;
+        if let Some(token) = self.probe.take_if(|_| tells) {
             self.probe_answered(&token, slow).await;
             if slow {
                 return;
             }
-        } else if let Some(epoch) = epoch {
+        } else if let Some(epoch) = epoch.filter(|_| tells) {
             if slow {
                 self.report(Some(Report::Slow), epoch).await;
             } else {

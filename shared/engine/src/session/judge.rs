@@ -27,7 +27,7 @@ impl Session<'_> {
                 Err(self.unhealthy(reason, started, epoch, writes).await)
             }
             ErrorAction::Blocked => {
-                self.healthy_but_refused(took, epoch).await;
+                self.healthy_but_refused(took, epoch, request.effect).await;
                 Err(CallError::Blocked {
                     reason: format!(
                         "{} refused the credentials with {}",
@@ -36,7 +36,7 @@ impl Session<'_> {
                 })
             }
             ErrorAction::Review => {
-                self.healthy(took, epoch).await;
+                self.healthy(took, epoch, request.effect).await;
                 let null = Value::Null;
                 let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
                 let said = answer::scrub(&said, request.body.as_ref());
@@ -48,7 +48,7 @@ impl Session<'_> {
             }
             ErrorAction::Ok | ErrorAction::Missing | ErrorAction::Stale => match sent.body {
                 Some(body) => {
-                    self.healthy(took, epoch).await;
+                    self.healthy(took, epoch, request.effect).await;
                     Ok(Answer {
                         status: sent.status,
                         action,
@@ -57,7 +57,7 @@ impl Session<'_> {
                     })
                 }
                 None if action != ErrorAction::Ok => {
-                    self.healthy(took, epoch).await;
+                    self.healthy(took, epoch, request.effect).await;
                     Ok(Answer {
                         status: sent.status,
                         action,
@@ -77,9 +77,9 @@ impl Session<'_> {
     }
 
     /// The system is up but refuses the credentials: it closes no blocker.
-    async fn healthy_but_refused(&mut self, took: Duration, epoch: Option<u64>) {
+    async fn healthy_but_refused(&mut self, took: Duration, epoch: Option<u64>, effect: Effect) {
         self.scope.checking = false;
-        self.healthy(took, epoch).await;
+        self.healthy(took, epoch, effect).await;
     }
 
     pub(super) async fn broken(
