@@ -208,7 +208,7 @@ fn a_place_within_a_pass_is_kept_and_its_index_not_believed() {
 fn a_pass_that_begins_again_forgets_its_counts_and_its_names_together() {
     let mut table = Table::default();
     let (_, mut progress) = table.begin("a", &daily(NOW), NOW);
-    let mut find = |progress: &mut Progress, key: &str| {
+    let find = |progress: &mut Progress, key: &str| {
         progress.live += 1;
         progress.findings.compared += 1;
         progress.findings.count(Kind::Stranded);
