@@ -55,6 +55,8 @@ pub(crate) struct StageResult {
     pub staged: Staged,
     /// The queue in which it is to be queued, if it is.
     pub message: Option<Tier>,
+    /// It has a window at which it is queued.
+    pub waits: bool,
     /// It was linked to a record of the target.
     pub linked: bool,
 }
@@ -264,6 +266,7 @@ impl Engine {
                         return Ok(StageResult {
                             staged: Staged::InReview,
                             message: None,
+                            waits: false,
                             linked: false,
                         });
                     }
@@ -283,6 +286,7 @@ impl Engine {
                     return Ok(StageResult {
                         staged: Staged::New { tier },
                         message: message.then_some(tier),
+                        waits: plan.due.is_some(),
                         linked,
                     });
                 }
@@ -307,6 +311,7 @@ impl Engine {
                         return Ok(StageResult {
                             staged,
                             message,
+                            waits: own.due.is_some(),
                             linked: false,
                         });
                     }
@@ -363,6 +368,7 @@ fn without_content(after: Option<&Register>, before: Option<&Register>) -> Stage
             StageResult {
                 staged: Staged::New { tier: now.tier },
                 message: Some(now.tier),
+                waits: now.due.is_some(),
                 linked: false,
             }
         }
@@ -381,6 +387,7 @@ fn nothing(why: NoChange, seen: Option<&Register>) -> StageResult {
         message: seen
             .filter(|old| stage::needs_message(old))
             .map(|old| old.tier),
+        waits: seen.is_some_and(|old| old.due.is_some()),
         linked: false,
     }
 }

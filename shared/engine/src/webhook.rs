@@ -206,14 +206,14 @@ impl Engine {
             .pop()
             .flatten();
         let result = self.stage(runtime, key, &incoming, seen).await?;
-        if result.message == Some(Tier::RealTime) {
-            self.send_one(Message::new(
-                runtime.flow.id().clone(),
-                vec![key.clone()],
-                Tier::RealTime,
-                self.now(),
-            ))
-            .await?;
+        // What waits for its window needs no message. Under a newer revision equal content has no
+        // such time (QUE-2).
+        let waits = |tier| tier == Tier::Batch && result.waits;
+        let queue_in = result.message.filter(|tier| !waits(*tier));
+        if let Some(tier) = queue_in {
+            let flow = runtime.flow.id().clone();
+            let message = Message::new(flow, vec![key.clone()], tier, self.now());
+            self.send_one(message).await?;
         }
         Ok(Some(match result.staged {
             Staged::New {

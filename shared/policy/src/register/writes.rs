@@ -88,13 +88,13 @@ pub fn move_version(version: Version, hash: &ContentHash, by: &str) -> Update {
 
 /// Stages equal content under a newer flow revision: the mapping changed, so what the target was
 /// sent may be another although the fields are the same. The version moves and the record is sent
-/// again.
+/// again. What waits for its window already goes on waiting: it has no message.
 pub fn stage_again(version: Version, hash: &ContentHash, by: &str, now: UnixMs) -> Update {
     move_version(version, hash, by)
         .set(attr::DIRTY_SINCE, now.0)
         .set(attr::ATTEMPTS, 0)
         .remove(REVIEW_ATTRIBUTES)
-        .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
+        .remove(&[attr::NEXT_ATTEMPT])
 }
 
 /// Corrects the tier of what was just staged, when another stage came between the read that decided

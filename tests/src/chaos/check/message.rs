@@ -17,6 +17,10 @@ use crate::chaos::{
 
 /// A record that is dirty without a message for so long is stranded: no step of a process takes it.
 const STRANDED: Duration = Duration::from_secs(120);
+/// Open for so long, by the fastest clock, a breaker has messages dropped: it is an outage.
+const OUTAGE: Duration = Duration::from_secs(15 * 60 - 1);
+/// After an outage tick queues everything again, at its second look if the first one broke off.
+const TWO_TICKS: Duration = Duration::from_secs(11 * 60);
 /// Deliveries after which a message is a dead letter.
 pub const MAX_RECEIVES: u32 = 10;
 
@@ -83,6 +87,7 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
     let stopped = ["pause", "blocker", "sweep_all"]
         .iter()
         .any(|name| flow.is_some_and(|item| item.contains_key(*name)));
+    let stopped = stopped || is_outage(state, now);
     let mut uncovered = BTreeMap::new();
     for (key, item) in &state.items {
         let Some(record) = record_of(key) else {
@@ -123,4 +128,13 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
         state.book.fault("QUE-2", now, Some(&record), what);
     }
     state.messages.uncovered = uncovered;
+}
+
+/// Whether a breaker has been open for long, or was until lately: what is dirty is found by the sweep.
+fn is_outage(state: &State, now: UnixMs) -> bool {
+    state.items.values().any(|item| {
+        let moment = |name: &str| number(Some(item), name).map(UnixMs);
+        moment("opened").is_some_and(|opened| opened + OUTAGE <= now)
+            || moment("outage_over").is_some_and(|over| now < over + TWO_TICKS)
+    })
 }
