@@ -50,10 +50,10 @@ pub(crate) struct SimulateArgs {
     /// Records that both systems hold when the first day begins [default: 2000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_RECORDS))]
     pub records: Option<u32>,
-    /// Changes a day, without --peak [default: the flow's [expected], else 1000]
+    /// Changes a day, without --peak [default: the flow's `expected`, else 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub changes: Option<u32>,
-    /// Per cent of the changes that alter a critical field [default: the flow's [expected], else 10]
+    /// Per cent of the changes that alter a critical field [default: the flow's `expected`, else 10]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub critical: Option<u32>,
     /// Per cent of the changes that are new records [default: 2]
