@@ -61,6 +61,14 @@ struct Seen {
     lease: Lease,
 }
 
+/// The read of one record.
+struct OneRead<'a> {
+    key: &'a RecordKey,
+    why: Option<Fetch>,
+    /// Its register before the read.
+    before: Option<Register>,
+}
+
 /// The budget of a flow's source. All its work shares one.
 pub(crate) fn source_budget(runtime: &FlowRuntime) -> Budget {
     let SourceSpec::Rest(rest) = &runtime.flow.file().source;
@@ -162,8 +170,12 @@ impl Engine {
             let until = asked.rest_at;
             return Ok(Fetched::Not(Verdict::Defer { until, why }, asked.turn));
         }
-        self.read_and_stage(runtime, key, message.fetch, state, asked)
-            .await
+        let one = OneRead {
+            key,
+            why: message.fetch,
+            before: seen.register,
+        };
+        self.read_and_stage(runtime, &one, state, asked).await
     }
 
     async fn look_at_source(
@@ -221,11 +233,11 @@ impl Engine {
     async fn read_and_stage(
         &self,
         runtime: &FlowRuntime,
-        key: &RecordKey,
-        why: Option<Fetch>,
+        one: &OneRead<'_>,
         state: &FlowState,
         asked: Asked,
     ) -> Result<Fetched, EngineError> {
+        let key = one.key;
         // A permit is for a moment; nobody need wait for this read before.
         if let Some(first) = asked.permits.first() {
             self.ports.clock.wait_until(first.from() - LEAD).await;
@@ -243,7 +255,7 @@ impl Engine {
             }
         };
         let reader = Reader {
-            origin: match why {
+            origin: match one.why {
                 Some(Fetch::Forced) => Origin::ForceSync,
                 Some(Fetch::Hint) | None => Origin::Push,
             },
@@ -260,7 +272,7 @@ impl Engine {
         let row = runtime.source.fetch(&mut session, key).await;
         session.end().await;
         let result = match row {
-            Ok(row) => self.stage_fetched(runtime, key, row, &reader).await,
+            Ok(row) => self.stage_fetched(runtime, one, row, &reader).await,
             Err(error) => Ok(Some(self.read_failed(runtime, error, began).await)),
         };
         if lease_until.is_some() {
@@ -286,11 +298,11 @@ impl Engine {
     async fn stage_fetched(
         &self,
         runtime: &FlowRuntime,
-        key: &RecordKey,
+        one: &OneRead<'_>,
         row: Option<serde_json::Value>,
         reader: &Reader,
     ) -> Result<Option<Verdict>, EngineError> {
-        let now = self.now();
+        let (key, now) = (one.key, self.now());
         let seen = self
             .registers(runtime, std::slice::from_ref(key))
             .await?
@@ -308,7 +320,8 @@ impl Engine {
                 }
             }
         } else {
-            runtime.deletion(key, seen.as_ref(), reader, now)
+            // What was pushed since the read began is newer than the answer that there is nothing.
+            runtime.deletion(key, one.before.as_ref(), reader, now)
         };
         let result = self.stage(runtime, key, &incoming, seen).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = ?result.staged, "fetched");

@@ -66,7 +66,8 @@ fn a_flow_that_creates_and_finds_is_answered_by_its_own_declaration() {
     let text = CONTACTS.replace(
         "[target.upsert]\nmethod = \"PUT\"\npath = \"/3.0/members/{{ key }}\"",
         "[target.create]\nmethod = \"POST\"\npath = \"/3.0/members\"\nid = \"/member/id\"\n\n[target.update]\nmethod = \"PATCH\"\npath = \"/3.0/members/{{ target_id }}\"\n\n[target.find]\npath = \"/3.0/search\"\nquery = { external = \"{{ search }}\" }\nby = \"fields.email\"\nrows = \"/found\"\nid = \"/id\"",
-    );
+    )
+    .replace("left alone.\nkey = \"row.id\"", "left alone.\nkey = \"row.id\"\nid = \"/id\"");
     // A slow target: creates end in a time-out and take effect all the same.
     let words = "f --records 50 --changes 60 --new 50 --spread even --slow 06:00-08:00=15";
     let figures = simulated(&text, words);
