@@ -25,6 +25,10 @@ const SWEEP_MOST: usize = 5_000;
 /// Records that became dirty later than this before the tick can not be stranded yet.
 const QUICK_LOOK: Duration = Duration::from_secs(300);
 
+/// A create that fails leaves it unknown whether it happened, and costs a look-up after the outage: it
+/// probes so much later than an update.
+const CREATE_PROBES_LATER: Duration = Duration::from_hours(1);
+
 /// What a tick does for the records of a flow that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sweep {
@@ -49,6 +53,19 @@ pub(super) struct Waiting {
     key: RecordKey,
     tier: Tier,
     waits: Waits,
+    /// Whether it is not known under which id the target holds it.
+    has_no_id: bool,
+}
+
+impl Waiting {
+    /// Since when it waits to probe.
+    fn to_probe(&self) -> UnixMs {
+        if self.has_no_id {
+            self.waits.from + CREATE_PROBES_LATER
+        } else {
+            self.waits.from
+        }
+    }
 }
 
 impl Sweep {
@@ -97,6 +114,7 @@ impl Sweep {
             key,
             tier: register.tier,
             waits,
+            has_no_id: register.target_id.is_none(),
         })
     }
 }
@@ -104,7 +122,7 @@ impl Sweep {
 /// Keeps the record whose turn to probe it is: what failed a probe waits from then on, so each has
 /// its turn, and one that alone makes its target fail does not keep the others out (TRY-1).
 pub(super) fn keep_next(waiting: &mut Vec<Waiting>) {
-    let next = waiting.drain(..).min_by_key(|found| found.waits.from);
+    let next = waiting.drain(..).min_by_key(Waiting::to_probe);
     waiting.extend(next);
 }
 
