@@ -46,7 +46,8 @@ async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
     a_redelivery_changes_nothing(&world, &all, &scheduled).await;
     the_daily_comparison_heals_a_hand_in_the_target(&world, all.len()).await;
     let failing = all.first().expect("a supplier").clone();
-    a_failing_record_reaches_review(&world, &failing).await;
+    let healthy = all.last().expect("another").clone();
+    a_failing_record_reaches_review(&world, &failing, &healthy).await;
     a_dead_letter_reaches_review(&world).await;
     the_digest_names_it(&world, &failing).await;
 }
@@ -109,7 +110,8 @@ async fn the_daily_comparison_heals_a_hand_in_the_target(world: &World, count: u
     world.drained(LIMIT).await;
 }
 
-async fn a_failing_record_reaches_review(world: &World, key: &str) {
+/// It is at fault by itself: another is sent while it fails.
+async fn a_failing_record_reaches_review(world: &World, key: &str, healthy: &str) {
     let broken = Fault::new(Action::answer(500, json!({"message": "broken"}))).key(key);
     world.qualio.set_fault(broken).expect("a fault");
     let before = world.qualio.calls().len();
@@ -117,17 +119,25 @@ async fn a_failing_record_reaches_review(world: &World, key: &str) {
         .erp
         .change(key, |row| row.quality.blocked = !row.quality.blocked);
     assert_eq!(world.tell(key, "msg_failing").await, 202);
+    let failed = || {
+        let calls = world.qualio.calls();
+        let of_it = calls[before..].iter();
+        of_it.filter(|call| call.status() == Some(500)).count()
+    };
+    until("its first try fails", LIMIT, || async {
+        (failed() > 0).then_some(())
+    })
+    .await;
+    world
+        .erp
+        .change(healthy, |row| row.quality.blocked = !row.quality.blocked);
+    assert_eq!(world.tell(healthy, "msg_healthy").await, 202);
     until("the record is in review", LIMIT, || async {
         let reviews = world.read("/v1/reviews").await;
         reviews.to_string().contains(key).then_some(())
     })
     .await;
-    let calls = world.qualio.calls();
-    let failed = calls[before..]
-        .iter()
-        .filter(|call| call.status() == Some(500))
-        .count();
-    assert_eq!(failed, ATTEMPTS, "one first try and three retries");
+    assert_eq!(failed(), ATTEMPTS, "one first try and three retries");
 }
 
 /// What a worker could never read would end here after ten receives.

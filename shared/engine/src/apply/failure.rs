@@ -183,14 +183,13 @@ impl Work<'_> {
         let attempts = attempt.map_or(0, |epoch| self.claimed.attempts_in(epoch) + 1);
         let first_step = steps.first().copied().unwrap_or(PREPARE);
         let last_step = steps.last().copied().unwrap_or(PREPARE);
-        let (after, spent) = match plan::after_failure(attempts, steps) {
+        let own_fault = self.is_its_own_fault(attempts, started);
+        let (after, waits_for, spent) = match plan::after_failure(attempts, steps) {
             // Nobody's attempt: the system is down, and the breaker's end is soon enough.
-            _ if attempt.is_none() => (first_step, false),
-            AfterFailure::Retry(after) => (after, false),
-            AfterFailure::Review if self.is_its_own_fault(attempts, started).await => {
-                (first_step, true)
-            }
-            AfterFailure::Review => (last_step, false),
+            _ if attempt.is_none() => (first_step, Some(Wait::Breaker), false),
+            AfterFailure::Retry(after) => (after, None, false),
+            AfterFailure::Review if own_fault.await => (first_step, None, true),
+            AfterFailure::Review => (last_step, Some(Wait::AnotherSuccess), false),
         };
         let failure = Failure {
             outcome,
@@ -220,10 +219,11 @@ impl Work<'_> {
             Verdict::Retry { .. } if attempt.is_none() && self.breaker().await.parks(now) => {
                 Verdict::Parked
             }
-            // Nobody's attempt costs no receive either (TRY-1): a delayed copy waits instead.
-            Verdict::Retry { .. } if attempt.is_none() => Verdict::Defer {
+            // What is not its fault costs no receive either, or it would end as a dead letter (TRY-1): a
+            // delayed copy waits instead.
+            Verdict::Retry { .. } if let Some(why) = waits_for => Verdict::Defer {
                 until: now + after,
-                why: Wait::Breaker,
+                why,
             },
             verdict => verdict,
         }
