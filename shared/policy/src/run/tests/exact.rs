@@ -65,6 +65,14 @@ fn a_lease_is_its_holders_and_nobody_elses_cp_2() {
 }
 
 #[test]
+fn a_page_holds_the_lease_for_the_next_one_cp_2() {
+    let mut table = Table::default();
+    let (holder, progress) = table.begin("mine", &by_hand(), NOW);
+    assert!(table.write(&advance(&holder, &progress, LATER)));
+    assert_eq!(table.read().held_until(LATER), Some(LATER + LEASE));
+}
+
+#[test]
 fn each_write_of_a_holder_counts_one_up_cp_2() {
     let mut table = Table::default();
     let (mut holder, mut progress) = table.begin("mine", &by_hand(), NOW);
