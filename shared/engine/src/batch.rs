@@ -11,7 +11,7 @@ pub(crate) use page::name_of;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidegate_model::{FlowId, RunId, Tier, UnixMs, item::Update};
+use tidegate_model::{FlowId, RunId, UnixMs, item::Update};
 use tidegate_policy::{
     flow_state::Side,
     keys,
@@ -21,8 +21,6 @@ use tidegate_policy::{
 use crate::{
     Engine, EngineError, Event, FlowRuntime,
     ports::{CallError, Index, Page, PageRequest, PageSize, Written},
-    session::{Scope, Session},
-    worker::target_budget,
 };
 
 /// Tries of a page that the source fails to give; reads are safe to repeat.
@@ -392,7 +390,7 @@ impl Running<'_> {
             return Ok(None);
         }
         let began = self.engine.now();
-        let mut session = self.target_session();
+        let mut session = self.engine.listing_session(self.runtime, run::STAGE_MARGIN);
         let links = self.runtime.target.index(&mut session).await;
         session.end().await;
         match links {
@@ -412,22 +410,6 @@ impl Running<'_> {
                 reason: format!("the target could not be listed: {error}"),
             })),
         }
-    }
-
-    fn target_session(&self) -> Session<'_> {
-        let scope = Scope {
-            runtime: self.runtime,
-            side: Side::Target,
-            budget: target_budget(self.runtime, Tier::Batch),
-            breaker: self.runtime.target_breaker,
-            errors: self.runtime.target.errors(),
-            settle: Duration::ZERO,
-            key: None,
-            patience: self.engine.now() + run::STAGE_MARGIN,
-            claim_until: None,
-            checking: false,
-        };
-        Session::new(self.engine, scope, Vec::new())
     }
 
     /// Gives the lease up unless the run is complete or lost.

@@ -11,6 +11,7 @@
 //! a listing alone. It stops before its deadline and goes on from its checkpoint.
 
 mod absent;
+mod ending;
 mod listing;
 mod memory;
 mod reading;
@@ -35,7 +36,7 @@ use tidegate_policy::{
 };
 
 use crate::{
-    Engine, EngineError, Event, FlowRuntime, RunEnd,
+    Engine, EngineError, FlowRuntime, RunEnd,
     ports::{Outgoing, Written},
     staging::Reader,
     tick::Gauges,
@@ -287,130 +288,6 @@ impl Comparing<'_> {
             Some(reason) => Err(Stop::End(RunEnd::Stopped { reason })),
             None => Ok(()),
         }
-    }
-
-    /// It asks for the rest at once only after some progress, or it would spin; tick asks within
-    /// minutes.
-    fn continues(&self) -> RunEnd {
-        let moved = |progress: &Progress| {
-            let mut progress = progress.clone();
-            // A listing that only began is none.
-            progress.listed = progress
-                .listed
-                .filter(|listed| listed.cursor.is_some() || listed.whole);
-            progress
-        };
-        if moved(&self.progress) == moved(&self.begun) {
-            let reason = "there was no time for any of it".to_owned();
-            return RunEnd::Interrupted { reason };
-        }
-        RunEnd::Continues
-    }
-
-    /// Keeps what was seen, then the checkpoint, and gives the lease up.
-    async fn close(&mut self, end: RunEnd) -> Result<RunEnd, EngineError> {
-        match self.send_queued().await {
-            Err(Stop::Error(error)) => return Err(error),
-            _ if end == RunEnd::LeaseLost => return Ok(end),
-            _ => {}
-        }
-        self.keep_seen().await?;
-        self.keep_listed().await?;
-        let write = reconcile::yield_lease(&self.holder, &self.progress);
-        self.given_up(end, &write).await
-    }
-
-    /// Gives the lease up, as far as the store allows. The checkpoint stays: what was counted since
-    /// may not be queued.
-    async fn broken(&mut self, error: EngineError) -> EngineError {
-        if let Err(Stop::Error(also)) = self.advance(&reconcile::let_go(&self.holder)).await {
-            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, error = %crate::chain(&also), "the lease was not given up");
-        }
-        error
-    }
-
-    async fn abandon(&mut self, end: RunEnd) -> Result<RunEnd, EngineError> {
-        let write = reconcile::give_up(&self.holder);
-        self.given_up(end, &write).await
-    }
-
-    async fn given_up(&mut self, end: RunEnd, write: &Update) -> Result<RunEnd, EngineError> {
-        match self.advance(write).await {
-            Ok(()) => Ok(end),
-            Err(Stop::Error(error)) => Err(error),
-            Err(_) => Ok(RunEnd::LeaseLost),
-        }
-    }
-
-    fn report(&self, end: RunEnd) -> ReconcileReport {
-        let progress = &self.progress;
-        ReconcileReport {
-            run: Some(progress.run.clone()),
-            window: progress.window,
-            started: progress.started,
-            ended_at: self.engine.now(),
-            end,
-            pages: progress.pages,
-            rows: progress.rows,
-            findings: progress.findings,
-            notes: progress.notes.clone(),
-            queued: progress.queued,
-            not_compared: progress.not_compared.clone(),
-        }
-    }
-
-    /// Stores an account.
-    async fn keep(&self, report: &ReconcileReport) -> Result<(), EngineError> {
-        debug_assert!(report.findings.add_up(), "OUT-1: {report:?}");
-        let flow = self.runtime.flow.id();
-        let own = keys::reconcile_report(flow, report.started);
-        let latest = keys::latest_reconcile(flow);
-        let fence = self.holder.fence;
-        self.engine
-            .keep_account(&own, &latest, report.ended_at, fence, report)
-            .await?;
-        Ok(())
-    }
-
-    /// Tells of the end; that of a complete one is stored already. Whoever goes on with one that was
-    /// lost keeps its account and tells of it.
-    async fn tell(self, end: RunEnd) -> Result<ReconcileReport, EngineError> {
-        let report = self.report(end);
-        match report.end {
-            RunEnd::LeaseLost => return Ok(report),
-            RunEnd::Complete => {}
-            _ => self.keep(&report).await?,
-        }
-        let (progress, flow) = (self.progress, self.runtime.flow.id());
-        tracing::info!(
-            flow = %flow,
-            run = %progress.run,
-            end = ?report.end,
-            findings = ?report.findings,
-            queued = report.queued,
-            not_compared = report.not_compared,
-            adds_up = report.findings.add_up(),
-            "reconciliation ends"
-        );
-        self.engine
-            .tell(Event::ReconcileFinished {
-                flow: flow.clone(),
-                run: progress.run.to_string(),
-                complete: report.end == RunEnd::Complete,
-                findings: report.findings,
-            })
-            .await;
-        if report.end == RunEnd::Continues {
-            let request = ReconcileRequest {
-                window: progress.window,
-                resume: Some(progress.run),
-                accept_absent: false,
-            };
-            let flow = flow.clone();
-            let event = Event::ReconcileRequested { flow, request };
-            self.engine.ports.events.emit(&event).await?;
-        }
-        Ok(report)
     }
 
     /// Takes the number of this invocation's reads. Where only the flow's lease orders reads, each

@@ -10,7 +10,7 @@ mod judge;
 use std::{collections::VecDeque, time::Duration};
 
 use async_trait::async_trait;
-use tidegate_model::{ClaimToken, RecordKey, UnixMs, flow::ErrorRow};
+use tidegate_model::{ClaimToken, RecordKey, Tier, UnixMs, flow::ErrorRow};
 use tidegate_policy::{
     breaker::{self, Breaker, Gate},
     flow_state::Side,
@@ -23,6 +23,7 @@ use crate::{
     Engine, FlowRuntime,
     budget::{Budget, Permits},
     ports::{Answer, CallError, Calls, Request, StoreError, Wait, Written},
+    worker::target_budget,
 };
 
 /// The breaker is read so long before a call leaves: a read takes a few milliseconds.
@@ -232,6 +233,29 @@ impl<'a> Session<'a> {
             until: self.engine.now() + STEP,
             why: Wait::Permit,
         })
+    }
+}
+
+impl Engine {
+    /// A session that lists what stands in a flow's target, in the batch tier.
+    pub(crate) fn listing_session<'a>(
+        &'a self,
+        runtime: &'a FlowRuntime,
+        patience: Duration,
+    ) -> Session<'a> {
+        let scope = Scope {
+            runtime,
+            side: Side::Target,
+            budget: target_budget(runtime, Tier::Batch),
+            breaker: runtime.target_breaker,
+            errors: runtime.target.errors(),
+            settle: Duration::ZERO,
+            key: None,
+            patience: self.now() + patience,
+            claim_until: None,
+            checking: false,
+        };
+        Session::new(self, scope, Vec::new())
     }
 }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tidegate_model::{Tier, UnixMs};
+use tidegate_model::UnixMs;
 use tidegate_policy::{
     fingerprint::print_of_text,
     flow_state::Side,
@@ -21,8 +21,6 @@ use super::{
 use crate::{
     RunEnd,
     ports::{CallError, StandingPage, Wait},
-    session::{Scope, Session},
-    worker::target_budget,
 };
 
 /// How long a call to the target may wait for its permit within the call.
@@ -133,7 +131,7 @@ impl Comparing<'_> {
     /// One page, once.
     async fn try_standing(&mut self) -> Result<StandingPage, CallError> {
         let cursor = self.listed().cursor.clone();
-        let mut session = self.target_session();
+        let mut session = self.engine.listing_session(self.runtime, PERMIT_PATIENCE);
         let target = &self.runtime.target;
         let page = target.standing(&mut session, cursor.as_ref()).await;
         session.end().await;
@@ -163,21 +161,5 @@ impl Comparing<'_> {
         self.memory.forget_target();
         self.progress.listed = None;
         self.progress.not_compared = Some(why.to_owned());
-    }
-
-    fn target_session(&self) -> Session<'_> {
-        let scope = Scope {
-            runtime: self.runtime,
-            side: Side::Target,
-            budget: target_budget(self.runtime, Tier::Batch),
-            breaker: self.runtime.target_breaker,
-            errors: self.runtime.target.errors(),
-            settle: Duration::ZERO,
-            key: None,
-            patience: self.engine.now() + PERMIT_PATIENCE,
-            claim_until: None,
-            checking: false,
-        };
-        Session::new(self.engine, scope, Vec::new())
     }
 }
