@@ -1,4 +1,5 @@
 mod crowd;
+mod memory;
 
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -105,22 +106,6 @@ fn slow_answers_open_it_when_n_of_m_are_slow() {
     assert!(!table.report(Report::Slow));
     assert!(!table.report(Report::Ok(4)));
     assert!(!table.report(Report::Slow), "the first is forgotten");
-}
-
-#[test]
-fn successes_push_failures_out_and_are_wanted_only_while_there_are_any() {
-    let mut table = Table::default();
-    assert!(!table.read().wants_successes());
-    table.report(failed("a"));
-    table.report(failed("b"));
-    assert!(table.read().wants_successes());
-    table.report(Report::Ok(4));
-    assert!(!table.report(failed("c")), "two of the last five");
-    table.report(Report::Ok(100));
-    assert!(
-        !table.read().wants_successes(),
-        "a healthy target costs no write"
-    );
 }
 
 #[rstest]
@@ -266,16 +251,6 @@ fn a_late_report_changes_nothing() {
 }
 
 #[test]
-fn a_report_whose_answer_was_lost_is_known_as_ones_own() {
-    let mut table = Table::default();
-    let write = |seen: Breaker| seen.report(&[failed("a")], 0, 7, &SETTINGS, NOW).unwrap().0;
-    let sent = write(table.read());
-    assert!(table.write(&sent));
-    assert!(!table.write(&sent), "sent again");
-    assert!(table.read().is_reported(7) && !table.read().is_reported(8));
-}
-
-#[test]
 fn a_probe_whose_permit_comes_late_is_held_longer_and_only_by_its_holder_brk_1() {
     let until = HALF_OPEN + Duration::from_secs(5);
     let mut table = Table::probed("p", until);
@@ -290,18 +265,6 @@ fn a_probe_whose_permit_comes_late_is_held_longer_and_only_by_its_holder_brk_1()
         !table.write(&Breaker::renew_probe(&token("p"), longer)),
         "it was given up"
     );
-}
-
-#[test]
-fn of_two_reports_that_race_one_is_planned_again() {
-    let mut table = Table::default();
-    table.report(failed("a"));
-    let seen = table.read();
-    let (one, _) = seen.report(&[failed("b")], 0, 1, &SETTINGS, NOW).unwrap();
-    let (other, _) = seen.report(&[failed("c")], 0, 1, &SETTINGS, NOW).unwrap();
-    assert!(table.write(&one));
-    assert!(!table.write(&other), "or its failure would be lost");
-    assert!(table.report(failed("c")));
 }
 
 #[test]

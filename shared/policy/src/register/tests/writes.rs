@@ -101,6 +101,29 @@ fn a_link_never_replaces_a_stored_id(#[case] stored: Option<&str>, #[case] kept:
     assert_eq!(table.read().target_id.as_deref(), Some(kept));
 }
 
+#[rstest]
+#[case::nothing_to_look_for(false, None, None, None)]
+#[case::it_may_stand_there_already(true, None, Some("stager-2"), Some("b"))]
+#[case::a_call_is_open_already(true, Some("w"), Some("w"), Some("a"))]
+fn what_may_stand_in_the_target_already_is_looked_for_before_it_is_created_eff_2(
+    #[case] look_first: bool,
+    #[case] claimed_by: Option<&str>,
+    #[case] unknown: Option<&str>,
+    #[case] intent: Option<&str>,
+) {
+    let mut table = Table::default();
+    if let Some(by) = claimed_by {
+        table = Table::staged(1, "a");
+        table.claim(by, NOW);
+    }
+    let mut incoming = change(2, "b");
+    incoming.look_first = look_first;
+    assert!(table.write(&stage(&incoming, NOW)));
+    let register = table.read();
+    assert_eq!(register.unknown, unknown.map(token));
+    assert_eq!(register.intent.as_deref(), intent);
+}
+
 /// S, as PROTOCOL has it; a figure of its own, so that a shorter one is found.
 const S: Duration = Duration::from_millis(250);
 
