@@ -132,6 +132,7 @@ mod tests {
         Duration::from_millis(24_999),
         NextPage::Stop
     )]
+    #[case::nothing_known_and_just_time(Paging::default(), FIRST_PAGE, NextPage::Ask(200))]
     #[case::just_right(after(100, 100, 10_000), HOUR, NextPage::Ask(100))]
     #[case::fast(after(100, 100, 1_000), HOUR, NextPage::Ask(200))]
     #[case::never_more_than_the_flow_names(after(200, 200, 100), HOUR, NextPage::Ask(200))]
@@ -144,7 +145,13 @@ mod tests {
         Duration::from_millis(9_999),
         NextPage::Stop
     )]
+    #[case::just_time_for_another_like_the_last(
+        after(100, 100, 10_000),
+        Duration::from_secs(10),
+        NextPage::Ask(50)
+    )]
     #[case::time_for_too_few(after(10, 10, 10_000), Duration::from_secs(19), NextPage::Stop)]
+    #[case::time_for_just_enough(after(10, 10, 10_000), Duration::from_secs(20), NextPage::Ask(10))]
     #[case::not_given(Paging::default().failed(200), HOUR, NextPage::Ask(100))]
     #[case::not_given_again(Paging::default().failed(200).failed(12), HOUR, NextPage::Ask(10))]
     fn the_next_page_follows_from_what_the_last_took(
@@ -159,6 +166,12 @@ mod tests {
     #[case::slow(after(200, 200, 60_000), HOUR, NextPage::Ask(200))]
     #[case::not_given(Paging::default().failed(200), HOUR, NextPage::Ask(200))]
     #[case::too_little_time(after(200, 200, 20_000), Duration::from_secs(9), NextPage::Stop)]
+    #[case::time_for_all_but_one(
+        after(100, 100, 10_000),
+        Duration::from_millis(19_999),
+        NextPage::Stop
+    )]
+    #[case::just_time(after(100, 100, 10_000), Duration::from_secs(20), NextPage::Ask(200))]
     fn a_listing_that_can_not_vary_its_pages_keeps_their_size(
         #[case] paging: Paging,
         #[case] left: Duration,
