@@ -90,6 +90,7 @@ mod tests {
     #[case::number("user 4711 is unknown", json!({"sponsor": 4711}), "user … is unknown")]
     #[case::fraction("87.5 is too much", json!({"score": 87.5}), "… is too much")]
     #[case::short_stays("at 85 of 100", json!({"score": 85, "unit": "of"}), "at 85 of 100")]
+    #[case::shortest_goes("Ulm is bad", json!({"town": "Ulm"}), "… is bad")]
     #[case::flag_stays("must be true", json!({"ok": true, "no": null}), "must be true")]
     #[case::longest_first("Acme GmbH, Ulm", json!(["Acme", "Acme GmbH"]), "…, Ulm")]
     #[case::one_line_of_many("line two is bad", json!({"notes": "line one\n line two \n"}), "… is bad")]

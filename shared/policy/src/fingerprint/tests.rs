@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use tidegate_model::Content;
 
@@ -57,6 +59,41 @@ fn a_print_leads_to_the_shard_of_its_register() {
         let key = key(&format!("SUP-{n}"));
         assert_eq!(KeyPrint::of(&key).shard(), keys::shard_of(&key));
     }
+}
+
+#[test]
+fn the_prints_of_a_shard_begin_where_those_of_the_one_before_end() {
+    for shard in 1..REGISTER_SHARDS {
+        let first = KeyPrint::first_of(shard);
+        assert_eq!(first.shard(), shard);
+        assert_eq!(KeyPrint(first.0 - 1).shard(), shard - 1);
+    }
+    assert_eq!(KeyPrint::first_of(0), KeyPrint(0));
+}
+
+#[test]
+fn keys_and_texts_have_prints_of_their_own() {
+    let all = entries(5_000);
+    let keys: BTreeSet<KeyPrint> = all.iter().map(|entry| entry.key).collect();
+    let states: BTreeSet<StatePrint> = all.iter().map(|entry| entry.state).collect();
+    let texts: BTreeSet<u64> = (0..5_000).map(|n| print_of_text(&n.to_string())).collect();
+    assert_eq!(
+        (keys.len(), states.len(), texts.len()),
+        (5_000, 5_000, 5_000)
+    );
+}
+
+#[test]
+fn a_flow_s_index_lies_in_all_its_buckets_and_in_no_other_flow_s() {
+    let written = writes(&[], &entries(5_000), 1);
+    assert_eq!(written.len(), BUCKETS as usize);
+    for item in stored(&written) {
+        let count = read(&item, 1).len();
+        assert!((1..60).contains(&count), "{count} of 5,000");
+    }
+    let of = |flow: &str, bucket| bucket_key(&FlowId::try_new(flow).unwrap(), bucket);
+    assert_ne!(of("suppliers", 1), of("suppliers", 17));
+    assert_ne!(of("suppliers", 1).partition, of("contacts", 1).partition);
 }
 
 #[test]

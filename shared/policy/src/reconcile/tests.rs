@@ -1,4 +1,7 @@
 mod checkpoint;
+mod reopen;
+
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -7,7 +10,7 @@ use tidegate_model::{ClaimToken, ContentHash, SourceVersion, Tier, TierReason, V
 
 use super::*;
 use crate::{
-    register::{Applied, Desired, ReviewCause, ReviewKind},
+    register::{Applied, Desired, Override, ReviewCause, ReviewKind},
     stage::{Origin, StagePlan},
 };
 
@@ -126,6 +129,11 @@ fn a_listing_is_not_held_against_what_came_after_it() {
     let long_after = applied + settle + CLOCK_SKEW + Duration::from_millis(1);
     assert!(is_settled(&register, settle, long_after));
     assert!(!is_settled(&register, settle, applied + settle));
+    assert!(!is_settled(
+        &register,
+        settle,
+        applied + settle + CLOCK_SKEW
+    ));
     for at_target in [AtTarget::Other, AtTarget::Missing] {
         let kind = judge(&register, at_target, Deletion::Review, false, false);
         assert_eq!(kind, Kind::Pending);
@@ -158,6 +166,8 @@ const NOW_US: u64 = 1_800_000_000_000_000;
 #[case::window_without_webhook(false, Some(5), Some(6), Kind::WindowMissed)]
 #[case::as_new_as_the_watermark(false, Some(5), Some(5), Kind::NotYetDue)]
 #[case::webhook_may_still_come(true, Some(NOW_US - 60_000_000), None, Kind::NotYetDue)]
+#[case::webhook_just_may(true, Some(NOW_US - 299_999_999), None, Kind::NotYetDue)]
+#[case::webhook_just_may_not(true, Some(NOW_US - 300_000_000), None, Kind::WebhookMissed)]
 #[case::no_webhook(false, Some(NOW_US - HOUR_US), None, Kind::NotYetDue)]
 #[case::no_time_webhook(true, None, Some(NOW_US), Kind::WebhookMissed)]
 #[case::no_time_no_webhook(false, None, Some(NOW_US), Kind::NotYetDue)]
@@ -231,6 +241,17 @@ fn only_the_content_of_the_register_agrees() {
     assert!(agrees(&register, &of(named("a"), 6, 0)));
     assert!(!agrees(&register, &of(named("a"), 4, 0)), "superseded");
     assert!(!agrees(&register, &of(Content::Deleted, 5, 0)));
+    let gone = clean(Content::Deleted);
+    assert!(!agrees(&gone, &of(Content::Deleted, 5, 0)), "no record");
+    let mut edited = clean(named("a"));
+    edited.edited = Some(Override {
+        fields: named("a").fields().unwrap().clone(),
+        by: "ann".to_owned(),
+        why: "typing error".to_owned(),
+        at: NOW,
+        base: named("b").hash(),
+    });
+    assert!(!agrees(&edited, &of(named("a"), 5, 0)), "a person's");
     // Within one tick of the source's clock a later read saw other content.
     let mut later = clean(named("b"));
     later.desired.version.read = 7;
@@ -296,6 +317,29 @@ fn over_five_percent_absent_at_once_are_for_a_person(
     assert_eq!(is_mass_absence(absent, live), mass);
 }
 
+#[rstest]
+#[case::ten_rows_and_none_is_ours(10, 0, 1, true)]
+#[case::too_few_to_tell(9, 0, 1, false)]
+#[case::one_is_ours(10, 1, 1, false)]
+#[case::we_know_of_none(10, 0, 0, false)]
+fn a_listing_without_one_of_our_keys_is_not_believed(
+    #[case] rows: u64,
+    #[case] bearing: u64,
+    #[case] known: usize,
+    #[case] strange: bool,
+) {
+    assert_eq!(is_strange_listing(rows, bearing, known), strange);
+}
+
+#[test]
+fn every_pass_has_its_share_of_all_prints() {
+    for pass in 0..8 {
+        let first = u64::from(pass) << 61;
+        assert!(in_pass(first, pass, 8));
+        assert!(in_pass(first + ((1 << 61) - 1), pass, 8));
+    }
+}
+
 #[test]
 fn counts_are_told_in_words_without_zeros() {
     let mut findings = Findings {
@@ -315,6 +359,28 @@ fn counts_are_told_in_words_without_zeros() {
 }
 
 #[test]
+fn a_report_names_what_was_not_as_it_should_be() {
+    let counted: Vec<Kind> = Kind::ALL
+        .into_iter()
+        .filter(|kind| !kind.is_finding())
+        .collect();
+    let fine_or_known = [
+        Kind::Equal,
+        Kind::NotYetDue,
+        Kind::InReview,
+        Kind::Discarded,
+        Kind::Pending,
+    ];
+    assert_eq!(counted, fine_or_known);
+    let reasons: BTreeSet<&str> = Kind::ALL.into_iter().map(Kind::why).collect();
+    assert_eq!(
+        reasons.len(),
+        Kind::ALL.len(),
+        "each has a reason of its own"
+    );
+}
+
+#[test]
 fn every_kind_has_a_term_of_its_own() {
     for kind in Kind::ALL {
         let mut findings = Findings::default();
@@ -322,202 +388,10 @@ fn every_kind_has_a_term_of_its_own() {
         for other in Kind::ALL {
             assert_eq!(findings.of(other), u64::from(other == kind), "{kind:?}");
         }
+        findings.compared = 3;
         let mut twice = findings;
         twice += findings;
-        assert_eq!(twice.of(kind), 2);
-    }
-}
-
-/// The write that heals a hand's edit: nothing but what was compared may stand.
-mod reopen {
-    use tidegate_model::item::Item;
-
-    use super::*;
-    use crate::register::{self, Committed, Stage};
-
-    fn applied() -> Item {
-        let content = named("a");
-        let stage = Stage {
-            version: version(5),
-            content: content.clone(),
-            by: "s".to_owned(),
-            tier: Tier::RealTime,
-            tier_reason: TierReason::ForceSync,
-            search: Some("a".to_owned()),
-            link: None,
-            look_first: false,
-            due: None,
-            review: None,
-        };
-        let item = register::stage(&stage, NOW).evaluate(None).unwrap();
-        let token = ClaimToken::try_new("t").unwrap();
-        let claim = register::claim(&token, NOW + Duration::from_secs(60), NOW, true);
-        let item = claim.evaluate(Some(&item)).unwrap();
-        let claimed = Register::read(&item).unwrap().unwrap();
-        let done = Committed {
-            hash: content.hash(),
-            version: version(5),
-            target_id: Some("q-1".to_owned()),
-            etag: None,
-            deleted: false,
-            started: NOW,
-        };
-        let commit = register::commit(&token, &done, &claimed, NOW);
-        commit.evaluate(Some(&item)).unwrap()
-    }
-
-    fn read(item: &Item) -> Register {
-        Register::read(item).unwrap().unwrap()
-    }
-
-    #[test]
-    fn it_makes_the_record_dirty_and_keeps_what_is_desired() {
-        let item = applied();
-        let compared = read(&item);
-        let after = register::reopen(&compared, NOW).evaluate(Some(&item));
-        let after = read(&after.unwrap());
-        assert_eq!(after.desired, compared.desired, "REG-1");
-        assert_eq!(after.applied, None);
-        assert_eq!(after.dirty_since, Some(NOW));
-        assert_eq!(after.target_id.as_deref(), Some("q-1"));
-        assert_eq!(
-            (after.tier, after.tier_reason),
-            (Tier::Batch, TierReason::Reconciled)
-        );
-        // PROTOCOL rule 3: with nothing known to be applied, no call is skipped.
-        let token = ClaimToken::try_new("u").unwrap();
-        let until = NOW + Duration::from_secs(60);
-        let claimed = register::claim(&token, until, NOW, true)
-            .evaluate(
-                register::reopen(&compared, NOW)
-                    .evaluate(Some(&item))
-                    .as_ref(),
-            )
-            .unwrap();
-        let traits = crate::plan::TargetTraits {
-            upsert: false,
-            idempotent_create: false,
-            searchable: true,
-            listable: true,
-            create_calls: 1,
-            update_calls: 2,
-            find_calls: 5,
-            deletes: false,
-            archives: false,
-        };
-        let step = crate::plan::step(&read(&claimed), &token, traits, Deletion::Review);
-        assert!(matches!(step, crate::plan::Step::Update(_)), "{step:?}");
-    }
-
-    fn step_after(item: &Item, upsert: bool) -> crate::plan::Step {
-        let token = ClaimToken::try_new("u").unwrap();
-        let until = NOW + Duration::from_secs(60);
-        let claimed = register::claim(&token, until, NOW, true).evaluate(Some(item));
-        let traits = crate::plan::TargetTraits {
-            upsert,
-            idempotent_create: false,
-            searchable: true,
-            listable: true,
-            create_calls: 1,
-            update_calls: 2,
-            find_calls: 5,
-            deletes: true,
-            archives: false,
-        };
-        crate::plan::step(&read(&claimed.unwrap()), &token, traits, Deletion::Delete)
-    }
-
-    /// EFF-2: its id is tried first; an open call makes `apply` create anew what that says is gone.
-    #[test]
-    fn of_a_missing_record_it_leaves_a_call_open() {
-        let item = applied();
-        let by = ClaimToken::try_new("r").unwrap();
-        let after = register::reopen_missing(&read(&item), &by, NOW).evaluate(Some(&item));
-        let after = after.unwrap();
-        assert_eq!(read(&after).unknown, Some(by));
-        let step = step_after(&after, false);
-        assert!(matches!(step, crate::plan::Step::Update(_)), "{step:?}");
-    }
-
-    /// Without the id `apply` would take it for a record that never reached the target.
-    #[test]
-    fn of_a_deletion_it_names_what_to_delete() {
-        let mut item = applied();
-        let deleted = Content::Deleted;
-        item.insert(
-            "df".to_owned(),
-            serde_json::to_string(&deleted).unwrap().into(),
-        );
-        item.insert("dh".to_owned(), deleted.hash().0.into());
-        item.insert("ah".to_owned(), deleted.hash().0.into());
-        item.remove("tid");
-        let compared = read(&item);
-        let remove = crate::plan::Step::Remove(crate::plan::Removal::Delete);
-        let with_id = register::reopen_deleted(&compared, Some("q-1"), NOW);
-        let after = with_id.evaluate(Some(&item)).unwrap();
-        assert_eq!(step_after(&after, false), remove);
-        let by_key = register::reopen_deleted(&compared, None, NOW);
-        let after = by_key.evaluate(Some(&item)).unwrap();
-        assert_eq!(step_after(&after, true), remove);
-    }
-
-    #[test]
-    fn it_is_refused_when_anything_that_was_compared_has_moved() {
-        let item = applied();
-        let compared = read(&item);
-        let with = |change: fn(Register) -> Register| change(compared.clone());
-        let others = [
-            with(|mut r| {
-                r.desired.version = version(6);
-                r
-            }),
-            with(|mut r| {
-                r.desired.hash = ContentHash("other".to_owned());
-                r
-            }),
-            with(|mut r| {
-                r.applied.as_mut().unwrap().hash = ContentHash("other".to_owned());
-                r
-            }),
-            with(|mut r| {
-                r.applied.as_mut().unwrap().version = version(4);
-                r
-            }),
-            with(|mut r| {
-                r.applied.as_mut().unwrap().at = NOW - Duration::from_secs(1);
-                r
-            }),
-            with(|mut r| {
-                r.applied = None;
-                r
-            }),
-        ];
-        for other in others {
-            let write = register::reopen(&other, NOW);
-            assert_eq!(write.evaluate(Some(&item)), None, "{other:?}");
-        }
-    }
-
-    #[test]
-    fn it_is_refused_while_there_is_work() {
-        let item = applied();
-        let compared = read(&item);
-        let write = register::reopen(&compared, NOW);
-        let with = |name: &str, value: tidegate_model::item::Value| {
-            let mut item = item.clone();
-            item.insert(name.to_owned(), value);
-            item
-        };
-        for (name, value) in [
-            ("du", NOW.0.into()),
-            ("rv", "{}".into()),
-            ("un", "t".into()),
-            ("cu", (NOW.0 + 1).into()),
-        ] {
-            assert_eq!(write.evaluate(Some(&with(name, value))), None, "{name}");
-        }
-        let long_ended = with("cu", (NOW - CLOCK_SKEW - CLOCK_SKEW).0.into());
-        assert!(write.evaluate(Some(&long_ended)).is_some());
+        assert_eq!((twice.of(kind), twice.compared), (2, 6));
     }
 }
 

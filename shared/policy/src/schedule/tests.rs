@@ -158,6 +158,8 @@ fn the_worst_gap_counts_changes_of_the_clock(
 #[case(spec("UTC", &["2:00"], None), ScheduleError::Window("2:00".to_owned()))]
 #[case(spec("UTC", &["02:60"], None), ScheduleError::Window("02:60".to_owned()))]
 #[case(spec("UTC", &["-2:00"], None), ScheduleError::Window("-2:00".to_owned()))]
+#[case(spec("UTC", &["+2:00"], None), ScheduleError::Window("+2:00".to_owned()))]
+#[case(spec("UTC", &["02:+5"], None), ScheduleError::Window("02:+5".to_owned()))]
 #[case(spec("UTC", &["02:00", "02:00"], None), ScheduleError::Twice("02:00".to_owned()))]
 #[case(spec("UTC", &[], None), ScheduleError::Empty)]
 #[case(spec("UTC", &["02:00"], Some(5)), ScheduleError::Both)]

@@ -1,7 +1,10 @@
 use tidegate_model::item::{Item, Update};
 
 use super::*;
-use crate::run::LEASE;
+use crate::{
+    keys::REGISTER_SHARDS,
+    run::{LEASE, STAGE_MARGIN},
+};
 
 fn token(text: &str) -> ClaimToken {
     ClaimToken::try_new(text).unwrap()
@@ -69,6 +72,7 @@ fn only_the_holder_advances_and_only_once_from_each_place() {
     let mut table = Table::default();
     let (holder, progress) = table.begin("a", &daily(NOW), NOW);
     assert!(table.write(&renew(&holder, NOW)));
+    assert_eq!(table.seen().seq, holder.seq + 1, "as its holder counts");
     // A repeat of the same write finds another sequence.
     assert!(!table.write(&renew(&holder, NOW)));
     let later = NOW + LEASE + CLOCK_SKEW + CLOCK_SKEW;
@@ -228,4 +232,57 @@ fn a_pass_that_begins_again_forgets_its_counts_and_its_names_together() {
         .collect();
     assert_eq!(named, ["first"]);
     assert_eq!((progress.pass, progress.passes), (2, 4));
+}
+
+/// A window's comparison may begin before its hour by another clock.
+#[test]
+fn a_window_goes_on_with_what_began_for_it_or_after_it() {
+    for (began_for, asked) in [
+        (daily(NOW + LEASE), daily(NOW + LEASE)),
+        (ReconcileRequest::default(), daily(NOW)),
+    ] {
+        let mut table = Table::default();
+        let (holder, mut progress) = table.begin("a", &began_for, NOW);
+        progress.pages = 7;
+        assert!(table.write(&yield_lease(&holder, &progress)));
+        let found = plan(&table.seen(), &asked, &token("b"), NOW);
+        assert!(
+            matches!(&found, Start::Go(found) if found.pages == 7),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn rows_are_counted_in_the_first_pass_alone() {
+    let mut table = Table::default();
+    let (_, mut progress) = table.begin("a", &daily(NOW), NOW);
+    assert_eq!(progress.sums, [0; REGISTER_SHARDS as usize]);
+    progress.rows = 9;
+    progress.begin_pass(1, 2);
+    progress.begin_again(2, 4);
+    assert_eq!(progress.rows, 9);
+    progress.pass = 0;
+    progress.begin_again(0, 8);
+    assert_eq!(progress.rows, 0);
+    assert_eq!(progress.sums, [0; REGISTER_SHARDS as usize]);
+}
+
+/// CP-2: no clock that is a little ahead takes the lease of one who may still write.
+#[test]
+fn a_lease_is_held_until_every_clock_says_that_it_is_over() {
+    let ms = Duration::from_millis(1);
+    let mut table = Table::default();
+    let (holder, _) = table.begin("a", &daily(NOW), NOW);
+    let end = NOW + LEASE;
+    let seen = table.seen();
+    assert!(seen.is_held_by(&token("a")) && !seen.is_held_by(&token("b")));
+    assert_eq!(seen.held_until(end + CLOCK_SKEW), Some(end));
+    assert_eq!(seen.held_until(end + CLOCK_SKEW + ms), None);
+    assert!(holder.may_stage(end - STAGE_MARGIN));
+    assert!(!holder.may_stage(end - STAGE_MARGIN + ms));
+    assert!(!holder.wants_renewal(NOW + LEASE / 2 - ms));
+    assert!(holder.wants_renewal(NOW + LEASE / 2));
+    assert!(table.write(&renew(&holder, end)));
+    assert_eq!(table.seen().held_until(end), Some(end + LEASE));
 }
