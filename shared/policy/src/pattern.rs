@@ -31,10 +31,7 @@ use tidegate_model::{
 };
 
 pub use self::quota::{BulkPool, Provider};
-use crate::check::{
-    Mistake,
-    words::{count, span},
-};
+use crate::check::{Mistake, words::span};
 
 /// A need below this is hurt by waiting 5 minutes, the shortest cadence of a batch (R31, R37).
 const HURTS_BELOW_S: u64 = 300;
@@ -392,8 +389,8 @@ fn thousands(number: u64) -> String {
 }
 
 fn calls(number: u64) -> String {
-    match usize::try_from(number) {
-        Ok(few) if few < 2 => count(few, "call"),
+    match number {
+        1 => "1 call".to_owned(),
         _ => format!("{} calls", thousands(number)),
     }
 }

@@ -180,7 +180,12 @@ fn a_file_beyond_any_flow_is_not_read() {
         "1: the file has {} bytes, a flow file has at most 262144",
         text.len()
     );
-    assert_eq!(lines(&check_text(text).mistakes), [told]);
+    let report = check_text(text);
+    assert_eq!(lines(&report.mistakes), [told]);
+    assert!(!report.is_ok());
+    // As large as it may be.
+    let comment = "x".repeat(262_144 - SUPPLIERS.len() - "# \n".len());
+    assert!(check_text(format!("# {comment}\n{SUPPLIERS}")).is_ok());
 }
 
 #[test]

@@ -133,6 +133,12 @@ fn a_body_leaves_out_what_is_null_and_tables_left_empty() {
     );
 }
 
+#[test]
+fn an_expression_keeps_its_text_as_the_flow_file_has_it() {
+    let expression = Expression::compile(" row.name  | trim ").unwrap();
+    assert_eq!(expression.text(), " row.name  | trim ");
+}
+
 #[rstest]
 #[case::variables("row.a.b + key", &["key", "row"], &[])]
 #[case::known_function("range(row.n)", &["row"], &[])]

@@ -1,4 +1,5 @@
 mod calls;
+mod figures;
 mod standing;
 
 use rstest::rstest;

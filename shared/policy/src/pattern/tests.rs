@@ -266,3 +266,12 @@ fn a_flow_file_that_carries_a_row_otherwise_is_told() {
         "two calls a record, as the flow file's target takes"
     );
 }
+
+#[rstest]
+#[case(0, "0 calls")]
+#[case(1, "1 call")]
+#[case(2, "2 calls")]
+#[case(150_001, "150,001 calls")]
+fn calls_are_told_as_a_person_writes_them(#[case] number: u64, #[case] said: &str) {
+    assert_eq!(calls(number), said);
+}
