@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use minijinja::{Environment, Error, ErrorKind, Output, State, value::Value, value::ValueKind};
+use minijinja::{Environment, Error, Output, State, value::Value, value::ValueKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Context, ExprError, Names, environment};
@@ -89,21 +89,20 @@ fn write_path_segment(
     if text.is_empty() {
         return Err(super::filters::refuse("a value in a path is empty"));
     }
-    out.write_str(&utf8_percent_encode(&text, ENCODED).to_string())
-        .map_err(Error::from)
+    out.write_str(&encode_segment(&text)).map_err(Error::from)
 }
 
 fn write_plain(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     out.write_str(&scalar(value)?).map_err(Error::from)
 }
 
-/// A text, number or flag as JSON writes it; null is empty.
+/// A text, number or flag as JSON writes it; null is empty. What is missing never comes here: the
+/// environment refuses it.
 fn scalar(value: &Value) -> Result<String, Error> {
     match value.kind() {
         ValueKind::None => Ok(String::new()),
         ValueKind::Bool => Ok(if value.is_true() { "true" } else { "false" }.to_owned()),
         ValueKind::Number | ValueKind::String => Ok(value.to_string()),
-        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
         _ => Err(super::filters::refuse(
             "a list or table cannot be written into text; use `| join(',')` or one of its entries",
         )),

@@ -134,7 +134,9 @@ fn a_body_leaves_out_what_is_null_and_tables_left_empty() {
 }
 
 #[test]
-fn an_expression_keeps_its_text_as_the_flow_file_has_it() {
+fn an_expression_and_a_template_keep_their_text_as_the_flow_file_has_it() {
+    let template = Template::compile(" {{ row.name }} ", Encoding::Plain).unwrap();
+    assert_eq!(template.text(), " {{ row.name }} ");
     let expression = Expression::compile(" row.name  | trim ").unwrap();
     assert_eq!(expression.text(), " row.name  | trim ");
 }
@@ -148,6 +150,7 @@ fn an_expression_keeps_its_text_as_the_flow_file_has_it() {
 #[case::tests("row.a is not nope and row.b is defined and row.c is in [1]", &["row"], &[(CallKind::Test, "nope")])]
 #[case::functions("nope(row.a) if (row.b) else (1)", &["row"], &[(CallKind::Function, "nope")])]
 #[case::methods("row.a.upper()", &["row"], &[(CallKind::Method, "upper")])]
+#[case::an_entry_named_is("row.is and row.b", &["row"], &[])]
 #[case::removed("debug() ~ (row.a | pprint)", &["row"], &[(CallKind::Filter, "pprint"), (CallKind::Function, "debug")])]
 fn names_tell_what_an_expression_refers_to(
     #[case] text: &str,
@@ -185,6 +188,26 @@ fn names_of_a_template_are_those_in_its_code() {
     );
 }
 
+#[rstest]
+#[case::in_a_block("{% if row.a is nope %}{% endif %}", &["nope"])]
+#[case::not_in_a_comment("{# {{ row.a | nope }} #}{{ row.a }}", &[])]
+#[case::after_an_empty_comment("{##}{{ row.a | nope }}", &["nope"])]
+#[case::after_an_end_in_a_text("{{ '}}' ~ (row.a | nope) }}", &["nope"])]
+#[case::after_an_end_in_quotes(r#"{{ "}}" ~ (row.a | nope) }}"#, &["nope"])]
+#[case::after_an_apostrophe_in_a_comment("{# it's #}{{ row.a | nope }}", &["nope"])]
+fn unknown_names_of_a_template_are_found_wherever_its_code_stands(
+    #[case] text: &str,
+    #[case] expected: &[&str],
+) {
+    let names = Template::compile(text, Encoding::Plain).unwrap().names();
+    let unknown: Vec<&str> = names
+        .unknown_calls
+        .iter()
+        .map(|call| call.name.as_str())
+        .collect();
+    assert_eq!(unknown, expected);
+}
+
 #[test]
 fn names_of_a_template_leave_out_what_it_makes_itself() {
     let text = "{% set n = row.n %}{% for tag in row.tags %}{{ loop.index ~ tag ~ n }}{% endfor %}";
@@ -203,6 +226,9 @@ fn names_of_a_template_leave_out_what_it_makes_itself() {
 
 #[test]
 fn every_offered_name_exists() {
+    let offered = [CallKind::Filter, CallKind::Test, CallKind::Function].map(CallKind::known);
+    assert!(offered.iter().all(|names| names.len() > 1));
+    assert!(CallKind::Method.known().is_empty());
     for kind in [CallKind::Filter, CallKind::Test, CallKind::Function] {
         for name in kind.known() {
             let text = match kind {

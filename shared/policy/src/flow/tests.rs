@@ -1,5 +1,6 @@
 mod calls;
 mod figures;
+mod pages;
 mod standing;
 
 use rstest::rstest;
@@ -290,6 +291,34 @@ fn faults_name_the_field_and_never_its_value() {
             "sponsor_id must be null or a whole number",
         ]
     );
+}
+
+#[rstest]
+#[case("\"string\"", json!(7), "must be a text")]
+#[case("\"integer\"", json!("x"), "must be a whole number")]
+#[case("\"number\"", json!("x"), "must be a number")]
+#[case("\"boolean\"", json!("x"), "must be true or false")]
+#[case("\"array\"", json!("x"), "must be a list")]
+#[case("\"object\"", json!("x"), "must be a table")]
+#[case("\"null\"", json!("x"), "must be null")]
+#[case("[\"boolean\", \"object\"]", json!("x"), "must be true or false or a table")]
+fn a_fault_names_the_kind_that_the_schema_asks_for(
+    #[case] kind: &str,
+    #[case] value: Value,
+    #[case] reason: &str,
+) {
+    let property = format!("language = {{ type = {kind} }}");
+    let flow = contacts(&[(
+        "language = { type = \"string\", maxLength = 10 }",
+        &property,
+    )]);
+    let fields = fields(json!({"email": "a@b.example", "subscribed": true, "language": value}));
+    let told: Vec<String> = flow
+        .validate(&fields)
+        .into_iter()
+        .map(|fault| fault.reason)
+        .collect();
+    assert_eq!(told, [reason]);
 }
 
 #[rstest]

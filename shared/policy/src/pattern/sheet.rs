@@ -7,7 +7,7 @@ mod cells;
 mod lines;
 mod needs;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Read as _};
 
 use tidegate_model::{EndpointId, FlowId};
 
@@ -72,7 +72,8 @@ pub(super) fn read(file: &str, text: &str, known: &Known) -> Result<Vec<Entry>, 
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
         .flexible(true)
-        .from_reader(text.as_bytes());
+        // It would take a comment that ends the text without a line break for a row.
+        .from_reader(text.as_bytes().chain(&b"\n"[..]));
     let header = match reader.headers() {
         Ok(header) => Header::read(file, header)?,
         Err(error) => return Err(whole(1, format!("the header is not readable: {error}"))),

@@ -221,6 +221,17 @@ fn flow_files_alone_are_planned_by_what_they_expect() {
 }
 
 #[test]
+fn a_flow_file_that_runs_every_hour_lists_its_target_every_hour() {
+    let windows = SUPPLIERS.find("windows = [").unwrap();
+    let end = windows + SUPPLIERS[windows..].find("\n]\n").unwrap() + "\n]\n".len();
+    let text = SUPPLIERS.replace(&SUPPLIERS[windows..end], "every_minutes = 60\n");
+    let plan = plan(None, &flows(&[&text])).unwrap();
+    // 1,350 x 2 calls and 24 listings of 5 calls.
+    assert_eq!(plan.rows[0].calls_a_day, 2_820);
+    assert_eq!(plan.providers[0].bulk, None);
+}
+
+#[test]
 fn a_flow_file_that_expects_nothing_can_not_be_planned() {
     let text = SUPPLIERS.replace(
         "[expected]\nchanges_a_day = 1_500\ncritical_percent = 10\n",

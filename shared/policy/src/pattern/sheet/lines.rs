@@ -29,7 +29,7 @@ impl<'a> Lines<'a> {
             let skipped = if rest.starts_with(['\r', '\n']) {
                 1
             } else if rest.starts_with('#') {
-                rest.find('\n').map_or(rest.len(), |end| end + 1)
+                rest.find('\n').unwrap_or(rest.len())
             } else {
                 return self.line;
             };

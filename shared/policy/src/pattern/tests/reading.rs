@@ -223,6 +223,49 @@ fn both_ways_need_one_rule() {
     );
 }
 
+#[test]
+fn a_way_back_is_from_the_one_system_to_the_other() {
+    let there = "a,x,y,both,x,10,1 d,operational,no,change,1,,,reconciled,1,none,";
+    for other in [
+        "b,y,z,one-way,",
+        "b,z,x,one-way,",
+        "b,y,z,both,x",
+        "b,z,x,both,x",
+    ] {
+        let told = planned(&format!(
+            "{there}\n{other},10,1 d,operational,no,change,1,,,reconciled,1,none,"
+        ))
+        .unwrap_err();
+        assert!(
+            told[0].contains("add a row for the way back, from `y` to `x`"),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_long_cell_is_cut_where_a_message_repeats_it() {
+    let told = |length: usize| {
+        let cell = "w".repeat(length);
+        planned(&GOOD.replacen("operational", &cell, 1))
+            .unwrap_err()
+            .remove(0)
+    };
+    let forty = "w".repeat(40);
+    assert!(
+        told(40).ends_with(&format!("`{forty}` is written")),
+        "{}",
+        told(40)
+    );
+    for length in [41, 60] {
+        let told = told(length);
+        assert!(
+            told.ends_with(&format!("`{forty}...` is written")),
+            "{told}"
+        );
+    }
+}
+
 #[rstest]
 #[case::unknown("flow,sorce", &["there is no column `sorce`; did you mean `source`?", "the column `source` is missing"])]
 #[case::twice("flow,flow", &["the column `flow` stands there twice", "the column `source` is missing"])]
@@ -258,6 +301,8 @@ fn a_sheet_without_rows_or_beyond_any_size_is_refused() {
         ["sheet.csv:1: the sheet has no rows below its header"]
     );
     let row = |n: usize| GOOD.replacen('a', &format!("f{n}"), 1);
+    let rows: Vec<String> = (0..2_000).map(row).collect();
+    assert_eq!(planned(&rows.join("\n")).unwrap().rows.len(), 2_000);
     let rows: Vec<String> = (0..2_001).map(row).collect();
     assert_eq!(
         planned(&rows.join("\n")).unwrap_err(),
@@ -270,6 +315,18 @@ fn a_sheet_without_rows_or_beyond_any_size_is_refused() {
             1_048_577 + HEADER.len()
         )]
     );
+    let comment = "#".repeat(1_048_576 - HEADER.len() - GOOD.len() - 2);
+    assert_eq!(
+        planned(&format!("{GOOD}\n{comment}")).unwrap().rows.len(),
+        1
+    );
+}
+
+#[test]
+fn a_comment_may_end_the_sheet() {
+    for end in ["# the end", "# the end\n"] {
+        assert_eq!(planned(&format!("{GOOD}\n{end}")), planned(GOOD));
+    }
 }
 
 #[test]
