@@ -35,6 +35,12 @@ id = "/id""#,
     let target = flow.target();
     let create = target.create().unwrap();
     assert_eq!(create.id_pointer(), Some("/id"));
+    assert_eq!(target.list().unwrap().id_pointer(), Some("/id"));
+    let find = target.find().unwrap();
+    assert_eq!(
+        (find.rows_pointer(), find.id_pointer()),
+        ("/members", "/id")
+    );
     let call = create
         .render(&target.context(&key("K"), None, &fields))
         .unwrap();
