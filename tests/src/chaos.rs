@@ -16,6 +16,7 @@ pub mod check;
 mod day;
 mod dice;
 pub mod dose;
+mod doses;
 mod faults;
 mod flow;
 mod hunting;

@@ -6,7 +6,7 @@ use super::{
     Dice,
     day::misdated,
     dose::Dose,
-    plan::{Deed, Happening, Order, Plan, Push, first_deed},
+    plan::{Deed, Happening, Order, Outage, Plan, Push, first_deed},
     theme::Theme,
 };
 
@@ -27,12 +27,20 @@ pub(super) fn fill(plan: &mut Plan) {
         plan.rates.again /= 4;
     }
     plan.runs.push(plan.begin + Duration::from_secs(1));
-    if plan.theme == Theme::Lease {
+    if matches!(plan.theme, Theme::Lease | Theme::Pages | Theme::Locked) {
         let mut next = plan.begin + RUNS_APART;
         while next < plan.calm {
             plan.runs.push(next);
             next = next + RUNS_APART;
         }
+    }
+    if plan.theme == Theme::Away {
+        let spare = plan.dice.between(30, 200, "outage", "spare", 0);
+        plan.outages.push(Outage {
+            from: plan.begin + FIRST_BURST,
+            until: plan.calm - Duration::from_secs(spare),
+            silent: spare.is_multiple_of(2),
+        });
     }
     plan.ends_with_a_run();
 }
@@ -74,6 +82,7 @@ fn happenings(plan: &Plan) -> Vec<Happening> {
             let deed = deed.unwrap_or_else(new_deed);
             let pushes = match deed {
                 // An opening is found by a run.
+                Deed::Retold => vec![(Push::Whole, Duration::ZERO)],
                 _ if opening.is_some() => Vec::new(),
                 Deed::Set { .. } | Deed::Delete => pushes(dice, n, &dose),
                 _ => Vec::new(),
@@ -96,6 +105,9 @@ fn happenings(plan: &Plan) -> Vec<Happening> {
 fn opening(theme: Theme, change: u64) -> Option<(Deed, u64)> {
     match (theme, change) {
         (Theme::Deploy, 0) => Some((Deed::Deploy, 2_000)),
+        // Content that is known comes under the newer revision before a run gives it.
+        (Theme::Deploy, 1 | 2) => Some((Deed::Retold, 2_500)),
+        (Theme::Deploy, 3) => Some((Deed::Force, 3_000)),
         // A run reads a change that was not pushed; what follows is to overtake it.
         (Theme::Overtaken, 0) => Some((new_deed(), 0)),
         (Theme::Overtaken, 1) => Some((Deed::RunNow, 100)),

@@ -1,5 +1,7 @@
 //! A dose: what goes wrong in a theme, how often, and what happens meanwhile.
 
+use tidegate_simulator::Fate;
+
 use super::plan::Rates;
 
 /// What a theme does.
@@ -9,10 +11,14 @@ pub struct Dose {
     pub rates: Rates,
     /// Beginnings of the names of the call sites where port calls fail; none: all.
     pub aims: &'static [&'static str],
+    /// What surely becomes of the first call at a site whose name begins so.
+    pub first: &'static [(&'static str, Fate)],
     /// How long a process stands still: one of these, in milliseconds, or down to four fifths of it.
     pub stalls_ms: &'static [u64],
     /// Records at the beginning.
     pub records: u64,
+    /// So many of them are sore: the target fails with one and refuses the next, for itself.
+    pub sore: u64,
     /// Bursts of changes.
     pub bursts: u64,
     /// Time between two bursts, in seconds.
@@ -27,8 +33,10 @@ pub struct Dose {
     pub lasts_s: u64,
     /// Calls in 20 s, at least: real-time, batch, source.
     pub limits: (u32, u32, u32),
-    /// Failures, of so many calls, that open the breaker.
+    /// Failures, of so many calls, that open the target's breaker.
     pub breaker: (u32, u32),
+    /// The same for the source's.
+    pub source_breaker: (u32, u32),
     /// How long it stays open, in seconds.
     pub cool_down_s: u32,
     /// D: how long after its time-out a call may still take effect, in seconds: from, to.
@@ -115,8 +123,10 @@ pub(super) fn plain() -> Dose {
     Dose {
         rates: Rates::default(),
         aims: &[],
+        first: &[],
         stalls_ms: &[900, 8_000, 30_000, 95_000, 260_000],
         records: 4,
+        sore: 0,
         bursts: 3,
         apart_s: 40,
         changes: 6,
@@ -125,6 +135,7 @@ pub(super) fn plain() -> Dose {
         lasts_s: 30,
         limits: (6, 8, 12),
         breaker: (4, 8),
+        source_breaker: (5, 10),
         cool_down_s: 20,
         settle_s: (2, 14),
         retry_s: [5, 10, 20],

@@ -10,7 +10,7 @@ use tidegate_simulator::{Effect, Fate, Interposer, Operation, PortCall, TrueCloc
 use super::{
     Dice,
     ledger::Ledger,
-    plan::Plan,
+    plan::{Plan, TargetKind},
     script::Script,
     site::{RARE, RARE_TIMES, site},
     systems::Systems,
@@ -42,6 +42,9 @@ pub struct Faults {
 
 impl Faults {
     fn fate(&self, call: &PortCall<'_>, site: &str) -> Fate {
+        if let Some(ended) = self.rare(call.at, site) {
+            return ended;
+        }
         // What stands at the beginning gets to the target first, or there would be no story; but where
         // runs are what it is about.
         let short = !matches!(self.plan.theme, Theme::Day | Theme::Lease);
@@ -49,6 +52,9 @@ impl Faults {
             return Fate::Proceed;
         }
         if let Some(fate) = self.aimed(call.at, site) {
+            return fate;
+        }
+        if let Some(fate) = self.first(site) {
             return fate;
         }
         let now = call.at;
@@ -96,28 +102,32 @@ impl Faults {
         Fate::Proceed
     }
 
+    /// What the theme is about happens once in each of its stories.
+    fn first(&self, site: &str) -> Option<Fate> {
+        let mut first = self.plan.dose.first.iter();
+        let (name, fate) = first.find(|(name, _)| site.starts_with(name))?;
+        self.script.aims(&format!("first {name}"), 1)?;
+        Some(*fate)
+    }
+
+    /// A site that is passed seldom: its first calls end in one way after the other.
+    fn rare(&self, now: UnixMs, site: &str) -> Option<Fate> {
+        if self.is_spared(now, site) || !RARE.iter().any(|name| site.starts_with(name)) {
+            return None;
+        }
+        let pass = self.script.aims(site, RARE_TIMES)?;
+        let turn = self.plan.dice.between(1, RARE_TIMES, "rare", site, 0) + pass;
+        Some(match turn % RARE_TIMES {
+            0 => Fate::FailUnsent,
+            1 => Fate::LoseAnswer,
+            _ => Fate::Proceed,
+        })
+    }
+
     /// Each site is aimed at in some stories, so that its calls end in every way somewhere.
     fn aimed(&self, now: UnixMs, site: &str) -> Option<Fate> {
-        // What only the sweep can find must be staged first.
-        if self.plan.theme == Theme::Stranded && site.starts_with("webhook") {
+        if self.is_spared(now, site) || RARE.iter().any(|name| site.starts_with(name)) {
             return None;
-        }
-        // Nor do runs break off where they are what it is about: no other begins for two minutes.
-        let of_runs = matches!(
-            self.plan.theme,
-            Theme::Overtaken | Theme::Deploy | Theme::Lease
-        );
-        let early = now + LAST_BURST < self.plan.calm;
-        if of_runs && early && site.starts_with("batch-sync") {
-            return None;
-        }
-        if RARE.iter().any(|name| site.starts_with(name)) {
-            let pass = self.script.aims(site, RARE_TIMES)?;
-            return match self.plan.dice.between(0, 2, "rare", site, pass) {
-                0 => Some(Fate::FailUnsent),
-                1 => Some(Fate::LoseAnswer),
-                _ => None,
-            };
         }
         let turn = self.plan.seed.wrapping_add(Dice::of_all(site));
         if !turn.is_multiple_of(AIMED_ONE_IN) {
@@ -129,6 +139,22 @@ impl Faults {
         } else {
             Fate::LoseAnswer
         })
+    }
+
+    /// Whether a theme needs calls of this site to go well.
+    fn is_spared(&self, now: UnixMs, site: &str) -> bool {
+        // What only the sweep can find must be staged first, and no run may come upon it. Where the
+        // breaker opens and closes, nothing else goes wrong.
+        let plain = self.plan.theme == Theme::Breaker && self.plan.target == TargetKind::Upsert;
+        if self.plan.theme == Theme::Stranded || plain {
+            return true;
+        }
+        // Nor do runs break off where they are what it is about: no other begins for two minutes.
+        let of_runs = matches!(
+            self.plan.theme,
+            Theme::Overtaken | Theme::Deploy | Theme::Lease
+        );
+        of_runs && now + LAST_BURST < self.plan.calm && site.starts_with("batch-sync")
     }
 
     fn now(&self) -> UnixMs {

@@ -28,6 +28,7 @@ pub fn flow_file(plan: &Plan, revision: u32) -> String {
     let per_s = WINDOW.as_secs();
     let deletion = plan.deletion;
     let (lookback_s, retry_s) = (plan.dose.lookback_s, plan.dose.retry_s);
+    let (failures, of) = plan.dose.source_breaker;
     let cool_down_s = plan.dose.cool_down_s;
     let head = format!(
         r#"
@@ -42,7 +43,7 @@ name = "src"
 base_url = "http://src"
 timeout_s = {TIMEOUT_S}
 limit = {{ calls = {source}, per_s = {per_s} }}
-breaker = {{ preset = "failures", cool_down_s = {cool_down_s} }}
+breaker = {{ preset = "failures", failures = {failures}, of = {of}, cool_down_s = {cool_down_s} }}
 [source.list]
 path = "/rows"
 rows = "/items"

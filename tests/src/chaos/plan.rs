@@ -74,6 +74,8 @@ pub enum Deed {
     },
     /// A record is deleted.
     Delete,
+    /// The source tells of it once more, as it is.
+    Retold,
     /// A person asks for it at once.
     Force,
     /// A person asks for a run.
@@ -82,7 +84,7 @@ pub enum Deed {
     RunAll,
     /// A person stops the target's calls for a while.
     Pause(Duration),
-    /// The next revision is deployed, and then a run over everything asked for.
+    /// The next revision is deployed, and soon after it a run over everything asked for.
     Deploy,
     /// A text that is no message comes into a queue.
     Junk,
@@ -247,7 +249,7 @@ impl Plan {
         let dose = theme.dose();
         let order = match among("order", 0, 9) {
             // Only a whole row that says how old it is can be staged when nothing else will.
-            _ if theme == Theme::Stranded => Order::Sequence,
+            _ if matches!(theme, Theme::Stranded | Theme::Returned) => Order::Sequence,
             0..=5 => Order::Sequence,
             6..=8 => Order::Time,
             _ => Order::Read,
@@ -267,6 +269,7 @@ impl Plan {
             target,
             order,
             deletion: match (among("deletion", 0, 3), target) {
+                (_, TargetKind::Upsert | TargetKind::Search) if theme == Theme::Gone => "delete",
                 (0 | 1, TargetKind::Upsert | TargetKind::Search) => "delete",
                 (2, _) => "keep",
                 _ => "review",
@@ -281,7 +284,11 @@ impl Plan {
                 few(
                     "real-time workers",
                     2,
-                    if theme == Theme::Overdue { 2 } else { 3 },
+                    if matches!(theme, Theme::Overdue | Theme::Returned) {
+                        2
+                    } else {
+                        3
+                    },
                 ),
                 few("batch workers", 1, 3),
             ),
@@ -300,7 +307,10 @@ impl Plan {
                     * if order == Order::Read { 3 } else { 1 },
             ),
             settle_s: few("settle", dose.settle_s.0, dose.settle_s.1),
-            run_time: if among("short runs", 0, 2) == 0 {
+            run_time: if theme == Theme::Pages {
+                // A wait for the source is longer than what is left: another invocation goes on.
+                Duration::from_secs(45)
+            } else if among("short runs", 0, 2) == 0 {
                 Duration::from_secs(240)
             } else {
                 Duration::from_secs(900)

@@ -39,6 +39,9 @@ const REST: Duration = Duration::from_secs(8 * 3_600);
 /// Port calls of a story that goes round in circles; the longest lawful ones make some 30,000.
 const ENDLESS: u64 = 40_000;
 
+/// How long after a deployment a person asks for the run over everything.
+const ASKS_FOR_ALL: Duration = Duration::from_secs(4);
+
 /// How a story is told.
 #[derive(Clone, Debug, Default)]
 pub struct Telling {
@@ -269,6 +272,12 @@ async fn happen(told: Arc<Told>, happening: Happening) {
                 tokio::spawn(push::pushed(Arc::clone(&told), row.clone(), *kind, *wait));
             }
         }
+        Deed::Retold => {
+            let newest = locked(&told.systems.source).newest(&happening.key).cloned();
+            for (row, (kind, wait)) in newest.iter().zip(&happening.pushes) {
+                tokio::spawn(push::pushed(Arc::clone(&told), row.clone(), *kind, *wait));
+            }
+        }
         Deed::Force => {
             let key = RecordKey::try_new(&happening.key).expect("a key");
             let asked = told.world.ask(ProcessKind::Api, |engine| async move {
@@ -299,6 +308,7 @@ async fn happen(told: Arc<Told>, happening: Happening) {
                 .deploy(&[file])
                 .expect("the plan's flow is right");
             told.ledger.with(|state| state.runs.deployed = Some(now));
+            tokio::time::sleep(ASKS_FOR_ALL).await;
             run(&told, &json!({ "flow": FLOW, "mode": "initial" }));
         }
         Deed::Junk => {

@@ -163,6 +163,10 @@ impl Systems {
             };
             return treatment;
         }
+        if let Some(status) = self.sore(now, host, request) {
+            treatment.manner = Manner::Status(status, Acts::No);
+            return treatment;
+        }
         let strike =
             |question: &str, rate: u64| self.script.strikes(now, question, &about, |_| rate);
         if let Some(strike) = strike("throttle", rates.throttle) {
@@ -195,6 +199,21 @@ impl Systems {
             treatment.takes = Duration::from_millis(strike.between(2_000, 5_600, "takes"));
         }
         treatment
+    }
+
+    /// The status of a call about a record with which the target fails, or that it refuses.
+    fn sore(&self, now: UnixMs, host: &str, request: &Request) -> Option<u16> {
+        let sore = self.plan.dose.sore;
+        if host == "src" || sore == 0 {
+            return None;
+        }
+        let key = self.key_of(request)?;
+        let number: u64 = key.strip_prefix("K-")?.parse().ok()?;
+        if number >= sore {
+            return None;
+        }
+        self.script.strikes(now, "sore", &key, |_| 1_000)?;
+        Some(if number.is_multiple_of(2) { 500 } else { 422 })
     }
 
     /// The server's side of a call.

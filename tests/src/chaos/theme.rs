@@ -1,11 +1,8 @@
-//! Themes: what goes wrong in a story, in a dose so strong that a few hundred port calls show what it
-//! does. A seed's place in the table below decides its theme and its target, so that the first few
-//! dozen seeds tell all of them; the seed itself draws the rest.
+//! Themes: what a story is about, and whose turn it is. A seed's place in the table below decides its
+//! theme and its target, so that the first few dozen seeds tell all of them; the seed itself draws
+//! the rest.
 
-use super::{
-    dose::{Deeds, Dose, TOLD, frozen, plain},
-    plan::{Rates, TargetKind},
-};
+use super::plan::TargetKind;
 
 /// What a story is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +15,12 @@ pub enum Theme {
     Breaker,
     /// The source fails, recovers, fails, while much is to be read.
     Source,
+    /// The source fails and answers 429 while runs read it, which last no longer than that.
+    Pages,
+    /// Both systems refuse the credentials again and again; a person lets the flow go on.
+    Locked,
+    /// A message that no step gets through, until it is a dead letter.
+    Worn,
     /// The target answers 429.
     Throttle,
     /// Workers stand still before their call and wake after their claims have ended.
@@ -26,6 +29,14 @@ pub enum Theme {
     Overdue,
     /// Much work at small limits.
     Backlog,
+    /// Claims that are not made: their permits go back before their time, and others wait for them.
+    Returned,
+    /// The target is away for more than a quarter of an hour.
+    Away,
+    /// Work of the batch tier whose attempts run out, and a person who sends it again.
+    Spent,
+    /// Calls that are not sent while the breaker opens and closes: creates are its probes.
+    Probe,
     /// Answers of ports are lost, and clients try again by themselves.
     Lost,
     /// Processes die between two steps.
@@ -52,8 +63,9 @@ pub enum Theme {
 
 use TargetKind::{Blind, Idempotent, Qualio, Search, Upsert};
 
-/// Themes and targets in the order in which seeds take turns.
-const TURNS: [(Theme, TargetKind); 45] = [
+/// Themes and targets in the order in which seeds take turns. Their number is a prime: what else goes
+/// by a seed's number meets each of them in time.
+const TURNS: [(Theme, TargetKind); 67] = [
     (Theme::Late, Upsert),
     (Theme::Rename, Search),
     (Theme::Queue, Upsert),
@@ -67,8 +79,8 @@ const TURNS: [(Theme, TargetKind); 45] = [
     (Theme::Rename, Search),
     (Theme::Late, Blind),
     (Theme::Queue, Search),
+    (Theme::Returned, Upsert),
     (Theme::Hooks, Idempotent),
-    (Theme::Backlog, Upsert),
     (Theme::Overdue, Search),
     (Theme::Breaker, Idempotent),
     (Theme::Backlog, Qualio),
@@ -98,15 +110,29 @@ const TURNS: [(Theme, TargetKind); 45] = [
     (Theme::Source, Upsert),
     (Theme::Source, Qualio),
     (Theme::Source, Search),
+    (Theme::Backlog, Upsert),
+    (Theme::Away, Upsert),
+    (Theme::Away, Search),
+    (Theme::Spent, Search),
+    (Theme::Spent, Upsert),
+    (Theme::Spent, Qualio),
+    (Theme::Probe, Search),
+    (Theme::Probe, Idempotent),
+    (Theme::Probe, Qualio),
+    (Theme::Gone, Search),
+    (Theme::Pages, Upsert),
+    (Theme::Pages, Search),
+    (Theme::Gone, Search),
+    (Theme::Locked, Upsert),
+    (Theme::Locked, Search),
+    (Theme::Locked, Qualio),
+    (Theme::Breaker, Search),
+    (Theme::Worn, Upsert),
+    (Theme::Worn, Search),
+    (Theme::Stopped, Search),
+    (Theme::Breaker, Search),
+    (Theme::Breaker, Qualio),
     (Theme::Day, Upsert),
-];
-
-/// Ports that a worker uses while it holds a claim.
-const AT_WORK: &[&str] = &[
-    "worker http.send tgt",
-    "worker store.update register",
-    "worker store.get breaker",
-    "worker store.update budget",
 ];
 
 impl Theme {
@@ -120,326 +146,5 @@ impl Theme {
             return (theme, TargetKind::ALL.get(kind).copied().unwrap_or(Upsert));
         }
         (theme, target)
-    }
-
-    /// What it does. A day has a plan of its own.
-    #[allow(clippy::too_many_lines, reason = "a table, with a row for each theme")]
-    pub fn dose(self) -> Dose {
-        let plain = plain();
-        let rates = plain.rates;
-        let deeds = plain.deeds;
-        match self {
-            Self::Day => Dose {
-                tick_s: 300,
-                ..plain
-            },
-            Self::Late => Dose {
-                rates: Rates {
-                    target: 500,
-                    slow: 250,
-                    throttle: 40,
-                    ..rates
-                },
-                breaker: (20, 40),
-                retry_s: [2, 6, 15],
-                records: 3,
-                changes: 5,
-                among: 1,
-                within_ms: 8_000,
-                deeds: Deeds {
-                    toggles: 55,
-                    new: 10,
-                    critical: 95,
-                    ..deeds
-                },
-                pushes: TOLD,
-                ..plain
-            },
-            Self::Rename => Dose {
-                rates: Rates {
-                    target: 550,
-                    lost: 40,
-                    crash_after: 25,
-                    slow: 150,
-                    ..rates
-                },
-                aims: AT_WORK,
-                breaker: (20, 40),
-                retry_s: [2, 6, 15],
-                records: 2,
-                changes: 6,
-                within_ms: 13_000,
-                deeds: Deeds {
-                    new: 35,
-                    renames: 80,
-                    toggles: 0,
-                    critical: 95,
-                    ..deeds
-                },
-                pushes: TOLD,
-                ..plain
-            },
-            Self::Breaker => Dose {
-                rates: Rates {
-                    target: 600,
-                    slow: 50,
-                    ..rates
-                },
-                breaker: (5, 10),
-                cool_down_s: 8,
-                settle_s: (2, 2),
-                retry_s: [2, 3, 4],
-                records: 6,
-                bursts: 1,
-                changes: 6,
-                among: 6,
-                lasts_s: 100,
-                told_twice: 0,
-                deeds: Deeds {
-                    critical: 100,
-                    ..Deeds::default()
-                },
-                pushes: TOLD,
-                ..plain
-            },
-            Self::Source => Dose {
-                rates: Rates {
-                    source: 450,
-                    ..rates
-                },
-                cool_down_s: 8,
-                records: 6,
-                bursts: 4,
-                apart_s: 30,
-                deeds: Deeds {
-                    run: 30,
-                    force: 25,
-                    ..deeds
-                },
-                pushes: [3, 1, 6, 0, 0],
-                ..plain
-            },
-            Self::Throttle => Dose {
-                rates: Rates {
-                    throttle: 350,
-                    target: 100,
-                    unsent: 20,
-                    ..rates
-                },
-                records: 5,
-                ..plain
-            },
-            Self::Zombie => Dose {
-                rates: Rates {
-                    stall: 400,
-                    ..frozen().rates
-                },
-                aims: &["worker store.get breaker"],
-                stalls_ms: &[34_000, 42_000, 50_000],
-                ..frozen()
-            },
-            Self::Overdue => Dose {
-                rates: Rates {
-                    stall: 700,
-                    slow: 900,
-                    target: 200,
-                    ..frozen().rates
-                },
-                aims: &["worker http.send tgt"],
-                stalls_ms: &[26_500],
-                ..frozen()
-            },
-            Self::Backlog => Dose {
-                rates: Rates {
-                    twice: 300,
-                    again: 200,
-                    stall: 60,
-                    target: 150,
-                    ..rates
-                },
-                aims: AT_WORK,
-                stalls_ms: &[900, 3_000],
-                breaker: (20, 40),
-                records: 9,
-                bursts: 2,
-                changes: 12,
-                among: 9,
-                within_ms: 6_000,
-                limits: (3, 4, 12),
-                deeds: Deeds {
-                    run: 8,
-                    critical: 60,
-                    toggles: 51,
-                    ..deeds
-                },
-                ..plain
-            },
-            Self::Lost => Dose {
-                rates: Rates {
-                    lost: 70,
-                    unsent: 40,
-                    repeat: 130,
-                    target: 80,
-                    ..rates
-                },
-                records: 5,
-                ..plain
-            },
-            Self::Crash => Dose {
-                rates: Rates {
-                    crash_before: 50,
-                    crash_after: 70,
-                    target: 60,
-                    ..rates
-                },
-                records: 5,
-                visibility_s: (30, 60),
-                ..plain
-            },
-            Self::Queue => Dose {
-                rates: Rates {
-                    again: 250,
-                    twice: 40,
-                    late: 200,
-                    reorder: 500,
-                    unsent: 600,
-                    target: 250,
-                    throttle: 150,
-                    ..rates
-                },
-                aims: &["worker queue.send", "worker queue.hold"],
-                breaker: (6, 10),
-                bursts: 2,
-                records: 9,
-                changes: 9,
-                among: 9,
-                apart_s: 50,
-                told_twice: 0,
-                ..plain
-            },
-            Self::Lease => Dose {
-                rates: Rates {
-                    stall: 600,
-                    page: 150,
-                    ..rates
-                },
-                aims: &["batch-sync queue.send", "batch-sync store.update lease"],
-                stalls_ms: &[150_000, 180_000],
-                records: 6,
-                bursts: 4,
-                apart_s: 70,
-                changes: 4,
-                deeds: Deeds {
-                    run: 45,
-                    run_all: 8,
-                    ..deeds
-                },
-                pushes: [7, 3, 0, 0, 0],
-                ..plain
-            },
-            Self::Overtaken => Dose {
-                rates: Rates {
-                    stall: 950,
-                    stale: 300,
-                    page: 200,
-                    repeat: 60,
-                    ..rates
-                },
-                aims: &[
-                    "batch-sync store.update register",
-                    "worker store.update register{att,df",
-                ],
-                stalls_ms: &[6_000, 9_000],
-                records: 4,
-                changes: 7,
-                among: 1,
-                within_ms: 7_000,
-                deeds: Deeds {
-                    run: 15,
-                    force: 4,
-                    critical: 95,
-                    ..deeds
-                },
-                pushes: [1, 7, 0, 0, 2],
-                ..plain
-            },
-            Self::Deploy => Dose {
-                rates: Rates {
-                    slow: 250,
-                    twice: 150,
-                    ..rates
-                },
-                records: 4,
-                deeds: Deeds { run: 5, ..deeds },
-                ..plain
-            },
-            Self::Stranded => Dose {
-                rates: Rates {
-                    unsent: 600,
-                    ..rates
-                },
-                aims: &["webhook queue.send"],
-                told_twice: 0,
-                hook_tries: 1,
-                lookback_s: 120,
-                records: 8,
-                bursts: 1,
-                changes: 8,
-                among: 8,
-                deeds: Deeds {
-                    misdated: 100,
-                    critical: 95,
-                    ..Deeds::default()
-                },
-                pushes: [0, 10, 0, 0, 0],
-                ..plain
-            },
-            Self::Hooks => Dose {
-                rates: Rates {
-                    crash_before: 60,
-                    crash_after: 60,
-                    unsent: 150,
-                    lost: 100,
-                    repeat: 100,
-                    ..rates
-                },
-                aims: &["webhook"],
-                pushes: [0, 4, 4, 1, 1],
-                ..plain
-            },
-            Self::Gone => Dose {
-                rates: Rates {
-                    target: 350,
-                    slow: 150,
-                    ..rates
-                },
-                breaker: (20, 40),
-                retry_s: [2, 6, 15],
-                records: 4,
-                deeds: Deeds {
-                    delete: 35,
-                    new: 10,
-                    ..deeds
-                },
-                ..plain
-            },
-            Self::Stopped => Dose {
-                rates: Rates {
-                    forbid: 150,
-                    target: 100,
-                    again: 100,
-                    ..rates
-                },
-                bursts: 3,
-                tick_s: 120,
-                deeds: Deeds {
-                    pause: 10,
-                    junk: 5,
-                    force: 8,
-                    ..deeds
-                },
-                ..plain
-            },
-        }
     }
 }

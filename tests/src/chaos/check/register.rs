@@ -45,8 +45,8 @@ pub struct Registers {
     called: BTreeSet<String>,
     /// Present claim by record.
     claims: BTreeMap<String, (String, Life)>,
-    /// Times at which a record was refused with 4xx.
-    refused: BTreeSet<String>,
+    /// How often a record was refused with 4xx.
+    refused: BTreeMap<String, usize>,
     /// Records that the target made and still holds, by record.
     made: BTreeMap<String, u32>,
     newest: BTreeMap<String, u64>,
@@ -65,7 +65,7 @@ impl Registers {
             unknown_claims: BTreeSet::new(),
             called: BTreeSet::new(),
             claims: BTreeMap::new(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
             made: BTreeMap::new(),
             newest: BTreeMap::new(),
         }
@@ -205,7 +205,9 @@ impl Registers {
             let what = format!("attempts went from {old:?} to {new:?} without a failed call");
             book.fault("TRY-1", write.now, Some(write.record), what);
         }
-        let failed = self.failed_in_epoch(write.record, breakers);
+        // A refusal is an answer that counts, too; a person sees it before it could count twice.
+        let refused = self.refused.get(write.record).copied().unwrap_or(0);
+        let failed = self.failed_in_epoch(write.record, breakers) + refused;
         if new.unwrap_or(0) > i64::try_from(failed).unwrap_or(i64::MAX) {
             let what = format!("attempts are {new:?}, {failed} calls of it failed in this epoch");
             book.fault("TRY-1", write.now, Some(write.record), what);
@@ -253,9 +255,8 @@ impl Registers {
                     )
                 })
             }
-            "refused" => {
-                (!self.refused.contains(record)).then(|| ("TRY-1", "nobody refused it".to_owned()))
-            }
+            "refused" => (!self.refused.contains_key(record))
+                .then(|| ("TRY-1", "nobody refused it".to_owned())),
             "ambiguous" => {
                 let several = self.made.get(record).is_some_and(|made| *made > 1);
                 let blind = self.target == TargetKind::Blind;
@@ -397,7 +398,7 @@ impl Registers {
         let refuses = (400..500).contains(&status) && status != 429 && status != 403;
         for record in self.about(call, key) {
             if refuses {
-                self.refused.insert(record.clone());
+                *self.refused.entry(record.clone()).or_default() += 1;
             }
             let Some((token, life)) = self.claims.get(&record) else {
                 continue;
