@@ -161,6 +161,40 @@ fn a_permit_given_back_leaves_the_slot_free_from_its_stamp_and_not_before_lim_1(
 }
 
 #[test]
+fn a_slot_given_back_can_be_taken_under_its_very_stamp_again_lim_1() {
+    let limit = limit(1, 60);
+    let mut item = None;
+    let first = take(&mut item, limit, &[1], NOON)[0];
+    item = Some(give_back(first).evaluate(item.as_ref()).unwrap());
+    let again = |stamp_us: i64| {
+        let permit = Permit { stamp_us, ..first };
+        let take = Slots::default().take(&[permit], limit, 0, 1);
+        take.evaluate(item.as_ref()).is_some()
+    };
+    assert!(again(first.stamp_us));
+    assert!(!again(first.stamp_us - 1), "not before it");
+}
+
+#[test]
+fn workers_that_race_for_free_slots_seldom_pick_the_same_lim_2() {
+    let limit = limit(20, 60);
+    let first = |seed| match plan(None, limit, &[1], NOON, seed) {
+        Plan::Take(grant) => grant.permits[0].slot,
+        other => panic!("{other:?}"),
+    };
+    let picked: std::collections::BTreeSet<u32> = (0..40).map(first).collect();
+    assert!(picked.len() >= 10, "{picked:?}");
+}
+
+#[test]
+fn a_group_that_no_window_holds_waits_and_never_for_a_moment_that_is_over() {
+    assert_eq!(
+        plan(None, limit(2, 60), &[3], NOON, 1),
+        Plan::Wait(NOON + ms(1))
+    );
+}
+
+#[test]
 fn a_permit_is_given_back_once_and_only_by_its_own_stamp() {
     let limit = limit(1, 60);
     let mut item = None;

@@ -36,6 +36,17 @@ id = "/id""#,
     let create = target.create().unwrap();
     assert_eq!(create.id_pointer(), Some("/id"));
     assert_eq!(target.list().unwrap().id_pointer(), Some("/id"));
+    for (email, search) in [
+        (json!("a@b.example"), Some("a@b.example")),
+        (json!(7), Some("7")),
+        (json!(""), None),
+        (Value::Null, None),
+    ] {
+        let value = target.search_value(&key("K"), &super::fields(json!({"email": email})));
+        assert_eq!(value.unwrap().as_deref(), search);
+    }
+    let list = super::fields(json!({"email": ["a"]}));
+    assert!(target.search_value(&key("K"), &list).is_err());
     let find = target.find().unwrap();
     assert_eq!(
         (find.rows_pointer(), find.id_pointer()),

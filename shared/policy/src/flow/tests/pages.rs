@@ -74,6 +74,15 @@ fn the_calls_say_what_the_file_says_of_them() {
     assert!(target.create().is_none() && target.update().is_none());
     assert!(target.archive().is_none() && target.find().is_none());
     assert_eq!(target.list().unwrap().id_pointer(), None);
+    let archives = contacts(&[
+        ("deletion = \"delete\"", "deletion = \"archive\""),
+        (
+            "[target.delete]\nmethod = \"DELETE\"",
+            "[target.archive]\nmethod = \"POST\"",
+        ),
+    ]);
+    let target = archives.target();
+    assert!(target.archive().is_some() && target.delete().is_none());
     let one = source.one_call(&key("a/b")).unwrap();
     assert_eq!(one.path_and_query, "/v2/contacts/a%2Fb");
 }

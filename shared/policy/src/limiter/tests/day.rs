@@ -146,7 +146,8 @@ fn no_call_leaves_so_near_to_midnight_that_it_could_arrive_on_the_other_day_lim_
     let now = MIDNIGHT - GUARD - LEAD - ms(100);
     assert_eq!(plan(None, limit, &[2], now, 1), Plan::Wait(MORNING));
     assert_eq!(granted(None, limit, &[1, 2], now).permits.len(), 1);
-    let too_late = now + ms(101);
+    assert_eq!(granted(None, limit, &[1], now + ms(99)).permits.len(), 1);
+    let too_late = now + ms(100);
     assert_eq!(plan(None, limit, &[1], too_late, 1), Plan::Wait(MORNING));
 }
 
