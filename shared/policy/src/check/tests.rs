@@ -9,9 +9,11 @@ use super::{
 };
 
 mod contacts;
+mod creates;
 mod listings;
 mod patterns;
 mod suppliers;
+mod words;
 
 const SUPPLIERS: &str = include_str!("../../../../infra/flows/suppliers.toml");
 const CONTACTS: &str = include_str!("../../../../infra/flows/examples/contacts.toml");

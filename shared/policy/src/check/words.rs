@@ -34,7 +34,6 @@ pub(crate) fn instead<'a>(
     }
     let names: Vec<&str> = known.into_iter().collect();
     match names.len() {
-        0 => String::new(),
         1..=MAX_LISTED => format!("; known: {}", names.join(", ")),
         _ => String::new(),
     }

@@ -1,0 +1,59 @@
+//! What a message repeats, and paths.
+
+use rstest::rstest;
+
+use super::*;
+use crate::check::words::written;
+
+#[test]
+fn a_value_is_repeated_only_where_it_is_short() {
+    let longest = "x".repeat(60);
+    assert_eq!(written(&longest.clone().into()), format!("`{longest}`"));
+    assert_eq!(written(&"x".repeat(61).into()), "a text");
+    assert_eq!(written(&serde_json::json!({"a": 1})), "a table");
+    assert_eq!(written(&serde_json::json!([1, 2])), "a list of 2");
+}
+
+#[rstest]
+#[case::a_question_behind_a_value(
+    "/v2/contacts/{{ key }}?all=1",
+    "a path has no `?`; write what follows it into `query`, where it is encoded"
+)]
+#[case::a_mark(
+    "/v2/con#tacts/{{ key }}",
+    "a path has no blank and no `#`; write them as `%20` and `%23`"
+)]
+#[case::a_blank(
+    "/v2/con tacts/{{ key }}",
+    "a path has no blank and no `#`; write them as `%20` and `%23`"
+)]
+fn a_path_is_a_path_alone(#[case] path: &str, #[case] expected: &str) {
+    let text = edited(CONTACTS, "/v2/contacts/{{ key }}", path);
+    let line = line_of(&text, path);
+    assert_eq!(
+        lines(&check_text(text).mistakes),
+        [format!("{line}: {expected}")]
+    );
+}
+
+#[test]
+fn a_name_that_is_not_offered_is_told_once() {
+    let text = edited(
+        CONTACTS,
+        "limit = \"{{ page.size }}\"",
+        "limit = \"{{ fields.nope }}\"",
+    );
+    assert_eq!(check_text(text).mistakes.len(), 1);
+}
+
+#[test]
+fn a_goal_as_long_as_the_worst_gap_is_kept() {
+    let text = edited(
+        CONTACTS,
+        "[webhook]\nsecrets = [\"CRM_WEBHOOK\"]\nkey = \"body.contact_id\"",
+        "",
+    );
+    let text = edited(&text, "critical_s = 300", "critical_s = 900");
+    let report = check_text(text);
+    assert_eq!((report.mistakes, report.warnings), (vec![], vec![]));
+}
