@@ -13,6 +13,7 @@
 pub mod book;
 mod burst;
 pub mod check;
+mod comparing;
 mod day;
 mod dice;
 pub mod dose;

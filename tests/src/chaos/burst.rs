@@ -15,6 +15,11 @@ const FIRST_BURST: Duration = Duration::from_secs(12);
 /// Where runs overlap, one is asked for so often.
 const RUNS_APART: Duration = Duration::from_secs(43);
 
+/// Everything is compared so often.
+const COMPARED_APART: Duration = Duration::from_secs(37);
+/// The last comparison comes so long after the faults: the last run has been by then.
+const LAST_COMPARISON: Duration = Duration::from_secs(900);
+
 /// Draws the bursts of a story.
 pub(super) fn fill(plan: &mut Plan) {
     let dose = plan.dose;
@@ -41,6 +46,15 @@ pub(super) fn fill(plan: &mut Plan) {
             until: plan.calm - Duration::from_secs(spare),
             silent: spare.is_multiple_of(2),
         });
+    }
+    if plan.theme == Theme::Compared {
+        let mut next = plan.begin + FIRST_BURST;
+        while next < plan.calm {
+            plan.comparisons.push(next);
+            next = next + COMPARED_APART;
+        }
+        // What a hand did is found once all that is applied has settled.
+        plan.comparisons.push(plan.calm + LAST_COMPARISON);
     }
     plan.ends_with_a_run();
 }
@@ -148,6 +162,8 @@ fn deed(plan: &Plan, n: u64) -> Option<Deed> {
         Deed::RunAll
     } else if is(deeds.pause) {
         Deed::Pause(Duration::from_secs(ask("pause", 5, 60)))
+    } else if is(deeds.tamper) {
+        Deed::Tamper
     } else if is(deeds.junk) {
         Deed::Junk
     } else {

@@ -74,6 +74,8 @@ pub struct Deeds {
     pub run_all: u64,
     /// A pause.
     pub pause: u64,
+    /// A person's edit at the target.
+    pub tamper: u64,
     /// A text that is no message.
     pub junk: u64,
     /// Changes of a hundred that change the name.

@@ -185,6 +185,33 @@ impl Theme {
                 told_twice: 0,
                 ..plain
             },
+            Self::Compared => Dose {
+                rates: Rates {
+                    unsent: 60,
+                    lost: 60,
+                    repeat: 20,
+                    crash_before: 15,
+                    crash_after: 15,
+                    stall: 30,
+                    ..rates
+                },
+                aims: &["reconcile"],
+                stalls_ms: &[900, 8_000, 150_000],
+                records: 12,
+                bursts: 3,
+                apart_s: 50,
+                lasts_s: 60,
+                tick_s: 120,
+                deeds: Deeds {
+                    delete: 10,
+                    new: 10,
+                    tamper: 20,
+                    run: 5,
+                    ..deeds
+                },
+                pushes: [6, 3, 1, 0, 0],
+                ..plain
+            },
             Self::Throttle => Dose {
                 rates: Rates {
                     throttle: 350,

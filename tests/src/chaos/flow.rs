@@ -5,6 +5,18 @@ use super::plan::{Order, Plan, TIMEOUT_S, TargetKind, WINDOW};
 /// The flow's name.
 pub const FLOW: &str = "things";
 
+/// How a target of our own making is listed, where everything is compared.
+const LIST: &str = r#"
+[target.list]
+path = "/things"
+query = { offset = "{{ page.offset }}", count = "{{ page.size }}" }
+rows = "/items"
+page_size = 3
+pages = { by = "offset" }
+key = "row.ref"
+id = "/id"
+"#;
+
 /// The flow file at a revision.
 pub fn flow_file(plan: &Plan, revision: u32) -> String {
     let version = match plan.order {
@@ -127,6 +139,11 @@ fn rest(plan: &Plan, revision: u32) -> String {
             format!("{create}{more}")
         }
     };
+    let list = if plan.comparisons.is_empty() {
+        ""
+    } else {
+        LIST
+    };
     format!(
         r#"
 [target]
@@ -143,7 +160,7 @@ level = "fields.level"
 note = "fields.note"
 stamp = "fields.stamp"
 rev = "{revision}"
-"#
+{list}"#
     )
 }
 

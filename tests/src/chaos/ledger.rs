@@ -8,7 +8,10 @@ use std::{
 };
 
 use serde_json::Value;
-use tidegate_engine::ports::{Effect as CallEffect, Request, Sent, TransportError};
+use tidegate_engine::{
+    Event,
+    ports::{Effect as CallEffect, Request, Sent, TransportError},
+};
 use tidegate_model::{
     Tier, UnixMs,
     item::{Item, ItemKey, Value as Attribute},
@@ -69,6 +72,10 @@ pub struct State {
     pub unanswered: BTreeMap<String, u64>,
     /// Calls to other systems that were begun.
     pub calls: u64,
+    /// Reconciliations under way.
+    pub comparing: u32,
+    /// What a reconciliation that was cut off asked for.
+    pub rest: Option<Event>,
 }
 
 /// A text attribute.
@@ -121,6 +128,8 @@ impl Ledger {
                 messages: Messages::default(),
                 unanswered: BTreeMap::new(),
                 calls: 0,
+                comparing: 0,
+                rest: None,
             }),
             plan,
         }
@@ -194,9 +203,15 @@ impl Ledger {
         }
         if let Operation::Emit { event } = &call.operation {
             state.runs.tells(&mut state.book, call, event);
+            if matches!(event, Event::ReconcileRequested { .. }) {
+                state.rest = Some((*event).clone());
+            }
         }
         if fate != Fate::Proceed {
-            let stages = matches!(call.process.kind, ProcessKind::BatchSync | ProcessKind::Api);
+            let stages = matches!(
+                call.process.kind,
+                ProcessKind::BatchSync | ProcessKind::Api | ProcessKind::Reconcile
+            );
             if stages && fate != Fate::Repeat {
                 state.interrupted.insert((call.process, call.incarnation));
             }
@@ -330,8 +345,10 @@ fn written(
     (before, after): (Option<&Item>, &Item),
 ) {
     if let Some(record) = record_of(key) {
-        if text(before, "rv").is_some() && text(Some(after), "rv").is_none() {
-            // A replay, too, stages what is then queued.
+        let reopened = number(before, "du").is_none() && number(Some(after), "du").is_some();
+        let replayed = text(before, "rv").is_some() && text(Some(after), "rv").is_none();
+        if reopened || replayed {
+            // That, too, stages what is then queued.
             let life = (call.process, call.incarnation);
             state.stagers.insert(record.to_owned(), life);
         }

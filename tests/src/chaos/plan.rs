@@ -86,6 +86,8 @@ pub enum Deed {
     Pause(Duration),
     /// The next revision is deployed, and soon after it a run over everything asked for.
     Deploy,
+    /// A person edits the record at the target.
+    Tamper,
     /// A text that is no message comes into a queue.
     Junk,
 }
@@ -213,6 +215,8 @@ pub struct Plan {
     pub run_time: Duration,
     /// Runs that are asked for besides the windows: the first and the last.
     pub runs: Vec<UnixMs>,
+    /// When everything is compared.
+    pub comparisons: Vec<UnixMs>,
 }
 
 /// 2026-03-02T08:00:00Z, a Monday.
@@ -307,8 +311,10 @@ impl Plan {
                     * if order == Order::Read { 3 } else { 1 },
             ),
             settle_s: few("settle", dose.settle_s.0, dose.settle_s.1),
-            run_time: if theme == Theme::Pages {
-                // A wait for the source is longer than what is left: another invocation goes on.
+            run_time: if theme == Theme::Compared {
+                Duration::from_secs(32)
+            } else if theme == Theme::Pages {
+                // A wait for a system is longer than what is left: another invocation goes on.
                 Duration::from_secs(45)
             } else if among("short runs", 0, 2) == 0 {
                 Duration::from_secs(240)
@@ -316,6 +322,7 @@ impl Plan {
                 Duration::from_secs(900)
             },
             runs: Vec::new(),
+            comparisons: Vec::new(),
         }
     }
 

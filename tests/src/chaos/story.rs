@@ -15,6 +15,7 @@ use tidegate_testkit::doubles::qualio::{QualioConfig, QualioDouble};
 use super::{
     book::{Ends, Totals, Violation},
     check::{end, message},
+    comparing,
     faults::Faults,
     flow::{FLOW, flow_file},
     ledger::Ledger,
@@ -124,6 +125,13 @@ async fn story(seed: u64, telling: &Telling) -> Outcome {
         tokio::spawn(async move {
             told.clock.wait_until(at).await;
             run(&told, &json!({ "flow": FLOW }));
+        });
+    }
+    for at in plan.comparisons.clone() {
+        let told = Arc::clone(&told);
+        tokio::spawn(async move {
+            told.clock.wait_until(at).await;
+            comparing::reconcile(told).await;
         });
     }
     tokio::spawn(person::person(Arc::clone(&told)));
@@ -311,6 +319,7 @@ async fn happen(told: Arc<Told>, happening: Happening) {
             tokio::time::sleep(ASKS_FOR_ALL).await;
             run(&told, &json!({ "flow": FLOW, "mode": "initial" }));
         }
+        Deed::Tamper => told.systems.tamper(&happening.key, happening.n),
         Deed::Junk => {
             let tier = if happening.n.is_multiple_of(2) {
                 Tier::Batch

@@ -201,6 +201,20 @@ impl Systems {
         treatment
     }
 
+    /// A person edits a record at the target, where one can be compared with what it should be.
+    pub fn tamper(&self, key: &str, n: u64) {
+        if let Kept::Things(things) = &self.kept
+            && locked(things).tamper(key, n)
+        {
+            let now = self.clock.now();
+            self.ledger.with(|state| {
+                state
+                    .book
+                    .line(now, Some(key), || "    a hand edits it".to_owned());
+            });
+        }
+    }
+
     /// The status of a call about a record with which the target fails, or that it refuses.
     fn sore(&self, now: UnixMs, host: &str, request: &Request) -> Option<u16> {
         let sore = self.plan.dose.sore;

@@ -124,8 +124,19 @@ impl Things {
         }
     }
 
+    /// A person writes another note into the record.
+    pub fn tamper(&mut self, key: &str, n: u64) -> bool {
+        let mut mine = self.held.values_mut().filter(|thing| thing.key == key);
+        let note = mine.next().and_then(|thing| thing.body.get_mut("note"));
+        note.is_some_and(|note| {
+            *note = json!(format!("by hand {n}"));
+            true
+        })
+    }
+
     fn list(&self, asked: &Asked, now: UnixMs) -> Value {
         let name = asked.query.get("name").map(String::as_str);
+        let number = |what: &str| asked.query.get(what)?.parse::<usize>().ok();
         let items: Vec<Value> = self
             .held
             .iter()
@@ -133,7 +144,15 @@ impl Things {
             .filter(|(_, thing)| {
                 name.is_none() || thing.body.get("name").and_then(Value::as_str) == name
             })
-            .map(|(id, _)| json!({ "id": id }))
+            .skip(number("offset").unwrap_or(0))
+            .take(number("count").unwrap_or(usize::MAX))
+            .map(|(id, thing)| {
+                let mut row = thing.body.clone();
+                if let Some(row) = row.as_object_mut() {
+                    row.insert("id".to_owned(), json!(id));
+                }
+                row
+            })
             .collect();
         json!({ "items": items })
     }

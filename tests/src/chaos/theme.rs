@@ -21,6 +21,8 @@ pub enum Theme {
     Locked,
     /// A message that no step gets through, until it is a dead letter.
     Worn,
+    /// Comparisons of everything, beside runs and calls, with people at the target.
+    Compared,
     /// The target answers 429.
     Throttle,
     /// Workers stand still before their call and wake after their claims have ended.
@@ -65,7 +67,7 @@ use TargetKind::{Blind, Idempotent, Qualio, Search, Upsert};
 
 /// Themes and targets in the order in which seeds take turns. Their number is a prime: what else goes
 /// by a seed's number meets each of them in time.
-const TURNS: [(Theme, TargetKind); 67] = [
+const TURNS: [(Theme, TargetKind); 73] = [
     (Theme::Late, Upsert),
     (Theme::Rename, Search),
     (Theme::Queue, Upsert),
@@ -126,6 +128,12 @@ const TURNS: [(Theme, TargetKind); 67] = [
     (Theme::Locked, Upsert),
     (Theme::Locked, Search),
     (Theme::Locked, Qualio),
+    (Theme::Compared, Upsert),
+    (Theme::Compared, Qualio),
+    (Theme::Compared, Search),
+    (Theme::Compared, Idempotent),
+    (Theme::Compared, Upsert),
+    (Theme::Compared, Search),
     (Theme::Breaker, Search),
     (Theme::Worn, Upsert),
     (Theme::Worn, Search),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tidegate_engine::ports::Clock;
 use tidegate_model::UnixMs;
 
 use crate::chaos::{
@@ -20,6 +21,10 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// What keeps the story from its end; `None` when everything is at rest.
 pub fn unrest(state: &State, systems: &Systems) -> Option<(Option<String>, String)> {
     let plan = &systems.plan;
+    let last = plan.comparisons.last();
+    if state.comparing > 0 || last.is_some_and(|last| systems.clock.now() <= *last + MARGIN) {
+        return Some((None, "a comparison is to come".to_owned()));
+    }
     if state
         .runs
         .covered

@@ -75,7 +75,7 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
     let lease = state
         .items
         .iter()
-        .find(|(key, _)| key.sort == "lease")
+        .find(|(key, _)| key.partition.starts_with("run#") && key.sort == "lease")
         .map(|(_, item)| item);
     let unfinished = text(lease, "progress").is_some();
     let flow = state
@@ -108,7 +108,10 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
         let broke_off = stager.is_some_and(|life| state.interrupted.contains(life));
         // A run that has not advanced does its page again, and queues what it has staged.
         let by_run = stager.is_none_or(|(process, _)| process.kind == ProcessKind::BatchSync);
-        let unfinished = unfinished && by_run;
+        // A comparison queues what it has put right at the end of its page.
+        let compares = state.comparing > 0
+            && stager.is_some_and(|(process, _)| process.kind == ProcessKind::Reconcile);
+        let unfinished = unfinished && by_run || compares;
         if has_message || has_time || unfinished || stopped || unanswered || dead || broke_off {
             continue;
         }
