@@ -2,12 +2,13 @@
 //! the items of the table before and after each write, arrivals and effects at the target; it asks
 //! the engine nothing and knows nothing of its decisions.
 
+mod words;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
-use serde_json::Value;
 use tidegate_engine::{
     Event,
     ports::{Effect as CallEffect, Request, Sent, TransportError},
@@ -17,6 +18,8 @@ use tidegate_model::{
     item::{Item, ItemKey, Value as Attribute},
 };
 use tidegate_simulator::{Effect, Fate, Operation, PortCall, ProcessId, ProcessKind};
+
+use words::{about, shown, told};
 
 use super::{
     book::Book,
@@ -387,76 +390,4 @@ fn written(
             .written(book, (now, call), endpoint, (before, after), owners);
     }
     state.items.insert(key.clone(), after.clone());
-}
-
-/// The record that a call is about.
-fn about(call: &PortCall<'_>) -> Option<String> {
-    match &call.operation {
-        Operation::Update { key, .. } => record_of(key).map(str::to_owned),
-        Operation::Get { keys } => keys.first().and_then(record_of).map(str::to_owned),
-        Operation::Send { messages } => {
-            let keys = messages.iter().flat_map(|sent| &sent.message.keys);
-            let all: Vec<&str> = keys.map(tidegate_model::RecordKey::as_str).collect();
-            Some(all.join(" "))
-        }
-        _ => None,
-    }
-}
-
-fn shown(call: &PortCall<'_>) -> String {
-    match &call.operation {
-        Operation::Update { key, update } => {
-            let changes: Vec<String> = update
-                .changes
-                .iter()
-                .map(|(name, change)| match change {
-                    tidegate_model::item::Change::Set(Attribute::Number(n)) => {
-                        format!("{name}={n}")
-                    }
-                    tidegate_model::item::Change::Set(Attribute::Text(text)) => {
-                        let cut: String = text.chars().take(44).collect();
-                        format!("{name}={cut}")
-                    }
-                    tidegate_model::item::Change::Remove => format!("-{name}"),
-                    other => format!("{name}:{other:?}"),
-                })
-                .collect();
-            format!(
-                "update {}/{} {}",
-                key.partition,
-                key.sort,
-                changes.join(" ")
-            )
-        }
-        Operation::Get { keys } => {
-            let names: Vec<String> = keys
-                .iter()
-                .map(|key| format!("{}/{}", key.partition, key.sort))
-                .collect();
-            format!("get {}", names.join(" "))
-        }
-        Operation::Send { messages } => {
-            let texts: Vec<String> = messages
-                .iter()
-                .map(|sent| format!("{} +{}s", sent.message.encode(), sent.delay.as_secs()))
-                .collect();
-            format!("send {}", texts.join(" "))
-        }
-        Operation::Http { request } => {
-            let body = request
-                .body
-                .as_ref()
-                .map_or_else(String::new, Value::to_string);
-            format!("http {} {} {body}", request.method.as_str(), request.url)
-        }
-        Operation::Emit { event } => format!("emit {event:?}"),
-        other => format!("{other:?}"),
-    }
-}
-
-fn told(fate: Fate) -> String {
-    match fate {
-        Fate::Proceed => String::new(),
-        other => format!("  <== {other:?}"),
-    }
 }

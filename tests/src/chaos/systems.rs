@@ -1,6 +1,8 @@
 //! The other systems: a source and a target, each a little server in virtual time that may be slow,
 //! refuse, break off, or do what it was asked and not say so.
 
+mod qualio;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -11,9 +13,12 @@ use async_trait::async_trait;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tidegate_engine::ports::{Clock, Effect, Http, Request, Sent, TransportError};
-use tidegate_model::{Tier, UnixMs, flow::Method};
+use tidegate_model::{Tier, UnixMs};
 use tidegate_simulator::{ProcessKind, TrueClock, caller};
-use tidegate_testkit::doubles::{Incoming, qualio::QualioDouble};
+use tidegate_testkit::doubles::qualio::QualioDouble;
+
+pub use qualio::marked_key;
+use qualio::{incoming, notes_of, qualio_effect};
 
 use super::{
     ledger::Ledger,
@@ -21,7 +26,7 @@ use super::{
     plan::{Plan, TIMEOUT_S},
     script::Script,
     source::{PageRates, Source},
-    target::{Asked, Did, TargetEffect, Things},
+    target::{Asked, Things},
 };
 
 /// Rows of a page.
@@ -354,56 +359,6 @@ impl Systems {
                 None => (404, Value::Null),
             },
         }
-    }
-}
-
-/// The notes that a call is about to replace.
-fn notes_of(qualio: &QualioDouble, asked: &Asked) -> Option<String> {
-    let supplier = qualio.supplier(asked.path.get(3)?)?;
-    supplier.contact_information?.notes
-}
-
-/// The record key in Qualio's notes.
-pub fn marked_key(notes: &str) -> Option<String> {
-    let (_, rest) = notes.rsplit_once("[key:")?;
-    rest.split_once(']').map(|(key, _)| key.to_owned())
-}
-
-/// The version in Qualio's notes, `level/stamp/revision [key:..]`.
-fn stamp_in(notes: &str) -> Option<u64> {
-    notes.split('/').nth(1)?.parse().ok()
-}
-
-fn qualio_effect(request: &Request, body: &Value, standing: Option<&str>) -> TargetEffect {
-    let notes = body
-        .pointer("/contact_information/notes")
-        .and_then(Value::as_str);
-    let notes = notes.unwrap_or_default();
-    TargetEffect {
-        did: if request.method == Method::Post {
-            Did::Created
-        } else {
-            Did::Updated
-        },
-        key: marked_key(notes).unwrap_or_default(),
-        stamp: stamp_in(notes),
-        alters: standing != Some(notes),
-    }
-}
-
-fn incoming(request: &Request) -> Incoming {
-    let mut headers = axum::http::HeaderMap::new();
-    let json = axum::http::HeaderValue::from_static("application/json");
-    headers.insert("content-type", json);
-    headers.insert("x-api-key", axum::http::HeaderValue::from_static("key"));
-    Incoming {
-        method: request.method.as_str().to_owned(),
-        uri: request.url.parse().unwrap_or_default(),
-        headers,
-        body: request
-            .body
-            .as_ref()
-            .map_or_else(axum::body::Bytes::new, |body| body.to_string().into()),
     }
 }
 

@@ -1,0 +1,38 @@
+//! REG-1: what is desired of a record changes by staging alone, and only towards newer versions.
+
+use super::Write;
+use crate::chaos::{
+    book::Book,
+    ledger::{number, text},
+};
+
+/// REG-1: the desired version only grows, and nothing else changes what is desired.
+pub(super) fn versions(book: &mut Book, write: &Write<'_>) {
+    let (old, new) = (text(write.before, "dv"), text(write.after, "dv"));
+    if old.is_some() && new < old {
+        let what = format!("the desired version went from {old:?} to {new:?}");
+        book.fault("REG-1", write.now, Some(write.record), what);
+    }
+    let content = |item| {
+        (
+            text(item, "dh").map(str::to_owned),
+            text(item, "df").map(str::to_owned),
+        )
+    };
+    let differs = content(write.before) != content(write.after);
+    if old.is_some() && old == new && differs && !write.by_person {
+        let what = format!("the desired content changed under the same version {new:?}");
+        book.fault("REG-1", write.now, Some(write.record), what);
+    }
+    let new_content = text(write.before, "dh") != text(write.after, "dh");
+    if new_content && number(write.after, "du").is_none() {
+        let what = "new content is desired and the record is not dirty".to_owned();
+        book.fault("QUE-2", write.now, Some(write.record), what);
+    }
+    let foreign = text(write.before, "un").is_some() && text(write.after, "un").is_none();
+    let staged = old != new;
+    if staged && foreign {
+        let what = "a stage forgot an outcome that is not known".to_owned();
+        book.fault("EFF-2", write.now, Some(write.record), what);
+    }
+}
