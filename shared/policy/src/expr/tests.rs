@@ -194,6 +194,7 @@ fn names_of_a_template_are_those_in_its_code() {
 #[case::after_an_empty_comment("{##}{{ row.a | nope }}", &["nope"])]
 #[case::after_an_end_in_a_text("{{ '}}' ~ (row.a | nope) }}", &["nope"])]
 #[case::after_an_end_in_quotes(r#"{{ "}}" ~ (row.a | nope) }}"#, &["nope"])]
+#[case::not_behind_the_code("{{ row.a }} | nope", &[])]
 #[case::after_an_apostrophe_in_a_comment("{# it's #}{{ row.a | nope }}", &["nope"])]
 fn unknown_names_of_a_template_are_found_wherever_its_code_stands(
     #[case] text: &str,

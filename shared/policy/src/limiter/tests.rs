@@ -1,5 +1,6 @@
 mod crowd;
 mod day;
+mod overdue;
 mod turns;
 
 use crowd::{Crowd, overfull, us};
@@ -183,6 +184,17 @@ fn workers_that_race_for_free_slots_seldom_pick_the_same_lim_2() {
         other => panic!("{other:?}"),
     };
     let picked: std::collections::BTreeSet<u32> = (0..40).map(first).collect();
+    assert!(picked.len() >= 10, "{picked:?}");
+    // Also for those that fall free at this very moment.
+    let mut item = None;
+    take(&mut item, limit, &[1; 20], NOON);
+    let now = Slots::read(item.as_ref(), limit).free_for(limit, 20);
+    let picked: std::collections::BTreeSet<u32> = (0..40)
+        .map(|seed| match plan(item.as_ref(), limit, &[1], now, seed) {
+            Plan::Take(grant) => grant.permits[0].slot,
+            other => panic!("{other:?}"),
+        })
+        .collect();
     assert!(picked.len() >= 10, "{picked:?}");
 }
 

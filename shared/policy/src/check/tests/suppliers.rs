@@ -332,6 +332,12 @@ use super::*;
     "tpye",
     "unknown keyword `tpye` in `schema.properties.certificates.items`; did you mean `type`?"
 )]
+#[case::misspelt_keyword_in_a_list(
+    "email = { type = [\"string\", \"null\"] }",
+    "email = { anyOf = [{ tpye = \"string\" }] }",
+    "tpye",
+    "unknown keyword `tpye` in `schema.properties.email.anyOf.0`; did you mean `type`?"
+)]
 #[case::unknown_format(
     "email = { type = [\"string\", \"null\"] }",
     "email = { format = \"emial\" }",
