@@ -41,6 +41,12 @@ impl Breakers {
         openings.iter().rfind(|at| **at <= moment).copied()
     }
 
+    /// When an epoch of a breaker began; the first one has no beginning.
+    pub fn began(&self, endpoint: &str, epoch: i64) -> Option<UnixMs> {
+        let before = usize::try_from(epoch).ok()?.checked_sub(1)?;
+        self.state.get(endpoint)?.openings.get(before).copied()
+    }
+
     /// A breaker's item was written.
     pub fn written(
         &mut self,

@@ -30,7 +30,15 @@ impl Registers {
         }
         // A refusal is an answer that counts, too; a person sees it before it could count twice.
         let refused = self.refused.get(write.record).copied().unwrap_or(0);
-        let failed = self.failed_in_epoch(write.record, breakers) + refused;
+        // Whoever has not heard of an opening counts in the epoch that it saw, which has ended.
+        let stored = number(write.after, "ae").unwrap_or(0);
+        let since = breakers.began("tgt", stored).unwrap_or(UnixMs::EPOCH);
+        let failures = self
+            .failures
+            .get(write.record)
+            .map_or(&[][..], Vec::as_slice);
+        let stored = failures.iter().filter(|at| **at >= since).count();
+        let failed = self.failed_in_epoch(write.record, breakers).max(stored) + refused;
         if new.unwrap_or(0) > i64::try_from(failed).unwrap_or(i64::MAX) {
             let what = format!("attempts are {new:?}, {failed} calls of it failed in this epoch");
             book.fault("TRY-1", write.now, Some(write.record), what);
