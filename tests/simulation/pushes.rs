@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tidegate_engine::{HookAnswer, HookOutcome};
-use tidegate_model::{FlowId, RecordKey, Tier, TierReason, UnixMs};
-use tidegate_policy::{register::State, run::RunRequest};
-use tidegate_testkit::doubles::erp::{realistic_suppliers, webhook::Told};
+use tidegate_model::{EndpointId, FlowId, RecordKey, Tier, TierReason, UnixMs, item::Value};
+use tidegate_policy::{keys, register::State, run::RunRequest};
+use tidegate_testkit::doubles::erp::{ErpSupplier, realistic_suppliers, webhook::Told};
 
 use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
 
@@ -260,6 +260,49 @@ async fn five_changes_of_one_record_in_a_backlog_are_one_update() {
         world.qualio.calls().len() - calls,
         2,
         "an update is a read and a replace"
+    );
+}
+
+/// What a limit has promised to those that wait.
+fn promised(world: &World) -> i64 {
+    let slots = keys::slots(&EndpointId::try_new("qualio").unwrap(), Tier::RealTime);
+    let item = world.table().item(&slots);
+    item.and_then(|item| item.get("queued").and_then(Value::as_number))
+        .unwrap_or(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_first_of_a_records_messages_is_promised_calls_lim_4() {
+    let (world, keys) = settled_world(30).await;
+    let push = async |key: &str, id: &str| {
+        let change = |row: &mut ErpSupplier| row.quality.blocked = !row.quality.blocked;
+        let row = world.erp.change(key, change).unwrap();
+        let secret = WEBHOOK_SECRETS[0];
+        world.webhook(Told::Whole(&row), id, secret).await;
+    };
+    // Ten updates use the 20 calls of a minute up; twenty wait.
+    for key in &keys {
+        push(key, &format!("first of {key}")).await;
+    }
+    let waiting = || keys.iter().filter(|key| world.register(key).is_dirty());
+    let others_wait = || async { promised(&world) == 40 && waiting().count() == 20 };
+    world
+        .until("20 wait", Duration::from_secs(20), others_wait)
+        .await;
+    for again in 0..2 {
+        for key in waiting().collect::<Vec<_>>() {
+            push(key, &format!("change {again} of {key}")).await;
+        }
+    }
+    let began = world.engine.now();
+    world
+        .until("applied", Duration::from_secs(600), || world.is_clean())
+        .await;
+    assert_eq!(promised(&world), 40, "a repeat is promised nothing");
+    let took = world.engine.now().since(began);
+    assert!(
+        took < Duration::from_secs(130),
+        "40 calls leave in the next two minutes: {took:?}"
     );
 }
 

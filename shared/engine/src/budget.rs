@@ -145,7 +145,8 @@ impl Engine {
         Ok(Borrowed::None)
     }
 
-    /// Takes a turn behind all that wait, for so many calls.
+    /// Takes a turn behind all that wait, with so many calls promised to it. Where none are, there is
+    /// nothing to write.
     pub(crate) async fn take_turn(&self, budget: &Budget, calls: u32) -> Result<Turn, StoreError> {
         let key = keys::slots(&budget.endpoint, budget.tier);
         let one_at_a_time = self.grant_lock(&key);
@@ -158,7 +159,10 @@ impl Engine {
         let mut tries = 0;
         loop {
             let slots = Slots::read(item.as_ref(), budget.limit);
-            let (turn, write) = slots.take_turn(calls.max(1));
+            let (turn, write) = slots.take_turn(calls);
+            if calls == 0 {
+                return Ok(turn);
+            }
             tries += 1;
             match self.write(&key, &write).await? {
                 Written::Done { after, .. } => {

@@ -49,7 +49,10 @@ const BY_FETCH: &str = "fetch ";
 /// What came of a fetch.
 pub(crate) enum Fetched {
     /// It is staged as a read saw it that began after the message was sent.
-    Staged,
+    Staged {
+        /// Another message is on its way to apply it.
+        repeats: bool,
+    },
     /// It could not be read now; the turn is at the source's budget.
     Not(Verdict, Option<Turn>),
 }
@@ -146,7 +149,7 @@ impl Engine {
         if was_read_after(runtime, seen.register.as_ref(), message) {
             tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "fetched since");
             self.leave_turn(&budget, message.turn).await?;
-            return Ok(Fetched::Staged);
+            return Ok(Fetched::Staged { repeats: true });
         }
         if let Some(verdict) = self.not_now(runtime, &seen, now) {
             self.leave_turn(&budget, message.turn).await?;
@@ -163,7 +166,7 @@ impl Engine {
             None
         };
         let asked = self
-            .permits_or_turn(&budget, &[1], place_of(message))
+            .permits_or_turn(&budget, &[1], place_of(message), false)
             .await?;
         if asked.permits.is_empty() {
             let why = asked.turn.map_or(Wait::Permit, |_| Wait::Turn);
@@ -273,16 +276,16 @@ impl Engine {
         session.end().await;
         let result = match row {
             Ok(row) => self.stage_fetched(runtime, one, row, &reader).await,
-            Err(error) => Ok(Some(self.read_failed(runtime, error, began).await)),
+            Err(error) => {
+                let verdict = self.read_failed(runtime, error, began).await;
+                Ok(Fetched::Not(verdict, None))
+            }
         };
         if lease_until.is_some() {
             let lease = keys::lease(runtime.flow.id());
             self.write(&lease, &run::release_fetch(&token)).await?;
         }
-        Ok(match result? {
-            Some(verdict) => Fetched::Not(verdict, None),
-            None => Fetched::Staged,
-        })
+        result
     }
 
     /// Waits until another's read is over, and a while at random: all that wait for one lease would
@@ -301,7 +304,7 @@ impl Engine {
         one: &OneRead<'_>,
         row: Option<serde_json::Value>,
         reader: &Reader,
-    ) -> Result<Option<Verdict>, EngineError> {
+    ) -> Result<Fetched, EngineError> {
         let (key, now) = (one.key, self.now());
         let seen = self
             .registers(runtime, std::slice::from_ref(key))
@@ -313,10 +316,13 @@ impl Engine {
                 Ok((found, incoming, _)) if found == *key => incoming,
                 Ok(_) => {
                     let reason = "the source answered with another record".to_owned();
-                    return self.bad_row(runtime, key, reason, &row).await;
+                    let verdict = self.bad_row(runtime, key, reason, &row).await?;
+                    return Ok(Fetched::Not(verdict, None));
                 }
                 Err(error) => {
-                    return self.bad_row(runtime, key, crate::chain(&error), &row).await;
+                    let reason = crate::chain(&error);
+                    let verdict = self.bad_row(runtime, key, reason, &row).await?;
+                    return Ok(Fetched::Not(verdict, None));
                 }
             }
         } else {
@@ -325,7 +331,9 @@ impl Engine {
         };
         let result = self.stage(runtime, key, &incoming, seen).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = ?result.staged, "fetched");
-        Ok(None)
+        Ok(Fetched::Staged {
+            repeats: result.repeats,
+        })
     }
 
     /// A fetched row that is no record needs a person, like one of a page.
@@ -335,7 +343,7 @@ impl Engine {
         key: &RecordKey,
         reason: String,
         row: &serde_json::Value,
-    ) -> Result<Option<Verdict>, EngineError> {
+    ) -> Result<Verdict, EngineError> {
         let flow = runtime.flow.id();
         tracing::error!(flow = %flow, key = key.as_str(), reason, "row rejected");
         self.keep_orphan(
@@ -346,7 +354,7 @@ impl Engine {
             &row.to_string(),
         )
         .await?;
-        Ok(Some(Verdict::Nothing("the fetched row was rejected")))
+        Ok(Verdict::Nothing("the fetched row was rejected"))
     }
 
     /// A record that could not be read for so long needs a person.

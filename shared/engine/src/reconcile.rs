@@ -25,14 +25,12 @@ use tidegate_policy::{
     fingerprint,
     flow_state::Side,
     keys,
-    limiter::Limit,
     reconcile::{
         self, Arrival, Checkpoint, Holder, Kind, MAX_NOTES, Note, Phase, Progress,
         ReconcileRequest, Start,
     },
     run::{self, Lease},
     stage::Origin,
-    sweep,
 };
 
 use crate::{
@@ -323,24 +321,6 @@ impl Comparing<'_> {
             modified_us,
             watermark_us: self.watermark_us,
         }
-    }
-
-    /// The longest lawful wait in a tier, and when it was last swept.
-    fn lawful_wait(&self, tier: Tier) -> (Duration, Option<UnixMs>) {
-        let traits = self.runtime.target.traits();
-        let calls = traits.update_calls.max(traits.create_calls);
-        let limit = Limit::of_target(self.runtime.flow.limits(), tier);
-        let (backlog, swept) = match tier {
-            Tier::RealTime => (
-                self.gauges.pending_real_time,
-                self.gauges.swept_real_time_ms,
-            ),
-            Tier::Batch => (self.gauges.pending_batch, self.gauges.swept_batch_ms),
-        };
-        (
-            sweep::longest_wait(backlog, calls, limit),
-            swept.map(UnixMs),
-        )
     }
 
     /// Counts how the comparison of a key ended, and names it where something was wrong.

@@ -57,6 +57,8 @@ pub(crate) struct StageResult {
     pub message: Option<Tier>,
     /// It has a window at which it is queued.
     pub waits: bool,
+    /// It was to be applied already, so an earlier message is on its way in the same tier.
+    pub repeats: bool,
     /// It was linked to a record of the target.
     pub linked: bool,
 }
@@ -267,6 +269,7 @@ impl Engine {
                             staged: Staged::InReview,
                             message: None,
                             waits: false,
+                            repeats: false,
                             linked: false,
                         });
                     }
@@ -287,6 +290,7 @@ impl Engine {
                         staged: Staged::New { tier },
                         message: message.then_some(tier),
                         waits: plan.due.is_some(),
+                        repeats: before.is_some_and(|old| has_message(&old, tier)),
                         linked,
                     });
                 }
@@ -297,23 +301,7 @@ impl Engine {
                         register.desired.version == incoming.version
                             && register.desired.staged_by == incoming.by
                     }) {
-                        let tier = own.tier;
-                        let staged = if own.review.is_some() {
-                            Staged::InReview
-                        } else if !own.is_dirty() {
-                            // The version moved, and nothing else.
-                            Staged::Unchanged
-                        } else {
-                            Staged::New { tier }
-                        };
-                        let message =
-                            (stage::needs_message(own) && own.due.is_none()).then_some(tier);
-                        return Ok(StageResult {
-                            staged,
-                            message,
-                            waits: own.due.is_some(),
-                            linked: false,
-                        });
+                        return Ok(staged_before(own));
                     }
                 }
             }
@@ -361,6 +349,26 @@ pub(crate) fn critical_changes(
     runtime.flow.critical_changes(old, new)
 }
 
+/// What an earlier try of this stage did, whose answer was lost.
+fn staged_before(own: &Register) -> StageResult {
+    let tier = own.tier;
+    let staged = if own.review.is_some() {
+        Staged::InReview
+    } else if !own.is_dirty() {
+        // The version moved, and nothing else.
+        Staged::Unchanged
+    } else {
+        Staged::New { tier }
+    };
+    StageResult {
+        staged,
+        message: (stage::needs_message(own) && own.due.is_none()).then_some(tier),
+        waits: own.due.is_some(),
+        repeats: false,
+        linked: false,
+    }
+}
+
 /// The version moved; under a newer revision the record is sent again.
 fn without_content(after: Option<&Register>, before: Option<&Register>) -> StageResult {
     match after {
@@ -369,6 +377,7 @@ fn without_content(after: Option<&Register>, before: Option<&Register>) -> Stage
                 staged: Staged::New { tier: now.tier },
                 message: Some(now.tier),
                 waits: now.due.is_some(),
+                repeats: false,
                 linked: false,
             }
         }
@@ -388,8 +397,14 @@ fn nothing(why: NoChange, seen: Option<&Register>) -> StageResult {
             .filter(|old| stage::needs_message(old))
             .map(|old| old.tier),
         waits: seen.is_some_and(|old| old.due.is_some()),
+        repeats: seen.is_some_and(|old| has_message(old, old.tier)),
         linked: false,
     }
+}
+
+/// Whether a message of the tier is on its way for it, as far as its register tells.
+fn has_message(register: &Register, tier: Tier) -> bool {
+    stage::needs_message(register) && register.due.is_none() && register.tier == tier
 }
 
 /// One change for each key of a page: the newest. The others are superseded.

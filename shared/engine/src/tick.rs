@@ -1,14 +1,16 @@
 //! tick: the only heartbeat. Sweeps the stranded, starts what is due and has no run, goes on with
 //! runs that were interrupted, and counts what is pending from the registers (QUE-2, OUT-1).
 
+mod gauges;
 mod sweep;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+pub use gauges::Gauges;
+pub(crate) use gauges::add_print;
 use sweep::{Sweep, Waiting};
 use tidegate_model::{
-    FlowId, RecordKey, Tier, UnixMs,
+    FlowId, RecordKey, Tier,
     item::{Condition, Item, Update, Value},
 };
 use tidegate_policy::{
@@ -17,7 +19,7 @@ use tidegate_policy::{
     flow_state::{self, FlowState, Side},
     keys,
     reconcile::{Checkpoint, ReconcileRequest},
-    register::{Register, State},
+    register::Register,
     run::{Lease, RunRequest},
 };
 
@@ -27,80 +29,6 @@ use crate::{Engine, EngineError, Event, FlowRuntime, ports::Listing};
 const SCAN_PAGE: u32 = 500;
 /// A schedule's own start comes first; tick starts what it left out.
 const START_GRACE: Duration = Duration::from_secs(60);
-
-/// What tick counted of a flow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Gauges {
-    /// When it was counted, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// Records that have a register.
-    pub records: u64,
-    /// Records that the target holds as desired.
-    pub applied: u64,
-    /// Waiting in the real-time tier.
-    pub pending_real_time: u64,
-    /// Waiting in the batch tier.
-    pub pending_batch: u64,
-    /// In review.
-    pub in_review: u64,
-    /// Decided not to be sent.
-    pub discarded: u64,
-    /// Since when the oldest real-time change waits.
-    pub oldest_real_time_ms: Option<i64>,
-    /// Since when the oldest batch change waits.
-    pub oldest_batch_ms: Option<i64>,
-    /// Sum of the prints of all keys, by shard: tells a reconciliation whether there are registers
-    /// that nothing led it to, without reading them.
-    pub key_sums: Vec<u64>,
-    /// Queued again by this tick.
-    pub swept: u64,
-    /// When the sweep last queued something of the real-time tier, and of the batch tier.
-    pub swept_real_time_ms: Option<i64>,
-    /// See above.
-    pub swept_batch_ms: Option<i64>,
-}
-
-impl Gauges {
-    fn count(&mut self, register: &Register) {
-        self.records += 1;
-        match register.state() {
-            State::Applied => self.applied += 1,
-            State::InReview => self.in_review += 1,
-            State::Discarded => self.discarded += 1,
-            State::Pending => {
-                let since = register.dirty_since.map(|since| since.0);
-                let oldest = match register.tier {
-                    Tier::RealTime => {
-                        self.pending_real_time += 1;
-                        &mut self.oldest_real_time_ms
-                    }
-                    Tier::Batch => {
-                        self.pending_batch += 1;
-                        &mut self.oldest_batch_ms
-                    }
-                };
-                *oldest = match (*oldest, since) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
-            }
-        }
-    }
-
-    /// Age of a class of field at a moment: since the last complete run, or since the oldest change
-    /// that waits (DESIGN, freshness). `None` before the first complete run.
-    pub fn staleness(&self, tier: Tier, covered: Option<UnixMs>, now: UnixMs) -> Option<Duration> {
-        let oldest = match tier {
-            Tier::RealTime => self.oldest_real_time_ms,
-            Tier::Batch => self.oldest_batch_ms,
-        };
-        let since = oldest.map_or(covered?, |oldest| {
-            UnixMs(oldest).min(covered.unwrap_or(UnixMs(oldest)))
-        });
-        Some(now.since(since))
-    }
-}
 
 impl Engine {
     /// Looks at every flow, or at one. A failure in one flow does not keep the others waiting.
@@ -234,13 +162,7 @@ impl Engine {
         sweep: Sweep,
         before: &Gauges,
     ) -> Result<(Gauges, Vec<Waiting>), EngineError> {
-        let mut gauges = Gauges {
-            at_ms: self.now().0,
-            key_sums: (0..keys::REGISTER_SHARDS).map(|_| 0).collect(),
-            swept_real_time_ms: before.swept_real_time_ms,
-            swept_batch_ms: before.swept_batch_ms,
-            ..Gauges::default()
-        };
+        let mut gauges = Gauges::after(before, runtime, self.now());
         let mut waiting = Vec::new();
         for shard in 0..keys::REGISTER_SHARDS {
             let listing = Listing::Partition(keys::register_partition(runtime.flow.id(), shard));
@@ -333,13 +255,5 @@ impl Engine {
             .scan(runtime, Sweep::Nothing, &Gauges::default())
             .await?;
         Ok(gauges)
-    }
-}
-
-/// Adds a key to the sum of its shard.
-pub(crate) fn add_print(sums: &mut [u64], print: KeyPrint) {
-    let shard = usize::try_from(print.shard()).unwrap_or(0);
-    if let Some(sum) = sums.get_mut(shard) {
-        *sum = sum.wrapping_add(print.0);
     }
 }

@@ -213,7 +213,7 @@ impl Engine {
         if let Some(tier) = queue_in {
             let flow = runtime.flow.id().clone();
             let message = Message::new(flow, vec![key.clone()], tier, self.now());
-            self.send_one(message).await?;
+            self.send_one(message.repeating(result.repeats)).await?;
         }
         Ok(Some(match result.staged {
             Staged::New {

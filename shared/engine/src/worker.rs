@@ -64,6 +64,19 @@ struct Settled {
     fetch: Option<Fetch>,
     /// The turn of the keys that wait for permits: of the source, while it still has to be read.
     turn: Option<Turn>,
+    /// Other messages are on their way for its records.
+    repeat: bool,
+}
+
+/// What reading a message's records first came to.
+enum ReadFirst {
+    /// They are staged.
+    Done {
+        /// Other messages are on their way to apply them.
+        repeat: bool,
+    },
+    /// That could not be done now.
+    Not(Settled),
 }
 
 impl Engine {
@@ -119,9 +132,10 @@ impl Engine {
             let verdict = Verdict::Nothing("queued again since");
             return Ok(one_for_all(message, &verdict));
         }
-        if let Some(settled) = self.read_first(message, runtime, &state).await? {
-            return Ok(settled);
-        }
+        let repeat = match self.read_first(message, runtime, &state).await? {
+            ReadFirst::Done { repeat } => repeat,
+            ReadFirst::Not(settled) => return Ok(settled),
+        };
         let registers = self.registers(runtime, &message.keys).await?;
         let mut verdicts = Vec::new();
         let mut todo = Vec::new();
@@ -146,42 +160,47 @@ impl Engine {
             }
         }
         let turn = self
-            .work_keys(message, runtime, todo, &state, &mut verdicts)
+            .work_keys(message, runtime, todo, &state, repeat, &mut verdicts)
             .await?;
         Ok(Settled {
             verdicts,
             fetch: None,
             turn,
+            repeat,
         })
     }
 
-    /// Reads what has to be read before it is applied; `Some` where that could not be done now.
+    /// Reads what has to be read before it is applied.
     async fn read_first(
         &self,
         message: &Message,
         runtime: &FlowRuntime,
         state: &FlowState,
-    ) -> Result<Option<Settled>, EngineError> {
+    ) -> Result<ReadFirst, EngineError> {
+        let mut repeat = message.repeat;
         if message.fetch.is_none() {
-            return Ok(None);
+            return Ok(ReadFirst::Done { repeat });
         }
         for key in &message.keys {
             let (verdict, turn) = match self.fetch(runtime, key, message, state).await? {
-                Fetched::Staged => continue,
+                Fetched::Staged { repeats } => {
+                    repeat = repeats;
+                    continue;
+                }
                 Fetched::Not(verdict, turn) => (verdict, turn),
             };
             let too_old = self.now() > message.first_sent + FETCH_GIVE_UP;
             if too_old && matches!(verdict, Verdict::Defer { .. }) {
                 self.leave_turn(&source_budget(runtime), turn).await?;
                 let given_up = self.give_up_fetch(runtime, key).await?;
-                return Ok(Some(one_for_all(message, &given_up)));
+                return Ok(ReadFirst::Not(one_for_all(message, &given_up)));
             }
-            return Ok(Some(Settled {
+            return Ok(ReadFirst::Not(Settled {
                 turn,
                 ..one_for_all(message, &verdict)
             }));
         }
-        Ok(None)
+        Ok(ReadFirst::Done { repeat })
     }
 
     /// A hint whose record turns out not to be critical: it waits for its window. One that has no such
@@ -225,6 +244,7 @@ impl Engine {
         runtime: &FlowRuntime,
         mut todo: Vec<(&RecordKey, Register)>,
         state: &FlowState,
+        repeat: bool,
         verdicts: &mut Vec<(RecordKey, Verdict)>,
     ) -> Result<Option<Turn>, EngineError> {
         let budget = target_budget(runtime, message.tier);
@@ -244,7 +264,9 @@ impl Engine {
             mut permits,
             rest_at,
             turn,
-        } = self.permits_or_turn(&budget, &groups, place).await?;
+        } = self
+            .permits_or_turn(&budget, &groups, place, repeat)
+            .await?;
         let why = turn.map_or(Wait::Permit, |_| Wait::Turn);
         let mut jobs = Vec::new();
         for ((key, _), calls) in todo.into_iter().zip(groups) {
@@ -325,5 +347,6 @@ fn one_for_all(message: &Message, verdict: &Verdict) -> Settled {
             .collect(),
         fetch: message.fetch,
         turn: None,
+        repeat: message.repeat,
     }
 }

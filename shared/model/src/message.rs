@@ -56,6 +56,10 @@ pub struct Message {
     /// It waited for its turn, so it does not queue again behind those that came later.
     #[serde(default, skip_serializing_if = "is_false")]
     pub had_turn: bool,
+    /// Other messages are on their way for its records: it waits like them, but no calls are promised
+    /// to it, since it will most likely find nothing left to do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repeat: bool,
     /// The turn that it waits for: at the source's limit while the record is to be read, then at the
     /// target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +111,7 @@ impl Message {
             first_sent: now,
             not_before: None,
             had_turn: false,
+            repeat: false,
             turn: None,
             after_read: None,
         }
@@ -116,6 +121,13 @@ impl Message {
     #[must_use]
     pub fn fetching(mut self, why: Fetch) -> Self {
         self.fetch = Some(why);
+        self
+    }
+
+    /// The same, where other messages may be on their way for its records.
+    #[must_use]
+    pub fn repeating(mut self, repeat: bool) -> Self {
+        self.repeat = repeat;
         self
     }
 

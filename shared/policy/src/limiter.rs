@@ -44,6 +44,11 @@ pub const LEAD: Duration = Duration::from_millis(60);
 /// Slots are reserved at most so far ahead: waiting is paid for by the millisecond, and a slot that
 /// is promised for later is idle until then.
 pub const HORIZON: Duration = Duration::from_millis(2_500);
+/// A record of several calls reserves farther ahead, by what the calls after its first take at an even
+/// pace: smaller ones would take each slot as it falls free, and it would never find enough at once.
+/// No farther than this: an invocation of the real-time worker ends after a minute, and the calls
+/// take their time too.
+const REACH: Duration = Duration::from_secs(20);
 /// Deferred work comes back so long before its turn: a queue delays by whole seconds and delivers
 /// late rather than early.
 pub const EARLY: Duration = Duration::from_millis(1_500);
@@ -156,7 +161,7 @@ impl Slots {
     }
 
     /// Plans permits for groups of calls: group g needs `groups[g]` calls one after another, a
-    /// `step` apart. Whole groups only, in order, as many as slots fall free within the horizon.
+    /// `step` apart. Whole groups only, in order, as long as slots fall free within each one's reach.
     pub fn plan(
         &self,
         limit: Limit,
@@ -176,18 +181,24 @@ impl Slots {
                 return Plan::DayUsedUp(day::opens(today + 1));
             }
         }
-        let mut free = self.free_within_horizon(limit, now, rng).into_iter();
+        let by_time = self.by_time(limit, now, rng);
+        let mut free = by_time.as_slice();
         let mut permits = Vec::new();
         let mut next_day = false;
         for &calls in groups {
-            if i64::from(calls) > day_left || free.len() < calls as usize {
+            let Some((slots, others)) = free.split_at_checked(calls as usize) else {
+                break;
+            };
+            let until = now + limit.reach(calls);
+            if i64::from(calls) > day_left || slots.iter().any(|(free_at, _)| *free_at > until) {
                 break;
             }
+            free = others;
             let mut earliest = start;
             let mut group = Vec::new();
-            for (free_at, slot) in free.by_ref().take(calls as usize) {
-                let from = earliest.max(free_at);
-                group.push(permit(slot, from, limit, today, rng));
+            for (free_at, slot) in slots {
+                let from = earliest.max(*free_at);
+                group.push(permit(*slot, from, limit, today, rng));
                 earliest = from + step;
             }
             let within = |call: &Permit| day::is_within(today, call.from());
@@ -215,20 +226,14 @@ impl Slots {
         })
     }
 
-    /// Slots that fall free within the horizon, by time. Those free now come at random, so that
-    /// workers that race seldom pick the same.
-    fn free_within_horizon(
-        &self,
-        limit: Limit,
-        now: UnixMs,
-        rng: &mut impl Rng,
-    ) -> Vec<(UnixMs, u32)> {
+    /// The slots by the time at which they fall free. Those free now come at random, so that workers
+    /// that race seldom pick the same.
+    fn by_time(&self, limit: Limit, now: UnixMs, rng: &mut impl Rng) -> Vec<(UnixMs, u32)> {
         let mut free: Vec<(UnixMs, u32)> = self
             .stamps_us
             .iter()
             .zip(0..)
             .map(|(stamp, slot)| (Self::slot_free_at(*stamp, limit), slot))
-            .filter(|(free_at, _)| *free_at <= now + HORIZON)
             .collect();
         let start = now + LEAD;
         free.sort_by_key(|(free_at, slot)| ((*free_at).max(start), *slot));

@@ -24,6 +24,13 @@ pub fn longest_wait(backlog: u64, calls_per_record: u32, limit: Limit) -> Durati
     MARGIN + limit.window * u32::try_from(windows).unwrap_or(u32::MAX).min(100_000) * 3 / 2
 }
 
+/// What is left of a longest wait after a while. While a backlog shrinks its last record waits for
+/// the whole of it. With a quarter of what passed taken off, it is stranded once it has waited for
+/// four fifths of the longest wait: a fifth longer than the backlog takes at the limit.
+pub fn carried(longest_wait: Duration, passed: Duration) -> Duration {
+    longest_wait.saturating_sub(passed / 4)
+}
+
 /// Since when a dirty record waits, as far as its register tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waits {

@@ -281,7 +281,9 @@ impl Work<'_> {
     /// Newer content waits: a message for it, before this one is deleted.
     async fn send_again(&self, tier: Tier) -> Verdict {
         let flow = self.job.runtime.flow.id().clone();
-        let message = Message::new(flow, vec![self.job.key.clone()], tier, self.engine.now());
+        let message = Message::new(flow, vec![self.job.key.clone()], tier, self.engine.now())
+            // Whoever staged the newer content sends one too, unless it died between.
+            .repeating(true);
         match self
             .engine
             .ports

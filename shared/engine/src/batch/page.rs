@@ -1,5 +1,7 @@
 //! One page: normalised, deduped, staged and queued.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use serde_json::Value;
 use tidegate_model::{Content, RecordKey, Tier, UnixMs};
@@ -32,21 +34,19 @@ impl Running<'_> {
         let (changes, newest_us) = self.normalise(rows, &mut counts).await?;
         let (changes, superseded) = newest_of_each(changes);
         counts.superseded += superseded;
-        let mut batch = Vec::new();
-        let mut real_time = Vec::new();
+        let mut queues: BTreeMap<(Tier, bool), Vec<RecordKey>> = BTreeMap::new();
         for chunk in changes.chunks(READ_AT_ONCE) {
             for (key, result) in self.stage_chunk(chunk, &mut counts).await? {
                 tally(&mut counts, result);
-                match result.message {
-                    Some(Tier::RealTime) => real_time.push(key),
-                    Some(Tier::Batch) => batch.push(key),
-                    None => {}
+                if let Some(tier) = result.message {
+                    queues.entry((tier, result.repeats)).or_default().push(key);
                 }
             }
         }
-        counts.queued = count(batch.len() + real_time.len());
-        self.queue(&real_time, Tier::RealTime).await?;
-        self.queue(&batch, Tier::Batch).await?;
+        counts.queued = count(queues.values().map(Vec::len).sum());
+        for ((tier, repeats), record_keys) in queues.into_iter().rev() {
+            self.queue(&record_keys, tier, repeats).await?;
+        }
         debug_assert!(counts.add_up(), "OUT-1: {counts:?}");
         self.progress.counts += counts;
         self.progress.newest_us = self.progress.newest_us.max(newest_us);
@@ -172,8 +172,16 @@ impl Running<'_> {
         Ok(results)
     }
 
-    async fn queue(&self, record_keys: &[RecordKey], tier: Tier) -> Result<(), EngineError> {
-        let messages = chunks_of_messages(self.runtime, record_keys, tier, self.engine.now());
+    async fn queue(
+        &self,
+        record_keys: &[RecordKey],
+        tier: Tier,
+        repeats: bool,
+    ) -> Result<(), EngineError> {
+        let mut messages = chunks_of_messages(self.runtime, record_keys, tier, self.engine.now());
+        for outgoing in &mut messages {
+            outgoing.message.repeat = repeats;
+        }
         if !messages.is_empty() {
             self.engine.ports.queue.send(messages).await?;
         }

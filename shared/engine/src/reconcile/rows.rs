@@ -221,7 +221,7 @@ impl Comparing<'_> {
         let listed_from = listed.map_or(self.began, |listed| listed.from);
         let settled = reconcile::is_settled(register, settle, listed_from);
         let now = self.engine.now();
-        let (longest, swept) = self.lawful_wait(register.tier);
+        let (longest, swept) = self.gauges.lawful_wait(self.runtime, register.tier);
         let stranded =
             Waits::of(register).is_some_and(|waits| waits.is_stranded(longest, swept, now));
         let deletion = self.runtime.flow.deletion();

@@ -10,7 +10,7 @@ use tidegate_policy::{
     keys,
     limiter::{Limit, Slots},
     register::Register,
-    sweep::{self, Waits},
+    sweep::Waits,
 };
 
 use super::Gauges;
@@ -165,24 +165,17 @@ impl Engine {
         waiting: &[Waiting],
         most: usize,
     ) -> Result<(), EngineError> {
-        let traits = runtime.target.traits();
-        let calls = traits.update_calls.max(traits.create_calls);
         let now = self.now();
         for tier in [Tier::RealTime, Tier::Batch] {
-            let (backlog, swept) = match tier {
-                Tier::RealTime => (gauges.pending_real_time, gauges.swept_real_time_ms),
-                Tier::Batch => (gauges.pending_batch, gauges.swept_batch_ms),
-            };
             if self.is_day_used_up(runtime, tier).await? {
                 // Messages wait for the new day; more of them would only wait too.
                 continue;
             }
-            let limit = Limit::of_target(runtime.flow.limits(), tier);
-            let longest = sweep::longest_wait(backlog, calls, limit);
+            let (longest, swept) = gauges.lawful_wait(runtime, tier);
             let stranded: Vec<RecordKey> = waiting
                 .iter()
                 .filter(|found| found.tier == tier)
-                .filter(|found| found.waits.is_stranded(longest, swept.map(UnixMs), now))
+                .filter(|found| found.waits.is_stranded(longest, swept, now))
                 .map(|found| found.key.clone())
                 .take(most)
                 .collect();

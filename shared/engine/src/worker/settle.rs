@@ -37,6 +37,7 @@ impl Engine {
             rest.first_sent = now;
         }
         rest.fetch = settled.fetch;
+        rest.repeat = settled.repeat;
         let mut deferred: BTreeMap<(i64, Queueing), Vec<RecordKey>> = BTreeMap::new();
         for (key, verdict) in settled.verdicts {
             log_verdict(message, &key, &verdict);

@@ -44,12 +44,14 @@ pub(crate) fn place_of(message: &Message) -> Place {
 
 impl Engine {
     /// Permits for the first groups, and when the others come back (LIM-4). Work that comes for the
-    /// first time takes a turn behind those that wait; what its keys no longer need it gives up.
+    /// first time takes a turn behind those that wait, without a promise when it repeats another; what
+    /// its keys no longer need it gives up.
     pub(crate) async fn permits_or_turn(
         &self,
         budget: &Budget,
         groups: &[u32],
         mut place: Place,
+        repeat: bool,
     ) -> Result<Asked, EngineError> {
         let wanted: u32 = groups.iter().sum();
         if let Place::At(turn) = &mut place
@@ -79,8 +81,9 @@ impl Engine {
         }
         if room_at > now + budget.limit.window + limiter::GUARD + limiter::HORIZON {
             // The day's quota is used up: no turn comes before it is renewed.
-            if turn.is_some() {
-                self.leave_queue(budget, left).await?;
+            if let Some(turn) = turn {
+                let promised = turn.calls.saturating_sub(granted);
+                self.leave_queue(budget, promised).await?;
             }
             return Ok(Asked {
                 permits,
@@ -88,12 +91,16 @@ impl Engine {
                 turn: None,
             });
         }
-        let turn = match turn {
-            Some(turn) => Turn {
-                at: turn.at + i64::from(granted),
-                calls: left,
-            },
-            None => self.take_turn(budget, left).await?,
+        let turn = if let Some(turn) = turn {
+            // What was not promised to it, as for a record that needs more calls by now, it takes
+            // from what is there.
+            Turn {
+                at: turn.at + i64::from(granted.min(turn.calls)),
+                calls: turn.calls.saturating_sub(granted),
+            }
+        } else {
+            let promised = if repeat { 0 } else { left };
+            self.take_turn(budget, promised).await?
         };
         // Never at once: whoever comes back sooner finds what it found now.
         let rest_at = self.comes_at(budget, turn).await?.max(now + AGAIN);

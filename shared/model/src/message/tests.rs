@@ -26,13 +26,15 @@ fn a_message_has_this_form_until_its_number_rises() {
     let mut full = Message::new(flow(), keys(1), Tier::RealTime, UnixMs(7)).fetching(Fetch::Forced);
     full.not_before = Some(UnixMs(9));
     full.had_turn = true;
+    full.repeat = true;
     full.turn = Some(Turn { at: 40, calls: 2 });
     full.after_read = Some(3);
     assert_eq!(
         full.encode(),
         concat!(
             r#"{"v":1,"flow":"suppliers","keys":["SUP-0"],"tier":"real_time","fetch":"forced","#,
-            r#""first_sent":7,"not_before":9,"had_turn":true,"turn":{"at":40,"calls":2},"after_read":3}"#
+            r#""first_sent":7,"not_before":9,"had_turn":true,"repeat":true,"#,
+            r#""turn":{"at":40,"calls":2},"after_read":3}"#
         )
     );
 }

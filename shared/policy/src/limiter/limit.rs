@@ -7,7 +7,7 @@ use tidegate_model::{
     flow::{Rate, TargetLimits},
 };
 
-use super::Share;
+use super::{HORIZON, REACH, Share};
 
 /// A limit: so many calls in every window, and in a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,12 @@ impl Limit {
             window: Duration::from_secs(rate.per_s.into()),
             day: None,
         }
+    }
+
+    /// How far ahead slots for so many calls, one after another, are reserved.
+    pub(super) fn reach(self, calls: u32) -> Duration {
+        let more = self.window * calls.saturating_sub(1) / self.calls.max(1);
+        (HORIZON + more).min(REACH)
     }
 
     /// Keys of a pack: as many as a window has calls for, since a larger one is cut up by its

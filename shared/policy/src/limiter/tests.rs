@@ -97,10 +97,46 @@ fn a_group_that_needs_two_slots_waits_for_both() {
     let limit = limit(2, 60);
     let mut item = None;
     take(&mut item, limit, &[1], NOON);
-    take(&mut item, limit, &[1], NOON + ms(20_000));
-    let second = NOON + ms(20_000) + LEAD + ms(1) + limit.window + GUARD;
+    take(&mut item, limit, &[1], NOON + ms(30_000));
+    let second = NOON + ms(30_000) + LEAD + ms(1) + limit.window + GUARD;
     let now = NOON + ms(61_000);
     assert_eq!(plan(item.as_ref(), limit, &[2], now, 1), Plan::Wait(second));
+}
+
+#[rstest]
+#[case::one_call_no_farther_than_any(20, 1, 2_500)]
+#[case::two_calls(20, 2, 5_500)]
+#[case::a_look_up_and_a_create(20, 6, 17_500)]
+#[case::no_farther_than_a_worker_may_wait(20, 7, 20_000)]
+#[case::a_wide_limit(300, 7, 3_700)]
+fn a_record_reserves_as_far_ahead_as_its_calls_take_at_an_even_pace_lim_2(
+    #[case] calls: u32,
+    #[case] of_a_record: u32,
+    #[case] reach_ms: u64,
+) {
+    let limit = limit(calls, 60);
+    let mut item = None;
+    take(&mut item, limit, &vec![1; calls as usize], NOON);
+    // Every slot falls free at the same moment.
+    let free = Slots::read(item.as_ref(), limit).free_for(limit, calls);
+    let too_early = free - ms(reach_ms + 1);
+    assert_eq!(
+        plan(item.as_ref(), limit, &[of_a_record], too_early, 1),
+        Plan::Wait(free)
+    );
+    let ahead = granted(item.as_ref(), limit, &[of_a_record], free - ms(reach_ms));
+    assert_eq!(ahead.permits.len(), of_a_record as usize);
+    assert_eq!(ahead.permits[0].from(), free);
+}
+
+#[test]
+fn a_record_of_one_call_reserves_no_farther_beside_one_of_many_lim_2() {
+    let limit = limit(20, 60);
+    let mut item = None;
+    take(&mut item, limit, &[1; 20], NOON);
+    let free = Slots::read(item.as_ref(), limit).free_for(limit, 20);
+    let grant = granted(item.as_ref(), limit, &[6, 1], free - ms(10_000));
+    assert_eq!(grant.permits.len(), 6);
 }
 
 #[test]

@@ -91,13 +91,15 @@ impl Slots {
         let calls = i64::try_from(grant.permits.len()).unwrap_or(i64::MAX);
         if self.must_wait(place) && self.idle(limit, now) * 2 >= limit.calls {
             grant.write = grant.write.set(SERVED, self.queue.queued);
-        } else if matches!(place, Place::At(_)) {
-            grant.write = grant.write.change(SERVED, Change::Add(calls));
+        } else if let Place::At(turn) = place {
+            let promised = calls.min(turn.calls.into());
+            grant.write = grant.write.change(SERVED, Change::Add(promised));
         }
         grant
     }
 
-    /// Takes a turn behind all that wait. Refused when another took one meanwhile.
+    /// Takes a turn behind all that wait, with so many calls promised to it. Refused when another took
+    /// one meanwhile.
     pub fn take_turn(&self, calls: u32) -> (Turn, Update) {
         let Queue { queued, served } = self.queue;
         let at = queued.max(served);

@@ -146,4 +146,31 @@ proptest! {
         let drains = Duration::from_secs(windows.min(100_000) * window_s);
         prop_assert!(wait >= MARGIN + drains);
     }
+
+    /// Ticks look every five minutes, while a backlog drains somewhat slower than its limit allows.
+    #[test]
+    fn the_last_of_a_backlog_is_not_taken_for_stranded_but_found_if_it_is_que_2(
+        backlog in 1_u64..50_000,
+        calls in 1_u64..60,
+        slower_percent in 100_u64..115,
+    ) {
+        let limit = Limit {
+            calls: u32::try_from(calls).unwrap(),
+            window: Duration::from_mins(1),
+            day: None,
+        };
+        let tick = Duration::from_mins(5);
+        let longest = longest_wait(backlog, 1, limit);
+        let waits = Waits { due: None, from: NOW };
+        let mut lawful = Duration::ZERO;
+        let stranded_after = (0_u32..100_000).map(|ticks| tick * ticks).find(|passed| {
+            let done = passed.as_secs() / 60 * calls * 100 / slower_percent;
+            let left = backlog.saturating_sub(done).max(1);
+            lawful = longest_wait(left, 1, limit).max(carried(lawful, tick));
+            waits.is_stranded(lawful, None, NOW + *passed)
+        });
+        let drained = Duration::from_secs(60 * backlog * slower_percent / 100 / calls);
+        prop_assert!(stranded_after.unwrap() > drained);
+        prop_assert!(stranded_after.unwrap() <= longest + tick);
+    }
 }

@@ -80,9 +80,7 @@ pub(super) fn recovery(
             is_batch,
             calls,
             took_ms: u64::try_from(last.at.since(first.at).as_millis()).unwrap_or(u64::MAX),
-            // The last call may leave so many windows after the first: with 20 a minute the 21st a
-            // minute after it, and not the 20th.
-            allowed_ms: calls.saturating_sub(1) / u64::from(tier.rate.calls.max(1)) * window_ms,
+            allowed_ms: calls * window_ms / u64::from(tier.rate.calls.max(1)),
         })
     };
     let ends = away.iter().map(|(_, until)| *until).enumerate();

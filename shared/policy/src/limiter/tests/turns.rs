@@ -149,6 +149,29 @@ fn a_queue_is_kept_while_most_of_the_budget_is_used_lim_4() {
 }
 
 #[test]
+fn a_turn_without_a_promise_moves_nobody_lim_4() {
+    let limit = limit(20, 60);
+    let mut item = used_up(limit);
+    let first = join(&mut item, limit, 4);
+    let repeat = join(&mut item, limit, 0);
+    let next = join(&mut item, limit, 4);
+    let last = join(&mut item, limit, 4);
+    assert_eq!((repeat.at, next.at), (4, 4), "nothing was promised to it");
+    let now = free_for(item.as_ref(), limit, 4);
+    assert_eq!(take_at(&mut item, limit, Place::At(first), now), 4);
+    let later = now + Duration::from_secs(6);
+    assert!(take_at(&mut item, limit, Place::At(repeat), later) > 0);
+    // What it took all the same brings nobody forward.
+    let slots = Slots::read(item.as_ref(), limit);
+    assert!(!slots.must_wait(Place::At(next)));
+    assert_eq!(
+        comes(item.as_ref(), limit, last),
+        free_for(item.as_ref(), limit, 5),
+        "four are ahead of it"
+    );
+}
+
+#[test]
 fn turns_that_are_forgotten_have_come_and_new_ones_come_behind_them() {
     let limit = limit(4, 60);
     let mut item = None;
