@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_model::Tier;
+use tidegate_model::{FlowId, Tier};
 use tidegate_testkit::doubles::{busiest_window, erp::realistic_suppliers};
 
 use crate::world::{MANUAL, World, suppliers_flow};
@@ -38,6 +38,9 @@ async fn a_record_in_a_backlog_of_10_000_is_received_one_and_a_half_times_at_mos
     let span_ms = usize::try_from(times[times.len() - 1] - times[0]).unwrap();
     let used_percent = times.len() * 60_000 * 100 / span_ms / LIMIT;
     println!("LIM-2: {used_percent} % used, busiest window {busiest} of {LIMIT}");
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let gauges = world.engine.gauges(&flow).await.unwrap();
+    assert_eq!(gauges.swept_batch_ms, None, "QUE-2: none was stranded");
     assert!(of_1000(queue.received, applied) <= 1_500, "LIM-4");
     assert!(busiest <= LIMIT, "LIM-1");
     assert!(used_percent >= 98, "LIM-2");

@@ -1,4 +1,4 @@
-//! Bad days: over 200 seeds and 100,000 port calls, in which everything that may go wrong does.
+//! Bad days: hundreds of seeds and 100,000 port calls, in which everything that may go wrong does.
 //! What breaks is told by its invariant, its seed and the shortest story that leads there.
 //!
 //! `cargo run --release -p tidegate-tests --bin hunt -- --operations 10000000` goes on for longer.

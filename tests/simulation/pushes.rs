@@ -306,6 +306,53 @@ async fn only_the_first_of_a_records_messages_is_promised_calls_lim_4() {
     );
 }
 
+/// Dirty records whose messages are gone are pushed again: each message repeats one that is not there.
+#[tokio::test(start_paused = true)]
+async fn repeats_of_messages_that_are_gone_queue_in_order_lim_4() {
+    let (world, keys) = settled_world(100).await;
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let push_all = async |score: u8| {
+        for key in &keys {
+            let row = world
+                .erp
+                .change(key, |row| {
+                    row.quality.blocked = !row.quality.blocked;
+                    row.quality.audit_score = f64::from(score);
+                })
+                .unwrap();
+            let id = format!("{score} of {key}");
+            world
+                .webhook(Told::Whole(&row), &id, WEBHOOK_SECRETS[0])
+                .await;
+        }
+    };
+    let pause = serde_json::from_value(
+        serde_json::json!({"reason": "test", "by": "me", "scope": "target"}),
+    )
+    .unwrap();
+    let state = keys::flow_state(&flow);
+    let running = world.table().item(&state);
+    world.engine.pause(&flow, pause).await.unwrap();
+    push_all(1).await;
+    let all_parked = || async { world.queue().is_empty() };
+    world
+        .until("all parked", Duration::from_secs(60), all_parked)
+        .await;
+    // Not resumed, which would queue everything anew: as if the messages had been lost.
+    world.table().put(state, running.unwrap_or_default());
+    let before = world.queue_meter(Tier::RealTime).received;
+    let calls_before = world.qualio.calls().len();
+    push_all(2).await;
+    tokio::time::sleep(Duration::from_secs(240)).await;
+    let received = world.queue_meter(Tier::RealTime).received - before;
+    assert!(
+        received <= 400,
+        "100 messages were received {received} times in four minutes"
+    );
+    let calls = world.qualio.calls().len() - calls_before;
+    assert!(calls >= 78, "and {calls} calls were made");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_applied_change_costs_three_conditional_writes_and_its_share_of_a_permit() {
     let (world, _) = settled_world(1).await;

@@ -22,8 +22,8 @@ use tokio::sync::Notify;
 
 use crate::spool::{Slip, Spool};
 
-/// How long a delivered message stays hidden. A record takes at most half of it: a wait for permits
-/// (2.5 s), two calls of at most 20 s each that are usual, and the writes around them.
+/// How long a delivered message stays hidden. A record takes less: a wait for permits (20 s at most),
+/// two calls of at most 20 s each that are usual, and the writes around them.
 const VISIBILITY: Duration = Duration::from_mins(2);
 /// Deliveries until a message is a dead letter: as in the template.
 const MAX_RECEIVES: u32 = 10;

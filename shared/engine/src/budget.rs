@@ -34,8 +34,10 @@ pub(crate) struct Budget {
 pub(crate) enum Permits {
     /// Permits for whole groups in order; by group, and by time within a group.
     Granted(Vec<Permit>),
-    /// Nothing before this moment.
+    /// Slots for the first group fall free at this moment, too late to be reserved.
     NoneBefore(UnixMs),
+    /// The day's quota is used up until this moment.
+    DayUsedUp(UnixMs),
     /// Others wait already; take a turn.
     OthersWait,
 }
@@ -84,7 +86,7 @@ impl Engine {
                         Borrowed::Some => continue,
                         Borrowed::None => {
                             self.remember(&key, item);
-                            return Ok(Permits::NoneBefore(until));
+                            return Ok(Permits::DayUsedUp(until));
                         }
                     }
                 }
@@ -152,8 +154,9 @@ impl Engine {
         let one_at_a_time = self.grant_lock(&key);
         let _one_at_a_time = one_at_a_time.lock().await;
         let mut item = match self.remembered(&key) {
-            Some(item) => Some(item),
-            None => self.read(&key).await?,
+            // The write finds out whether the queue is as it was; without one it is read anew.
+            Some(item) if calls > 0 => Some(item),
+            _ => self.read(&key).await?,
         };
         let mut dice = self.dice();
         let mut tries = 0;
@@ -182,6 +185,9 @@ impl Engine {
 
     /// Gives up calls of a turn that are not needed any more.
     pub(crate) async fn leave_queue(&self, budget: &Budget, calls: u32) -> Result<(), StoreError> {
+        if calls == 0 {
+            return Ok(());
+        }
         let key = keys::slots(&budget.endpoint, budget.tier);
         match self.write(&key, &limiter::leave(calls)).await? {
             Written::Done { after, .. } => self.remember(&key, Some(after)),

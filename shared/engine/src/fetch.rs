@@ -50,7 +50,7 @@ const BY_FETCH: &str = "fetch ";
 pub(crate) enum Fetched {
     /// It is staged as a read saw it that began after the message was sent.
     Staged {
-        /// Another message is on its way to apply it.
+        /// As far as its register tells, another message is on its way to apply it.
         repeats: bool,
     },
     /// It could not be read now; the turn is at the source's budget.

@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
                 Permits::NoneBefore(until) if until <= self.scope.patience => {
                     self.engine.ports.clock.wait_until(until).await;
                 }
-                Permits::NoneBefore(until) => {
+                Permits::NoneBefore(until) | Permits::DayUsedUp(until) => {
                     return Err(CallError::Deferred {
                         until,
                         why: Wait::Permit,

@@ -57,7 +57,8 @@ pub(crate) struct StageResult {
     pub message: Option<Tier>,
     /// It has a window at which it is queued.
     pub waits: bool,
-    /// It was to be applied already, so an earlier message is on its way in the same tier.
+    /// It was to be applied already in the same tier, so as far as its register tells a message is on
+    /// its way.
     pub repeats: bool,
     /// It was linked to a record of the target.
     pub linked: bool,

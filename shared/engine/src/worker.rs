@@ -153,7 +153,7 @@ impl Engine {
                 Some(register)
                     if message.fetch == Some(Fetch::Hint) && register.tier == Tier::Batch =>
                 {
-                    let verdict = self.leave_to_batch(message, key, &register).await?;
+                    let verdict = self.leave_to_batch(message, key, &register, repeat).await?;
                     verdicts.push((key.clone(), verdict));
                 }
                 Some(register) => todo.push((key, register)),
@@ -210,11 +210,12 @@ impl Engine {
         message: &Message,
         key: &RecordKey,
         register: &Register,
+        repeat: bool,
     ) -> Result<Verdict, EngineError> {
         if register.due.is_none() {
             let flow = message.flow.clone();
             let batch = Message::new(flow, vec![key.clone()], Tier::Batch, self.now());
-            self.send_one(batch).await?;
+            self.send_one(batch.repeating(repeat)).await?;
         }
         Ok(Verdict::Nothing(
             "not critical, it waits for the next window",

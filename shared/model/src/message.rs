@@ -56,8 +56,8 @@ pub struct Message {
     /// It waited for its turn, so it does not queue again behind those that came later.
     #[serde(default, skip_serializing_if = "is_false")]
     pub had_turn: bool,
-    /// Other messages are on their way for its records: it waits like them, but no calls are promised
-    /// to it, since it will most likely find nothing left to do.
+    /// As far as registers tell, other messages are on their way for its records: it waits like them,
+    /// but no calls are promised to it, since it will most likely find nothing left to do.
     #[serde(default, skip_serializing_if = "is_false")]
     pub repeat: bool,
     /// The turn that it waits for: at the source's limit while the record is to be read, then at the

@@ -41,8 +41,8 @@ pub const GUARD: Duration = SKEW
     .saturating_add(Duration::from_millis(1));
 /// A permit is stamped so far ahead, that the claim of its record fits before it.
 pub const LEAD: Duration = Duration::from_millis(60);
-/// Slots are reserved at most so far ahead: waiting is paid for by the millisecond, and a slot that
-/// is promised for later is idle until then.
+/// A slot is reserved at most so far ahead for a record's first call: waiting is paid for by the
+/// millisecond, and a slot that is promised for later is idle until then.
 pub const HORIZON: Duration = Duration::from_millis(2_500);
 /// A record of several calls reserves farther ahead, by what the calls after its first take at an even
 /// pace: smaller ones would take each slot as it falls free, and it would never find enough at once.

@@ -125,7 +125,7 @@ pub(crate) struct Recovery {
     pub calls: u64,
     /// Milliseconds from the first of them to the last.
     pub took_ms: u64,
-    /// Milliseconds that the limit allows for so many calls.
+    /// Milliseconds that so many calls take at the limit's rate.
     pub allowed_ms: u64,
 }
 

@@ -67,6 +67,8 @@ impl Work<'_> {
         let runtime = self.job.runtime;
         let (timeout, settle) = call_times(runtime);
         let latest = self.claim_until - (timeout + settle + CLOCK_SKEW);
+        let now = self.engine.now();
+        let last = permits.last().map_or(now, |permit| permit.from()).max(now);
         let scope = Scope {
             runtime,
             side: Side::Target,
@@ -75,8 +77,8 @@ impl Work<'_> {
             errors: runtime.target.errors(),
             settle,
             key: Some(self.job.key),
-            // A slot farther away than it may be reserved is waited for in the queue.
-            patience: latest.min(self.engine.now() + HORIZON + PREPARE / 2),
+            // A slot farther away than a first one may be reserved is waited for in the queue.
+            patience: latest.min(last + HORIZON + PREPARE / 2),
             claim_until: Some(self.claim_until),
             checking: self.job.checking,
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_model::{Message, Turn, UnixMs};
-use tidegate_policy::limiter::{self, Permit, Place};
+use tidegate_policy::limiter::{Permit, Place};
 
 use crate::{
     Engine, EngineError,
@@ -68,45 +68,51 @@ impl Engine {
             Place::At(turn) => Some(turn),
             Place::First | Place::Last => None,
         };
-        let (permits, room_at) = match self.permits(budget, groups, STEP, place).await? {
-            Permits::Granted(permits) => (permits, self.now()),
-            Permits::NoneBefore(until) => (Vec::new(), until),
-            Permits::OthersWait => (Vec::new(), self.now()),
+        let asked = self.permits(budget, groups, STEP, place).await?;
+        let now = self.now();
+        let (permits, room_at) = match asked {
+            Permits::Granted(permits) => (permits, None),
+            Permits::OthersWait => (Vec::new(), None),
+            Permits::NoneBefore(until) => (Vec::new(), Some(until)),
+            Permits::DayUsedUp(until) => {
+                // No turn comes before the quota is renewed.
+                let promised = turn.map_or(0, |turn| turn.calls);
+                self.leave_queue(budget, promised).await?;
+                return Ok(Asked {
+                    permits: Vec::new(),
+                    rest_at: until,
+                    turn: None,
+                });
+            }
         };
         let granted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
         let left = wanted.saturating_sub(granted);
-        let now = self.now();
         if left == 0 {
             return Ok(Asked::all(permits));
         }
-        if room_at > now + budget.limit.window + limiter::GUARD + limiter::HORIZON {
-            // The day's quota is used up: no turn comes before it is renewed.
-            if let Some(turn) = turn {
-                let promised = turn.calls.saturating_sub(granted);
-                self.leave_queue(budget, promised).await?;
+        let turn = match turn {
+            // Its turn has come, there is work, and nothing was promised to it: the message that it
+            // repeats was never sent, or did older work. It queues like any other from now on.
+            Some(turn) if turn.calls == 0 && room_at.is_some() => {
+                self.take_turn(budget, left).await?
             }
-            return Ok(Asked {
-                permits,
-                rest_at: room_at,
-                turn: None,
-            });
-        }
-        let turn = if let Some(turn) = turn {
             // What was not promised to it, as for a record that needs more calls by now, it takes
             // from what is there.
-            Turn {
+            Some(turn) => Turn {
                 at: turn.at + i64::from(granted.min(turn.calls)),
                 calls: turn.calls.saturating_sub(granted),
-            }
-        } else {
-            let promised = if repeat { 0 } else { left };
-            self.take_turn(budget, promised).await?
+            },
+            None if repeat => self.take_turn(budget, 0).await?,
+            None => self.take_turn(budget, left).await?,
         };
-        // Never at once: whoever comes back sooner finds what it found now.
-        let rest_at = self.comes_at(budget, turn).await?.max(now + AGAIN);
+        // Not before its slots can be reserved, and never at once: whoever comes back sooner finds
+        // what it found now.
+        let first_group = groups.first().copied().unwrap_or(1);
+        let within_reach = room_at.map_or(now, |room| room - budget.limit.reach(first_group));
+        let comes_at = self.comes_at(budget, turn).await?;
         Ok(Asked {
             permits,
-            rest_at,
+            rest_at: comes_at.max(within_reach).max(now + AGAIN),
             turn: Some(turn),
         })
     }

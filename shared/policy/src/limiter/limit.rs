@@ -61,7 +61,7 @@ impl Limit {
     }
 
     /// How far ahead slots for so many calls, one after another, are reserved.
-    pub(super) fn reach(self, calls: u32) -> Duration {
+    pub fn reach(self, calls: u32) -> Duration {
         let more = self.window * calls.saturating_sub(1) / self.calls.max(1);
         (HORIZON + more).min(REACH)
     }
