@@ -1,5 +1,8 @@
 //! Staging: the one way in which a change enters (REG-1).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
