@@ -112,7 +112,13 @@ pub fn needs_message(seen: &Register) -> bool {
 /// Decides tier and waiting of new content.
 fn stage_of(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -> Stage {
     let (tier, tier_reason) = tier_of(seen, incoming, critical);
-    let waits = tier == Tier::Batch && incoming.origin == Origin::Push;
+    let pushed = tier == Tier::Batch && incoming.origin == Origin::Push;
+    // What is to be applied already goes on waiting as it did: a push must not put it off to another
+    // window.
+    let due = match seen {
+        Some(seen) if needs_message(seen) => seen.due,
+        _ => Some(incoming.next_window),
+    };
     Stage {
         version: incoming.version,
         content: incoming.content.clone(),
@@ -122,7 +128,7 @@ fn stage_of(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
         search: incoming.search.clone(),
         link: incoming.link.clone(),
         look_first: incoming.look_first && seen.is_none(),
-        due: waits.then_some(incoming.next_window),
+        due: due.filter(|_| pushed),
         review: incoming.review.clone(),
     }
 }

@@ -203,10 +203,21 @@ fn a_pushed_change_that_is_not_critical_waits_for_the_next_window(
     #[case] is_critical: bool,
     #[case] due: Option<UnixMs>,
 ) {
-    let (_, seen) = waiting(Tier::Batch);
+    let (_, mut seen) = waiting(Tier::Batch);
+    seen.dirty_since = None;
     let fields = if is_critical { critical() } else { Vec::new() };
     let change = incoming(origin, version(6, 1, 0), "b");
     assert_eq!(new_of(plan(Some(&seen), &change, &fields)).due, due);
+}
+
+#[rstest]
+#[case::its_window_has_begun(None)]
+#[case::it_has_a_window(Some(NEXT_WINDOW - std::time::Duration::from_secs(60)))]
+fn a_push_does_not_put_off_what_waits_already(#[case] due: Option<UnixMs>) {
+    let (_, mut seen) = waiting(Tier::Batch);
+    seen.due = due;
+    let change = incoming(Origin::Push, version(6, 1, 0), "b");
+    assert_eq!(new_of(plan(Some(&seen), &change, &[])).due, due);
 }
 
 #[test]
