@@ -13,7 +13,8 @@
     reason = "a benchmark prints its figures and fails by panic"
 )]
 
-#[path = "../tests/machine/mod.rs"]
+#[path = "../tests/real/machine.rs"]
+#[allow(dead_code, reason = "the tests use the rest of it")]
 mod machine;
 
 use std::time::Duration;

@@ -1,19 +1,8 @@
 //! The true limits for three minutes, on the real program: two flows on one target, 20 and 50 calls
 //! in 60 s (LIM-1, LIM-2). The double counts and never refuses.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panic"
-)]
-
-mod machine;
-
 use std::{collections::BTreeSet, time::Duration};
 
-use machine::{Program, Systems, WEBHOOK_SECRET, now_ms, suppliers_flow, until};
 use tidegate_testkit::doubles::{
     busiest_window,
     erp::{
@@ -21,6 +10,8 @@ use tidegate_testkit::doubles::{
         webhook::{Told, sign},
     },
 };
+
+use crate::machine::{Program, Systems, WEBHOOK_SECRET, now_ms, suppliers_flow, until};
 
 const WINDOW_MS: i64 = 60_000;
 const REAL_TIME: usize = 20;

@@ -1,20 +1,11 @@
 //! `kill -9` of a run of 300 suppliers, triggered by the double at each kind of moment: nothing is
 //! lost and no supplier is created twice (EFF-2, QUE-2).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panic"
-)]
-
-mod machine;
-
 use std::{collections::BTreeMap, time::Duration};
 
-use machine::{Systems, suppliers_flow, until};
 use tidegate_testkit::doubles::{Action, Fault, Point, erp::realistic_suppliers};
+
+use crate::machine::{Systems, suppliers_flow, until};
 
 const SUPPLIERS: u32 = 300;
 const KILLS_OF_A_KIND: usize = 5;

@@ -1,7 +1,5 @@
 //! The real program against doubles in the test's own process.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::{
     io::{BufRead, BufReader},
     path::Path,
