@@ -186,7 +186,9 @@ fn write_flow(
         writeln!(text, "  {kind}: {count}")?;
     }
     for entry in entries.iter().take(LISTED) {
-        let age = now.since(entry.cause.since).as_secs();
+        // Each newer change renews the cause, and makes what waits no younger.
+        let since = entry.pending_since.unwrap_or(entry.cause.since);
+        let age = now.since(since.min(entry.cause.since)).as_secs();
         writeln!(
             text,
             "\n  {} for {}\n    {}{}\n    {base_url}/v1/reviews/{}",

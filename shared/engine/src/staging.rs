@@ -277,16 +277,13 @@ impl Engine {
                             linked: false,
                         });
                     }
-                    let tier = self
-                        .settle_tier(
-                            runtime,
-                            key,
-                            incoming,
-                            &plan,
-                            seen.as_ref(),
-                            before.as_ref(),
-                        )
-                        .await?;
+                    let version = |read: &Register| read.desired.version;
+                    let tier = if seen.as_ref().map(version) == before.as_ref().map(version) {
+                        plan.tier
+                    } else {
+                        self.settle_tier(runtime, key, incoming, &plan, before.as_ref(), now)
+                            .await?
+                    };
                     let message = plan.due.is_none() || tier == Tier::RealTime;
                     let linked = plan.link.is_some()
                         && before.as_ref().is_none_or(|old| old.target_id.is_none());
@@ -316,23 +313,20 @@ impl Engine {
         }))
     }
 
-    /// Another stage may have come between the read and the write; the write's own answer decides.
+    /// Another stage came between the read and the write at `now`; the write's own answer decides.
     async fn settle_tier(
         &self,
         runtime: &FlowRuntime,
         key: &RecordKey,
         incoming: &Incoming,
         plan: &register::Stage,
-        seen: Option<&Register>,
         before: Option<&Register>,
+        now: UnixMs,
     ) -> Result<Tier, EngineError> {
-        if seen.map(|old| old.desired.version) == before.map(|old| old.desired.version) {
-            return Ok(plan.tier);
-        }
         let critical = critical_changes(runtime, before, incoming);
         let (tier, reason) = stage::tier_of(before, incoming, &critical);
         if tier > plan.tier {
-            let write = register::set_tier(incoming.version, tier, &reason);
+            let write = register::set_tier(incoming.version, tier, &reason, now);
             self.write(&keys::register(runtime.flow.id(), key), &write)
                 .await?;
         }

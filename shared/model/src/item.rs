@@ -151,8 +151,8 @@ pub enum Change {
     Set(Value),
     /// Set to the value unless it exists.
     Default(Value),
-    /// Unless it exists, set to the value of another attribute, or to the text if that is absent too.
-    DefaultCopy(&'static str, String),
+    /// Unless it exists, set to the value of another attribute, or to this one if that is absent too.
+    DefaultCopy(&'static str, Value),
     /// Add to the number; an absent one counts as zero.
     Add(i64),
     /// Set to the value of another attribute, which must exist.
@@ -228,7 +228,7 @@ impl Update {
                 Change::Default(value) => Some(old.get(name).unwrap_or(value).clone()),
                 Change::DefaultCopy(from, fallback) => {
                     let copied = old.get(name).or_else(|| old.get(*from)).cloned();
-                    Some(copied.unwrap_or_else(|| Value::Text(fallback.clone())))
+                    Some(copied.unwrap_or_else(|| fallback.clone()))
                 }
                 Change::Add(n) => {
                     let number = old.get(name).and_then(Value::as_number).unwrap_or(0);

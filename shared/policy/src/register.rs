@@ -42,6 +42,12 @@ pub(crate) mod attr {
     pub const APPLIED_HASH: &str = "ah";
     pub const APPLIED_AT: &str = "at";
     pub const DIRTY_SINCE: &str = "du";
+    /// When the oldest change came that no claim has taken up.
+    pub const PENDING_SINCE: &str = "ps";
+    /// The same of those that claims have taken up and none has applied.
+    pub const CLAIMED_PENDING_SINCE: &str = "pc";
+    /// When the real-time tier first had work of it, since it was last clean.
+    pub const URGENT_SINCE: &str = "us";
     pub const CLAIM_OWNER: &str = "co";
     pub const CLAIM_UNTIL: &str = "cu";
     pub const UNKNOWN_SINCE_CLAIM: &str = "un";

@@ -94,7 +94,7 @@ impl Renderer {
             Change::Default(value) => format!("if_not_exists({a}, {})", self.value(value)),
             Change::DefaultCopy(from, fallback) => {
                 let from = self.name(from);
-                let fallback = self.value(&Value::Text(fallback.clone()));
+                let fallback = self.value(fallback);
                 format!("if_not_exists({a}, if_not_exists({from}, {fallback}))")
             }
             Change::Add(n) => {
@@ -240,7 +240,7 @@ mod tests {
         let update = Update::when(Condition::absent_or("a", Op::Lt, 5))
             .set("a", 1)
             .change("b", Change::Add(2))
-            .change("c", Change::DefaultCopy("a", "none".to_owned()))
+            .change("c", Change::DefaultCopy("a", "none".into()))
             .change("d", Change::Default("x".into()))
             .remove(&["e"]);
         let rendered = render(&update, &[]);

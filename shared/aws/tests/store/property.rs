@@ -68,7 +68,10 @@ fn change() -> impl Strategy<Value = (&'static str, Change)> {
         (numbers(), -1_i64..3).prop_map(|(a, n)| (a, Change::Set(Value::Number(n)))),
         (one_of(&MIXED), any_value()).prop_map(|(a, value)| (a, Change::Set(value))),
         (one_of(&MIXED), any_value()).prop_map(|(a, value)| (a, Change::Default(value))),
-        (texts(), texts(), text()).prop_map(|(a, b, text)| (a, Change::DefaultCopy(b, text))),
+        (texts(), texts(), text())
+            .prop_map(|(a, b, text)| (a, Change::DefaultCopy(b, text.into()))),
+        (numbers(), numbers(), -1_i64..3)
+            .prop_map(|(a, b, n)| (a, Change::DefaultCopy(b, n.into()))),
         (numbers(), -1_i64..3).prop_map(|(a, n)| (a, Change::Add(n))),
         (texts(), texts()).prop_map(|(a, b)| (a, Change::Copy(b))),
         (numbers(), numbers()).prop_map(|(a, b)| (a, Change::Copy(b))),

@@ -24,8 +24,8 @@ pub struct RecordView {
     pub fields: Option<Fields>,
     /// The desired version: source version, flow revision, read number.
     pub version: String,
-    /// When the target, or for an unchanged record the last complete run, was known to agree; in
-    /// milliseconds since 1970.
+    /// When the target, or for an unchanged record the last complete run, was known to agree: no
+    /// later than the oldest change that waits. In milliseconds since 1970.
     pub last_updated: Option<UnixMs>,
     /// How long ago that was, in seconds.
     pub staleness_s: Option<u64>,
@@ -33,7 +33,7 @@ pub struct RecordView {
     pub tier: Tier,
     /// Why.
     pub tier_reason: TierReason,
-    /// Since when a change waits.
+    /// When the oldest change came that the target is not known to hold.
     pub pending_since: Option<UnixMs>,
     /// Attempts that count.
     pub attempts: u32,
@@ -143,7 +143,11 @@ impl Engine {
         let last_updated = match register.state() {
             // Unchanged records are fresh as of the newest complete run.
             State::Applied => applied_at.max(covered),
-            _ => applied_at,
+            _ => match (applied_at, register.pending_since) {
+                // A change that came during the call was not in it.
+                (Some(applied), Some(pending)) => Some(applied.min(pending)),
+                (applied, _) => applied,
+            },
         };
         let mut view = RecordView {
             flow: flow.clone(),
@@ -155,7 +159,7 @@ impl Engine {
             staleness_s: last_updated.map(|at| self.now().since(at).as_secs()),
             tier: register.tier,
             tier_reason: register.tier_reason.clone(),
-            pending_since: register.dirty_since,
+            pending_since: register.pending_since,
             attempts: register.attempts_in(epoch),
             next_attempt: register.next_attempt,
             history: register.history.clone(),

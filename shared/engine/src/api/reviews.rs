@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_model::{
-    Content, Fields, FlowId, Message, RecordKey,
+    Content, Fields, FlowId, Message, RecordKey, UnixMs,
     item::{Condition, Item, ItemKey, Update},
 };
 use tidegate_policy::{
@@ -71,6 +71,9 @@ pub struct ReviewEntry {
     pub key: Option<String>,
     /// Why a person must look.
     pub cause: ReviewCause,
+    /// When the oldest change came that the target is without; none where there is no record. Each
+    /// newer change renews the cause.
+    pub pending_since: Option<UnixMs>,
     /// The fields as they would be sent.
     pub fields: Option<Fields>,
     /// What a person changed already.
@@ -423,6 +426,9 @@ fn entry(flow: &FlowId, key: &ItemKey, item: &Item) -> Option<ReviewEntry> {
         flow: flow.clone(),
         key: register.as_ref().map(|_| key.sort.clone()),
         cause,
+        pending_since: register
+            .as_ref()
+            .and_then(|register| register.pending_since),
         fields: register
             .as_ref()
             .and_then(|register| register.effective().fields().cloned()),

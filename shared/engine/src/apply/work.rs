@@ -229,11 +229,11 @@ impl Work<'_> {
         }
     }
 
-    /// The time from the change's staging to its commit is the latency that R11 asks for.
+    /// The time from the oldest change's staging to its commit is the latency that R11 asks for.
     fn log_applied(&self, now: UnixMs) {
         let latency = self
             .claimed
-            .dirty_since
+            .pending_since
             .map(|since| now.since(since).as_millis());
         tracing::info!(
             flow = %self.job.runtime.flow.id(),

@@ -32,9 +32,10 @@ pub struct Gauges {
     pub in_review: u64,
     /// Decided not to be sent.
     pub discarded: u64,
-    /// Since when the oldest real-time change waits.
+    /// Since when the oldest change of the real-time tier waits.
     pub oldest_real_time_ms: Option<i64>,
-    /// Since when the oldest batch change waits.
+    /// Since when the oldest other change waits: of the batch tier, or one that came before its record
+    /// rose to the real-time tier.
     pub oldest_batch_ms: Option<i64>,
     /// Sum of the prints of all keys, by shard: tells a reconciliation whether there are registers
     /// that nothing led it to, without reading them.
@@ -103,21 +104,14 @@ impl Gauges {
             State::InReview => self.in_review += 1,
             State::Discarded => self.discarded += 1,
             State::Pending => {
-                let since = register.dirty_since.map(|since| since.0);
-                let oldest = match register.tier {
-                    Tier::RealTime => {
-                        self.pending_real_time += 1;
-                        &mut self.oldest_real_time_ms
-                    }
-                    Tier::Batch => {
-                        self.pending_batch += 1;
-                        &mut self.oldest_batch_ms
-                    }
-                };
-                *oldest = match (*oldest, since) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
+                match register.tier {
+                    Tier::RealTime => self.pending_real_time += 1,
+                    Tier::Batch => self.pending_batch += 1,
+                }
+                let (pending, urgent) = (register.pending_since, register.urgent_since);
+                let other = pending.filter(|since| urgent.is_none_or(|urgent| *since < urgent));
+                keep_older(&mut self.oldest_real_time_ms, urgent);
+                keep_older(&mut self.oldest_batch_ms, other);
             }
         }
     }
@@ -133,6 +127,12 @@ impl Gauges {
             UnixMs(oldest).min(covered.unwrap_or(UnixMs(oldest)))
         });
         Some(now.since(since))
+    }
+}
+
+fn keep_older(oldest_ms: &mut Option<i64>, since: Option<UnixMs>) {
+    if let Some(UnixMs(since)) = since {
+        *oldest_ms = Some(oldest_ms.map_or(since, |oldest| oldest.min(since)));
     }
 }
 

@@ -70,8 +70,8 @@ fn a_refused_write_changes_nothing_and_one_without_item_makes_it() {
 #[rstest]
 #[case::set(Change::Set(9.into()), Some(9.into()), Some(9.into()))]
 #[case::default(Change::Default(9.into()), Some(5.into()), Some(9.into()))]
-#[case::copy_where_absent(Change::DefaultCopy("t", "z".to_owned()), Some(5.into()), Some("m".into()))]
-#[case::text_where_both_absent(Change::DefaultCopy("none", "z".to_owned()), Some(5.into()), Some("z".into()))]
+#[case::copy_where_absent(Change::DefaultCopy("t", "z".into()), Some(5.into()), Some("m".into()))]
+#[case::text_where_both_absent(Change::DefaultCopy("none", "z".into()), Some(5.into()), Some("z".into()))]
 #[case::add(Change::Add(-2), Some(3.into()), Some((-2).into()))]
 #[case::copy(Change::Copy("t"), Some("m".into()), Some("m".into()))]
 #[case::remove(Change::Remove, None, None)]
@@ -92,7 +92,7 @@ fn every_right_side_reads_the_item_as_it_was() {
     let update = Update::when(Condition::ALWAYS)
         .set("n", 6)
         .change("old", Change::Copy("n"))
-        .change("older", Change::DefaultCopy("n", String::new()));
+        .change("older", Change::DefaultCopy("n", "".into()));
     let after = update.evaluate(Some(&sample())).unwrap();
     assert_eq!(after.get("old"), Some(&5.into()));
     assert_eq!(after.get("older"), Some(&5.into()));

@@ -62,6 +62,8 @@ fn claimed(content: Content, opened_by: &str, target_id: Option<&str>) -> Regist
         },
         applied: None,
         dirty_since: Some(NOW),
+        pending_since: Some(NOW),
+        urgent_since: None,
         claim: None,
         unknown: Some(token(opened_by)),
         quiet_until: None,

@@ -44,6 +44,8 @@ fn clean(content: Content) -> Register {
             at: NOW - Duration::from_hours(1),
         }),
         dirty_since: None,
+        pending_since: None,
+        urgent_since: None,
         claim: None,
         unknown: None,
         quiet_until: None,

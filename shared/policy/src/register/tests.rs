@@ -1,3 +1,4 @@
+mod ages;
 mod mistakes;
 mod people;
 mod walk;

@@ -20,8 +20,14 @@ pub struct Register {
     pub desired: Desired,
     /// What the target is known to hold.
     pub applied: Option<Applied>,
-    /// Since when there is work.
+    /// Since when there is work: when the newest change came. The sweep and a commit go by it.
     pub dirty_since: Option<UnixMs>,
+    /// When the oldest change came that the target is not known to hold. Ages go by it. A change that
+    /// comes during a call counts from itself once that call is applied, in part.
+    pub pending_since: Option<UnixMs>,
+    /// In the real-time tier, when the oldest such change of that tier came, or an earlier one that
+    /// came after the newest claim that was applied in part.
+    pub urgent_since: Option<UnixMs>,
     /// Who works on it.
     pub claim: Option<Claim>,
     /// The first claim whose call's outcome is not known.
@@ -225,10 +231,18 @@ impl Register {
             (Some(token), Some(until)) => Some(Claim { token, until }),
             _ => None,
         };
+        let tier = if reader.text(attr::TIER) == Some(Tier::RealTime.as_str()) {
+            Tier::RealTime
+        } else {
+            Tier::Batch
+        };
+        let (dirty_since, pending_since, urgent_since) = reader.since(tier);
         Ok(Some(Self {
             desired,
             applied,
-            dirty_since: reader.time(attr::DIRTY_SINCE),
+            dirty_since,
+            pending_since,
+            urgent_since,
             claim,
             unknown: reader.token(attr::UNKNOWN_SINCE_CLAIM)?,
             quiet_until: reader.time(attr::QUIET_UNTIL),
@@ -242,11 +256,7 @@ impl Register {
             target_id: reader.text(attr::TARGET_ID).map(str::to_owned),
             etag: reader.text(attr::ETAG).map(str::to_owned),
             review: reader.json(attr::REVIEW)?,
-            tier: if reader.text(attr::TIER) == Some(Tier::RealTime.as_str()) {
-                Tier::RealTime
-            } else {
-                Tier::Batch
-            },
+            tier,
             tier_reason: reader
                 .json(attr::TIER_REASON)?
                 .unwrap_or(TierReason::NotCritical),
@@ -345,6 +355,21 @@ impl<'a> Reader<'a> {
 
     fn time(&self, name: &str) -> Option<UnixMs> {
         self.0.get(name).and_then(Value::as_number).map(UnixMs)
+    }
+
+    /// Since when there is work, since when the oldest of it waits, and since when it is urgent.
+    fn since(&self, tier: Tier) -> (Option<UnixMs>, Option<UnixMs>, Option<UnixMs>) {
+        let dirty = self.time(attr::DIRTY_SINCE);
+        let pending = [attr::CLAIMED_PENDING_SINCE, attr::PENDING_SINCE]
+            .into_iter()
+            .filter_map(|attribute| self.time(attribute))
+            .chain(dirty)
+            .min()
+            .filter(|_| dirty.is_some());
+        // What came before all that waits is applied, the urgent too.
+        let urgent = pending.map(|since| Some(since).max(self.time(attr::URGENT_SINCE)));
+        let urgent = urgent.flatten().filter(|_| tier == Tier::RealTime);
+        (dirty, pending, urgent)
     }
 
     fn count(&self, name: &str) -> u32 {

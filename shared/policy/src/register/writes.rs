@@ -1,5 +1,9 @@
 //! The writes of the register protocol, one function a row.
 
+mod reopen;
+
+pub use reopen::{reopen, reopen_deleted, reopen_missing};
+
 use serde::Serialize;
 use tidegate_model::{
     ClaimToken, Content, ContentHash, FlowId, Tier, TierReason, UnixMs, Version,
@@ -49,13 +53,11 @@ pub fn stage(stage: &Stage, now: UnixMs) -> Update {
     .set(attr::DESIRED_HASH, hash.0)
     .set(attr::DESIRED_CONTENT, json(&stage.content))
     .set(attr::STAGED_BY, stage.by.as_str())
-    .set(attr::DIRTY_SINCE, now.0)
     .set(attr::ATTEMPTS, 0)
-    .set(attr::TIER, stage.tier.as_str())
-    .set(attr::TIER_REASON, json(&stage.tier_reason))
     .set_or_remove(attr::SEARCH_VALUE, stage.search.as_deref())
     .set_or_remove(attr::DUE, stage.due.map(|due| due.0))
     .remove(&[attr::NEXT_ATTEMPT, attr::OVERRIDE]);
+    let update = tiered(dirty(update, now), stage.tier, &stage.tier_reason, now);
     let update = match &stage.link {
         Some(id) => update.change(attr::TARGET_ID, Change::Default(id.as_str().into())),
         None => update,
@@ -90,23 +92,17 @@ pub fn move_version(version: Version, hash: &ContentHash, by: &str) -> Update {
 /// sent may be another although the fields are the same. The version moves and the record is sent
 /// again. What waits for its window already goes on waiting: it has no message.
 pub fn stage_again(version: Version, hash: &ContentHash, by: &str, now: UnixMs) -> Update {
-    move_version(version, hash, by)
-        .set(attr::DIRTY_SINCE, now.0)
+    dirty(move_version(version, hash, by), now)
         .set(attr::ATTEMPTS, 0)
         .remove(REVIEW_ATTRIBUTES)
         .remove(&[attr::NEXT_ATTEMPT])
 }
 
-/// Corrects the tier of what was just staged, when another stage came between the read that decided
-/// it and the write.
-pub fn set_tier(version: Version, tier: Tier, reason: &TierReason) -> Update {
-    Update::when(Condition::is(
-        attr::DESIRED_VERSION,
-        Op::Eq,
-        version.encode(),
-    ))
-    .set(attr::TIER, tier.as_str())
-    .set(attr::TIER_REASON, json(reason))
+/// Corrects the tier of what was staged at `now`, when another stage came between the read that
+/// decided it and the write.
+pub fn set_tier(version: Version, tier: Tier, reason: &TierReason, now: UnixMs) -> Update {
+    let version = Condition::is(attr::DESIRED_VERSION, Op::Eq, version.encode());
+    tiered(Update::when(version), tier, reason, now)
 }
 
 /// `claim`: EFF-1's only way in. `until` is now + P + T + D + S. Stores the intent for a target
@@ -125,11 +121,17 @@ pub fn claim(token: &ClaimToken, until: UnixMs, now: UnixMs, searchable: bool) -
     .change(
         attr::UNKNOWN_SINCE_CLAIM,
         Change::Default(token.as_str().into()),
-    );
+    )
+    // What is staged from now on is not what this claim applies: its age is kept apart.
+    .change(
+        attr::CLAIMED_PENDING_SINCE,
+        Change::DefaultCopy(attr::PENDING_SINCE, now.0.into()),
+    )
+    .remove(&[attr::PENDING_SINCE]);
     if searchable {
         update.change(
             attr::INTENT,
-            Change::DefaultCopy(attr::SEARCH_VALUE, String::new()),
+            Change::DefaultCopy(attr::SEARCH_VALUE, "".into()),
         )
     } else {
         update
@@ -167,12 +169,14 @@ pub fn commit(token: &ClaimToken, done: &Committed, claimed: &Register, now: Uni
         ],
     )
     .change(attr::APPLIED_VERSION, Change::Copy(attr::DESIRED_VERSION))
-    .remove(&[attr::DIRTY_SINCE, attr::DUE])
+    .remove(DIRTY_ATTRIBUTES)
+    .remove(&[attr::DUE])
     // A dead letter about it may have come meanwhile: nothing is left to look at.
     .remove(REVIEW_ATTRIBUTES)
 }
 
-/// `commit in part`: the target holds what was sent, but newer content is desired; stays dirty.
+/// `commit in part`: the target holds what was sent, but newer content is desired; stays dirty, and
+/// what waits is what came after the claim.
 pub fn commit_part(
     token: &ClaimToken,
     done: &Committed,
@@ -206,6 +210,7 @@ fn applied(
             attr::NEXT_ATTEMPT,
             attr::ATTEMPTS,
             attr::ATTEMPTS_EPOCH,
+            attr::CLAIMED_PENDING_SINCE,
         ]);
     if done.deleted {
         return update.remove(&[attr::TARGET_ID, attr::ETAG]);
@@ -367,82 +372,18 @@ pub fn edit(
 
 /// A person sends a record again: out of review, with all its retries.
 pub fn replay(now: UnixMs) -> Update {
-    Update::when(Condition::Exists(attr::REVIEW))
+    dirty(Update::when(Condition::Exists(attr::REVIEW)), now)
         .set(attr::ATTEMPTS, 0)
-        .set(attr::DIRTY_SINCE, now.0)
         .remove(REVIEW_ATTRIBUTES)
         .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
-}
-
-/// `reopen`: the target no longer holds what is known to be applied (a reconciliation compared it),
-/// so nothing is known to be applied and the record is dirty again; `apply` sends what is desired.
-///
-/// Holds only while register and applied state are those that were compared and nobody works on
-/// the record: clean (no claim can start before this write), no open claim, no outcome unknown.
-/// The desired state stays as it is (REG-1).
-pub fn reopen(compared: &Register, now: UnixMs) -> Update {
-    let applied = |attribute: &'static str, value: Option<String>| match value {
-        Some(value) => Condition::is(attribute, Op::Eq, value),
-        None => Condition::Absent(attribute.to_owned()),
-    };
-    let known = compared.applied.as_ref();
-    Update::when(Condition::All(vec![
-        Condition::is(
-            attr::DESIRED_VERSION,
-            Op::Eq,
-            compared.desired.version.encode(),
-        ),
-        Condition::is(attr::DESIRED_HASH, Op::Eq, compared.desired.hash.0.as_str()),
-        applied(
-            attr::APPLIED_VERSION,
-            known.map(|applied| applied.version.encode()),
-        ),
-        applied(
-            attr::APPLIED_HASH,
-            known.map(|applied| applied.hash.0.clone()),
-        ),
-        match known {
-            Some(applied) => Condition::is(attr::APPLIED_AT, Op::Eq, applied.at.0),
-            None => Condition::Absent(attr::APPLIED_AT.to_owned()),
-        },
-        Condition::Absent(attr::DIRTY_SINCE.to_owned()),
-        Condition::Absent(attr::REVIEW.to_owned()),
-        Condition::Absent(attr::UNKNOWN_SINCE_CLAIM.to_owned()),
-        Condition::absent_or(attr::CLAIM_UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
-    ]))
-    .set(attr::DIRTY_SINCE, now.0)
-    .set(attr::ATTEMPTS, 0)
-    .set(attr::TIER, Tier::Batch.as_str())
-    .set(attr::TIER_REASON, json(&TierReason::Reconciled))
-    .remove(&[
-        attr::APPLIED_VERSION,
-        attr::APPLIED_HASH,
-        attr::APPLIED_AT,
-        attr::NEXT_ATTEMPT,
-        attr::DUE,
-    ])
-}
-
-/// `reopen` of a record that the target lacks. As if an earlier call were open: its id is tried
-/// first, and only where the target says that it is gone the record is created anew (EFF-2).
-pub fn reopen_missing(compared: &Register, by: &ClaimToken, now: UnixMs) -> Update {
-    reopen(compared, now).set(attr::UNKNOWN_SINCE_CLAIM, by.as_str())
-}
-
-/// `reopen` of a deletion: the target has the record again, under this id where it has ids.
-pub fn reopen_deleted(compared: &Register, target_id: Option<&str>, now: UnixMs) -> Update {
-    let update = reopen(compared, now);
-    match target_id {
-        Some(id) => update.set(attr::TARGET_ID, id),
-        None => update,
-    }
 }
 
 /// A person decides not to send this version. The next version of the source is sent again.
 pub fn discard() -> Update {
     Update::when(Condition::Exists(attr::REVIEW))
         .remove(REVIEW_ATTRIBUTES)
-        .remove(&[attr::DIRTY_SINCE, attr::NEXT_ATTEMPT, attr::DUE])
+        .remove(DIRTY_ATTRIBUTES)
+        .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
 }
 
 /// A message about a dirty record went to the dead letters: it needs a person. Refused when it is
@@ -459,8 +400,32 @@ pub fn dead_letter(flow: &FlowId, cause: &ReviewCause, now: UnixMs) -> Update {
     )
 }
 
+const DIRTY_ATTRIBUTES: &[&str] = &[
+    attr::DIRTY_SINCE,
+    attr::PENDING_SINCE,
+    attr::CLAIMED_PENDING_SINCE,
+    attr::URGENT_SINCE,
+];
 const CLAIM_ATTRIBUTES: &[&str] = &[attr::CLAIM_OWNER, attr::CLAIM_UNTIL];
 const REVIEW_ATTRIBUTES: &[&str] = &[attr::REVIEW, attr::REVIEW_FLOW, attr::REVIEW_SINCE];
+
+/// There is work since now, and what waits already goes on being as old as it is.
+fn dirty(update: Update, now: UnixMs) -> Update {
+    update
+        .set(attr::DIRTY_SINCE, now.0)
+        .change(attr::PENDING_SINCE, Change::Default(now.0.into()))
+}
+
+/// The tier of the work. What is urgent already goes on being so since then.
+fn tiered(update: Update, tier: Tier, reason: &TierReason, now: UnixMs) -> Update {
+    let update = update
+        .set(attr::TIER, tier.as_str())
+        .set(attr::TIER_REASON, json(reason));
+    match tier {
+        Tier::RealTime => update.change(attr::URGENT_SINCE, Change::Default(now.0.into())),
+        Tier::Batch => update,
+    }
+}
 
 /// The record has been dirty since the same moment as when it was claimed.
 fn unchanged_since(claimed: &Register) -> Condition {

@@ -5,7 +5,8 @@
 //! and discards, also while a call is under way or its outcome is open; hands change and delete it
 //! in the target, and a reconciliation compares; the breaker and the quota of a day defer.
 //!
-//! Held on the way: REG-1, EFF-1, EFF-2, TRY-1, LIM-3. Held when nothing is left to do: REG-2 and
+//! Held on the way: REG-1, EFF-1, EFF-2, TRY-1, LIM-3, and that what waits is as old as it is told to
+//! be. Held when nothing is left to do: REG-2 and
 //! QUE-2, without a sweep unless a process died where only the sweep can know.
 //!
 //! At random with seeds here; [`every`] goes every way there is within small bounds.
@@ -13,6 +14,7 @@
 //! No call to a target carries several records: a pack is only keys of one message, each claimed,
 //! called and settled by itself.
 
+mod ages;
 mod dice;
 mod every;
 mod gate;
@@ -31,6 +33,7 @@ use crate::{
     plan::Removal,
     stage::{Incoming, Origin, StagePlan, needs_message, plan},
 };
+use ages::Ages;
 use dice::Dice;
 use gate::Gate;
 use people::Person;
@@ -125,6 +128,7 @@ struct World {
     discarded: Option<tidegate_model::ContentHash>,
     /// Epochs of the attempts that count, by the walk's own ledger (TRY-1).
     attempts: Vec<u64>,
+    ages: Ages,
     /// A deletion that came before the record was ever seen, and was not staged.
     ignored: Option<u64>,
     /// A process died where only the sweep can know of the record.
@@ -149,6 +153,7 @@ impl World {
             edited: None,
             discarded: None,
             attempts: Vec::new(),
+            ages: Ages::default(),
             ignored: None,
             stranded: false,
             now: BEGIN,
@@ -274,6 +279,7 @@ impl World {
             let wrote = self.write(&update);
             if wrote.happened && renews {
                 self.attempts.clear();
+                self.ages.began(&self.table.read(), self.now);
             }
             if wrote.told {
                 break needs_message(&self.table.read());
@@ -307,10 +313,12 @@ impl World {
     fn check(&self) {
         assert!(self.target.records() <= 1, "EFF-2: created twice");
         if self.table.item.is_some() {
+            let register = self.table.read();
             let epoch = self.gate.epoch();
             let counted = self.attempts.iter().filter(|of| **of == epoch).count();
-            let attempts = self.table.read().attempts_in(epoch);
+            let attempts = register.attempts_in(epoch);
             assert_eq!(usize::try_from(attempts).unwrap(), counted, "TRY-1");
+            self.ages.check(&register);
         }
     }
 
@@ -336,7 +344,7 @@ fn walk(seed: u64, rules: Rules) -> World {
         if !world.rough && world.is_quiet(&workers) && Person::is_content(&world) {
             if world.stranded {
                 world.sweep();
-            } else if !rules.hands || reconciler.found_equal() {
+            } else if !rules.hands || reconciler.found_equal(&world.table) {
                 world.target.settle(UnixMs(i64::MAX));
                 return world;
             }

@@ -295,8 +295,8 @@ fn a_rewritten_intent_is_the_value_that_is_sent_next() {
 fn a_tier_is_corrected_only_for_the_version_that_was_staged() {
     let mut table = Table::staged(2, "a");
     let reason = TierReason::ForceSync;
-    assert!(!table.write(&set_tier(version(1), Tier::RealTime, &reason)));
-    assert!(table.write(&set_tier(version(2), Tier::RealTime, &reason)));
+    assert!(!table.write(&set_tier(version(1), Tier::RealTime, &reason, NOW)));
+    assert!(table.write(&set_tier(version(2), Tier::RealTime, &reason, NOW)));
     assert_eq!(table.read().tier, Tier::RealTime);
 }
 

@@ -138,13 +138,14 @@ impl Scene {
         deliveries.sort_unstable();
         let mut key = DefaultHasher::new();
         format!(
-            "{:?}{:?}{messages:?}{deliveries:?}{:?}{:?}{:?}{:?}{}{}{}{}{workers:?}{person:?}{}{}",
+            "{:?}{:?}{messages:?}{deliveries:?}{:?}{:?}{:?}{:?}{:?}{}{}{}{}{workers:?}{person:?}{}{}",
             world.table,
             world.target,
             world.newest,
             world.edited,
             world.discarded,
             world.attempts,
+            world.ages,
             world.stranded,
             world.now,
             world.tokens,

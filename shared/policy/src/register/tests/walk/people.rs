@@ -22,6 +22,7 @@ impl Person {
                 1 => edit_as_seen(world, &seen),
                 _ => {
                     if world.write(&discard()).happened {
+                        world.ages.discarded();
                         world.discarded = Some(world.table.read().desired.hash);
                     }
                 }

@@ -21,13 +21,14 @@ enum Stage {
 #[derive(Clone, Default)]
 pub(super) struct Reconciler {
     stage: Stage,
-    /// The newest comparison found nothing to heal.
-    equal: bool,
+    /// The register in which the newest comparison found nothing to heal.
+    equal: Option<Item>,
 }
 
 impl Reconciler {
-    pub(super) fn found_equal(&self) -> bool {
-        self.equal
+    /// Nothing to heal, and nothing has changed since: what was in review then may be applied now.
+    pub(super) fn found_equal(&self, table: &Table) -> bool {
+        self.equal.is_some() && self.equal == table.item
     }
 
     pub(super) fn step(&mut self, world: &mut World) {
@@ -46,6 +47,7 @@ impl Reconciler {
                 let wrote = world.write(&reopen(&register, world.now));
                 if wrote.happened {
                     world.attempts.clear();
+                    world.ages.began(&world.table.read(), world.now);
                 }
                 if wrote.told {
                     Stage::Reopened
@@ -61,7 +63,7 @@ impl Reconciler {
     }
 
     fn compare(&mut self, world: &mut World, content: Option<&str>, from: UnixMs) -> Stage {
-        self.equal = false;
+        self.equal = None;
         if world.table.item.is_none() {
             return Stage::Idle;
         }
@@ -82,7 +84,7 @@ impl Reconciler {
                 let register = Box::new(register);
                 return Stage::Compared { register };
             }
-            _ => self.equal = true,
+            _ => self.equal = world.table.item.clone(),
         }
         Stage::Idle
     }

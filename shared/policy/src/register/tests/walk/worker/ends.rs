@@ -73,6 +73,7 @@ impl Worker {
         if wrote.happened {
             world.attempts.clear();
             assert_applied(world, &claimed);
+            world.ages.applied(world.table.read().desired.version);
         }
         let claim = world.table.read().claim;
         if !wrote.told && claim.is_some_and(|claim| claim.token == self.token) {
@@ -89,6 +90,7 @@ impl Worker {
         if wrote.happened {
             world.attempts.clear();
             assert_applied(world, &claimed);
+            world.ages.applied(claimed.desired.version);
         }
         if wrote.told {
             return self.copy_and_delete(world, world.now);
