@@ -172,7 +172,7 @@ impl Bridge {
             say(&format!("  rule      {} -> {}", way.rule, way.function))?;
             tell_of_rival("rule", &way.rule, way.is_enabled)?;
         }
-        let mut table = Timetable::default();
+        let mut table = Timetable::new(self.clock.now());
         for (listed, followed) in table.take(listed, self.clock.now()) {
             let name = &listed.name;
             match followed {

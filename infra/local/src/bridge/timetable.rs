@@ -54,8 +54,9 @@ impl Firing {
 }
 
 /// The schedules that are followed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timetable {
+    started: UnixMs,
     entries: BTreeMap<(String, String), Entry>,
 }
 
@@ -69,10 +70,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(listed: Listed, cadence: Option<Cadence>, now: UnixMs) -> Self {
+    fn new(listed: Listed, cadence: Option<Cadence>, started: UnixMs, now: UnixMs) -> Self {
         let next = match &cadence {
             // Scheduler starts a rate when it is made.
             Some(Cadence::Every(_)) => Some(now),
+            // It may have been made, and have come, since the last list.
+            Some(cadence @ Cadence::Once(_)) => cadence.next_after(started, now),
             Some(cadence) => cadence.next_after(now, now),
             None => None,
         };
@@ -86,6 +89,14 @@ impl Entry {
 }
 
 impl Timetable {
+    /// An empty one. What fires once and was due before `started` is passed over.
+    pub(super) fn new(started: UnixMs) -> Self {
+        Self {
+            started,
+            entries: BTreeMap::new(),
+        }
+    }
+
     /// Follows what is listed now. Gives those that were not known as they are, and why one is
     /// not followed.
     pub(super) fn take(
@@ -102,7 +113,7 @@ impl Timetable {
                 let read = Cadence::read(&listed.expression, &listed.zone);
                 let cadence = read.as_ref().ok().cloned();
                 news.push((listed.clone(), read.map(drop)));
-                Entry::new(listed, cadence, now)
+                Entry::new(listed, cadence, self.started, now)
             });
             self.entries.insert(key, entry);
         }
@@ -168,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_window_fires_once_at_its_time_and_tells_it() {
-        let mut table = Timetable::default();
+        let mut table = Timetable::new(START);
         let schedules = vec![listed("windows", "cron(0 2,10 * * ? *)")];
         table.take(schedules.clone(), START - Duration::from_secs(1));
         assert_eq!(table.due(START - Duration::from_secs(1)), []);
@@ -183,7 +194,7 @@ mod tests {
 
     #[test]
     fn times_that_passed_while_the_machine_slept_are_one() {
-        let mut table = Timetable::default();
+        let mut table = Timetable::new(START);
         table.take(vec![listed("tick", "rate(5 minutes)")], START);
         assert_eq!(names(&table.due(START)), ["tick"], "at once");
         let due = table.due(START + Duration::from_mins(61));
@@ -193,12 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn one_time_is_followed_from_now_on_and_never_afterwards() {
-        let mut table = Timetable::default();
+    fn one_time_is_followed_from_the_start_on_and_never_afterwards() {
+        let mut table = Timetable::new(START);
         let past = listed("past", "at(2026-11-20T01:59:59)");
         let soon = listed("soon", "at(2026-11-20T02:00:01)");
-        table.take(vec![past.clone(), soon.clone()], START);
+        // It was made and came between two lists.
         let later = START + Duration::from_secs(2);
+        table.take(vec![past.clone(), soon.clone()], later);
         let due = table.due(later);
         assert_eq!(names(&due), ["soon"]);
         assert!(due[0].is_last);
@@ -209,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_changed_schedule_is_followed_anew_and_one_that_is_gone_no_more() {
-        let mut table = Timetable::default();
+        let mut table = Timetable::new(START);
         table.take(
             vec![listed("a", "cron(0 3 * * ? *)"), listed("b", "rate(1 day)")],
             START,
