@@ -70,6 +70,19 @@ fn build() -> PathBuf {
     python::build_folder().join("e2e")
 }
 
+/// The command `tidegate`, as the other tests of the workspace have it: beside a test, features are
+/// resolved with those of tests, so that after `cargo test --workspace` nothing is left to build.
+pub fn command() -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["build", "--quiet", "--locked"])
+        .args(["--bin", "tidegate", "--test", "architecture"])
+        .current_dir(repository())
+        .env("CARGO_TARGET_DIR", python::build_folder());
+    python::output_of(&mut cargo);
+    python::build_folder().join("debug/tidegate")
+}
+
 /// A zip of executable files. Not compressed: it travels over loopback.
 pub fn zipped(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     binaries::repository,
-    stack::{Deployment, Stack},
+    stack::{Deployment, RunBy, Stack},
     template,
 };
 
@@ -21,6 +21,7 @@ const VISIBILITY_TIMES: u64 = 6;
 async fn the_template_deploys_and_its_queues_outlast_their_functions() {
     let flows = repository().join("infra/flows");
     let stack = Stack::deploy(&Deployment {
+        run_by: RunBy::Emulator,
         erp_url: "http://127.0.0.1:1",
         qualio_url: "http://127.0.0.1:1",
         flows: &flows,

@@ -9,14 +9,20 @@ use crate::{python, supervised::Supervised, until::until};
 /// It starts in 0.6 s on a quiet machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
+/// A folder of its own.
+fn folder() -> TempDir {
+    TempDir::with_prefix_in("run-", python::workshop()).expect("a folder")
+}
+
 /// A port that was free can be taken before the emulator binds it; three times in a row it is not.
 const PORTS_TRIED: usize = 3;
 
 /// A running emulator. It and the functions it started end with this value.
 pub struct Emulator {
-    // Before the folder, so that nothing writes there any more when it is removed.
-    server: Supervised,
-    port: u16,
+    // Before the folder, so that nothing writes there any more when it is removed. None where it is
+    // not ours.
+    server: Option<Supervised>,
+    endpoint: String,
     folder: TempDir,
 }
 
@@ -32,8 +38,17 @@ impl Emulator {
         panic!("no emulator started on any of {PORTS_TRIED} free ports");
     }
 
+    /// One that runs already, and goes on.
+    pub fn given(endpoint: String) -> Self {
+        Self {
+            server: None,
+            endpoint,
+            folder: folder(),
+        }
+    }
+
     fn spawn(port: u16) -> Self {
-        let folder = TempDir::with_prefix_in("run-", python::workshop()).expect("a folder");
+        let folder = folder();
         let program = python::tool("ministack");
         let log = folder.path().join("log.txt");
         let server = Supervised::start(program.as_os_str(), &log, |command| {
@@ -52,8 +67,8 @@ impl Emulator {
                 .env("HOME", folder.path());
         });
         Self {
-            server,
-            port,
+            server: Some(server),
+            endpoint: format!("http://127.0.0.1:{port}"),
             folder,
         }
     }
@@ -62,7 +77,7 @@ impl Emulator {
         let health = format!("{}/_ministack/health", self.endpoint());
         let server = &mut self.server;
         until("the emulator answers", START_LIMIT, || {
-            let ended = server.ended();
+            let ended = server.as_mut().is_some_and(Supervised::ended);
             let asked = reqwest::get(health.clone());
             async move {
                 if ended {
@@ -76,13 +91,23 @@ impl Emulator {
 
     /// The base URL of every service.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.endpoint.clone()
+    }
+
+    /// Whether it lives on.
+    pub fn is_given(&self) -> bool {
+        self.server.is_none()
     }
 
     /// A folder that goes when the emulator goes.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// A folder of its own.
+fn folder() -> TempDir {
+    TempDir::with_prefix_in("run-", python::workshop()).expect("a folder")
 }
 
 /// A port that was free a moment ago.

@@ -12,24 +12,27 @@ use crate::{
 };
 
 /// Above anything that the journeys need on a busy machine of two cores.
-const LIMIT: Duration = Duration::from_mins(4);
+pub const LIMIT: Duration = Duration::from_mins(4);
 
 /// Suppliers in the ERP: more than one pack and less than one window of the batch limit.
-const FEW: u32 = 24;
+pub const FEW: u32 = 24;
 
 /// A first try and three retries.
 const ATTEMPTS: usize = 4;
 
-const QUICK_RETRIES: (&str, &str) = ("after_s = [60, 300, 900]", "after_s = [1, 1, 1]");
+/// So that a record that fails is in review before long.
+pub const QUICK_RETRIES: (&str, &str) = ("after_s = [60, 300, 900]", "after_s = [1, 1, 1]");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
     let world = World::start(FEW, &[QUICK_RETRIES]).await;
+    take_it(&world).await;
+}
+
+/// The journey, whoever runs the functions.
+pub async fn take_it(world: &World) {
     let scheduled = scheduled_now();
-    world
-        .stack
-        .fire_schedule("tidegate-dev-suppliers", &scheduled)
-        .await;
+    world.stack.fire_schedule("suppliers", &scheduled).await;
     let all: BTreeSet<String> = world
         .erp
         .suppliers()
@@ -43,13 +46,13 @@ async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
     world.drained(LIMIT).await;
     assert_eq!(world.created_twice(), Vec::<String>::new());
 
-    a_redelivery_changes_nothing(&world, &all, &scheduled).await;
-    the_daily_comparison_heals_a_hand_in_the_target(&world, all.len()).await;
+    a_redelivery_changes_nothing(world, &all, &scheduled).await;
+    the_daily_comparison_heals_a_hand_in_the_target(world, all.len()).await;
     let failing = all.first().expect("a supplier").clone();
     let healthy = all.last().expect("another").clone();
-    a_failing_record_reaches_review(&world, &failing, &healthy).await;
-    a_dead_letter_reaches_review(&world).await;
-    the_digest_names_it(&world, &failing).await;
+    a_failing_record_reaches_review(world, &failing, &healthy).await;
+    a_dead_letter_reaches_review(world).await;
+    the_digest_names_it(world, &failing).await;
 }
 
 /// The same window again, and a second copy of every message, as SQS may deliver them.
@@ -57,11 +60,7 @@ async fn a_redelivery_changes_nothing(world: &World, keys: &BTreeSet<String>, sc
     let registers = world.registers().await;
     let writes = world.writes_to_qualio().len();
     let window = json!({"flow": FLOW, "window": scheduled});
-    world
-        .stack
-        .wire()
-        .invoke(world.stack.output("BatchSyncName"), &window)
-        .await;
+    world.stack.invoke("BatchSyncName", &window).await;
     for (tier, queue) in [
         ("real_time", "RealtimeQueueUrl"),
         ("batch", "BatchQueueUrl"),
@@ -91,10 +90,9 @@ async fn the_daily_comparison_heals_a_hand_in_the_target(world: &World, count: u
         .edit(&edited, |supplier| name.clone_into(&mut supplier.name));
     assert!(before.is_some());
     let asked = json!({"flow": FLOW});
-    let function = world.stack.output("ReconcileName");
     // What was applied a moment ago is not compared with a listing that may not show it yet.
     let findings = until("the hand was found", LIMIT, || async {
-        let report = world.stack.wire().invoke(function, &asked).await;
+        let report = world.stack.invoke("ReconcileName", &asked).await;
         assert_eq!(report["ended"], "complete", "{report}");
         assert_eq!(report["findings"]["compared"], count, "{report}");
         let findings = report["findings"].clone();
@@ -160,10 +158,7 @@ async fn a_dead_letter_reaches_review(world: &World) {
 }
 
 async fn the_digest_names_it(world: &World, key: &str) {
-    world
-        .stack
-        .fire_schedule("tidegate-dev-digest", &scheduled_now())
-        .await;
+    world.stack.fire_schedule("digest", &scheduled_now()).await;
     let mail = until("a digest was mailed", LIMIT, || async {
         world.stack.wire().mails().await.pop()
     })
@@ -188,7 +183,7 @@ async fn a_signed_webhook_overtakes_a_batch_backlog() {
     let world = World::start(FEW, &edits).await;
     world
         .stack
-        .fire_schedule("tidegate-dev-suppliers", &scheduled_now())
+        .fire_schedule("suppliers", &scheduled_now())
         .await;
     let staged = until("every supplier is staged", LIMIT, || async {
         let registers = world.registers().await;

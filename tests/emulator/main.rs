@@ -16,6 +16,7 @@
 
 mod binaries;
 mod emulator;
+mod local;
 mod python;
 mod stack;
 mod supervised;
@@ -24,6 +25,7 @@ mod until;
 mod wire;
 mod world;
 
+mod bridged;
 mod deployment;
 mod journey;
 mod watch;

@@ -11,9 +11,9 @@ use crate::{
     template::{self, BUCKET},
     until::until,
     wire::Wire,
+    world::wall_clock_ms,
 };
 
-const STACK: &str = "tidegate";
 const DEPLOY_LIMIT: Duration = Duration::from_mins(2);
 
 /// Sender of the digest in tests.
@@ -33,8 +33,47 @@ const FUNCTION_LOGS: [&str; 8] = [
     "worker-realtime",
 ];
 
+/// Who runs the functions of a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunBy {
+    /// The emulator, as AWS does.
+    Emulator,
+    /// `tidegate bridge` and `cargo lambda watch`: the template's switches are off.
+    Bridge,
+}
+
+impl RunBy {
+    /// A bridged one is of a stage of its own, so that nothing depends on the name of one; at an
+    /// endpoint that lives on, of one that no earlier run had.
+    fn stage(self, endpoint: Option<&str>) -> String {
+        match (self, endpoint) {
+            (Self::Emulator, _) => "dev".to_owned(),
+            (Self::Bridge, None) => "bridged".to_owned(),
+            (Self::Bridge, Some(_)) => format!("journey-{}", wall_clock_ms() / 1_000),
+        }
+    }
+
+    /// The template's parameter.
+    fn started_by(self) -> &'static str {
+        match self {
+            Self::Emulator => "aws",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+/// Where functions and HTTP API of a bridged stack are served.
+pub struct Served {
+    /// The Invoke API.
+    pub functions: String,
+    /// The HTTP API.
+    pub api: String,
+}
+
 /// What a deployment under test differs in.
 pub struct Deployment<'a> {
+    /// Who runs the functions.
+    pub run_by: RunBy,
     /// Base URL of the ERP.
     pub erp_url: &'a str,
     /// Base URL of Qualio.
@@ -48,6 +87,9 @@ pub struct Deployment<'a> {
 /// A deployed stack.
 pub struct Stack {
     outputs: BTreeMap<String, String>,
+    stage: String,
+    /// Set once something serves the functions of a bridged stack.
+    pub served: Option<Served>,
     wire: Wire,
     emulator: Emulator,
 }
@@ -56,7 +98,12 @@ impl Stack {
     /// Starts an emulator, uploads the packages and creates the stack.
     pub async fn deploy(deployment: &Deployment<'_>) -> Self {
         packages();
-        let emulator = Emulator::start().await;
+        let endpoint = given_endpoint(deployment.run_by);
+        let stage = deployment.run_by.stage(endpoint.as_deref());
+        let emulator = match endpoint {
+            None => Emulator::start().await,
+            Some(endpoint) => Emulator::given(endpoint),
+        };
         let wire = Wire::new(emulator.endpoint());
         upload(&wire).await;
         for address in [MAIL_FROM, MAIL_TO] {
@@ -69,10 +116,14 @@ impl Stack {
             )
             .await;
         }
-        create(&wire, deployment).await;
-        let described = until("the stack stands", DEPLOY_LIMIT, || described(&wire)).await;
+        create(&wire, deployment, &stage).await;
+        let described = until("the stack stands", DEPLOY_LIMIT, || {
+            described(&wire, &stage)
+        })
+        .await;
         for (name, value) in deployment.secrets {
-            let secret = json!({"SecretId": format!("tidegate/dev/{name}"), "SecretString": value});
+            let id = format!("tidegate/{stage}/{name}");
+            let secret = json!({"SecretId": id, "SecretString": value});
             wire.json("secretsmanager", "secretsmanager.PutSecretValue", &secret)
                 .await;
         }
@@ -80,6 +131,8 @@ impl Stack {
             outputs: pairs(&described, "OutputKey", "OutputValue")
                 .into_iter()
                 .collect(),
+            stage,
+            served: None,
             wire,
             emulator,
         }
@@ -102,17 +155,65 @@ impl Stack {
         &self.emulator
     }
 
+    /// The stage.
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+
+    /// Deletes what was deployed at an endpoint that lives on: the stack, which goes by itself once
+    /// told, and its table, which outlives it. The packages stay for the next journey.
+    pub async fn remove(&self) {
+        if self.emulator.is_given() {
+            self.wire
+                .cloudformation(&about("DeleteStack", &self.stage))
+                .await;
+            let table = json!({"TableName": self.output("TableName")});
+            self.wire
+                .json("dynamodb", "DynamoDB_20120810.DeleteTable", &table)
+                .await;
+        }
+    }
+
+    /// The name that the template gives something of this stage.
+    pub fn name(&self, what: &str) -> String {
+        format!("tidegate-{}-{what}", self.stage)
+    }
+
+    /// The ARN of a secret.
+    pub async fn secret_arn(&self, name: &str) -> String {
+        let asked = json!({"SecretId": format!("tidegate/{}/{name}", self.stage)});
+        let operation = "secretsmanager.DescribeSecret";
+        let secret = self.wire.json("secretsmanager", operation, &asked).await;
+        secret["ARN"].as_str().expect("an ARN").to_owned()
+    }
+
+    /// Runs the function whose name is this output, wherever it is served.
+    pub async fn invoke(&self, output: &str, event: &Value) -> Value {
+        let name = self.output(output);
+        let Some(served) = &self.served else {
+            return self.wire.invoke(name, event).await;
+        };
+        let binary = name.replace(&self.name(""), "tidegate-");
+        Wire::new(served.functions.clone())
+            .invoke(&binary, event)
+            .await
+    }
+
     /// A URL of the HTTP API.
     pub fn api_url(&self, path: &str) -> String {
+        if let Some(served) = &self.served {
+            return format!("{}{path}", served.api);
+        }
         let id = self.output("HttpApiId");
         self.wire
             .url(&format!("/_aws/execute-api/{id}/$default{path}"))
     }
 
-    /// Runs what a schedule of the template runs, by the schedule's own target and role, as soon
-    /// as the emulator looks (every 10 s). `scheduled` stands for the scheduled time, which the
-    /// emulator does not fill in.
-    pub async fn fire_schedule(&self, name: &str, scheduled: &str) {
+    /// Runs what a schedule of the template runs, by the schedule's own target, role and state, as
+    /// soon as the emulator or the bridge looks (every 10 s). `scheduled` stands for the scheduled
+    /// time, which the emulator does not fill in.
+    pub async fn fire_schedule(&self, what: &str, scheduled: &str) {
+        let name = self.name(what);
         let rest = |method, path: String, body: Value| async move {
             self.wire.rest("scheduler", method, &path, &body).await
         };
@@ -126,7 +227,8 @@ impl Stack {
         let input = target["Input"].as_str().unwrap_or("{}");
         target["Input"] = json!(input.replace("<aws.scheduler.scheduled-time>", scheduled));
         let once = json!({
-            "ScheduleExpression": "at(2026-01-01T00:00:00)",
+            "ScheduleExpression": format!("at({})", scheduled.trim_end_matches('Z')),
+            "State": real["State"],
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "ActionAfterCompletion": "DELETE",
             "Target": target,
@@ -167,11 +269,17 @@ impl Drop for Stack {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for function in FUNCTION_LOGS {
-                let group = format!("/tidegate/dev/{function}");
+                let group = format!("/tidegate/{}/{function}", self.stage);
                 eprintln!("{group}:\n{}", self.wire.log_of(&group).join("\n"));
             }
         }
     }
+}
+
+/// Where a person wants the bridged journey to go instead of an emulator of its own.
+fn given_endpoint(run_by: RunBy) -> Option<String> {
+    let given = std::env::var_os("TIDEGATE_JOURNEY_ENDPOINT").filter(|_| run_by == RunBy::Bridge);
+    given.map(|url| url.to_string_lossy().trim_end_matches('/').to_owned())
 }
 
 async fn upload(wire: &Wire) {
@@ -198,10 +306,12 @@ fn folder_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-async fn create(wire: &Wire, deployment: &Deployment<'_>) {
+async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
     // The emulator mounts no layer, so the functions read the folder itself.
     let flows = deployment.flows.display().to_string();
     let parameters = [
+        ("Stage", stage),
+        ("StartedBy", deployment.run_by.started_by()),
         ("Architecture", "x86_64"),
         ("FlowsFolder", flows.as_str()),
         ("ErpUrl", deployment.erp_url),
@@ -215,7 +325,7 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>) {
     let mut form = vec![
         ("Action".to_owned(), "CreateStack".to_owned()),
         ("Version".to_owned(), "2010-05-15".to_owned()),
-        ("StackName".to_owned(), STACK.to_owned()),
+        ("StackName".to_owned(), stack_name(stage)),
         ("TemplateBody".to_owned(), template::packaged()),
         (
             "Capabilities.member.1".to_owned(),
@@ -235,8 +345,8 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>) {
 }
 
 /// The description of the stack once it stands; fails when it went wrong.
-async fn described(wire: &Wire) -> Option<String> {
-    let description = wire.cloudformation(&about("DescribeStacks")).await;
+async fn described(wire: &Wire, stage: &str) -> Option<String> {
+    let description = wire.cloudformation(&about("DescribeStacks", stage)).await;
     let status = between(&description, "<StackStatus>", "</StackStatus>").unwrap_or_default();
     if status == "CREATE_COMPLETE" {
         return Some(description);
@@ -244,16 +354,22 @@ async fn described(wire: &Wire) -> Option<String> {
     if status == "CREATE_IN_PROGRESS" {
         return None;
     }
-    let events = wire.cloudformation(&about("DescribeStackEvents")).await;
+    let events = wire
+        .cloudformation(&about("DescribeStackEvents", stage))
+        .await;
     let reasons = pairs(&events, "LogicalResourceId", "ResourceStatusReason");
     panic!("the stack is {status}: {reasons:#?}");
 }
 
-fn about(action: &str) -> Vec<(String, String)> {
+fn stack_name(stage: &str) -> String {
+    format!("tidegate-{stage}")
+}
+
+fn about(action: &str, stage: &str) -> Vec<(String, String)> {
     [
         ("Action", action),
         ("Version", "2010-05-15"),
-        ("StackName", STACK),
+        ("StackName", &stack_name(stage)),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()

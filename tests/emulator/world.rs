@@ -19,7 +19,7 @@ use tidegate_testkit::doubles::{
 use crate::{
     binaries::repository,
     python,
-    stack::{Deployment, Stack},
+    stack::{Deployment, RunBy, Stack},
     until::until,
 };
 
@@ -45,13 +45,18 @@ pub struct World {
     pub qualio: QualioDouble,
     /// What is deployed.
     pub stack: Stack,
-    _flows: TempDir,
+    flows: TempDir,
 }
 
 impl World {
     /// Deploys the shipped flow with `edits` of its text, from an ERP of `count` suppliers to an
     /// empty Qualio.
     pub async fn start(count: u32, edits: &[(&str, &str)]) -> Self {
+        Self::run_by(RunBy::Emulator, count, edits).await
+    }
+
+    /// The same, with functions that run where `run_by` says.
+    pub async fn run_by(run_by: RunBy, count: u32, edits: &[(&str, &str)]) -> Self {
         let clock: Clock = Arc::new(wall_clock_ms);
         let suppliers = realistic_suppliers(SEED, count, wall_clock_ms());
         let erp = ErpConfig::new(Arc::clone(&clock), ERP_TOKEN).suppliers(suppliers);
@@ -63,6 +68,7 @@ impl World {
         let flows = TempDir::with_prefix_in("flows-", python::workshop()).expect("a folder");
         write_flow(flows.path(), edits);
         let stack = Stack::deploy(&Deployment {
+            run_by,
             erp_url: &erp.url(),
             qualio_url: &qualio.url(),
             flows: flows.path(),
@@ -79,7 +85,7 @@ impl World {
             erp,
             qualio,
             stack,
-            _flows: flows,
+            flows,
         }
     }
 
@@ -112,6 +118,18 @@ impl World {
         let text = answer.text().await.unwrap_or_default();
         assert!(status.is_success(), "GET {path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error} in {text}"))
+    }
+
+    /// Sends JSON to a path of the API, and gives the status of the answer.
+    pub async fn post(&self, path: &str, body: &Value) -> u16 {
+        let request = self.stack.wire().http().post(self.stack.api_url(path));
+        let answer = request.bearer_auth(API_TOKEN).json(body).send().await;
+        answer.expect("the API answers").status().as_u16()
+    }
+
+    /// The folder of the flow file.
+    pub fn flows(&self) -> &Path {
+        self.flows.path()
     }
 
     /// The keys that Qualio holds.

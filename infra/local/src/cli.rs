@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_policy::run::Mode;
 
 use crate::{
+    bridge::{self, BridgeArgs},
     dev, offline, plan, preview, remote,
     simulate::{self, SimulateArgs},
 };
@@ -82,6 +83,8 @@ enum Command {
     Replay(ReplayArgs),
     /// Print the mail of the day as it would be sent now
     Digest(Remote),
+    /// Poll a stack's queues, rules and schedules, and invoke functions that are served elsewhere
+    Bridge(BridgeArgs),
     /// Print the JSON Schema of a flow file, for editors
     Schema,
 }
@@ -275,6 +278,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Schema) => offline::schema(),
         Some(Command::Simulate(args)) => simulate::run(*args).await,
+        Some(Command::Bridge(args)) => bridge::run(args).await,
         Some(Command::Preview(args)) => preview::run(args).await,
         Some(Command::Run(args)) => remote::start_run(&args).await,
         Some(Command::Reconcile(args)) => remote::reconcile(&args).await,

@@ -95,7 +95,8 @@ async fn lock(data: &DataDir, clock: &dyn Clock) -> anyhow::Result<Lock> {
     )
 }
 
-async fn listen(at: SocketAddr) -> anyhow::Result<(TcpListener, String)> {
+/// Listens there, and gives the address by which it is reached.
+pub(crate) async fn listen(at: SocketAddr) -> anyhow::Result<(TcpListener, String)> {
     let listener = TcpListener::bind(at).await.with_context(|| {
         format!(
             "can not listen on {at}; name another address with --listen, port 0 takes a free one"
@@ -178,7 +179,7 @@ async fn show_until_stopped(
 }
 
 /// Ctrl-C, or what a service manager sends.
-async fn stop_signal() -> std::io::Result<()> {
+pub(crate) async fn stop_signal() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

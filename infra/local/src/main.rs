@@ -12,6 +12,7 @@
 //! - One process at a time works with a data folder.
 //! - Preview and check change nothing.
 
+mod bridge;
 mod bus;
 mod cli;
 mod data;

@@ -90,6 +90,11 @@ impl Aws {
         })
     }
 
+    /// For clients of services that no port needs.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// DynamoDB's client.
     pub fn dynamo(&self) -> aws_sdk_dynamodb::Client {
         let client = self

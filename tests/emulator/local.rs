@@ -1,0 +1,192 @@
+//! Functions that run on this machine for a stack that stands elsewhere: `cargo lambda watch` serves
+//! them with the shipped environment, and `tidegate bridge` starts them.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use crate::{
+    binaries::{self, repository},
+    emulator::free_port,
+    python,
+    stack::Served,
+    supervised::Supervised,
+    until::until,
+    world::World,
+};
+
+/// The functions are built before; what is left is cargo's look at what changed.
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// The shipped environment, as the README names it.
+const SHIPPED: &str = "infra/events/local.env";
+
+/// `cargo lambda watch`, serving.
+pub struct Watch {
+    /// Where the Invoke API is.
+    pub port: u16,
+    _server: Supervised,
+}
+
+impl Watch {
+    /// The README's command, with this environment and the binaries of the other tests.
+    pub async fn start(world: &World, environment: &str) -> Self {
+        let port = free_port();
+        let folder = world.stack.emulator().folder();
+        let file = folder.join("local.env");
+        fs::write(&file, environment).expect("a file in the folder of the run");
+        let arguments = readme_command("cargo lambda watch ");
+        let arguments = replaced(arguments, &[(SHIPPED, &file.display().to_string())]);
+        let program = python::tool("cargo-lambda");
+        let log = folder.join("watch.txt");
+        let server = Supervised::start(program.as_os_str(), &log, |command| {
+            command
+                .args(["lambda", "watch"])
+                .args(arguments)
+                .args(["--invoke-port", &port.to_string()])
+                .args(["--profile", "e2e", "--ignore-changes"])
+                .env("CARGO_TARGET_DIR", python::build_folder())
+                .current_dir(repository());
+        });
+        until("cargo lambda watch answers", LIMIT, || async {
+            let asked = reqwest::get(format!("http://127.0.0.1:{port}/")).await;
+            asked.ok().map(drop)
+        })
+        .await;
+        Self {
+            port,
+            _server: server,
+        }
+    }
+
+    /// The Invoke API.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+/// `tidegate bridge` before `cargo lambda watch`.
+pub struct Bridge {
+    // Before the functions, so that nothing is in hand any more when they end.
+    bridge: Supervised,
+    watch: Watch,
+    api: String,
+}
+
+impl Bridge {
+    /// Starts both, and waits until the API answers.
+    pub async fn start(world: &World) -> Self {
+        let watch = Watch::start(world, &environment_of_the_stack(world).await).await;
+        let address = format!("127.0.0.1:{}", free_port());
+        let arguments = readme_command("cargo run -- bridge ");
+        let arguments = replaced(
+            arguments,
+            &[
+                ("http://127.0.0.1:4566", &world.stack.wire().url("")),
+                ("http://127.0.0.1:9000", &watch.url()),
+            ],
+        );
+        let program = binaries::command();
+        let log = world.stack.emulator().folder().join("bridge.txt");
+        let bridge = Supervised::start(program.as_os_str(), &log, |command| {
+            command
+                .arg("bridge")
+                .args(arguments)
+                .args(["--stage", world.stack.stage(), "--listen", &address])
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_ACCESS_KEY_ID", "test")
+                .env("AWS_SECRET_ACCESS_KEY", "test");
+        });
+        let this = Self {
+            bridge,
+            watch,
+            api: format!("http://{address}"),
+        };
+        // The first invocation of a function waits for its build.
+        until("the API answers through the bridge", LIMIT, || async {
+            let asked = reqwest::get(format!("{}/v1/flows", this.api)).await.ok()?;
+            (asked.status() == reqwest::StatusCode::UNAUTHORIZED).then_some(())
+        })
+        .await;
+        this
+    }
+
+    /// Where things are served.
+    pub fn served(&self) -> Served {
+        Served {
+            functions: self.watch.url(),
+            api: self.api.clone(),
+        }
+    }
+
+    /// What it said so far.
+    pub fn log(&self) -> String {
+        self.bridge.log()
+    }
+}
+
+/// The shipped environment with other values; each name must stand there.
+pub fn environment(values: &[(&str, String)]) -> String {
+    let shipped = fs::read_to_string(shipped()).expect("the shipped environment");
+    let mut lines: Vec<String> = shipped.lines().map(str::to_owned).collect();
+    for (name, value) in values {
+        let named = format!("{name}=");
+        let line = lines.iter_mut().find(|line| line.starts_with(&named));
+        *line.unwrap_or_else(|| panic!("{SHIPPED} has no {name}")) = format!("{named}{value}");
+    }
+    lines.join("\n")
+}
+
+fn shipped() -> PathBuf {
+    repository().join(SHIPPED)
+}
+
+/// What the template gives its functions, its secrets by their ARNs.
+async fn environment_of_the_stack(world: &World) -> String {
+    let stack = &world.stack;
+    let mut values = vec![
+        ("AWS_ENDPOINT_URL", stack.wire().url("")),
+        ("TIDEGATE_TABLE", stack.output("TableName").to_owned()),
+        (
+            "TIDEGATE_QUEUE_REALTIME",
+            stack.output("RealtimeQueueUrl").to_owned(),
+        ),
+        (
+            "TIDEGATE_QUEUE_BATCH",
+            stack.output("BatchQueueUrl").to_owned(),
+        ),
+        ("TIDEGATE_BUS", stack.output("BusName").to_owned()),
+        ("TIDEGATE_FLOWS", world.flows().display().to_string()),
+        ("TIDEGATE_VAR_ERP_URL", world.erp.url()),
+        ("TIDEGATE_VAR_QUALIO_URL", world.qualio.url()),
+    ];
+    for (variable, secret) in [
+        ("TIDEGATE_SECRET_ERP_TOKEN", "ERP_TOKEN"),
+        ("TIDEGATE_SECRET_QUALIO_API_KEY", "QUALIO_API_KEY"),
+        ("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_1", "SUPPLIERS_WEBHOOK_1"),
+        ("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2", "SUPPLIERS_WEBHOOK_2"),
+        ("TIDEGATE_SECRET_API_TOKEN", "API_TOKEN"),
+    ] {
+        values.push((variable, stack.secret_arn(secret).await));
+    }
+    environment(&values)
+}
+
+/// The command of the README that starts with `start`, without that start.
+pub fn readme_command(start: &str) -> Vec<String> {
+    let readme = fs::read_to_string(repository().join("README.md")).expect("the README");
+    let line = readme.lines().find_map(|line| line.strip_prefix(start));
+    let line = line.unwrap_or_else(|| panic!("the README has no line `{start}`"));
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The arguments with others in the place of those named, which must be there.
+fn replaced(arguments: Vec<String>, others: &[(&str, &str)]) -> Vec<String> {
+    for (shipped, _) in others {
+        let is_there = arguments.iter().any(|argument| argument == shipped);
+        assert!(is_there, "the README's command has no {shipped}");
+    }
+    let other = |argument: String| {
+        let other = others.iter().find(|(shipped, _)| argument == *shipped);
+        other.map_or(argument.clone(), |(_, other)| (*other).to_owned())
+    };
+    arguments.into_iter().map(other).collect()
+}
