@@ -22,4 +22,5 @@ mod pushes;
 mod reconcile;
 mod reconcile_faults;
 mod runs;
+mod ticks;
 mod world;
