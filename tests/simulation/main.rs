@@ -17,6 +17,7 @@ mod fetches;
 mod limits;
 mod one_supplier;
 mod outages;
+mod pages;
 mod people;
 mod pushes;
 mod reconcile;
