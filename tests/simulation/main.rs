@@ -11,9 +11,11 @@
 
 mod backlog;
 mod bad_days;
+mod commits;
 mod cuts;
 mod edges;
 mod fetches;
+mod hand;
 mod limits;
 mod one_supplier;
 mod outages;
@@ -22,4 +24,6 @@ mod pushes;
 mod reconcile;
 mod reconcile_faults;
 mod runs;
+mod turns;
+mod waits;
 mod world;
