@@ -194,7 +194,10 @@ async fn a_probe_that_fails_counts_as_nobodys_attempt_and_costs_no_receive_try_1
         let hand = Hand::staged(1, suppliers_flow()).await;
         hand.qualio_answers("POST", 503);
         let UnixMs(now) = hand.full_second().await;
-        hand.put_breaker(&[("opened", now + opened), ("until", now - 10_000)]);
+        hand.put_breaker(
+            "qualio",
+            &[("opened", now + opened), ("until", now - 10_000)],
+        );
         let handled = hand.handle(hand.message(1, Tier::Batch)).await;
         assert_eq!(handled.disposition, Disposition::Delete);
         assert!(handled.held.is_empty());

@@ -156,9 +156,9 @@ impl Hand {
         self.world.qualio.set_fault(fault).unwrap();
     }
 
-    /// The breaker of Qualio as another left it; attributes by name, moments in milliseconds.
-    pub fn put_breaker(&self, attributes: &[(&str, i64)]) {
-        let key = keys::breaker(&EndpointId::try_new("qualio").unwrap());
+    /// A breaker as another left it; attributes by name, moments in milliseconds.
+    pub fn put_breaker(&self, endpoint: &str, attributes: &[(&str, i64)]) {
+        let key = keys::breaker(&EndpointId::try_new(endpoint).unwrap());
         let number = |(name, value): &(&str, i64)| ((*name).to_owned(), Value::Number(*value));
         let mut item: Item = attributes.iter().map(number).collect();
         if item.contains_key("probe_until") {

@@ -162,7 +162,7 @@ async fn behind_a_breaker_nothing_is_claimed_but_by_the_probe_and_an_outage_drop
         let first_sent = message.first_sent;
         let now = hand.full_second().await;
         let moments = case.breaker.iter().map(|(name, at)| (*name, now.0 + at));
-        hand.put_breaker(&moments.collect::<Vec<_>>());
+        hand.put_breaker("qualio", &moments.collect::<Vec<_>>());
         let writes = hand.world.writes();
         let handled = hand.handle(message).await;
         assert_eq!(handled.disposition, Disposition::Delete, "{what}");
