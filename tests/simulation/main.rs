@@ -11,17 +11,24 @@
 
 mod backlog;
 mod bad_days;
+mod commits;
+mod creates;
 mod cuts;
 mod edges;
 mod fetches;
+mod hand;
 mod limits;
 mod one_supplier;
 mod outages;
 mod pages;
 mod people;
 mod pushes;
+mod reads;
 mod reconcile;
 mod reconcile_faults;
 mod runs;
+mod stages;
 mod ticks;
+mod turns;
+mod waits;
 mod world;

@@ -313,12 +313,7 @@ impl Engine {
             .flatten();
         let incoming = if let Some(row) = row {
             match runtime.incoming(&row, reader, 0, now) {
-                Ok((found, incoming, _)) if found == *key => incoming,
-                Ok(_) => {
-                    let reason = "the source answered with another record".to_owned();
-                    let verdict = self.bad_row(runtime, key, reason, &row).await?;
-                    return Ok(Fetched::Not(verdict, None));
-                }
+                Ok((_, incoming, _)) => incoming,
                 Err(error) => {
                     let reason = crate::chain(&error);
                     let verdict = self.bad_row(runtime, key, reason, &row).await?;

@@ -10,7 +10,7 @@ use tidegate_policy::{
     keys,
     limiter::{HORIZON, Permit},
     plan::{self, Step},
-    register::{self, CLOCK_SKEW, Committed, Register, ReviewCause, ReviewKind},
+    register::{self, Committed, Register, ReviewCause, ReviewKind},
 };
 
 use super::{Job, PREPARE, Verdict, call_times};
@@ -65,8 +65,7 @@ impl Work<'_> {
 
     fn session(&self, permits: Vec<Permit>) -> Session<'_> {
         let runtime = self.job.runtime;
-        let (timeout, settle) = call_times(runtime);
-        let latest = self.claim_until - (timeout + settle + CLOCK_SKEW);
+        let (_, settle) = call_times(runtime);
         let now = self.engine.now();
         let last = permits.last().map_or(now, |permit| permit.from()).max(now);
         let scope = Scope {
@@ -77,8 +76,9 @@ impl Work<'_> {
             errors: runtime.target.errors(),
             settle,
             key: Some(self.job.key),
-            // A slot farther away than a first one may be reserved is waited for in the queue.
-            patience: latest.min(last + HORIZON + PREPARE / 2),
+            // A slot farther away than a first one may be reserved is waited for in the queue. That
+            // the claim lasts until then is asked before each call.
+            patience: last + HORIZON + PREPARE / 2,
             claim_until: Some(self.claim_until),
             checking: self.job.checking,
         };

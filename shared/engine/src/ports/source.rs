@@ -51,7 +51,8 @@ pub trait Source: Send + Sync {
     ) -> Result<Page, CallError> {
         self.page(calls, request).await
     }
-    /// Reads one row; `None` when there is no such record.
+    /// Reads one row; `None` when there is no such record. Never the row of another: it would
+    /// overwrite the wrong one.
     async fn fetch(
         &self,
         calls: &mut dyn Calls,
