@@ -153,34 +153,32 @@ impl Engine {
         let key = keys::slots(&budget.endpoint, budget.tier);
         let one_at_a_time = self.grant_lock(&key);
         let _one_at_a_time = one_at_a_time.lock().await;
-        let mut item = match self.remembered(&key) {
+        let item = match self.remembered(&key) {
             // The write finds out whether the queue is as it was; without one it is read anew.
             Some(item) if calls > 0 => Some(item),
             _ => self.read(&key).await?,
         };
         let mut dice = self.dice();
-        let mut tries = 0;
-        loop {
-            let slots = Slots::read(item.as_ref(), budget.limit);
-            let (turn, write) = slots.take_turn(calls);
-            if calls == 0 {
-                return Ok(turn);
-            }
-            tries += 1;
+        let (mut turn, mut write) = Slots::read(item.as_ref(), budget.limit).take_turn(calls);
+        if calls == 0 {
+            return Ok(turn);
+        }
+        for _ in 0..GRANT_TRIES {
             match self.write(&key, &write).await? {
                 Written::Done { after, .. } => {
                     self.remember(&key, Some(after));
                     return Ok(turn);
                 }
-                // Its turn is promised to another too: one of them waits a little longer.
-                Written::Refused { .. } if tries >= GRANT_TRIES => return Ok(turn),
                 Written::Refused { current } => {
-                    item = current;
                     let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
                     self.ports.clock.wait_until(self.now() + wait).await;
+                    let slots = Slots::read(current.as_ref(), budget.limit);
+                    (turn, write) = slots.take_turn(calls);
                 }
             }
         }
+        // It may be promised to another too: one of them waits a little longer.
+        Ok(turn)
     }
 
     /// Gives up calls of a turn that are not needed any more.
