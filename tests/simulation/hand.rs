@@ -77,7 +77,12 @@ impl Hand {
 
     /// Records that are applied. An update is two calls.
     pub async fn settled(records: u32, flow: String) -> Self {
-        let hand = Self::empty(records, flow);
+        Self::settled_under(records, &[flow]).await
+    }
+
+    /// The same under several flow files.
+    pub async fn settled_under(records: u32, flows: &[String]) -> Self {
+        let hand = Self::under(records, flows);
         hand.world.start();
         hand.world.settle().await;
         hand.world.stop();
@@ -86,11 +91,15 @@ impl Hand {
 
     /// Records that were never read.
     pub fn empty(records: u32, flow: String) -> Self {
+        Self::under(records, &[flow])
+    }
+
+    fn under(records: u32, flows: &[String]) -> Self {
         let rows = realistic_suppliers(9, records, 0);
         let id = |row: &str| RecordKey::try_new(row).unwrap();
         let keys = rows.iter().map(|row| id(&row.id)).collect();
         let script = Arc::new(Script::default());
-        let world = World::with_interposer(rows, &[flow], Arc::<Script>::clone(&script));
+        let world = World::with_interposer(rows, flows, Arc::<Script>::clone(&script));
         Self {
             world,
             keys,

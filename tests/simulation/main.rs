@@ -17,6 +17,7 @@ mod cuts;
 mod edges;
 mod fetches;
 mod hand;
+mod health;
 mod limits;
 mod one_supplier;
 mod outages;
