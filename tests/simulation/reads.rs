@@ -92,11 +92,16 @@ async fn a_read_takes_a_permit_a_number_and_a_stage_and_leaves_at_its_permits_mo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_waits_seconds_for_a_call_of_its_source() {
-    let hand = Hand::empty(3, suppliers_flow());
-    hand.put_slots(&slots(), LIMIT, &[3_000], (0, 0));
-    let report = hand.world.run(MANUAL).await;
-    assert_eq!((report.end, report.counts.staged), (RunEnd::Complete, 3));
+async fn a_run_that_waits_seconds_for_a_call_of_its_source_writes_nothing_for_it() {
+    let mut writes = Vec::new();
+    for free_in_ms in [-1_000, 3_000] {
+        let hand = Hand::empty(3, suppliers_flow());
+        hand.put_slots(&slots(), LIMIT, &[free_in_ms], (0, 0));
+        let report = hand.world.run(MANUAL).await;
+        assert_eq!((report.end, report.counts.staged), (RunEnd::Complete, 3));
+        writes.push(written(&hand));
+    }
+    assert_eq!(writes[0], writes[1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,6 +86,13 @@ async fn a_message_waits_for_its_turn_as_it_is_told_anew_and_not_as_it_was_told(
     let handled = hand.handle(message).await;
     assert!(handled.sent.is_empty());
     assert!(!is_dirty(&hand, 0));
+    // The next slot falls free in 1.6 s, and work comes 1.5 s early: another hop is not worth it.
+    let (hand, mut message) = waiting(1, &[1_600], (20, 5)).await;
+    message.turn = turn;
+    message.not_before = Some(hand.world.engine.now() + SECOND * 600);
+    let handled = hand.handle(message).await;
+    assert!(handled.sent.is_empty());
+    assert!(!is_dirty(&hand, 0));
     // They have not: it waits longer than it was told to.
     let (hand, mut message) = waiting(1, &[30_000], (20, -2)).await;
     let now = hand.world.engine.now();
