@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate_engine::Disposition;
 use tidegate_model::{EndpointId, Message, Tier, Turn, item::ItemKey};
 use tidegate_policy::{keys, limiter::Limit};
-use tidegate_testkit::doubles::erp::webhook::Told;
+use tidegate_testkit::doubles::erp::{ErpSupplier, webhook::Told};
 
 use crate::{
     hand::{Hand, flow_with, wait},
@@ -154,9 +154,7 @@ async fn of_a_pack_that_gets_some_of_its_calls_the_rest_keeps_its_turn() {
 async fn who_finds_too_few_calls_does_not_come_back_at_once() {
     let hand = Hand::settled(1, seven_calls()).await;
     let key = hand.keys[0].as_str();
-    let change = |row: &mut tidegate_testkit::doubles::erp::ErpSupplier| {
-        row.quality.blocked = !row.quality.blocked;
-    };
+    let change = |row: &mut ErpSupplier| row.quality.blocked = !row.quality.blocked;
     let row = hand.world.erp.change(key, change).unwrap();
     let told = Told::Whole(&row);
     hand.world.webhook(told, "m1", WEBHOOK_SECRETS[0]).await;
