@@ -39,7 +39,7 @@ fn critical(hand: &Hand) -> ErpSupplier {
 }
 
 fn other(hand: &Hand, phone: &str) -> ErpSupplier {
-    change(hand, |row| row.contact.phone = phone.to_owned())
+    change(hand, |row| phone.clone_into(&mut row.contact.phone))
 }
 
 fn sent_since(hand: &Hand, before: usize) -> Sent {

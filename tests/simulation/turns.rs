@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate_engine::Disposition;
 use tidegate_model::{EndpointId, Message, Tier, Turn, item::ItemKey};
 use tidegate_policy::{keys, limiter::Limit};
-use tidegate_testkit::doubles::erp::webhook::Told;
+use tidegate_testkit::doubles::erp::{ErpSupplier, webhook::Told};
 
 use crate::{
     hand::{Hand, flow_with, wait},
@@ -86,6 +86,13 @@ async fn a_message_waits_for_its_turn_as_it_is_told_anew_and_not_as_it_was_told(
     let handled = hand.handle(message).await;
     assert!(handled.sent.is_empty());
     assert!(!is_dirty(&hand, 0));
+    // The next slot falls free in 1.6 s, and work comes 1.5 s early: another hop is not worth it.
+    let (hand, mut message) = waiting(1, &[1_600], (20, 5)).await;
+    message.turn = turn;
+    message.not_before = Some(hand.world.engine.now() + SECOND * 600);
+    let handled = hand.handle(message).await;
+    assert!(handled.sent.is_empty());
+    assert!(!is_dirty(&hand, 0));
     // They have not: it waits longer than it was told to.
     let (hand, mut message) = waiting(1, &[30_000], (20, -2)).await;
     let now = hand.world.engine.now();
@@ -147,9 +154,7 @@ async fn of_a_pack_that_gets_some_of_its_calls_the_rest_keeps_its_turn() {
 async fn who_finds_too_few_calls_does_not_come_back_at_once() {
     let hand = Hand::settled(1, seven_calls()).await;
     let key = hand.keys[0].as_str();
-    let change = |row: &mut tidegate_testkit::doubles::erp::ErpSupplier| {
-        row.quality.blocked = !row.quality.blocked;
-    };
+    let change = |row: &mut ErpSupplier| row.quality.blocked = !row.quality.blocked;
     let row = hand.world.erp.change(key, change).unwrap();
     let told = Told::Whole(&row);
     hand.world.webhook(told, "m1", WEBHOOK_SECRETS[0]).await;

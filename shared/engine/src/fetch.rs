@@ -18,7 +18,7 @@ use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{FlowState, Side},
     keys,
-    limiter::{HORIZON, LEAD, Limit},
+    limiter::{LEAD, Limit},
     register::{Register, ReviewKind},
     run::{self, Lease},
     stage::{Incoming, Origin},
@@ -129,7 +129,7 @@ impl Engine {
             errors: &rest.errors,
             settle: Duration::ZERO,
             key,
-            patience: self.now() + READ_PATIENCE.max(HORIZON),
+            patience: self.now() + READ_PATIENCE,
             claim_until: None,
             checking,
         }
