@@ -4,13 +4,12 @@
 //! schedules are off, so that nothing is delivered twice. With `TIDEGATE_JOURNEY_ENDPOINT` it is
 //! deployed there, as a stage of its own that goes when the journey has succeeded.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     journey::{self, FEW, LIMIT, QUICK_RETRIES},
     local::Bridge,
-    stack::RunBy,
+    stack::{FUNCTION_LOGS, RunBy},
     until::until,
     world::{FLOW, World},
 };
@@ -18,12 +17,17 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn the_journey_passes_through_the_bridge_with_cargo_lambda_watch() {
     let mut world = World::run_by(RunBy::Bridge, FEW, &[QUICK_RETRIES]).await;
-    nothing_starts_by_itself(&world).await;
+    let refused = Bridge::refused(&world, "nowhere").await;
+    assert!(
+        refused.contains("no queue tidegate-nowhere-realtime"),
+        "{refused}"
+    );
     let bridge = Bridge::start(&world).await;
     world.stack.served = Some(bridge.served());
     journey::take_it(&world).await;
     a_run_that_is_asked_for_comes_by_the_bus(&world).await;
 
+    nothing_ran_on_the_emulator(&world).await;
     let said = bridge.log();
     assert!(!said.contains("AWS starts it too"), "{said}");
     drop(bridge);
@@ -53,17 +57,17 @@ async fn a_run_that_is_asked_for_comes_by_the_bus(world: &World) {
     world.drained(LIMIT).await;
 }
 
-async fn nothing_starts_by_itself(world: &World) {
-    let wire = world.stack.wire();
-    let path = "/2015-03-31/event-source-mappings/";
-    let listed = wire.rest("lambda", Method::GET, path, &Value::Null).await;
-    let mappings = listed["EventSourceMappings"].as_array().expect("mappings");
-    let of_the_stack = mappings.iter().filter(|mapping| {
-        let source = mapping["EventSourceArn"].as_str().unwrap_or_default();
-        source.contains(&world.stack.name(""))
-    });
-    let states: Vec<&Value> = of_the_stack.map(|mapping| &mapping["State"]).collect();
-    assert_eq!(states, [&json!("Disabled"); 4]);
+/// Whatever ran there would have logged.
+async fn nothing_ran_on_the_emulator(world: &World) {
+    for function in FUNCTION_LOGS {
+        let group = world.stack.log_group(function);
+        let asked = json!({ "logGroupName": group });
+        let wire = world.stack.wire();
+        let logged = wire
+            .json("logs", "Logs_20140328.FilterLogEvents", &asked)
+            .await;
+        assert_eq!(logged["events"], json!([]), "{group}");
+    }
 }
 
 /// Queues and rules whose names are the bridge's.

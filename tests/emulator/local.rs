@@ -1,7 +1,7 @@
 //! Functions that run on this machine for a stack that stands elsewhere: `cargo lambda watch` serves
 //! them with the shipped environment, and `tidegate bridge` starts them.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use crate::{
     binaries::{self, repository},
@@ -76,24 +76,10 @@ impl Bridge {
     pub async fn start(world: &World) -> Self {
         let watch = Watch::start(world, &environment_of_the_stack(world).await).await;
         let address = format!("127.0.0.1:{}", free_port());
-        let arguments = readme_command("cargo run -- bridge ");
-        let arguments = replaced(
-            arguments,
-            &[
-                ("http://127.0.0.1:4566", &world.stack.wire().url("")),
-                ("http://127.0.0.1:9000", &watch.url()),
-            ],
-        );
-        let program = binaries::command();
         let log = world.stack.emulator().folder().join("bridge.txt");
-        let bridge = Supervised::start(program.as_os_str(), &log, |command| {
-            command
-                .arg("bridge")
-                .args(arguments)
-                .args(["--stage", world.stack.stage(), "--listen", &address])
-                .env("AWS_REGION", "us-east-1")
-                .env("AWS_ACCESS_KEY_ID", "test")
-                .env("AWS_SECRET_ACCESS_KEY", "test");
+        let command = binaries::command();
+        let bridge = Supervised::start(command.as_os_str(), &log, |command| {
+            prepare(command, world, &watch.url(), world.stack.stage(), &address);
         });
         let this = Self {
             bridge,
@@ -109,6 +95,22 @@ impl Bridge {
         this
     }
 
+    /// What it says of a stage that is not there.
+    pub async fn refused(world: &World, stage: &str) -> String {
+        let mut command = Command::new(binaries::command());
+        prepare(
+            &mut command,
+            world,
+            "http://127.0.0.1:1",
+            stage,
+            "127.0.0.1:0",
+        );
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let output = output.await.expect("it ends").expect("the command starts");
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     /// Where things are served.
     pub fn served(&self) -> Served {
         Served {
@@ -121,6 +123,25 @@ impl Bridge {
     pub fn log(&self) -> String {
         self.bridge.log()
     }
+}
+
+/// The README's command, with the addresses of this run.
+fn prepare(command: &mut Command, world: &World, functions: &str, stage: &str, listen: &str) {
+    let arguments = readme_command("cargo run -- bridge ");
+    let addresses = [
+        ("http://127.0.0.1:4566", world.stack.wire().url("")),
+        ("http://127.0.0.1:9000", functions.to_owned()),
+    ];
+    let addresses = addresses
+        .each_ref()
+        .map(|(shipped, other)| (*shipped, other.as_str()));
+    command
+        .arg("bridge")
+        .args(replaced(arguments, &addresses))
+        .args(["--stage", stage, "--listen", listen])
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
 }
 
 /// The shipped environment with other values; each name must stand there.

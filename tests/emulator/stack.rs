@@ -22,7 +22,7 @@ pub const MAIL_FROM: &str = "tidegate@example.com";
 pub const MAIL_TO: &str = "quality@example.com";
 
 /// The functions by the name in their log group.
-const FUNCTION_LOGS: [&str; 8] = [
+pub const FUNCTION_LOGS: [&str; 8] = [
     "api",
     "batch-sync",
     "digest",
@@ -179,6 +179,11 @@ impl Stack {
         format!("tidegate-{}-{what}", self.stage)
     }
 
+    /// The log group of a function.
+    pub fn log_group(&self, function: &str) -> String {
+        format!("/tidegate/{}/{function}", self.stage)
+    }
+
     /// The ARN of a secret.
     pub async fn secret_arn(&self, name: &str) -> String {
         let asked = json!({"SecretId": format!("tidegate/{}/{name}", self.stage)});
@@ -269,7 +274,7 @@ impl Drop for Stack {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for function in FUNCTION_LOGS {
-                let group = format!("/tidegate/{}/{function}", self.stage);
+                let group = self.log_group(function);
                 eprintln!("{group}:\n{}", self.wire.log_of(&group).join("\n"));
             }
         }

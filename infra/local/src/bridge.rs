@@ -153,7 +153,8 @@ impl Bridge {
     async fn run(self, args: &BridgeArgs) -> anyhow::Result<Outcome> {
         let queues = self.queues().await?;
         let events = aws_sdk_eventbridge::Client::new(self.aws.config());
-        let bus = Bus::new(events, self.sqs.clone(), format!("tidegate-{}", args.stage));
+        let name = format!("tidegate-{}", args.stage);
+        let bus = Bus::new(events, self.sqs.clone(), name, Arc::clone(&self.clock));
         let client = aws_sdk_scheduler::Client::new(self.aws.config());
         let schedules = Schedules::new(client, self.names.clone());
         let listed = schedules.list().await?;

@@ -432,3 +432,26 @@ fn a_port_in_use_is_told_plainly() {
     );
     assert!(told.contains("--listen"), "{told}");
 }
+
+#[test]
+fn a_bridge_to_no_endpoint_says_where_it_looked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = tidegate();
+    command
+        .args(["bridge", "--endpoint", "http://127.0.0.1:1"])
+        .current_dir(folder.path());
+    let unset = text(&command.output().unwrap().stderr);
+    assert!(unset.contains("no AWS region"), "{unset}");
+    command
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("eu-central-1 at http://127.0.0.1:1"),
+        "{said}"
+    );
+    assert!(said.contains("the queue tidegate-dev-realtime"), "{said}");
+}

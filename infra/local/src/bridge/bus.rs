@@ -5,16 +5,17 @@
 //! bridge stops. After a kill they stay and are used again by the next bridge of the stage; what
 //! waited there for longer than an hour is gone then, as it would be if its schedule had started it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use aws_sdk_eventbridge::{
     Client,
     types::{Rule, RuleState, Target},
 };
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::{operation::create_queue::CreateQueueError, types::QueueAttributeName};
 use serde_json::json;
 use tidegate_aws::AwsFailure;
+use tidegate_engine::ports::Clock;
 
 use super::{functions::Names, queue::SqsSource, source::Source as _};
 
@@ -26,6 +27,10 @@ const TARGET_ID: &str = "bridge";
 const HIDDEN_S: u32 = 960;
 /// How long an event waits for a bridge, in seconds.
 const KEPT_S: u32 = 3_600;
+/// SQS makes no queue of a name that was deleted less than a minute ago, as by the last bridge: so
+/// often it is asked, and so long is waited in between.
+const MAKE_TRIES: u32 = 8;
+const MAKE_WAIT: Duration = Duration::from_secs(10);
 
 /// A rule of the stage, and the way of its events to here.
 pub(super) struct Diverted {
@@ -45,12 +50,23 @@ pub(super) struct Bus {
     events: Client,
     sqs: aws_sdk_sqs::Client,
     name: String,
+    clock: Arc<dyn Clock>,
 }
 
 impl Bus {
     /// The bus of this name.
-    pub(super) fn new(events: Client, sqs: aws_sdk_sqs::Client, name: String) -> Self {
-        Self { events, sqs, name }
+    pub(super) fn new(
+        events: Client,
+        sqs: aws_sdk_sqs::Client,
+        name: String,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            events,
+            sqs,
+            name,
+            clock,
+        }
     }
 
     /// Diverts the events of all rules that start functions of the stage.
@@ -159,21 +175,7 @@ impl Bus {
     /// The queue `name`, into which the rule may send.
     async fn queue(&self, name: &str, rule_arn: &str) -> anyhow::Result<SqsSource> {
         let failed = || format!("the queue {name} can not be made");
-        let asked = self
-            .sqs
-            .create_queue()
-            .queue_name(name)
-            .attributes(QueueAttributeName::VisibilityTimeout, HIDDEN_S.to_string())
-            .attributes(
-                QueueAttributeName::MessageRetentionPeriod,
-                KEPT_S.to_string(),
-            );
-        let made = asked
-            .send()
-            .await
-            .map_err(AwsFailure::from)
-            .with_context(failed)?;
-        let url = made.queue_url.with_context(failed)?;
+        let url = self.make(name).await.with_context(failed)?;
         let source = SqsSource::at(&self.sqs, name, url).await?;
         let policy = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
@@ -189,6 +191,37 @@ impl Bus {
             .map_err(AwsFailure::from)
             .with_context(failed)?;
         Ok(source)
+    }
+
+    /// Makes a queue and gives its address.
+    async fn make(&self, name: &str) -> Result<String, AwsFailure> {
+        let mut tries = 1;
+        loop {
+            let asked = self
+                .sqs
+                .create_queue()
+                .queue_name(name)
+                .attributes(QueueAttributeName::VisibilityTimeout, HIDDEN_S.to_string())
+                .attributes(
+                    QueueAttributeName::MessageRetentionPeriod,
+                    KEPT_S.to_string(),
+                );
+            let error = match asked.send().await {
+                Ok(made) => return made.queue_url.ok_or(AwsFailure::Incomplete("QueueUrl")),
+                Err(error) => error,
+            };
+            let refused = error.as_service_error();
+            let waits = refused.is_some_and(CreateQueueError::is_queue_deleted_recently);
+            if !waits || tries == MAKE_TRIES {
+                return Err(error.into());
+            }
+            tries += 1;
+            tracing::info!(
+                queue = name,
+                "waits until SQS has forgotten the last bridge"
+            );
+            self.clock.wait_until(self.clock.now() + MAKE_WAIT).await;
+        }
     }
 
     /// Removes what was made. What can not be is used again, or removed, by the next bridge.
