@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use tidegate_engine::ports::{Clock, Outgoing};
 use tidegate_model::UnixMs;
-use tidegate_simulator::{Effect, Fate, Interposer, Operation, PortCall, TrueClock};
+use tidegate_simulator::{
+    Effect, Fate, Interposer, Operation, PortCall, ProcessId, TrueClock,
+};
 
 use super::{
     Dice,
@@ -178,6 +180,10 @@ impl Interposer for Faults {
 
     fn observe(&self, call: &PortCall<'_>, effect: &Effect<'_>) {
         self.ledger.observed(self.now(), call, effect);
+    }
+
+    fn ended(&self, process: ProcessId, incarnation: u32) {
+        self.ledger.ended((process, incarnation));
     }
 
     fn copies(&self, call: &PortCall<'_>, message: Option<&Outgoing>) -> Vec<Duration> {

@@ -24,7 +24,7 @@ use words::{about, shown, told};
 use super::{
     book::Book,
     check::{
-        breaker::Breakers, limit::Limits, message::Messages, permit::Grants, register::Registers,
+        breaker::Breakers, delivery::Deliveries, limit::Limits, message::Messages, permit::Grants, register::Registers,
         run::Runs,
     },
     locked,
@@ -71,6 +71,8 @@ pub struct State {
     pub staged_at: BTreeMap<String, UnixMs>,
     /// Of messages.
     pub messages: Messages,
+    /// Of their deliveries.
+    pub deliveries: Deliveries,
     /// Webhooks that were sent and not yet answered with 2xx, by record.
     pub unanswered: BTreeMap<String, u64>,
     /// Calls to other systems that were begun.
@@ -129,6 +131,7 @@ impl Ledger {
                 grants: Grants::default(),
                 staged_at: BTreeMap::new(),
                 messages: Messages::default(),
+                deliveries: Deliveries::default(),
                 unanswered: BTreeMap::new(),
                 calls: 0,
                 comparing: 0,
@@ -211,6 +214,7 @@ impl Ledger {
             }
         }
         if fate != Fate::Proceed {
+            state.deliveries.befell(call);
             let stages = matches!(
                 call.process.kind,
                 ProcessKind::BatchSync | ProcessKind::Api | ProcessKind::Reconcile
@@ -237,6 +241,10 @@ impl Ledger {
             }
             (Operation::Receive { .. }, Effect::Delivered { messages }) => {
                 state.messages.delivered(messages);
+                let seen = (now, call);
+                state
+                    .deliveries
+                    .delivered(&mut state.book, seen, messages);
             }
             (Operation::Http { request }, Effect::Answered { answer, .. }) => {
                 let key = state.keys.remove(&call.seq);
@@ -276,6 +284,9 @@ impl Ledger {
                 request.url
             )
         });
+        if failed || status >= 400 {
+            state.deliveries.befell(call);
+        }
         if failed {
             let unknown = request.effect == CallEffect::Write;
             state.registers.failed(call, key, request, unknown);
@@ -297,6 +308,11 @@ impl Ledger {
         {
             state.runs.paged(now, call.process, body, self.plan.order);
         }
+    }
+
+    /// An invocation of a process has ended.
+    pub fn ended(&self, life: Life) {
+        locked(&self.state).deliveries.ended(life);
     }
 
     /// A call arrived at a system.
@@ -388,6 +404,8 @@ fn written(
         state
             .breakers
             .written(book, (now, call), endpoint, (before, after), owners);
+    } else if key.partition.starts_with("orphan#") {
+        state.messages.kept(&mut state.book, now, call, &key.sort);
     }
     state.items.insert(key.clone(), after.clone());
 }

@@ -74,6 +74,11 @@ fn stir(state: &State, plan: &Plan, record: &str, row: &Row) -> Option<String> {
 /// Notes every record of which the target holds something else than the source.
 pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
     let source = locked(&systems.source);
+    // No world is so bad that nothing gets through: whoever does nothing keeps every other invariant.
+    if state.book.totals.effects == 0 {
+        let what = "nothing was done at the target in the whole story".to_owned();
+        state.book.fault("REG-2", now, None, what);
+    }
     for (record, states) in &source.history {
         let Some(row) = states.last() else {
             continue;

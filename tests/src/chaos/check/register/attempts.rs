@@ -86,7 +86,7 @@ impl Registers {
                     )
                 })
             }
-            "refused" => (!self.refused.contains_key(record))
+            "refused" => (self.refused.get(record).copied().unwrap_or(0) == 0)
                 .then(|| ("TRY-1", "nobody refused it".to_owned())),
             "ambiguous" => {
                 let several = self.made.get(record).is_some_and(|made| *made > 1);
