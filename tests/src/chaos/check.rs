@@ -1,6 +1,7 @@
 //! The checkers, by what they look at. Each keeps what it needs of the past.
 
 pub mod breaker;
+pub mod decision;
 pub mod delivery;
 pub mod end;
 pub mod limit;

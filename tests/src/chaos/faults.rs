@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tidegate_engine::ports::{Clock, Outgoing};
 use tidegate_model::UnixMs;
-use tidegate_simulator::{
-    Effect, Fate, Interposer, Operation, PortCall, ProcessId, TrueClock,
-};
+use tidegate_simulator::{Effect, Fate, Interposer, Operation, PortCall, ProcessId, TrueClock};
 
 use super::{
     Dice,

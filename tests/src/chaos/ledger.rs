@@ -24,8 +24,8 @@ use words::{about, shown, told};
 use super::{
     book::Book,
     check::{
-        breaker::Breakers, delivery::Deliveries, limit::Limits, message::Messages, permit::Grants, register::Registers,
-        run::Runs,
+        breaker::Breakers, decision::Decisions, delivery::Deliveries, limit::Limits,
+        message::Messages, permit::Grants, register::Registers, run::Runs,
     },
     locked,
     plan::Plan,
@@ -73,6 +73,8 @@ pub struct State {
     pub messages: Messages,
     /// Of their deliveries.
     pub deliveries: Deliveries,
+    /// Of what people decide about reviews.
+    pub decisions: Decisions,
     /// Webhooks that were sent and not yet answered with 2xx, by record.
     pub unanswered: BTreeMap<String, u64>,
     /// Calls to other systems that were begun.
@@ -132,6 +134,7 @@ impl Ledger {
                 staged_at: BTreeMap::new(),
                 messages: Messages::default(),
                 deliveries: Deliveries::default(),
+                decisions: Decisions::default(),
                 unanswered: BTreeMap::new(),
                 calls: 0,
                 comparing: 0,
@@ -198,6 +201,10 @@ impl Ledger {
             }
             if !matches!(fate, Fate::FailUnsent | Fate::CrashBefore) {
                 state.grants.leaves(&mut state.book, call, request);
+                let record = key.as_deref();
+                state
+                    .decisions
+                    .leaves(&mut state.book, call, request, record);
                 let (book, items, owners) = (&mut state.book, &state.items, &state.owners);
                 state
                     .registers
@@ -242,9 +249,7 @@ impl Ledger {
             (Operation::Receive { .. }, Effect::Delivered { messages }) => {
                 state.messages.delivered(messages);
                 let seen = (now, call);
-                state
-                    .deliveries
-                    .delivered(&mut state.book, seen, messages);
+                state.deliveries.delivered(&mut state.book, seen, messages);
             }
             (Operation::Http { request }, Effect::Answered { answer, .. }) => {
                 let key = state.keys.remove(&call.seq);
@@ -376,6 +381,10 @@ fn written(
             state.stagers.insert(record.to_owned(), life);
             state.staged_at.insert(record.to_owned(), now);
         }
+        let states = (before, after);
+        state
+            .decisions
+            .written(&mut state.book, (now, call), record, states);
         let (book, owners) = (&mut state.book, &mut state.owners);
         let openings = &state.breakers;
         let worn = &state.messages;

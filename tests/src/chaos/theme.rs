@@ -59,6 +59,15 @@ pub enum Theme {
     Gone,
     /// Flows that are stopped and go on.
     Stopped,
+    /// Work for more calls than the target allows in a day.
+    Quota,
+    /// Reviews, and people who edit and discard them.
+    Reviewed,
+    /// The source knows nothing of most records for a while, and everything is compared meanwhile.
+    Vanished,
+    /// Creates of unknown outcome that are made again under their idempotency key while the breaker
+    /// opens and closes.
+    Again,
     /// Everything, thinly and for long, with changes of the clocks and outages.
     Day,
 }
@@ -67,7 +76,7 @@ use TargetKind::{Blind, Idempotent, Qualio, Search, Upsert};
 
 /// Themes and targets in the order in which seeds take turns. Their number is a prime: what else goes
 /// by a seed's number meets each of them in time.
-const TURNS: [(Theme, TargetKind); 73] = [
+const TURNS: [(Theme, TargetKind); 79] = [
     (Theme::Late, Upsert),
     (Theme::Rename, Search),
     (Theme::Queue, Upsert),
@@ -140,6 +149,12 @@ const TURNS: [(Theme, TargetKind); 73] = [
     (Theme::Stopped, Search),
     (Theme::Breaker, Search),
     (Theme::Breaker, Qualio),
+    (Theme::Quota, Upsert),
+    (Theme::Quota, Search),
+    (Theme::Reviewed, Upsert),
+    (Theme::Reviewed, Search),
+    (Theme::Vanished, Upsert),
+    (Theme::Again, Idempotent),
     (Theme::Day, Upsert),
 ];
 

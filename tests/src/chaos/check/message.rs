@@ -75,9 +75,13 @@ impl Messages {
     /// What has no register was kept for a person: in these stories that is a dead letter.
     pub fn kept(&self, book: &mut Book, now: UnixMs, call: &PortCall<'_>, name: &str) {
         let unread = name.starts_with("dead-") && self.worn_junk;
-        let lawful = call.process.kind == ProcessKind::Digest && (unread || self.worn.contains(name));
+        let lawful =
+            call.process.kind == ProcessKind::Digest && (unread || self.worn.contains(name));
         if !lawful {
-            let what = format!("{} keeps {name} for a person, without a cause", call.process);
+            let what = format!(
+                "{} keeps {name} for a person, without a cause",
+                call.process
+            );
             book.fault("OUT-1", now, None, what);
         }
     }

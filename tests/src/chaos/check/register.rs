@@ -42,6 +42,9 @@ pub struct Registers {
     /// Records that the target made and still holds, by record.
     made: BTreeMap<String, u32>,
     newest: BTreeMap<String, u64>,
+    /// Records of which the source knows nothing at present, though they are not deleted: so many that
+    /// nobody may believe it.
+    pub hidden: BTreeSet<String>,
 }
 
 impl Registers {
@@ -60,6 +63,7 @@ impl Registers {
             refused: BTreeMap::new(),
             made: BTreeMap::new(),
             newest: BTreeMap::new(),
+            hidden: BTreeSet::new(),
         }
     }
 
@@ -81,6 +85,7 @@ impl Registers {
             after: Some(after),
         };
         versions::versions(book, &write);
+        versions::deletions(book, &write, &self.hidden);
         self.claims(book, &write, owners);
         self.cleaned(book, &write, owners);
         self.attempts(book, &write, breakers);
@@ -94,7 +99,8 @@ impl Registers {
         let (before, after) = (write.before, write.after);
         let differs = |name: &str| text(before, name) != text(after, name);
         let staged = differs("dv") && differs("dh");
-        let replayed = write.by_person && text(before, "rv").is_some() && text(after, "rv").is_none();
+        let replayed =
+            write.by_person && text(before, "rv").is_some() && text(after, "rv").is_none();
         let applied = differs("ah") || number(before, "at") != number(after, "at");
         if !staged && !replayed && !applied {
             return;
@@ -166,6 +172,11 @@ impl Registers {
         let life = (call.process, call.incarnation);
         let mine = self.claims.iter().filter(|(_, (_, owner))| *owner == life);
         mine.map(|(record, _)| record.clone()).collect()
+    }
+
+    /// A hand removed it from the target: made once more, it is there once.
+    pub fn removed_by_hand(&mut self, record: &str) {
+        self.made.insert(record.to_owned(), 0);
     }
 
     /// The target did something.

@@ -1,5 +1,7 @@
 //! REG-1: what is desired of a record changes by staging alone, and only towards newer versions.
 
+use std::collections::BTreeSet;
+
 use super::Write;
 use crate::chaos::{
     book::Book,
@@ -34,5 +36,18 @@ pub(super) fn versions(book: &mut Book, write: &Write<'_>) {
     if staged && foreign {
         let what = "a stage forgot an outcome that is not known".to_owned();
         book.fault("EFF-2", write.now, Some(write.record), what);
+    }
+}
+
+/// R33: what the source lists no longer is staged as deleted, but not when most of it is gone at once.
+pub(super) fn deletions(book: &mut Book, write: &Write<'_>, hidden: &BTreeSet<String>) {
+    let gone = |item| text(item, "df").is_some_and(|content| content.contains("eleted"));
+    if hidden.contains(write.record) && gone(write.after) && !gone(write.before) {
+        let what = format!(
+            "{} staged it as deleted, one of {} that the source lost sight of at once",
+            write.life.0,
+            hidden.len()
+        );
+        book.fault("R33", write.now, Some(write.record), what);
     }
 }
