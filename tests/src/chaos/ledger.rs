@@ -24,8 +24,14 @@ use words::{about, shown, told};
 use super::{
     book::Book,
     check::{
-        breaker::Breakers, decision::Decisions, delivery::Deliveries, limit::Limits,
-        message::Messages, permit::Grants, register::Registers, run::Runs,
+        breaker::Breakers,
+        decision::Decisions,
+        delivery::Deliveries,
+        limit::Limits,
+        message::Messages,
+        permit::Grants,
+        register::{Registers, versions},
+        run::Runs,
     },
     locked,
     plan::Plan,
@@ -79,6 +85,8 @@ pub struct State {
     pub unanswered: BTreeMap<String, u64>,
     /// Calls to other systems that were begun.
     pub calls: u64,
+    /// Records of which the source knows nothing at present, though they are not deleted.
+    pub hidden: BTreeSet<String>,
     /// Reconciliations under way.
     pub comparing: u32,
     /// What a reconciliation that was cut off asked for.
@@ -137,6 +145,7 @@ impl Ledger {
                 decisions: Decisions::default(),
                 unanswered: BTreeMap::new(),
                 calls: 0,
+                hidden: BTreeSet::new(),
                 comparing: 0,
                 rest: None,
             }),
@@ -385,6 +394,12 @@ fn written(
         state
             .decisions
             .written(&mut state.book, (now, call), record, states);
+        if state.hidden.contains(record) {
+            let names = state.items.keys().filter_map(record_of);
+            let hidden = names.filter(|name| state.hidden.contains(*name)).count();
+            let seen = (now, call.process);
+            versions::deletion(&mut state.book, seen, record, states, hidden);
+        }
         let (book, owners) = (&mut state.book, &mut state.owners);
         let openings = &state.breakers;
         let worn = &state.messages;

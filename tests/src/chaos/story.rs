@@ -337,10 +337,10 @@ async fn happen(told: Arc<Told>, happening: Happening) {
         Deed::Tamper => told.systems.tamper(&happening.key, happening.n),
         Deed::Vanish(span) => {
             let hidden = locked(&told.systems.source).hide_most();
-            told.ledger.with(|state| state.registers.hidden = hidden);
+            told.ledger.with(|state| state.hidden = hidden);
             tokio::time::sleep(*span).await;
             locked(&told.systems.source).hidden.clear();
-            told.ledger.with(|state| state.registers.hidden.clear());
+            told.ledger.with(|state| state.hidden.clear());
         }
         Deed::Junk => {
             let tier = if happening.n.is_multiple_of(2) {

@@ -213,7 +213,7 @@ impl Systems {
             return;
         };
         let now = self.clock.now();
-        let did = if n.is_multiple_of(3) {
+        let did = if n.is_multiple_of(2) {
             locked(things).remove(key).then_some("removes")
         } else {
             locked(things).tamper(key, n).then_some("edits")

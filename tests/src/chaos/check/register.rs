@@ -3,7 +3,7 @@
 
 mod attempts;
 mod claims;
-mod versions;
+pub mod versions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,9 +42,6 @@ pub struct Registers {
     /// Records that the target made and still holds, by record.
     made: BTreeMap<String, u32>,
     newest: BTreeMap<String, u64>,
-    /// Records of which the source knows nothing at present, though they are not deleted: so many that
-    /// nobody may believe it.
-    pub hidden: BTreeSet<String>,
 }
 
 impl Registers {
@@ -63,7 +60,6 @@ impl Registers {
             refused: BTreeMap::new(),
             made: BTreeMap::new(),
             newest: BTreeMap::new(),
-            hidden: BTreeSet::new(),
         }
     }
 
@@ -85,7 +81,6 @@ impl Registers {
             after: Some(after),
         };
         versions::versions(book, &write);
-        versions::deletions(book, &write, &self.hidden);
         self.claims(book, &write, owners);
         self.cleaned(book, &write, owners);
         self.attempts(book, &write, breakers);

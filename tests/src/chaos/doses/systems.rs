@@ -279,17 +279,19 @@ pub(super) fn quota() -> Dose {
             again: 100,
             ..Rates::default()
         },
-        records: 8,
-        bursts: 3,
-        changes: 9,
-        among: 8,
+        records: 5,
+        bursts: 5,
+        changes: 6,
+        among: 5,
         limits: (12, 16, 12),
-        // 18 in all, 13 of them for the batch tier too.
+        // 18 in all, 13 of them for the batch tier too: less than all changes need, and more than all
+        // records do, with a look-up each, on the next day.
         quota: Some(Quota {
             calls: 24,
             headroom: 25,
             real_time: 30,
         }),
+        tick_s: 60,
         deeds: Deeds {
             critical: 40,
             ..Deeds::default()
@@ -300,22 +302,20 @@ pub(super) fn quota() -> Dose {
     }
 }
 
-/// The source knows nothing of most records for a while, and everything is compared meanwhile.
+/// The source knows nothing of most records for a while, and everything is compared meanwhile; hands
+/// edit and remove records at the target.
 pub(super) fn vanished() -> Dose {
     Dose {
-        rates: Rates {
-            lost: 10,
-            ..Rates::default()
-        },
-        aims: &["reconcile"],
         records: 10,
-        bursts: 1,
-        changes: 5,
-        among: 2,
-        lasts_s: 100,
-        person_s: 45,
+        bursts: 3,
+        apart_s: 45,
+        changes: 6,
+        among: 3,
+        lasts_s: 60,
+        person_s: 20,
         deeds: Deeds {
             tamper: 60,
+            critical: 100,
             ..Deeds::default()
         },
         // A hint of what the source does not know would be a deletion.

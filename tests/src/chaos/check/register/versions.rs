@@ -1,12 +1,17 @@
 //! REG-1: what is desired of a record changes by staging alone, and only towards newer versions.
 
-use std::collections::BTreeSet;
+use tidegate_model::{UnixMs, item::Item};
+use tidegate_simulator::ProcessId;
 
 use super::Write;
 use crate::chaos::{
     book::Book,
     ledger::{number, text},
 };
+
+/// So many of a dozen are a mass, even where some were staged a moment ago and are not counted: one
+/// that is absent alone is believed.
+const MASS: usize = 5;
 
 /// REG-1: the desired version only grows, and nothing else changes what is desired.
 pub(super) fn versions(book: &mut Book, write: &Write<'_>) {
@@ -40,14 +45,19 @@ pub(super) fn versions(book: &mut Book, write: &Write<'_>) {
 }
 
 /// R33: what the source lists no longer is staged as deleted, but not when most of it is gone at once.
-pub(super) fn deletions(book: &mut Book, write: &Write<'_>, hidden: &BTreeSet<String>) {
+/// `hidden`: how many records that were staged the source has lost sight of, this one among them.
+pub fn deletion(
+    book: &mut Book,
+    (now, process): (UnixMs, ProcessId),
+    record: &str,
+    (before, after): (Option<&Item>, &Item),
+    hidden: usize,
+) {
     let gone = |item| text(item, "df").is_some_and(|content| content.contains("eleted"));
-    if hidden.contains(write.record) && gone(write.after) && !gone(write.before) {
+    if hidden >= MASS && gone(Some(after)) && !gone(before) {
         let what = format!(
-            "{} staged it as deleted, one of {} that the source lost sight of at once",
-            write.life.0,
-            hidden.len()
+            "{process} staged it as deleted, one of {hidden} that the source lost sight of at once"
         );
-        book.fault("R33", write.now, Some(write.record), what);
+        book.fault("R33", now, Some(record), what);
     }
 }
