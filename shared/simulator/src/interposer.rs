@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_engine::ports::Outgoing;
 
-use crate::{Effect, PortCall};
+use crate::{Effect, PortCall, ProcessId};
 
 /// What becomes of a port call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,9 @@ pub trait Interposer: Send + Sync {
 
     /// Told of what a call did, at the moment when it did it; not told when nothing was done.
     fn observe(&self, _call: &PortCall<'_>, _effect: &Effect<'_>) {}
+
+    /// Told that an invocation of a process has ended, well or by its death.
+    fn ended(&self, _process: ProcessId, _incarnation: u32) {}
 
     /// Extra delays of the copies of a message that is sent, or of an event (`None`): one copy and no
     /// delay is what a queue does on a good day. An empty list would lose it, which no queue does.

@@ -39,7 +39,7 @@ impl Life {
     /// Ends the life from outside.
     pub(crate) fn end(&self) {
         self.dead.store(true, Ordering::SeqCst);
-        self.died.notify_one();
+        self.died.notify_waiters();
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -66,8 +66,9 @@ impl Life {
         *frozen
     }
 
-    /// Runs one invocation to its end. One that takes longer than `limit` is killed, as a host does;
-    /// but not one that was frozen, since zombies are what a freeze is for.
+    /// Runs one invocation to its end; several may share a life, and all of them end with it. One that
+    /// takes longer than `limit` is killed, as a host does; but not one that was frozen, since zombies
+    /// are what a freeze is for.
     pub(crate) async fn live<T>(
         self: &Arc<Self>,
         limit: Duration,
@@ -79,11 +80,17 @@ impl Life {
             work: Box::pin(work),
             nap: None,
         });
+        // It hears of a death from here on, whoever dies first.
+        let mut died = std::pin::pin!(self.died.notified());
+        died.as_mut().enable();
+        if self.is_dead() {
+            return Err(Died);
+        }
         let end = Instant::now() + limit;
         loop {
             tokio::select! {
                 biased;
-                () = self.died.notified() => return Err(Died),
+                () = &mut died => return Err(Died),
                 done = &mut work => return Ok(done),
                 () = tokio::time::sleep_until(end), if !self.stalled.load(Ordering::SeqCst) => {
                     if !self.stalled.load(Ordering::SeqCst) {
@@ -117,5 +124,28 @@ impl<T: Future> Future for Thawed<T> {
         }
         self.nap = None;
         self.work.as_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_invocations_of_a_life_end_with_it() {
+        let life = Arc::new(Life::default());
+        let work = || life.live(Duration::from_hours(1), std::future::pending::<()>());
+        let killer = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            life.end();
+        };
+        let began = Instant::now();
+        let (first, second, ()) = tokio::join!(work(), work(), killer);
+        assert_eq!((first, second), (Err(Died), Err(Died)));
+        assert_eq!(
+            began.elapsed(),
+            Duration::from_secs(1),
+            "neither waits for its limit"
+        );
     }
 }

@@ -101,9 +101,11 @@ impl Process {
     {
         let alive = self.alive();
         let life = Arc::clone(&alive.ports.life);
+        let incarnation = alive.ports.incarnation;
         let began = self.shared.clock.now();
         let limit = self.shared.timeout_of(self.id.kind);
         let done = life.live(limit, work(alive)).await;
+        self.shared.interposer.ended(self.id, incarnation);
         let took = self.shared.clock.now().since(began);
         self.shared
             .meter(|meters| meters.invoked(self.id.kind, took, done.is_err()));

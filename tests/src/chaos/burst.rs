@@ -15,6 +15,8 @@ const FIRST_BURST: Duration = Duration::from_secs(12);
 /// Where runs overlap, one is asked for so often.
 const RUNS_APART: Duration = Duration::from_secs(43);
 
+/// So long the source knows nothing of most records.
+const VANISHED: Duration = Duration::from_secs(40);
 /// Everything is compared so often.
 const COMPARED_APART: Duration = Duration::from_secs(37);
 /// The last comparison comes so long after the faults: the last run has been by then.
@@ -32,7 +34,10 @@ pub(super) fn fill(plan: &mut Plan) {
         plan.rates.again /= 4;
     }
     plan.runs.push(plan.begin + Duration::from_secs(1));
-    if matches!(plan.theme, Theme::Lease | Theme::Pages | Theme::Locked) {
+    if matches!(
+        plan.theme,
+        Theme::Lease | Theme::Pages | Theme::Locked | Theme::Quota
+    ) {
         let mut next = plan.begin + RUNS_APART;
         while next < plan.calm {
             plan.runs.push(next);
@@ -47,7 +52,7 @@ pub(super) fn fill(plan: &mut Plan) {
             silent: spare.is_multiple_of(2),
         });
     }
-    if plan.theme == Theme::Compared {
+    if matches!(plan.theme, Theme::Compared | Theme::Vanished) {
         let mut next = plan.begin + FIRST_BURST;
         while next < plan.calm {
             plan.comparisons.push(next);
@@ -125,6 +130,7 @@ fn opening(theme: Theme, change: u64) -> Option<(Deed, u64)> {
         // A run reads a change that was not pushed; what follows is to overtake it.
         (Theme::Overtaken, 0) => Some((new_deed(), 0)),
         (Theme::Overtaken, 1) => Some((Deed::RunNow, 100)),
+        (Theme::Vanished, 0) => Some((Deed::Vanish(VANISHED), 0)),
         _ => None,
     }
 }
@@ -135,6 +141,7 @@ fn new_deed() -> Deed {
         critical: true,
         renames: false,
         toggles: false,
+        spoils: false,
         ahead_s: 0,
     }
 }
@@ -172,6 +179,7 @@ fn deed(plan: &Plan, n: u64) -> Option<Deed> {
             critical: of_hundred("critical", deeds.critical),
             renames: of_hundred("renames", deeds.renames),
             toggles: of_hundred("toggles", deeds.toggles),
+            spoils: of_hundred("spoils", deeds.spoils),
             ahead_s: misdated(dice, n, plan.order, deeds.misdated),
         }
     })

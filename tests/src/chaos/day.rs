@@ -123,6 +123,7 @@ fn deed(dice: Dice, n: u64, order: Order) -> Deed {
             critical: ask("critical", 0, 2) > 0,
             renames: ask("renames", 0, 3) == 0,
             toggles: ask("toggles", 0, 7) == 0,
+            spoils: ask("spoils", 0, 15) == 0,
             ahead_s: misdated(dice, n, order, 17),
         },
     }

@@ -2,7 +2,7 @@
 
 use tidegate_simulator::Fate;
 
-use super::plan::Rates;
+use super::plan::{Quota, Rates};
 
 /// What a theme does.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub struct Dose {
     pub lasts_s: u64,
     /// Calls in 20 s, at least: real-time, batch, source.
     pub limits: (u32, u32, u32),
+    /// The target's quota of a day.
+    pub quota: Option<Quota>,
     /// Failures, of so many calls, that open the target's breaker.
     pub breaker: (u32, u32),
     /// The same for the source's.
@@ -53,6 +55,11 @@ pub struct Dose {
     pub pushes: [u64; 5],
     /// Changes of a hundred that are told twice.
     pub told_twice: u64,
+    /// Of a hundred reviews: those that a person edits, and those that one discards. The others are
+    /// sent again as they are.
+    pub decides: (u64, u64),
+    /// Time between two looks of a person, in seconds.
+    pub person_s: u64,
     /// How often a sender sends a webhook that is not answered.
     pub hook_tries: u32,
     /// Runs look back so far, in seconds.
@@ -82,6 +89,8 @@ pub struct Deeds {
     pub renames: u64,
     /// Changes of a hundred that go back to what was.
     pub toggles: u64,
+    /// Changes of a hundred that the flow's schema refuses.
+    pub spoils: u64,
     /// Changes of a hundred that the source dates back, or ahead.
     pub misdated: u64,
     /// Changes of a hundred that change the critical field.
@@ -136,6 +145,7 @@ pub(super) fn plain() -> Dose {
         within_ms: 5_000,
         lasts_s: 30,
         limits: (6, 8, 12),
+        quota: None,
         breaker: (4, 8),
         source_breaker: (5, 10),
         cool_down_s: 20,
@@ -154,6 +164,8 @@ pub(super) fn plain() -> Dose {
         },
         pushes: [1, 6, 2, 1, 0],
         told_twice: 25,
+        decides: (10, 10),
+        person_s: 90,
         hook_tries: 4,
         lookback_s: 14_400,
     }

@@ -37,6 +37,10 @@ impl Theme {
             Self::Hooks => messages::hooks(),
             Self::Gone => systems::gone(),
             Self::Stopped => messages::stopped(),
+            Self::Quota => systems::quota(),
+            Self::Reviewed => messages::reviewed(),
+            Self::Vanished => systems::vanished(),
+            Self::Again => systems::again(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The flow file of a plan.
 
-use super::plan::{Order, Plan, TIMEOUT_S, TargetKind, WINDOW};
+use super::plan::{ACCOUNT_WINDOW, Order, Plan, TIMEOUT_S, TargetKind, WINDOW};
 
 /// The flow's name.
 pub const FLOW: &str = "things";
@@ -103,11 +103,20 @@ row = "body.row"
     };
     let (failures, of) = plan.dose.breaker;
     let cool_down_s = plan.dose.cool_down_s;
+    let (account, account_s) = (plan.account_calls(), ACCOUNT_WINDOW.as_secs());
+    let day = plan.quota.map_or_else(String::new, |quota| {
+        format!(
+            "day = {{ calls = {}, headroom_percent = {}, real_time_percent = {} }}",
+            quota.calls, quota.headroom, quota.real_time
+        )
+    });
     let limits = format!(
         r#"
 [target.limits]
 real_time = {{ calls = {real_time}, per_s = {per_s} }}
 batch = {{ calls = {batch}, per_s = {per_s} }}
+account = {{ calls = {account}, per_s = {account_s} }}
+{day}
 [target.breaker]
 preset = "failures"
 failures = {failures}
@@ -116,6 +125,17 @@ cool_down_s = {cool_down_s}
 "#
     );
     format!("{head}{target}{limits}")
+}
+
+/// The same by somebody who gives each tier a call more and forgets that both draw on one account.
+pub fn careless_file(plan: &Plan, revision: u32) -> String {
+    let account = plan.account_calls();
+    let mut careless = plan.clone();
+    careless.limits.0 += 1;
+    careless.limits.1 += 1;
+    let calls = |plan: &Plan| format!("account = {{ calls = {}", plan.account_calls());
+    let right = format!("account = {{ calls = {account}");
+    flow_file(&careless, revision).replace(&calls(&careless), &right)
 }
 
 fn rest(plan: &Plan, revision: u32) -> String {

@@ -24,7 +24,13 @@ use words::{about, shown, told};
 use super::{
     book::Book,
     check::{
-        breaker::Breakers, limit::Limits, message::Messages, permit::Grants, register::Registers,
+        breaker::Breakers,
+        decision::Decisions,
+        delivery::Deliveries,
+        limit::Limits,
+        message::Messages,
+        permit::Grants,
+        register::{Registers, versions},
         run::Runs,
     },
     locked,
@@ -71,10 +77,16 @@ pub struct State {
     pub staged_at: BTreeMap<String, UnixMs>,
     /// Of messages.
     pub messages: Messages,
+    /// Of their deliveries.
+    pub deliveries: Deliveries,
+    /// Of what people decide about reviews.
+    pub decisions: Decisions,
     /// Webhooks that were sent and not yet answered with 2xx, by record.
     pub unanswered: BTreeMap<String, u64>,
     /// Calls to other systems that were begun.
     pub calls: u64,
+    /// Records of which the source knows nothing at present, though they are not deleted.
+    pub hidden: BTreeSet<String>,
     /// Reconciliations under way.
     pub comparing: u32,
     /// What a reconciliation that was cut off asked for.
@@ -129,8 +141,11 @@ impl Ledger {
                 grants: Grants::default(),
                 staged_at: BTreeMap::new(),
                 messages: Messages::default(),
+                deliveries: Deliveries::default(),
+                decisions: Decisions::default(),
                 unanswered: BTreeMap::new(),
                 calls: 0,
+                hidden: BTreeSet::new(),
                 comparing: 0,
                 rest: None,
             }),
@@ -195,6 +210,10 @@ impl Ledger {
             }
             if !matches!(fate, Fate::FailUnsent | Fate::CrashBefore) {
                 state.grants.leaves(&mut state.book, call, request);
+                let record = key.as_deref();
+                state
+                    .decisions
+                    .leaves(&mut state.book, call, request, record);
                 let (book, items, owners) = (&mut state.book, &state.items, &state.owners);
                 state
                     .registers
@@ -211,6 +230,7 @@ impl Ledger {
             }
         }
         if fate != Fate::Proceed {
+            state.deliveries.befell(call);
             let stages = matches!(
                 call.process.kind,
                 ProcessKind::BatchSync | ProcessKind::Api | ProcessKind::Reconcile
@@ -237,6 +257,8 @@ impl Ledger {
             }
             (Operation::Receive { .. }, Effect::Delivered { messages }) => {
                 state.messages.delivered(messages);
+                let seen = (now, call);
+                state.deliveries.delivered(&mut state.book, seen, messages);
             }
             (Operation::Http { request }, Effect::Answered { answer, .. }) => {
                 let key = state.keys.remove(&call.seq);
@@ -276,6 +298,9 @@ impl Ledger {
                 request.url
             )
         });
+        if failed || status >= 400 {
+            state.deliveries.befell(call);
+        }
         if failed {
             let unknown = request.effect == CallEffect::Write;
             state.registers.failed(call, key, request, unknown);
@@ -297,6 +322,11 @@ impl Ledger {
         {
             state.runs.paged(now, call.process, body, self.plan.order);
         }
+    }
+
+    /// An invocation of a process has ended.
+    pub fn ended(&self, life: Life) {
+        locked(&self.state).deliveries.ended(life);
     }
 
     /// A call arrived at a system.
@@ -360,6 +390,16 @@ fn written(
             state.stagers.insert(record.to_owned(), life);
             state.staged_at.insert(record.to_owned(), now);
         }
+        let states = (before, after);
+        state
+            .decisions
+            .written(&mut state.book, (now, call), record, states);
+        if state.hidden.contains(record) {
+            let names = state.items.keys().filter_map(record_of);
+            let hidden = names.filter(|name| state.hidden.contains(*name)).count();
+            let seen = (now, call.process);
+            versions::deletion(&mut state.book, seen, record, states, hidden);
+        }
         let (book, owners) = (&mut state.book, &mut state.owners);
         let openings = &state.breakers;
         let worn = &state.messages;
@@ -388,6 +428,8 @@ fn written(
         state
             .breakers
             .written(book, (now, call), endpoint, (before, after), owners);
+    } else if key.partition.starts_with("orphan#") {
+        state.messages.kept(&mut state.book, now, call, &key.sort);
     }
     state.items.insert(key.clone(), after.clone());
 }

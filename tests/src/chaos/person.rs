@@ -2,24 +2,38 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tidegate_engine::{api::ReviewId, ports::Clock};
+use serde_json::json;
+use tidegate_engine::{
+    api::{EditRequest, ReviewId},
+    ports::Clock,
+};
 use tidegate_simulator::ProcessKind;
 
 use super::{
+    check::decision::Edit,
     flow::FLOW,
     ledger::{record_of, text},
     story::{Told, flow},
 };
 
-/// How long a person takes to see to a blocked flow.
-const PERSON: Duration = Duration::from_secs(90);
+/// Looks at one record at most: what comes back after them is for the next working day.
+const TRIES: u32 = 4;
+/// Reviews that may be sent again as they are: the reason may be gone.
+const MAY_PASS: [&str; 3] = ["retries_spent", "refused", "dead_letter"];
 
-/// A person who looks in from time to time: resumes a blocked flow, and sends again what is in review
-/// for reasons that may be gone.
+/// What a person does about a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Replay,
+    Edit,
+    Discard,
+}
+
+/// A person who looks in from time to time: resumes a blocked flow, and sees to what is in review.
 pub(super) async fn person(told: Arc<Told>) {
-    let mut replayed: BTreeMap<String, u32> = BTreeMap::new();
+    let mut looks: BTreeMap<String, u32> = BTreeMap::new();
     loop {
-        tokio::time::sleep(PERSON).await;
+        tokio::time::sleep(Duration::from_secs(told.plan.dose.person_s)).await;
         let now = told.clock.now();
         let (blocked, reviews) = told.ledger.with(|state| {
             let blocked = state.items.iter().any(|(key, item)| {
@@ -28,38 +42,85 @@ pub(super) async fn person(told: Arc<Told>) {
                     && (item.contains_key("blocker")
                         || now >= told.plan.calm && item.contains_key("pause"))
             });
-            let gone = ["retries_spent", "refused", "dead_letter"];
-            let reviews: Vec<String> = state
+            let reviews: Vec<(String, String)> = state
                 .items
                 .iter()
-                .filter(|(_, item)| {
-                    text(Some(item), "rv")
-                        .is_some_and(|cause| gone.iter().any(|kind| cause.contains(kind)))
+                .filter_map(|(key, item)| {
+                    let cause = text(Some(item), "rv")?;
+                    Some((record_of(key)?.to_owned(), cause.to_owned()))
                 })
-                .filter_map(|(key, _)| record_of(key).map(str::to_owned))
                 .collect();
             (blocked, reviews)
         });
         if blocked {
             resume(&told).await;
         }
-        for record in reviews {
-            // What comes back after a second try is for the next working day.
-            let tries = replayed.entry(record.clone()).or_default();
+        for (record, cause) in reviews {
+            let tries = looks.entry(record.clone()).or_default();
             *tries += 1;
-            if *tries > 4 {
+            if *tries > TRIES {
                 continue;
             }
-            let id = format!("{FLOW}~{record}");
-            let asked = told.world.ask(ProcessKind::Api, |engine| async move {
-                let Some(id) = ReviewId::parse(&id) else {
-                    return;
-                };
-                drop(engine.replay(&id).await);
-            });
-            asked.await.unwrap_or(());
+            if let Some(choice) = choice(&told, &record, *tries, &cause) {
+                decide(&told, &record, *tries, choice).await;
+            }
         }
     }
+}
+
+/// What is done about a review; `None` leaves it to others.
+fn choice(told: &Told, record: &str, tries: u32, cause: &str) -> Option<Choice> {
+    let (edits, discards) = told.plan.dose.decides;
+    let about = format!("{record} {tries}");
+    let drawn = told.plan.dice.between(0, 99, "person", &about, 0);
+    let is = |kind: &str| cause.contains(&format!("\"{kind}\""));
+    if drawn < discards {
+        return Some(Choice::Discard);
+    }
+    // It would be refused again.
+    if is("invalid") {
+        return Some(Choice::Edit);
+    }
+    let may_pass = MAY_PASS.iter().any(|kind| is(kind));
+    may_pass.then_some(if drawn < discards + edits {
+        Choice::Edit
+    } else {
+        Choice::Replay
+    })
+}
+
+async fn decide(told: &Told, record: &str, tries: u32, choice: Choice) {
+    let Some(id) = ReviewId::parse(&format!("{FLOW}~{record}")) else {
+        return;
+    };
+    let edit = Edit {
+        level: 10 + i64::from(tries),
+        note: format!("§edited {tries}"),
+    };
+    if choice == Choice::Edit {
+        told.ledger.with(|state| {
+            state
+                .decisions
+                .asked
+                .insert(record.to_owned(), edit.clone());
+        });
+    }
+    let asked = told.world.ask(ProcessKind::Api, |engine| async move {
+        if choice == Choice::Edit {
+            let fields = json!({ "level": edit.level, "note": edit.note });
+            let request = json!({ "fields": fields, "by": "person", "why": "a test" });
+            let request: EditRequest = serde_json::from_value(request).expect("an edit");
+            if engine.edit_review(&id, request).await.is_err() {
+                // It is still there, or another has seen to it.
+                return;
+            }
+        }
+        drop(match choice {
+            Choice::Discard => engine.discard(&id).await,
+            Choice::Replay | Choice::Edit => engine.replay(&id).await,
+        });
+    });
+    asked.await.unwrap_or(());
 }
 
 pub(super) async fn resume(told: &Told) {

@@ -69,6 +69,8 @@ pub enum Deed {
         renames: bool,
         /// Whether it becomes what it was before its last change.
         toggles: bool,
+        /// Whether it becomes what the flow's schema refuses.
+        spoils: bool,
         /// How much later than now the source says it happened, in seconds; earlier, below zero.
         ahead_s: i64,
     },
@@ -86,8 +88,10 @@ pub enum Deed {
     Pause(Duration),
     /// The next revision is deployed, and soon after it a run over everything asked for.
     Deploy,
-    /// A person edits the record at the target.
+    /// A person edits the record at the target, or removes it there.
     Tamper,
+    /// For a while the source knows nothing of most records: it lost them, or shows them to another.
+    Vanish(Duration),
     /// A text that is no message comes into a queue.
     Junk,
 }
@@ -172,6 +176,30 @@ pub struct Outage {
     pub silent: bool,
 }
 
+/// A quota of a day: of its calls a part stays unused, and of what is left a part is kept for the
+/// real-time tier.
+#[derive(Clone, Copy, Debug)]
+pub struct Quota {
+    /// Calls that the target allows in a day.
+    pub calls: u32,
+    /// Of a hundred of them: those that stay unused.
+    pub headroom: u32,
+    /// Of a hundred of the others: those that only the real-time tier may use.
+    pub real_time: u32,
+}
+
+impl Quota {
+    /// Calls of both tiers in a day.
+    pub fn usable(self) -> u32 {
+        self.calls * (100 - self.headroom) / 100
+    }
+
+    /// Calls of the batch tier in a day.
+    pub fn of_batch(self) -> u32 {
+        self.usable() - self.usable() * self.real_time / 100
+    }
+}
+
 /// What a seed means.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -209,6 +237,8 @@ pub struct Plan {
     pub summer_time: bool,
     /// Calls in 20 s: real-time, batch, source.
     pub limits: (u32, u32, u32),
+    /// The target's quota of a day.
+    pub quota: Option<Quota>,
     /// Seconds after its time-out in which a call may still take effect: D.
     pub settle_s: u32,
     /// How long an invocation of batch-sync may take.
@@ -221,12 +251,16 @@ pub struct Plan {
 
 /// 2026-03-02T08:00:00Z, a Monday.
 const MONDAY: UnixMs = UnixMs(1_772_438_400_000);
+/// 2026-03-02T23:50:00Z: what the day's quota leaves undone is done ten minutes later.
+const LATE_MONDAY: UnixMs = UnixMs(MONDAY.0 + (15 * 3_600 + 50 * 60) * 1_000);
 /// 2026-03-29T00:10:00Z: at 01:00 UTC Berlin goes from 02:00 to 03:00.
 const SPRING: UnixMs = UnixMs(1_774_743_000_000);
 /// 2026-10-25T00:10:00Z: at 01:00 UTC Berlin goes from 03:00 back to 02:00.
 const AUTUMN: UnixMs = UnixMs(1_792_887_000_000);
 /// Calls a target ends within so many seconds, or not at all: T.
 pub const TIMEOUT_S: u32 = 5;
+/// Length of the windows of the target's limit over both tiers.
+pub const ACCOUNT_WINDOW: Duration = Duration::from_secs(60);
 /// Length of the limits' windows.
 pub const WINDOW: Duration = Duration::from_secs(20);
 /// A run puts everything right that it comes upon, so the last one comes when what was lost without
@@ -261,6 +295,7 @@ impl Plan {
         let begin = match among("begin", 0, 3) {
             0 if theme == Theme::Day => SPRING,
             1 if theme == Theme::Day => AUTUMN,
+            _ if theme == Theme::Quota => LATE_MONDAY,
             _ => MONDAY,
         };
         // A look-up in Qualio lists one status after another: a window must hold them all.
@@ -273,7 +308,11 @@ impl Plan {
             target,
             order,
             deletion: match (among("deletion", 0, 3), target) {
-                (_, TargetKind::Upsert | TargetKind::Search) if theme == Theme::Gone => "delete",
+                (_, TargetKind::Upsert | TargetKind::Search)
+                    if matches!(theme, Theme::Gone | Theme::Vanished) =>
+                {
+                    "delete"
+                }
                 (0 | 1, TargetKind::Upsert | TargetKind::Search) => "delete",
                 (2, _) => "keep",
                 _ => "review",
@@ -302,7 +341,8 @@ impl Plan {
                 Theme::Overtaken => 1,
                 _ => few("batch syncs", 1, 2),
             },
-            summer_time: begin != MONDAY,
+            summer_time: theme == Theme::Day && begin != MONDAY,
+            quota: dose.quota,
             limits: (
                 dose.limits.0 + least + few("real-time limit", 0, 2),
                 dose.limits.1 + least + few("batch limit", 0, 2),
@@ -311,7 +351,7 @@ impl Plan {
                     * if order == Order::Read { 3 } else { 1 },
             ),
             settle_s: few("settle", dose.settle_s.0, dose.settle_s.1),
-            run_time: if theme == Theme::Compared {
+            run_time: if matches!(theme, Theme::Compared | Theme::Vanished) {
                 Duration::from_secs(32)
             } else if theme == Theme::Pages {
                 // A wait for a system is longer than what is left: another invocation goes on.
@@ -326,6 +366,12 @@ impl Plan {
         }
     }
 
+    /// Calls that the target allows in the windows of its account: no more than both tiers may make.
+    pub fn account_calls(&self) -> u32 {
+        let windows = u32::try_from(ACCOUNT_WINDOW.as_secs() / WINDOW.as_secs()).unwrap_or(1);
+        (self.limits.0 + self.limits.1) * windows
+    }
+
     /// The time at which the last run is asked for.
     pub(super) fn ends_with_a_run(&mut self) {
         self.runs.push(self.calm + BEFORE_LAST_RUN);
@@ -338,6 +384,7 @@ pub(super) fn first_deed() -> Deed {
         critical: false,
         renames: false,
         toggles: false,
+        spoils: false,
         ahead_s: -600,
     }
 }

@@ -15,9 +15,9 @@ use tidegate_testkit::doubles::qualio::{QualioConfig, QualioDouble};
 use super::{
     book::{Ends, Totals, Violation},
     check::{end, message},
-    comparing,
+    comparing::{self, Which},
     faults::Faults,
-    flow::{FLOW, flow_file},
+    flow::{FLOW, careless_file, flow_file},
     ledger::Ledger,
     locked, person,
     plan::{Deed, Happening, Plan, TargetKind},
@@ -127,11 +127,17 @@ async fn story(seed: u64, telling: &Telling) -> Outcome {
             run(&told, &json!({ "flow": FLOW }));
         });
     }
+    let last = plan.comparisons.last().copied();
     for at in plan.comparisons.clone() {
         let told = Arc::clone(&told);
+        let which = if Some(at) == last {
+            Which::Last
+        } else {
+            Which::Early
+        };
         tokio::spawn(async move {
             told.clock.wait_until(at).await;
-            comparing::reconcile(told).await;
+            comparing::reconcile(told, which).await;
         });
     }
     tokio::spawn(person::person(Arc::clone(&told)));
@@ -311,6 +317,15 @@ async fn happen(told: Arc<Told>, happening: Happening) {
                 *revision += 1;
                 *revision
             };
+            let careless = (
+                "things.toml".to_owned(),
+                careless_file(&told.plan, revision),
+            );
+            if told.world.deploy(&[careless]).is_ok() {
+                let what = "limits were taken whose tiers together exceed the account's".to_owned();
+                told.ledger
+                    .with(|state| state.book.fault("LIM-1", now, None, what));
+            }
             let file = ("things.toml".to_owned(), flow_file(&told.plan, revision));
             told.world
                 .deploy(&[file])
@@ -320,6 +335,13 @@ async fn happen(told: Arc<Told>, happening: Happening) {
             run(&told, &json!({ "flow": FLOW, "mode": "initial" }));
         }
         Deed::Tamper => told.systems.tamper(&happening.key, happening.n),
+        Deed::Vanish(span) => {
+            let hidden = locked(&told.systems.source).hide_most();
+            told.ledger.with(|state| state.hidden = hidden);
+            tokio::time::sleep(*span).await;
+            locked(&told.systems.source).hidden.clear();
+            told.ledger.with(|state| state.hidden.clear());
+        }
         Deed::Junk => {
             let tier = if happening.n.is_multiple_of(2) {
                 Tier::Batch
@@ -351,6 +373,7 @@ fn change(told: &Told, happening: &Happening) -> Row {
             critical,
             renames,
             toggles,
+            spoils,
             ..
         } => {
             row.gone = false;
@@ -358,6 +381,7 @@ fn change(told: &Told, happening: &Happening) -> Row {
                 Some(before) => row.content = before.content,
                 None => alter(row, n, *critical, *renames),
             }
+            row.content.spoiled = *spoils;
         }
         _ => row.gone = true,
     })

@@ -206,18 +206,29 @@ impl Systems {
         treatment
     }
 
-    /// A person edits a record at the target, where one can be compared with what it should be.
+    /// A person edits a record at the target or removes it, where one can be compared with what it
+    /// should be.
     pub fn tamper(&self, key: &str, n: u64) {
-        if let Kept::Things(things) = &self.kept
-            && locked(things).tamper(key, n)
-        {
-            let now = self.clock.now();
-            self.ledger.with(|state| {
-                state
-                    .book
-                    .line(now, Some(key), || "    a hand edits it".to_owned());
-            });
-        }
+        let Kept::Things(things) = &self.kept else {
+            return;
+        };
+        let now = self.clock.now();
+        let did = if n.is_multiple_of(2) {
+            locked(things).remove(key).then_some("removes")
+        } else {
+            locked(things).tamper(key, n).then_some("edits")
+        };
+        let Some(did) = did else {
+            return;
+        };
+        self.ledger.with(|state| {
+            if did == "removes" {
+                state.registers.removed_by_hand(key);
+            }
+            state
+                .book
+                .line(now, Some(key), || format!("    a hand {did} it"));
+        });
     }
 
     /// The status of a call about a record with which the target fails, or that it refuses.

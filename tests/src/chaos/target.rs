@@ -124,6 +124,13 @@ impl Things {
         }
     }
 
+    /// A person removes the record.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let before = self.held.len();
+        self.held.retain(|_, thing| thing.key != key);
+        self.held.len() < before
+    }
+
     /// A person writes another note into the record.
     pub fn tamper(&mut self, key: &str, n: u64) -> bool {
         let mut mine = self.held.values_mut().filter(|thing| thing.key == key);

@@ -59,6 +59,16 @@ pub enum Theme {
     Gone,
     /// Flows that are stopped and go on.
     Stopped,
+    /// Work for more calls than the target allows in a day.
+    Quota,
+    /// Reviews, and people who edit and discard them.
+    Reviewed,
+    /// The source knows nothing of most records for a while, and everything is compared meanwhile;
+    /// hands edit and remove records at the target.
+    Vanished,
+    /// Creates of unknown outcome that are made again under their idempotency key while the breaker
+    /// opens and closes.
+    Again,
     /// Everything, thinly and for long, with changes of the clocks and outages.
     Day,
 }
@@ -67,7 +77,7 @@ use TargetKind::{Blind, Idempotent, Qualio, Search, Upsert};
 
 /// Themes and targets in the order in which seeds take turns. Their number is a prime: what else goes
 /// by a seed's number meets each of them in time.
-const TURNS: [(Theme, TargetKind); 73] = [
+const TURNS: [(Theme, TargetKind); 79] = [
     (Theme::Late, Upsert),
     (Theme::Rename, Search),
     (Theme::Queue, Upsert),
@@ -78,9 +88,9 @@ const TURNS: [(Theme, TargetKind); 73] = [
     (Theme::Deploy, Upsert),
     (Theme::Stranded, Search),
     (Theme::Overdue, Upsert),
-    (Theme::Rename, Search),
+    (Theme::Vanished, Upsert),
     (Theme::Late, Blind),
-    (Theme::Queue, Search),
+    (Theme::Quota, Upsert),
     (Theme::Returned, Upsert),
     (Theme::Hooks, Idempotent),
     (Theme::Overdue, Search),
@@ -132,25 +142,36 @@ const TURNS: [(Theme, TargetKind); 73] = [
     (Theme::Compared, Qualio),
     (Theme::Compared, Search),
     (Theme::Compared, Idempotent),
-    (Theme::Compared, Upsert),
-    (Theme::Compared, Search),
+    (Theme::Vanished, Search),
+    (Theme::Vanished, Idempotent),
     (Theme::Breaker, Search),
     (Theme::Worn, Upsert),
     (Theme::Worn, Search),
     (Theme::Stopped, Search),
     (Theme::Breaker, Search),
     (Theme::Breaker, Qualio),
+    (Theme::Rename, Search),
+    (Theme::Quota, Search),
+    (Theme::Reviewed, Upsert),
+    (Theme::Reviewed, Search),
+    (Theme::Queue, Search),
+    (Theme::Again, Idempotent),
     (Theme::Day, Upsert),
 ];
 
 impl Theme {
+    /// How often all turns were taken before a seed's.
+    pub fn round(seed: u64) -> u64 {
+        seed / u64::try_from(TURNS.len()).unwrap_or(1)
+    }
+
     /// The theme and the target of a seed.
     pub fn of(seed: u64) -> (Self, TargetKind) {
         let turns = u64::try_from(TURNS.len()).unwrap_or(1);
         let turn = usize::try_from(seed % turns).unwrap_or(0);
         let (theme, target) = TURNS.get(turn).copied().unwrap_or((Self::Day, Upsert));
         if theme == Self::Day {
-            let kind = usize::try_from(seed / turns).unwrap_or(0) % TargetKind::ALL.len();
+            let kind = usize::try_from(Self::round(seed)).unwrap_or(0) % TargetKind::ALL.len();
             return (theme, TargetKind::ALL.get(kind).copied().unwrap_or(Upsert));
         }
         (theme, target)

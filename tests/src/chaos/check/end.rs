@@ -8,10 +8,11 @@ use tidegate_engine::ports::Clock;
 use tidegate_model::UnixMs;
 
 use crate::chaos::{
+    check::decision::Decision,
     ledger::{State, number, record_of, text},
     locked,
     plan::{Order, Plan, TargetKind},
-    source::Row,
+    source::{Content, Row},
     systems::{Kept, Systems, marked_key},
 };
 
@@ -74,6 +75,11 @@ fn stir(state: &State, plan: &Plan, record: &str, row: &Row) -> Option<String> {
 /// Notes every record of which the target holds something else than the source.
 pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
     let source = locked(&systems.source);
+    // No world is so bad that nothing gets through: whoever does nothing keeps every other invariant.
+    if state.book.totals.effects == 0 {
+        let what = "nothing was done at the target in the whole story".to_owned();
+        state.book.fault("REG-2", now, None, what);
+    }
     for (record, states) in &source.history {
         let Some(row) = states.last() else {
             continue;
@@ -91,6 +97,19 @@ pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
         {
             state.book.fault("REG-1", now, Some(record), what);
         }
+        // What was discarded is as it was before.
+        let decided = state.decisions.stand.get(record);
+        if decided == Some(&Decision::Discarded) {
+            continue;
+        }
+        let content = match decided {
+            Some(Decision::Edited(edit)) => edit.over(&row.content),
+            _ => row.content.clone(),
+        };
+        if !row.gone && content.spoiled {
+            let what = "the flow's schema refuses it, and no person was asked".to_owned();
+            state.book.fault("OUT-1", now, Some(record), what);
+        }
         let held = held(systems, record);
         let fault = match (row.gone, systems.plan.deletion) {
             (true, "delete") => {
@@ -99,7 +118,8 @@ pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
             // What is kept, or waits for a person, stays as it was.
             (true, _) => None,
             (false, _) => {
-                let wanted = wanted(systems.plan.target, systems.plan.stamped, row);
+                let stamp = if systems.plan.stamped { row.version } else { 0 };
+                let wanted = wanted(systems.plan.target, stamp, &content);
                 match held.as_slice() {
                     [one] if *one == wanted => None,
                     other => Some(format!(
@@ -131,9 +151,7 @@ fn not_remapped(state: &State, plan: &Plan, record: &str) -> Option<String> {
 }
 
 /// What the target should hold of a row, without the flow's revision.
-fn wanted(kind: TargetKind, stamped: bool, row: &Row) -> Value {
-    let content = &row.content;
-    let stamp = if stamped { row.version } else { 0 };
+fn wanted(kind: TargetKind, stamp: u64, content: &Content) -> Value {
     match kind {
         TargetKind::Qualio => serde_json::json!([
             content.name,

@@ -31,6 +31,8 @@ pub struct Messages {
     pub last_sent: BTreeMap<String, UnixMs>,
     /// Records of messages that came so often that they may be dead letters.
     pub worn: BTreeSet<String>,
+    /// Whether one that nobody can read did.
+    worn_junk: bool,
     uncovered: BTreeMap<String, (i64, UnixMs)>,
 }
 
@@ -62,10 +64,25 @@ impl Messages {
             .filter(|message| message.receive_count >= MAX_RECEIVES)
         {
             let Ok(message) = tidegate_model::Message::decode(&message.body) else {
+                self.worn_junk = true;
                 continue;
             };
             self.worn
                 .extend(message.keys.iter().map(|key| key.as_str().to_owned()));
+        }
+    }
+
+    /// What has no register was kept for a person: in these stories that is a dead letter.
+    pub fn kept(&self, book: &mut Book, now: UnixMs, call: &PortCall<'_>, name: &str) {
+        let unread = name.starts_with("dead-") && self.worn_junk;
+        let lawful =
+            call.process.kind == ProcessKind::Digest && (unread || self.worn.contains(name));
+        if !lawful {
+            let what = format!(
+                "{} keeps {name} for a person, without a cause",
+                call.process
+            );
+            book.fault("OUT-1", now, None, what);
         }
     }
 }

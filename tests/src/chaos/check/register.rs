@@ -3,7 +3,7 @@
 
 mod attempts;
 mod claims;
-mod versions;
+pub mod versions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use tidegate_simulator::{PortCall, ProcessKind};
 use super::{breaker::Breakers, message::Messages};
 use crate::chaos::{
     book::Book,
-    ledger::{Life, text},
+    ledger::{Life, number, text},
     plan::{Plan, TargetKind},
     target::{Did, TargetEffect},
 };
@@ -28,7 +28,7 @@ pub struct Registers {
     deletion: &'static str,
     stamped: bool,
     settle: Duration,
-    /// Failed calls about a record, in order, by the time at which they failed.
+    /// Failed calls about a record since it had all its attempts, by the time at which they failed.
     failures: BTreeMap<String, Vec<UnixMs>>,
     /// Claims under which a call failed, and those under which an outcome is not known.
     failed_claims: BTreeSet<String>,
@@ -37,7 +37,7 @@ pub struct Registers {
     called: BTreeSet<String>,
     /// Present claim by record.
     claims: BTreeMap<String, (String, Life)>,
-    /// How often a record was refused with 4xx.
+    /// How often a record was refused with 4xx since it had all its attempts.
     refused: BTreeMap<String, usize>,
     /// Records that the target made and still holds, by record.
     made: BTreeMap<String, u32>,
@@ -85,20 +85,28 @@ impl Registers {
         self.cleaned(book, &write, owners);
         self.attempts(book, &write, breakers);
         self.reviews(book, &write, breakers, messages);
-        if text(before, "dv") != text(write.after, "dv")
-            && text(before, "dh") != text(write.after, "dh")
-        {
-            // A call that has failed, and whose failure is not written down yet, counts afterwards.
-            let open =
-                text(write.after, "co").is_some_and(|token| self.failed_claims.contains(token));
-            let failures = self.failures.entry(record.to_owned()).or_default();
-            let over = if open {
-                failures.len().saturating_sub(1)
-            } else {
-                failures.len()
-            };
-            failures.drain(..over);
+        self.begins_anew(&write);
+    }
+
+    /// New content, a person's replay and a success each give a record all its attempts: what failed
+    /// before is not counted any more.
+    fn begins_anew(&mut self, write: &Write<'_>) {
+        let (before, after) = (write.before, write.after);
+        let differs = |name: &str| text(before, name) != text(after, name);
+        let staged = differs("dv") && differs("dh");
+        let replayed =
+            write.by_person && text(before, "rv").is_some() && text(after, "rv").is_none();
+        let applied = differs("ah") || number(before, "at") != number(after, "at");
+        if !staged && !replayed && !applied {
+            return;
         }
+        // A call that has failed, and whose failure is not written down yet, counts afterwards.
+        let open = text(after, "co").is_some_and(|token| self.failed_claims.contains(token));
+        let kept = usize::from(open);
+        let failures = self.failures.entry(write.record.to_owned()).or_default();
+        failures.drain(..failures.len().saturating_sub(kept));
+        let refused = self.refused.entry(write.record.to_owned()).or_default();
+        *refused = (*refused).min(kept);
     }
 
     /// A call failed as its caller sees it; with `unknown`, it may have taken effect.
@@ -159,6 +167,11 @@ impl Registers {
         let life = (call.process, call.incarnation);
         let mine = self.claims.iter().filter(|(_, (_, owner))| *owner == life);
         mine.map(|(record, _)| record.clone()).collect()
+    }
+
+    /// A hand removed it from the target: made once more, it is there once.
+    pub fn removed_by_hand(&mut self, record: &str) {
+        self.made.insert(record.to_owned(), 0);
     }
 
     /// The target did something.

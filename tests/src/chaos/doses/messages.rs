@@ -1,7 +1,7 @@
 //! What happens to messages, and what people do.
 
 use crate::chaos::{
-    dose::{Deeds, Dose, plain},
+    dose::{Deeds, Dose, TOLD, plain},
     plan::Rates,
 };
 
@@ -131,6 +131,42 @@ pub(super) fn stopped() -> Dose {
             force: 8,
             ..plain().deeds
         },
+        ..plain()
+    }
+}
+
+/// Reviews, and people who edit and discard them.
+pub(super) fn reviewed() -> Dose {
+    Dose {
+        rates: Rates {
+            unsent: 60,
+            lost: 60,
+            target: 60,
+            again: 60,
+            ..Rates::default()
+        },
+        aims: &["api", "worker"],
+        breaker: (30, 60),
+        settle_s: (2, 2),
+        retry_s: [2, 3, 4],
+        records: 6,
+        sore: 3,
+        bursts: 3,
+        apart_s: 60,
+        changes: 6,
+        among: 6,
+        lasts_s: 120,
+        decides: (45, 30),
+        person_s: 15,
+        deeds: Deeds {
+            spoils: 35,
+            critical: 70,
+            renames: 20,
+            run: 5,
+            ..Deeds::default()
+        },
+        pushes: TOLD,
+        told_twice: 0,
         ..plain()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::chaos::{
     dose::{Deeds, Dose, TOLD, plain},
-    plan::Rates,
+    plan::{Quota, Rates},
 };
 
 /// Ports that a worker uses while it holds a claim.
@@ -266,6 +266,89 @@ pub(super) fn spent() -> Dose {
             ..Deeds::default()
         },
         pushes: [6, 4, 0, 0, 0],
+        ..plain()
+    }
+}
+
+/// Work for more calls than the target allows in a day.
+pub(super) fn quota() -> Dose {
+    Dose {
+        rates: Rates {
+            unsent: 20,
+            lost: 40,
+            again: 100,
+            ..Rates::default()
+        },
+        records: 5,
+        bursts: 5,
+        changes: 6,
+        among: 5,
+        limits: (12, 16, 12),
+        // 18 in all, 13 of them for the batch tier too: less than all changes need, and more than all
+        // records do, with a look-up each, on the next day.
+        quota: Some(Quota {
+            calls: 24,
+            headroom: 25,
+            real_time: 30,
+        }),
+        tick_s: 60,
+        deeds: Deeds {
+            critical: 40,
+            ..Deeds::default()
+        },
+        pushes: [9, 1, 0, 0, 0],
+        told_twice: 0,
+        ..plain()
+    }
+}
+
+/// The source knows nothing of most records for a while, and everything is compared meanwhile; hands
+/// edit and remove records at the target.
+pub(super) fn vanished() -> Dose {
+    Dose {
+        records: 10,
+        bursts: 3,
+        apart_s: 45,
+        changes: 6,
+        among: 3,
+        lasts_s: 60,
+        person_s: 20,
+        deeds: Deeds {
+            tamper: 60,
+            critical: 100,
+            ..Deeds::default()
+        },
+        // A hint of what the source does not know would be a deletion.
+        pushes: [3, 7, 0, 0, 0],
+        told_twice: 0,
+        ..plain()
+    }
+}
+
+/// Creates of unknown outcome that are made again under their idempotency key while the breaker opens
+/// and closes.
+pub(super) fn again() -> Dose {
+    Dose {
+        rates: Rates {
+            target: 500,
+            ..Rates::default()
+        },
+        breaker: (2, 6),
+        cool_down_s: 3,
+        settle_s: (2, 2),
+        retry_s: [2, 3, 4],
+        records: 6,
+        bursts: 3,
+        changes: 6,
+        lasts_s: 120,
+        limits: (16, 16, 12),
+        deeds: Deeds {
+            new: 70,
+            critical: 100,
+            ..Deeds::default()
+        },
+        pushes: TOLD,
+        told_twice: 0,
         ..plain()
     }
 }

@@ -86,7 +86,7 @@ impl Registers {
                     )
                 })
             }
-            "refused" => (!self.refused.contains_key(record))
+            "refused" => (self.refused.get(record).copied().unwrap_or(0) == 0)
                 .then(|| ("TRY-1", "nobody refused it".to_owned())),
             "ambiguous" => {
                 let several = self.made.get(record).is_some_and(|made| *made > 1);
@@ -111,6 +111,18 @@ impl Registers {
                 let lawful = deleted && (self.deletion == "review" || !known);
                 (!lawful).then(|| ("REG-2", "its deletion can be passed on".to_owned()))
             }
+            "invalid" => {
+                let content: Option<Value> =
+                    text(write.after, "df").and_then(|text| serde_json::from_str(text).ok());
+                let level = content.and_then(|content| find(&content, "level").cloned());
+                // The schema asks for a number there, and sources say other things at times.
+                (!level.is_some_and(|level| level.is_string())).then(|| {
+                    (
+                        "OUT-1",
+                        "the flow's schema has nothing against it".to_owned(),
+                    )
+                })
+            }
             "dead_letter" => (!messages.worn.contains(record))
                 .then(|| ("QUE-2", "no message of it came too often".to_owned())),
             other => Some(("OUT-1", format!("nothing about it is {other}"))),
@@ -124,4 +136,12 @@ impl Registers {
             );
         }
     }
+}
+
+/// The value under a name, however deep.
+fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    let object = value.as_object()?;
+    object
+        .get(name)
+        .or_else(|| object.values().find_map(|inner| find(inner, name)))
 }

@@ -1,10 +1,17 @@
 //! REG-1: what is desired of a record changes by staging alone, and only towards newer versions.
 
+use tidegate_model::{UnixMs, item::Item};
+use tidegate_simulator::ProcessId;
+
 use super::Write;
 use crate::chaos::{
     book::Book,
     ledger::{number, text},
 };
+
+/// So many of a dozen are a mass, even where some were staged a moment ago and are not counted: one
+/// that is absent alone is believed.
+const MASS: usize = 5;
 
 /// REG-1: the desired version only grows, and nothing else changes what is desired.
 pub(super) fn versions(book: &mut Book, write: &Write<'_>) {
@@ -34,5 +41,23 @@ pub(super) fn versions(book: &mut Book, write: &Write<'_>) {
     if staged && foreign {
         let what = "a stage forgot an outcome that is not known".to_owned();
         book.fault("EFF-2", write.now, Some(write.record), what);
+    }
+}
+
+/// R33: what the source lists no longer is staged as deleted, but not when most of it is gone at once.
+/// `hidden`: how many records that were staged the source has lost sight of, this one among them.
+pub fn deletion(
+    book: &mut Book,
+    (now, process): (UnixMs, ProcessId),
+    record: &str,
+    (before, after): (Option<&Item>, &Item),
+    hidden: usize,
+) {
+    let gone = |item| text(item, "df").is_some_and(|content| content.contains("eleted"));
+    if hidden >= MASS && gone(Some(after)) && !gone(before) {
+        let what = format!(
+            "{process} staged it as deleted, one of {hidden} that the source lost sight of at once"
+        );
+        book.fault("R33", now, Some(record), what);
     }
 }
