@@ -1,7 +1,13 @@
 //! What the breaker learns of calls, and what a session does around them: permits that come late or
 //! are not used, probes, claims that end (BRK-1, EFF-1, LIM-2, TRY-1).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::json;
 use tidegate_engine::{Delivery, Event, RunEnd, ports::Receipt};
@@ -303,8 +309,21 @@ async fn while_a_probe_is_under_way_nobody_else_calls_brk_1() {
             }])
             .await
     });
+    tokio::time::sleep(SECOND).await;
+    let [read] = hand
+        .world
+        .qualio
+        .calls_between(since, i64::MAX)
+        .try_into()
+        .unwrap();
+    let ended = read.at_ms + 10_000 + 1_000 + 250;
+    let until = hand.world.breaker().probe_until().unwrap();
+    assert!(
+        until.0 >= ended,
+        "time-out, D and the clocks' difference: {until:?}, {ended}"
+    );
     // During the read; and during the replacement, when the read would have been over at the latest.
-    for wait in [2, 12] {
+    for wait in [1, 12] {
         tokio::time::sleep(wait * SECOND).await;
         hand.handle(one(&hand, 1, Tier::RealTime)).await;
     }
@@ -415,4 +434,44 @@ async fn the_rest_of_a_record_waits_for_a_near_permit_and_is_let_go_for_a_far_on
             assert!(waits > 40 * SECOND, "{waits:?}");
         }
     }
+}
+
+/// Reads of a tier's budget from now on.
+fn budget_reads(hand: &Hand, tier: Tier) -> Arc<AtomicU32> {
+    let reads = Arc::new(AtomicU32::new(0));
+    let (count, slots) = (Arc::clone(&reads), slots(tier));
+    hand.strike(u32::MAX, Fate::Proceed, move |operation| {
+        if let Operation::Get { keys } = operation {
+            count.fetch_add(u32::from(keys.contains(&slots)), Ordering::SeqCst);
+        }
+        false
+    });
+    reads
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_was_seen_with_calls_to_spare_is_not_read_again() {
+    let hand = Hand::staged(2, suppliers_flow()).await;
+    let reads = budget_reads(&hand, Tier::Batch);
+    hand.handle(one(&hand, 0, Tier::Batch)).await;
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    hand.handle(one(&hand, 1, Tier::Batch)).await;
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    assert_eq!(hand.world.qualio.calls().len(), 2);
+}
+
+/// LIM-4: a queue that was seen more than a window ago would look as if nobody used its calls.
+#[tokio::test(start_paused = true)]
+async fn who_comes_last_does_not_overtake_a_queue_that_it_saw_long_ago_lim_4() {
+    let hand = Hand::staged(2, suppliers_flow()).await;
+    let (key, of) = (slots(Tier::Batch), limit(&hand, Tier::Batch));
+    hand.put_slots(&key, of, &[5_000], (100, 0));
+    hand.handle(one(&hand, 0, Tier::Batch)).await;
+    tokio::time::sleep(2 * MINUTE).await;
+    let mut free_in = vec![-1_000; 25];
+    free_in.push(30_000);
+    hand.put_slots(&key, of, &free_in, (200, 90));
+    let handled = hand.handle(one(&hand, 1, Tier::Batch)).await;
+    assert!(hand.world.qualio.calls().is_empty());
+    assert!(handled.sent[0].message.turn.is_some(), "{handled:?}");
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value as Json, json};
 use tidegate_engine::{Event, RunEnd, RunReport};
-use tidegate_model::{FlowId, UnixMs, item::Value};
+use tidegate_model::{FlowId, RecordKey, SourceVersion, UnixMs, Version, item::Value};
 use tidegate_policy::{
     keys,
     register::ReviewKind,
@@ -249,6 +249,34 @@ async fn each_row_is_counted_as_what_became_of_it_out_1() {
         2,
         "each row that is no record is named by its content"
     );
+}
+
+/// OUT-1: neither an older row nor a register that can not be read is lost count of.
+#[tokio::test(start_paused = true)]
+async fn an_older_row_and_one_whose_register_can_not_be_read_are_counted_out_1() {
+    let world = world(5);
+    world.run(MANUAL).await;
+    let rows = world.erp.suppliers();
+    let id = |at: usize| keys::register(&flow(), &RecordKey::try_new(&*rows[at].id).unwrap());
+    let put = |at: usize, name: &str, value: String| {
+        let mut item = world.table().item(&id(at)).unwrap();
+        item.insert(name.to_owned(), Value::from(value));
+        world.table().put(id(at), item);
+    };
+    let newer = Version {
+        source: SourceVersion(u64::MAX / 2),
+        revision: 1,
+        read: 0,
+    };
+    put(0, "dv", newer.encode());
+    put(1, "dv", "no version".to_owned());
+    let again = RunRequest {
+        lookback_s: Some(86_400),
+        ..MANUAL
+    };
+    let counts = world.run(again).await.counts;
+    let all = (counts.unchanged, counts.superseded, counts.rejected);
+    assert_eq!(all, (3, 1, 1), "{counts:?}");
 }
 
 /// EFF-2: at a target that can be searched and not listed, an initial run can not know what stands
