@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use tidegate_engine::{Disposition, RunEnd};
 use tidegate_model::{EndpointId, Fetch, Message, Tier, Turn, UnixMs, item::ItemKey};
-use tidegate_policy::{keys, limiter::Limit};
+use tidegate_policy::{
+    keys,
+    limiter::Limit,
+    run::{Mode, RunRequest},
+};
 use tidegate_simulator::Fate;
 use tidegate_testkit::doubles::{Action, Fault, erp::ErpSupplier};
 
@@ -94,10 +98,12 @@ async fn a_read_takes_a_permit_a_number_and_a_stage_and_leaves_at_its_permits_mo
 #[tokio::test(start_paused = true)]
 async fn a_run_that_waits_seconds_for_a_call_of_its_source_writes_nothing_for_it() {
     let mut writes = Vec::new();
-    for free_in_ms in [-1_000, 3_000] {
+    // An initial run would list the target first.
+    let mode = Some(Mode::Incremental);
+    for free_in_ms in [-1_000, 4_000] {
         let hand = Hand::empty(3, suppliers_flow());
         hand.put_slots(&slots(), LIMIT, &[free_in_ms], (0, 0));
-        let report = hand.world.run(MANUAL).await;
+        let report = hand.world.run(RunRequest { mode, ..MANUAL }).await;
         assert_eq!((report.end, report.counts.staged), (RunEnd::Complete, 3));
         writes.push(written(&hand));
     }
