@@ -468,7 +468,7 @@ async fn who_comes_last_does_not_overtake_a_queue_that_it_saw_long_ago_lim_4() {
     hand.put_slots(&key, of, &[5_000], (100, 0));
     hand.handle(one(&hand, 0, Tier::Batch)).await;
     tokio::time::sleep(2 * MINUTE).await;
-    let mut free_in = vec![-1_000; 25];
+    let mut free_in = vec![-1_000; 49];
     free_in.push(30_000);
     hand.put_slots(&key, of, &free_in, (200, 90));
     let handled = hand.handle(one(&hand, 1, Tier::Batch)).await;
