@@ -29,6 +29,13 @@ pub(crate) fn review_refused(error: ReviewError) -> Problem {
             let field = format!("fields.{field}");
             Problem::unprocessable(error.to_string()).with_field(field)
         }
+        ReviewError::Invalid(fault) => {
+            let problem = Problem::unprocessable(format!("it would not be sent: {fault}"));
+            match fault.field {
+                Some(field) => problem.with_field(format!("fields.{}", field.replace('/', "."))),
+                None => problem,
+            }
+        }
         ReviewError::Unbuildable(why) => {
             Problem::unprocessable(format!("the request can not be built: {why}"))
         }

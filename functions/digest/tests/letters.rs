@@ -122,6 +122,19 @@ async fn the_daily_mail_lists_what_is_stuck_with_a_link_to_act() {
 }
 
 #[tokio::test]
+async fn a_review_is_as_old_as_the_change_that_the_target_lacks() {
+    let host = host().await;
+    host.clock.advance(Duration::from_hours(3));
+    let letters = json!({"Records": [letter("a", &about(&["SUP-000001"])), letter("b", "x")]});
+    answer(&host, letters).await;
+    host.clock.advance(Duration::from_mins(5));
+    answer(&host, json!({"digest": "daily"})).await;
+    let text = host.mailer.all().remove(0).text;
+    assert!(text.contains("SUP-000001 for 3 h\n"), "{text}");
+    assert!(text.contains("(no key) for 5 min\n"), "{text}");
+}
+
+#[tokio::test]
 async fn the_daily_mail_tells_what_the_newest_reconciliation_found() {
     let host = host().await;
     let page = json!({ "items": realistic_suppliers(1, 2, START.0), "has_more": false });

@@ -11,7 +11,8 @@ use tidegate_model::{
     item::{Condition, Item, Op, Update, Value},
 };
 
-const PAUSE: &str = "pause";
+const PAUSED_SOURCE: &str = "pause_source";
+const PAUSED_TARGET: &str = "pause_target";
 const BLOCKER: &str = "blocker";
 const BLOCKED_SIDE: &str = "blocked_side";
 const CHECKING: &str = "checking";
@@ -34,6 +35,17 @@ pub enum Scope {
     All,
 }
 
+impl Scope {
+    /// The scope in logs and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Source => "source",
+            Self::All => "all",
+        }
+    }
+}
+
 /// The two systems of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,17 +66,34 @@ impl Side {
     }
 }
 
-/// A person's pause.
+/// A person's pause of one side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// What.
-    pub scope: Scope,
     /// Why.
     pub reason: String,
     /// Who.
     pub by: String,
     /// Since when.
     pub since: UnixMs,
+}
+
+/// What people paused. Each side by itself, so that a pause of one never lifts that of the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Paused {
+    /// Calls to the source.
+    pub source: Option<Pause>,
+    /// Calls to the target.
+    pub target: Option<Pause>,
+}
+
+impl Paused {
+    /// The pause of a side.
+    pub fn of(&self, side: Side) -> Option<&Pause> {
+        match side {
+            Side::Source => self.source.as_ref(),
+            Side::Target => self.target.as_ref(),
+        }
+    }
 }
 
 /// A cause that stops a whole flow and needs a person.
@@ -81,8 +110,8 @@ pub struct Blocker {
 /// What stops a flow at present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowState {
-    /// A person's pause.
-    pub pause: Option<Pause>,
+    /// What people paused.
+    pub paused: Paused,
     /// A blocker.
     pub blocker: Option<Blocker>,
     /// A person asked to check the blocker's cause again: calls are made, and the first answer
@@ -109,8 +138,12 @@ impl FlowState {
                 .and_then(Value::as_number)
                 .map(UnixMs)
         };
+        let pause = |name: &str| text(name).and_then(|text| serde_json::from_str(text).ok());
         Self {
-            pause: text(PAUSE).and_then(|text| serde_json::from_str(text).ok()),
+            paused: Paused {
+                source: pause(PAUSED_SOURCE),
+                target: pause(PAUSED_TARGET),
+            },
             blocker: text(BLOCKER).and_then(|text| serde_json::from_str(text).ok()),
             checking: item.is_some_and(|item| item.contains_key(CHECKING)),
             sweep_all: time(SWEEP_ALL),
@@ -121,12 +154,7 @@ impl FlowState {
 
     /// Why no call may be made to this side, if so.
     pub fn stops(&self, side: Side) -> Option<String> {
-        if let Some(pause) = &self.pause
-            && matches!(
-                (pause.scope, side),
-                (Scope::All, _) | (Scope::Source, Side::Source) | (Scope::Target, Side::Target)
-            )
-        {
+        if let Some(pause) = self.paused.of(side) {
             return Some(format!("paused by {}: {}", pause.by, pause.reason));
         }
         match &self.blocker {
@@ -138,16 +166,25 @@ impl FlowState {
     }
 }
 
-/// Sets a pause; an earlier one is replaced.
-pub fn pause(pause: &Pause) -> Update {
-    Update::when(Condition::ALWAYS).set(PAUSE, json(pause))
+/// Pauses what the scope names. What else is paused stays so; of one side the newest pause stands.
+pub fn pause(scope: Scope, pause: &Pause) -> Update {
+    let sides: &[&str] = match scope {
+        Scope::Source => &[PAUSED_SOURCE],
+        Scope::Target => &[PAUSED_TARGET],
+        Scope::All => &[PAUSED_SOURCE, PAUSED_TARGET],
+    };
+    sides
+        .iter()
+        .fold(Update::when(Condition::ALWAYS), |update, side| {
+            update.set(*side, json(pause))
+        })
 }
 
-/// Ends the pause; an open blocker's cause is checked again by the next call.
+/// Ends every pause; an open blocker's cause is checked again by the next call.
 pub fn resume(state: &FlowState, now: UnixMs) -> Update {
     let update = Update::when(Condition::ALWAYS)
         .set(SWEEP_ALL, now.0)
-        .remove(&[PAUSE]);
+        .remove(&[PAUSED_SOURCE, PAUSED_TARGET]);
     if state.blocker.is_some() {
         update.set(CHECKING, now.0)
     } else {

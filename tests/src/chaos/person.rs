@@ -37,10 +37,11 @@ pub(super) async fn person(told: Arc<Told>) {
         let now = told.clock.now();
         let (blocked, reviews) = told.ledger.with(|state| {
             let blocked = state.items.iter().any(|(key, item)| {
+                let has = |name: &str| item.contains_key(name);
+                let paused = has("pause_source") || has("pause_target");
                 key.partition.starts_with("flow#")
                     && key.sort == "state"
-                    && (item.contains_key("blocker")
-                        || now >= told.plan.calm && item.contains_key("pause"))
+                    && (has("blocker") || now >= told.plan.calm && paused)
             });
             let reviews: Vec<(String, String)> = state
                 .items

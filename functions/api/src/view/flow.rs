@@ -7,7 +7,7 @@ use tidegate_engine::{
 };
 use tidegate_model::{FlowId, RunId, UnixMs};
 use tidegate_policy::{
-    flow_state::{Blocker, FlowState, Pause, Scope, Side},
+    flow_state::{Blocker, FlowState, Pause, Paused, Side},
     reconcile::{Findings, Kind},
     run::Counts,
 };
@@ -28,7 +28,7 @@ pub(crate) struct FlowView {
     breakers: Vec<BreakerView>,
     backlog: BacklogView,
     freshness: FreshnessHealth,
-    paused: Option<PauseView>,
+    paused: Option<PausedView>,
     blocker: Option<BlockerView>,
 }
 
@@ -106,9 +106,15 @@ struct BacklogView {
     swept: u64,
 }
 
+/// What is paused, side by side.
+#[derive(Debug, Serialize)]
+struct PausedView {
+    source: Option<PauseView>,
+    target: Option<PauseView>,
+}
+
 #[derive(Debug, Serialize)]
 struct PauseView {
-    scope: Scope,
     reason: String,
     by: String,
     since: Moment,
@@ -125,7 +131,7 @@ struct BlockerView {
 #[derive(Debug, Serialize)]
 pub(crate) struct StopView {
     flow: FlowId,
-    paused: Option<PauseView>,
+    paused: Option<PausedView>,
     blocker: Option<BlockerView>,
     /// The blocker's cause is being checked again by the next call.
     checking: bool,
@@ -135,7 +141,7 @@ impl StopView {
     pub(crate) fn new(flow: FlowId, state: FlowState) -> Self {
         Self {
             flow,
-            paused: state.pause.map(PauseView::from),
+            paused: PausedView::of(state.paused),
             blocker: state.blocker.map(BlockerView::from),
             checking: state.checking,
         }
@@ -165,7 +171,7 @@ impl FlowView {
             breakers: health.breakers.into_iter().map(BreakerView::from).collect(),
             backlog: BacklogView::from(health.backlog),
             freshness: health.freshness,
-            paused: health.paused.map(PauseView::from),
+            paused: PausedView::of(health.paused),
             blocker: health.blocker.map(BlockerView::from),
         }
     }
@@ -259,10 +265,17 @@ impl From<Gauges> for BacklogView {
     }
 }
 
+impl PausedView {
+    /// None when nothing is.
+    fn of(paused: Paused) -> Option<Self> {
+        let [source, target] = [paused.source, paused.target].map(|side| side.map(PauseView::from));
+        (source.is_some() || target.is_some()).then_some(Self { source, target })
+    }
+}
+
 impl From<Pause> for PauseView {
     fn from(pause: Pause) -> Self {
         Self {
-            scope: pause.scope,
             reason: pause.reason,
             by: pause.by,
             since: Moment(pause.since),

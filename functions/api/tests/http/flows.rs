@@ -192,9 +192,10 @@ async fn a_pause_stands_until_it_is_resumed() {
         .post_json("/v1/flows/suppliers/pause", pause)
         .await
         .ok(200);
+    let since = "2026-11-20T02:00:00.000Z";
     let paused = json!({
-        "scope": "target", "reason": "audit at Qualio", "by": "Ana",
-        "since": "2026-11-20T02:00:00.000Z",
+        "source": null,
+        "target": {"reason": "audit at Qualio", "by": "Ana", "since": since},
     });
     assert_eq!(
         answer,
@@ -216,11 +217,30 @@ async fn a_pause_stands_until_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_second_pause_does_not_lift_the_first() {
+    let caller = Caller::new();
+    for (scope, by) in [("target", "Ana"), ("source", "Ben")] {
+        let pause = json!({"scope": scope, "reason": "audit", "by": by});
+        let path = "/v1/flows/suppliers/pause";
+        caller.post_json(path, pause).await.ok(200);
+    }
+    let paused = health(&caller).await["paused"].clone();
+    assert_eq!(paused["target"]["by"], "Ana");
+    assert_eq!(paused["source"]["by"], "Ben");
+    let resume = json!({"by": "Cem"});
+    let answer = caller.post_json("/v1/flows/suppliers/resume", resume).await;
+    assert_eq!(answer.ok(200)["paused"], Value::Null);
+}
+
+#[tokio::test]
 async fn what_is_paused_is_all_when_it_is_left_out() {
     let caller = Caller::new();
     let pause = json!({"reason": "stock taking", "by": "Ana"});
     let answer = caller.post_json("/v1/flows/vendors/pause", pause).await;
-    assert_eq!(answer.ok(200)["paused"]["scope"], "all");
+    let paused = answer.ok(200)["paused"].clone();
+    for side in ["source", "target"] {
+        assert_eq!(paused[side]["reason"], "stock taking", "{side}");
+    }
 }
 
 #[tokio::test]

@@ -47,6 +47,55 @@ async fn a_record_shows_its_fields_its_state_and_why_it_is_in_its_tier() {
     assert_eq!(record["pending_since"], Value::Null);
 }
 
+/// The name changes, then the audit score (a critical field), then the name again.
+#[tokio::test]
+async fn a_record_that_changes_often_is_as_old_as_its_oldest_change_that_waits() {
+    let caller = Caller::new();
+    let mut row = rows(1).remove(0);
+    caller.batch("suppliers", vec![row.clone()]).await;
+    caller.apply("suppliers", "SUP-000001").await;
+    let changes = [
+        json!({"version": 1_002, "legal_name": "Alpha"}),
+        json!({"version": 1_003, "quality": {"audit_score": 7}}),
+        json!({"version": 1_004, "legal_name": "Beta"}),
+    ];
+    for change in changes {
+        caller.host.clock.advance(Duration::from_mins(10));
+        merge(&mut row, &change);
+        caller.batch("suppliers", vec![row.clone()]).await;
+    }
+    caller.host.clock.advance(Duration::from_mins(10));
+    let record = caller.get(PATH).await.ok(200);
+    assert_eq!(record["tier"], "real_time");
+    is_at("02:10:00", &record["pending_since"]);
+    is_at("02:00:00", &record["last_updated"]);
+
+    caller.host.engine.tick(None).await.unwrap();
+    let flow = caller.get("/v1/flows").await.ok(200)["items"][0].clone();
+    let backlog = &flow["backlog"];
+    is_at("02:10:00", &backlog["oldest_batch"]);
+    is_at("02:20:00", &backlog["oldest_real_time"]);
+    assert_eq!(flow["freshness"]["critical_s"], 20 * 60);
+    assert_eq!(flow["freshness"]["other_s"], 30 * 60);
+}
+
+/// RFC 7396, but for nulls.
+fn merge(into: &mut Value, change: &Value) {
+    match change {
+        Value::Object(members) => {
+            for (name, value) in members {
+                merge(&mut into[name], value);
+            }
+        }
+        value => *into = value.clone(),
+    }
+}
+
+fn is_at(time: &str, moment: &Value) {
+    let text = moment.as_str().unwrap();
+    assert!(text.starts_with(&format!("2026-11-20T{time}.")), "{text}");
+}
+
 #[tokio::test]
 async fn a_record_that_is_known_is_not_sent_again_until_it_changes() {
     let caller = Caller::new();

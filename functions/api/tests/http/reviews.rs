@@ -155,6 +155,40 @@ async fn an_edit_names_its_mistakes() {
 }
 
 #[tokio::test]
+async fn an_edit_that_would_not_be_sent_is_refused_and_its_value_is_told_to_nobody() {
+    let caller = Caller::new();
+    let mut row = invalid(rows(1).remove(0));
+    row["quality"]["audit_score"] = json!(250);
+    caller.batch("suppliers", vec![row]).await;
+    for (fields, field, why) in [
+        (json!({"name": ""}), "fields.name", "must not be empty"),
+        (json!({"name": null}), "fields.name", "has no value"),
+        (
+            json!({"audit_score": 731}),
+            "fields.audit_score",
+            "at most 100",
+        ),
+        (
+            json!({"audit_score": "a731"}),
+            "fields.audit_score",
+            "must be",
+        ),
+    ] {
+        let problem = caller.patch_json(PATH, edit(&fields)).await.problem(422);
+        assert_eq!(problem["field"], field, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(why) && !detail.contains("731"), "{detail}");
+    }
+    assert_eq!(caller.get(PATH).await.ok(200)["edited"], Value::Null);
+
+    // One at a time: what is wrong with the other field waits for its own edit.
+    for fields in [json!({"name": "Acme"}), json!({"audit_score": 73})] {
+        caller.patch_json(PATH, edit(&fields)).await.ok(200);
+    }
+    caller.post(&format!("{PATH}/replay")).await.ok(202);
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_faults_and_request_and_sends_nothing() {
     let caller = with_review().await;
     let path = format!("{PATH}/replay?dry_run=true");

@@ -27,7 +27,7 @@ pub(super) struct Flow {
     breakers: Vec<Breaker>,
     backlog: Backlog,
     freshness: Freshness,
-    paused: Option<Pause>,
+    paused: Option<Paused>,
     blocker: Option<Blocker>,
 }
 
@@ -135,8 +135,13 @@ struct Freshness {
 }
 
 #[derive(Debug, Deserialize)]
+struct Paused {
+    source: Option<Pause>,
+    target: Option<Pause>,
+}
+
+#[derive(Debug, Deserialize)]
 struct Pause {
-    scope: String,
     reason: String,
     by: String,
 }
@@ -180,8 +185,12 @@ fn flow(flow: &Flow) -> String {
     if let Some(Blocker { side, reason }) = &flow.blocker {
         line("blocked", format!("{side}: {reason}"));
     }
-    if let Some(Pause { scope, reason, by }) = &flow.paused {
-        line("paused", format!("{scope}, by {by}: {reason}"));
+    if let Some(Paused { source, target }) = &flow.paused {
+        for (side, pause) in [("source", source), ("target", target)] {
+            if let Some(Pause { reason, by }) = pause {
+                line("paused", format!("{side}, by {by}: {reason}"));
+            }
+        }
     }
     let backlog = &flow.backlog;
     let discarded = match backlog.discarded {

@@ -5,6 +5,7 @@ use tidegate_engine::{
     api::{BreakerHealth, BudgetHealth, FlowHealth},
 };
 use tidegate_model::{FlowId, Tier};
+use tidegate_policy::flow_state::Side;
 
 /// One flow now.
 #[derive(Clone, Debug)]
@@ -34,9 +35,13 @@ pub(crate) async fn read(engine: &Engine) -> anyhow::Result<Vec<Figures>> {
 impl Figures {
     fn new(health: FlowHealth, gauges: Gauges) -> Self {
         let blocked = health.blocker.map(|blocker| blocker.reason);
-        let paused = health
-            .paused
-            .map(|pause| format!("paused by {}: {}", pause.by, pause.reason));
+        let paused = [Side::Target, Side::Source]
+            .into_iter()
+            .find_map(|side| Some((side, health.paused.of(side)?)))
+            .map(|(side, pause)| {
+                let side = side.as_str();
+                format!("{side} paused by {}: {}", pause.by, pause.reason)
+            });
         Self {
             flow: health.flow,
             gauges,

@@ -79,18 +79,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops calls to target, source or both. What is staged stays, webhooks are still taken.
+    /// Stops calls to target, source or both, beside what is stopped already. What is staged stays,
+    /// webhooks are still taken.
     pub async fn pause(&self, flow: &FlowId, request: PauseRequest) -> Result<(), EngineError> {
         self.flow(flow)?;
         let pause = Pause {
-            scope: request.scope,
             reason: request.reason,
             by: request.by,
             since: self.now(),
         };
-        self.write(&keys::flow_state(flow), &flow_state::pause(&pause))
-            .await?;
-        tracing::warn!(flow = %flow, scope = ?pause.scope, by = pause.by, reason = pause.reason, "paused");
+        let write = flow_state::pause(request.scope, &pause);
+        self.write(&keys::flow_state(flow), &write).await?;
+        tracing::warn!(flow = %flow, scope = request.scope.as_str(), by = pause.by, reason = pause.reason, "paused");
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tidegate_model::{Tier, UnixMs};
 use tidegate_policy::{
     breaker::{Breaker, Gate},
-    flow_state::{Blocker, Pause},
+    flow_state::{Blocker, Paused},
     keys,
     limiter::{Limit, Slots},
     run::Lease,
@@ -38,8 +38,8 @@ pub struct FlowHealth {
     pub backlog: Gauges,
     /// Age per class of field.
     pub freshness: FreshnessHealth,
-    /// A person's pause.
-    pub paused: Option<Pause>,
+    /// What people paused.
+    pub paused: Paused,
     /// What needs a person.
     pub blocker: Option<Blocker>,
 }
@@ -142,7 +142,7 @@ impl Engine {
             breakers: self.breakers(runtime, now).await?,
             freshness: freshness(runtime, &gauges, lease.covered, now),
             backlog: gauges,
-            paused: state.pause,
+            paused: state.paused,
             blocker: state.blocker,
         })
     }

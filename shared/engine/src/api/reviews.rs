@@ -115,12 +115,30 @@ pub struct DryRun {
 }
 
 /// A fault of a field, without its value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FaultView {
-    /// The field.
+    /// The field, with the path below it where the fault lies deeper.
     pub field: Option<String>,
     /// What is wrong.
     pub reason: String,
+}
+
+impl FaultView {
+    /// Whether one of these fields is at fault.
+    fn is_of(&self, names: &[String]) -> bool {
+        let field = self.field.as_deref().unwrap_or_default();
+        let field = field.split('/').next().unwrap_or_default();
+        names.iter().any(|name| name == field)
+    }
+}
+
+impl fmt::Display for FaultView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{field} {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
 }
 
 /// A request that would be sent.
@@ -167,6 +185,9 @@ pub enum ReviewError {
     /// The edit names fields that the flow does not have.
     #[error("the flow has no field {0}")]
     UnknownField(String),
+    /// The edit would be refused without a call. Never holds the value.
+    #[error("{0}")]
+    Invalid(FaultView),
     /// The request can not be built.
     #[error("{0}")]
     Unbuildable(String),
@@ -240,6 +261,9 @@ impl Engine {
             .as_ref()
             .map(|edit| edit.fields.clone())
             .unwrap_or_default();
+        // What is wrong with other fields may be mended by another edit.
+        let before = faults(&runtime, &key, &register.effective());
+        let named: Vec<String> = request.fields.keys().cloned().collect();
         fields.extend(request.fields);
         let edit = Override {
             fields,
@@ -250,6 +274,10 @@ impl Engine {
         };
         edited.edited = Some(edit.clone());
         let content = edited.effective();
+        let brought = |fault: &FaultView| fault.is_of(&named) || !before.contains(fault);
+        if let Some(fault) = faults(&runtime, &key, &content).into_iter().find(brought) {
+            return Err(ReviewError::Invalid(fault));
+        }
         let search = content
             .fields()
             .and_then(|fields| runtime.target.search_value(&key, fields));
@@ -291,18 +319,7 @@ impl Engine {
         target_id: Option<&str>,
         etag: Option<&str>,
     ) -> Result<DryRun, ReviewError> {
-        let mut faults: Vec<FaultView> = runtime
-            .flow
-            .validate(fields)
-            .into_iter()
-            .map(|FieldFault { field, reason }| FaultView {
-                field: Some(field),
-                reason,
-            })
-            .collect();
-        if let Some((field, reason)) = runtime.target.reject(key, fields) {
-            faults.push(FaultView { field, reason });
-        }
+        let faults = faults_of(runtime, key, fields);
         let write = Write {
             key,
             fields,
@@ -397,6 +414,26 @@ impl Engine {
             Written::Refused { .. } => Err(ReviewError::Changed),
         }
     }
+}
+
+fn faults(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Vec<FaultView> {
+    let fields = content.fields();
+    fields.map_or_else(Vec::new, |fields| faults_of(runtime, key, fields))
+}
+
+/// What schema and target have against the fields, told without a call.
+fn faults_of(runtime: &FlowRuntime, key: &RecordKey, fields: &Fields) -> Vec<FaultView> {
+    let of_schema = runtime.flow.validate(fields).into_iter();
+    let mut faults: Vec<FaultView> = of_schema
+        .map(|FieldFault { field, reason }| FaultView {
+            field: Some(field),
+            reason,
+        })
+        .collect();
+    if let Some((field, reason)) = runtime.target.reject(key, fields) {
+        faults.push(FaultView { field, reason });
+    }
+    faults
 }
 
 fn unbuildable(error: &CallError) -> ReviewError {

@@ -32,12 +32,16 @@ impl Table {
 }
 
 fn paused(scope: Scope) -> Update {
-    pause(&Pause {
-        scope,
+    paused_by(scope, "ann")
+}
+
+fn paused_by(scope: Scope, by: &str) -> Update {
+    let pause = Pause {
         reason: "audit".to_owned(),
-        by: "ann".to_owned(),
+        by: by.to_owned(),
         since: NOW,
-    })
+    };
+    super::pause(scope, &pause)
 }
 
 /// A call that began then is refused by this side.
@@ -60,6 +64,28 @@ fn a_pause_stops_what_it_names(#[case] scope: Scope, #[case] stops: (bool, bool)
     table.write(&paused(scope));
     assert_eq!(table.stops(), stops);
     table.write(&resume(&table.read(), NOW));
+    assert_eq!(table.stops(), (false, false));
+}
+
+#[rstest]
+#[case::one_then_the_other(Scope::Target, Scope::Source, ("bob", "ann"))]
+#[case::the_other_way_round(Scope::Source, Scope::Target, ("ann", "bob"))]
+#[case::one_then_all(Scope::Target, Scope::All, ("bob", "bob"))]
+#[case::all_then_one(Scope::All, Scope::Source, ("bob", "ann"))]
+fn a_second_pause_lifts_nothing_and_each_side_says_who(
+    #[case] first: Scope,
+    #[case] second: Scope,
+    #[case] (source, target): (&str, &str),
+) {
+    let mut table = Table::default();
+    table.write(&paused_by(first, "ann"));
+    table.write(&paused_by(second, "bob"));
+    let state = table.read();
+    let by = |side| state.paused.of(side).map(|pause| pause.by.as_str());
+    assert_eq!(by(Side::Source), Some(source));
+    assert_eq!(by(Side::Target), Some(target));
+    assert_eq!(table.stops(), (true, true));
+    table.write(&resume(&state, NOW));
     assert_eq!(table.stops(), (false, false));
 }
 

@@ -101,7 +101,7 @@ pub fn look_for_stranded(state: &mut State, now: UnixMs, queued: &[String]) {
         .find(|(key, _)| key.partition.starts_with("flow#") && key.sort == "state");
     let flow = flow.map(|(_, item)| item);
     // A stopped flow is swept when it goes on.
-    let stopped = ["pause", "blocker", "sweep_all"]
+    let stopped = ["pause_source", "pause_target", "blocker", "sweep_all"]
         .iter()
         .any(|name| flow.is_some_and(|item| item.contains_key(*name)));
     let stopped = stopped || is_outage(state, now);
