@@ -43,7 +43,9 @@ async fn the_journey_passes_through_the_bridge_with_cargo_lambda_watch() {
 async fn a_run_that_is_asked_for_comes_by_the_bus(world: &World) {
     let key = world.erp.suppliers()[1].id.clone();
     let name = "Renamed GmbH";
-    let changed = world.erp.change(&key, |row| name.clone_into(&mut row.name));
+    let changed = world
+        .erp
+        .change(&key, |row| name.clone_into(&mut row.legal_name));
     assert!(changed.is_some());
     let answer = world
         .post(&format!("/v1/flows/{FLOW}/runs"), &json!({}))

@@ -9,11 +9,6 @@ use crate::{python, supervised::Supervised, until::until};
 /// It starts in 0.6 s on a quiet machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// A folder of its own.
-fn folder() -> TempDir {
-    TempDir::with_prefix_in("run-", python::workshop()).expect("a folder")
-}
-
 /// A port that was free can be taken before the emulator binds it; three times in a row it is not.
 const PORTS_TRIED: usize = 3;
 
