@@ -100,6 +100,8 @@ pub struct Engine {
     flows: BTreeMap<FlowId, Arc<FlowRuntime>>,
     /// The last item of each budget: while it shows nothing free, nothing is written.
     pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
+    /// News that is told at the end of a piece of work.
+    pub(crate) noted: Mutex<Vec<Event>>,
     /// Work of one process asks for permits one after another: it would only race with itself.
     grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
 }
@@ -115,6 +117,7 @@ impl Engine {
             ports,
             flows,
             seen_slots: Mutex::default(),
+            noted: Mutex::default(),
             grant_locks: Mutex::default(),
         }
     }

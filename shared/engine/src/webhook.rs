@@ -129,6 +129,7 @@ impl Engine {
             return Ok(HookAnswer::Unauthorized);
         };
         let answer = self.take_hook(runtime, request).await?;
+        self.tell_noted().await;
         tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = ?answer, "webhook");
         Ok(answer)
     }

@@ -122,7 +122,7 @@ pub fn site(call: &PortCall<'_>) -> String {
         | Operation::Delete { .. }
         | Operation::Mail { .. }
         | Operation::Secret { .. } => String::new(),
-        Operation::Emit { event } => serde_json::to_value(event)
+        Operation::Emit { events } => serde_json::to_value(events.first())
             .ok()
             .and_then(|event| Some(event.get("detail-type")?.as_str()?.to_owned()))
             .unwrap_or_default(),

@@ -132,6 +132,7 @@ impl Caller {
             mode: Some(Mode::Incremental),
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         let deadline = self.host.engine.now() + Duration::from_mins(5);
         let report = self.host.engine.run(&flow, &request, deadline).await;

@@ -68,6 +68,7 @@ impl Engine {
             mode,
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         self.ports
             .events

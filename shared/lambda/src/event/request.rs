@@ -43,6 +43,7 @@ pub fn run_request(event: &Value) -> Result<(FlowId, RunRequest), EventError> {
         mode,
         lookback_s: None,
         resume: None,
+        trigger: None,
     };
     Ok((flow, request))
 }
@@ -187,6 +188,7 @@ mod tests {
                 mode: Some(Mode::Incremental),
                 lookback_s: Some(60),
                 resume: None,
+                trigger: None,
             },
         };
         let form = serde_json::to_value(&sent).unwrap();
