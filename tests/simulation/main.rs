@@ -13,6 +13,7 @@ mod backlog;
 mod bad_days;
 mod cuts;
 mod edges;
+mod events;
 mod fetches;
 mod limits;
 mod one_supplier;

@@ -7,7 +7,7 @@ use std::{
 
 use rand::{SeedableRng, rngs::SmallRng};
 use tidegate_model::{
-    ClaimToken, FlowId, UnixMs,
+    ClaimToken, EventId, FlowId, UnixMs,
     flow::SourceSpec,
     item::{Item, ItemKey, Update},
 };
@@ -151,6 +151,12 @@ impl Engine {
         );
         #[allow(clippy::expect_used, reason = "32 hex digits always are a token")]
         ClaimToken::try_new(text).expect("32 hex digits are a token")
+    }
+
+    /// A name for an event that came without one.
+    pub fn event_id(&self) -> EventId {
+        #[allow(clippy::expect_used, reason = "a token always is the name of an event")]
+        EventId::try_new(self.token().as_str()).expect("a token is the name of an event")
     }
 
     /// A source of chance for one decision.

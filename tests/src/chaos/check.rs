@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod end;
 pub mod limit;
 pub mod message;
+pub mod news;
 pub mod permit;
 pub mod register;
 pub mod run;

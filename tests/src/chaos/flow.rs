@@ -5,6 +5,9 @@ use super::plan::{Order, Plan, TIMEOUT_S, TargetKind, WINDOW};
 /// The flow's name.
 pub const FLOW: &str = "things";
 
+/// In one story of so many the flow asks that applied records are told of.
+const TOLD_ONE_IN: u64 = 8;
+
 /// How a target of our own making is listed, where everything is compared.
 const LIST: &str = r#"
 [target.list]
@@ -115,7 +118,13 @@ of = {of}
 cool_down_s = {cool_down_s}
 "#
     );
-    format!("{head}{target}{limits}")
+    // Some stories tell of each applied record; whether they do changes no other story.
+    let events = if plan.seed.is_multiple_of(TOLD_ONE_IN) {
+        "[events]\napplied = true\n"
+    } else {
+        ""
+    };
+    format!("{head}{target}{limits}{events}")
 }
 
 fn rest(plan: &Plan, revision: u32) -> String {

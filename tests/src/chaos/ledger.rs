@@ -24,8 +24,8 @@ use words::{about, shown, told};
 use super::{
     book::Book,
     check::{
-        breaker::Breakers, limit::Limits, message::Messages, permit::Grants, register::Registers,
-        run::Runs,
+        breaker::Breakers, limit::Limits, message::Messages, news, permit::Grants,
+        register::Registers, run::Runs,
     },
     locked,
     plan::Plan,
@@ -207,6 +207,7 @@ impl Ledger {
         if let Operation::Emit { events } = &call.operation {
             for event in *events {
                 state.runs.tells(&mut state.book, call, event);
+                news::tells(&mut state.book, call, event);
                 if matches!(event, Event::ReconcileRequested { .. }) {
                     state.rest = Some(event.clone());
                 }

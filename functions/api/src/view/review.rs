@@ -1,5 +1,6 @@
 //! A review.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_engine::api::ReviewEntry;
 use tidegate_model::{Fields, FlowId};
@@ -7,7 +8,7 @@ use tidegate_model::{Fields, FlowId};
 use super::record::{AttemptView, CauseView, EditView};
 
 /// `GET /v1/reviews/{id}`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ReviewView {
     id: String,
     flow: FlowId,

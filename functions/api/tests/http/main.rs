@@ -9,6 +9,8 @@
 
 mod access;
 mod caller;
+mod description;
+mod events;
 mod flows;
 mod gateway;
 mod records;

@@ -1,5 +1,6 @@
 //! Health of a flow.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_model::{Tier, UnixMs};
 use tidegate_policy::{
@@ -58,7 +59,7 @@ pub struct WindowHealth {
 }
 
 /// A budget at this moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BudgetHealth {
     /// The system.
     pub endpoint: String,
@@ -90,7 +91,7 @@ pub struct BreakerHealth {
 }
 
 /// Age per class of field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FreshnessHealth {
     /// Age of critical fields in seconds; none before the first complete run.
     pub critical_s: Option<u64>,

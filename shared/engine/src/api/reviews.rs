@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_model::{
@@ -103,7 +104,7 @@ pub struct EditRequest {
 }
 
 /// What a replay would do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DryRun {
     /// What schema and target have against the fields.
     pub faults: Vec<FaultView>,
@@ -112,7 +113,7 @@ pub struct DryRun {
 }
 
 /// A fault of a field, without its value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FaultView {
     /// The field.
     pub field: Option<String>,
@@ -121,7 +122,7 @@ pub struct FaultView {
 }
 
 /// A request that would be sent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PlannedRequest {
     /// The method.
     pub method: &'static str,
