@@ -28,7 +28,7 @@ Examples:
   tidegate preview suppliers          what the next batch would send, and why; sends nothing
   tidegate reviews                    what needs a person
   tidegate replay suppliers~SUP-000017 --dry-run
-  tidegate event --source erp --detail-type "end of day"
+  tidegate event --source erp --detail-type \"end of day\"
                                       starts a batch of each flow that has a trigger for it
   tidegate check --flows my-flows     every mistake in your flow files, with its line
   tidegate plan infra/flows/examples/sheet.csv

@@ -36,7 +36,11 @@ pub(crate) fn schema(args: &SchemaArgs) -> anyhow::Result<Outcome> {
             Some(schema) => format!("{schema:#}\n"),
             None => bail!(
                 "there is no event {name}; there are {}",
-                Event::schemas().keys().cloned().collect::<Vec<_>>().join(", ")
+                Event::schemas()
+                    .keys()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
         },
     };

@@ -56,7 +56,9 @@ pub(crate) async fn event(args: &EventArgs) -> anyhow::Result<Outcome> {
     if let Some(id) = &args.id {
         body["id"] = json!(id);
     }
-    let taken = Client::new(&args.remote)?.post("/v1/events", Some(body)).await?;
+    let taken = Client::new(&args.remote)?
+        .post("/v1/events", Some(body))
+        .await?;
     let taken: Taken = serde_json::from_value(taken)?;
     if taken.flows.is_empty() {
         print("no flow has a trigger for this event\n")?;
