@@ -49,17 +49,19 @@ pub fn router(engine: Arc<Engine>) -> Router {
     let (with_token, open): (Vec<Route>, Vec<Route>) = routes::all()
         .into_iter()
         .partition(|route| route.needs_token);
-    let serve = |router: Router<_>, route: Route| router.route(route.at, route.serve);
-    with_token
-        .into_iter()
-        .fold(Router::new(), serve)
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+    let serve = |routes: Vec<Route>| {
+        let router = routes.into_iter().fold(Router::new(), |router, route| {
+            router.route(route.at, route.serve)
+        });
+        router.method_not_allowed_fallback(async || Problem::method_not_allowed())
+    };
+    serve(with_token)
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&engine),
             auth::require_token,
         ))
         // What is added now passes no look at the token.
-        .merge(open.into_iter().fold(Router::new(), serve))
+        .merge(serve(open))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .fallback(async || failure::unknown_path())
         .with_state(engine)

@@ -4,6 +4,9 @@
 //! be published is logged and harms no record. No event holds a field's value; a field is named only
 //! where the flow file names it.
 
+#[cfg(test)]
+mod tests;
+
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

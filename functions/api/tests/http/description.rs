@@ -55,7 +55,8 @@ fn operations_have_names_of_their_own_and_paths_name_their_parameters() {
     let mut names = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for operation in methods.as_object().unwrap().values() {
-            assert!(names.insert(operation["operationId"].clone()), "{path}");
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{path}");
             let parameters = operation["parameters"].as_array().unwrap();
             let in_path = parameters.iter().filter(|one| one["in"] == "path");
             let named: Vec<String> = in_path
