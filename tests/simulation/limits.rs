@@ -31,6 +31,7 @@ async fn run_both(world: &World) {
             mode: None,
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         let flow = FlowId::try_new(flow).unwrap();
         let report = world

@@ -15,6 +15,7 @@ mod commits;
 mod creates;
 mod cuts;
 mod edges;
+mod events;
 mod fetches;
 mod hand;
 mod health;

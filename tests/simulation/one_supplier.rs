@@ -19,6 +19,7 @@ async fn a_supplier_of_the_erp_reaches_qualio() {
         mode: None,
         lookback_s: None,
         resume: None,
+        trigger: None,
     };
     let report = world
         .engine
@@ -53,6 +54,7 @@ async fn what_a_run_sees_again_costs_no_write_of_a_register() {
         mode: None,
         lookback_s: Some(86_400),
         resume: None,
+        trigger: None,
     };
     world
         .engine

@@ -21,6 +21,7 @@ async fn run(world: &World) {
         mode: None,
         lookback_s: None,
         resume: None,
+        trigger: None,
     };
     let report = world
         .engine

@@ -32,6 +32,7 @@ pub const MANUAL: RunRequest = RunRequest {
     mode: None,
     lookback_s: None,
     resume: None,
+    trigger: None,
 };
 /// Workers of each tier.
 const WORKERS: u32 = 3;

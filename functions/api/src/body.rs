@@ -90,6 +90,18 @@ impl Members {
         }
     }
 
+    /// An object that may be left out or empty; null counts as left out.
+    pub(crate) fn optional_object(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Map<String, Value>>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(members)),
+            Some(_) => Err(at_fault(name, "is not an object")),
+        }
+    }
+
     /// Ends the reading: what is left is misspelt.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         match self.0.keys().next() {

@@ -7,13 +7,13 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
 };
-use serde_json::{Value, json};
 use tidegate_engine::{Engine, api::PauseRequest};
 use tidegate_lambda::Problem;
 use tidegate_model::FlowId;
 use tidegate_policy::{flow_state::Scope, run::Mode};
 
 use crate::{
+    bodies::{ReconcileAsked, RunAsked},
     body::{self, Members},
     failure::{refused, unreadable_path},
     view::{FlowView, Page, ReconcileView, StopView},
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     State(engine): State<Arc<Engine>>,
     flow: Result<Path<String>, PathRejection>,
     body: body::Arrived,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<RunAsked>), Problem> {
     let flow = flow_id(flow)?;
     let mut mode: Option<Mode> = None;
     if let Some(mut members) = Members::read_optional(body)? {
@@ -54,7 +54,7 @@ pub(crate) async fn run(
         members.finish()?;
     }
     engine.run_now(&flow, mode).await.map_err(refused)?;
-    let answer = Json(json!({ "flow": flow, "mode": mode }));
+    let answer = Json(RunAsked { flow, mode });
     Ok((StatusCode::ACCEPTED, answer))
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn reconcile(
     State(engine): State<Arc<Engine>>,
     flow: Result<Path<String>, PathRejection>,
     body: body::Arrived,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<ReconcileAsked>), Problem> {
     let flow = flow_id(flow)?;
     let mut accept_absent = false;
     if let Some(mut members) = Members::read_optional(body)? {
@@ -89,7 +89,10 @@ pub(crate) async fn reconcile(
         .reconcile_now(&flow, accept_absent)
         .await
         .map_err(refused)?;
-    let answer = Json(json!({ "flow": flow, "accept_absent": accept_absent }));
+    let answer = Json(ReconcileAsked {
+        flow,
+        accept_absent,
+    });
     Ok((StatusCode::ACCEPTED, answer))
 }
 

@@ -4,7 +4,8 @@
 //! shows what comes back. READ-1: nothing here calls another system, and the only secret it knows
 //! is its own token.
 //!
-//! - Every path wants `Authorization: Bearer TOKEN`, compared in constant time.
+//! - Every path but that of its own description wants `Authorization: Bearer TOKEN`, compared in
+//!   constant time.
 //! - Every error is a problem of RFC 9457 that says what the caller may know; what happened inside
 //!   is logged once, here.
 //! - Every moment is RFC 3339 in UTC.
@@ -15,28 +16,29 @@
 //!   send.
 
 mod auth;
+mod bodies;
 mod body;
 mod cursor;
+mod events;
 mod failure;
 mod flows;
+mod openapi;
 mod query;
 mod records;
 mod reviews;
+mod routes;
 mod view;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
-    routing::{get, post},
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use tidegate_engine::Engine;
 use tidegate_lambda::Problem;
 use tidegate_policy::flow::MAX_CONTENT_BYTES;
 
 pub use auth::TOKEN_SECRET;
+pub use openapi::{openapi, openapi_text};
+use routes::Route;
 
 /// Largest body: the fields of a record may have [`MAX_CONTENT_BYTES`], the rest is for who and why.
 pub const MAX_BODY_BYTES: usize = MAX_CONTENT_BYTES + 16 * 1_024;
@@ -44,30 +46,22 @@ pub const MAX_BODY_BYTES: usize = MAX_CONTENT_BYTES + 16 * 1_024;
 /// Serves all paths of the API, the same on one machine and behind API Gateway. Its fallback
 /// answers unknown paths, so what it is merged with must have none.
 pub fn router(engine: Arc<Engine>) -> Router {
-    Router::new()
-        .route("/v1/flows", get(flows::all))
-        .route("/v1/flows/{flow}/runs", post(flows::run))
-        .route(
-            "/v1/flows/{flow}/reconcile",
-            get(flows::reconciled).post(flows::reconcile),
-        )
-        .route("/v1/flows/{flow}/pause", post(flows::pause))
-        .route("/v1/flows/{flow}/resume", post(flows::resume))
-        .route("/v1/flows/{flow}/records", get(records::some))
-        .route(
-            "/v1/flows/{flow}/records/{*key}",
-            get(records::one).post(records::sync),
-        )
-        .route("/v1/reviews", get(reviews::some))
-        .route(
-            "/v1/reviews/{*id}",
-            get(reviews::one).patch(reviews::edit).post(reviews::act),
-        )
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+    let (with_token, open): (Vec<Route>, Vec<Route>) = routes::all()
+        .into_iter()
+        .partition(|route| route.needs_token);
+    let serve = |routes: Vec<Route>| {
+        let router = routes.into_iter().fold(Router::new(), |router, route| {
+            router.route(route.at, route.serve)
+        });
+        router.method_not_allowed_fallback(async || Problem::method_not_allowed())
+    };
+    serve(with_token)
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&engine),
             auth::require_token,
         ))
+        // What is added now passes no look at the token.
+        .merge(serve(open))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .fallback(async || failure::unknown_path())
         .with_state(engine)

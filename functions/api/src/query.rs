@@ -6,9 +6,9 @@ use axum::extract::{Query, rejection::QueryRejection};
 use tidegate_lambda::Problem;
 
 /// Items of a page when the caller does not say.
-const DEFAULT_LIMIT: u32 = 50;
+pub(crate) const DEFAULT_LIMIT: u32 = 50;
 /// Most items of a page: a record has about 1 KB, and Lambda answers with at most 6 MB.
-const MAX_LIMIT: u32 = 100;
+pub(crate) const MAX_LIMIT: u32 = 100;
 
 /// A query as it arrived.
 pub(crate) type Arrived = Result<Query<Vec<(String, String)>>, QueryRejection>;

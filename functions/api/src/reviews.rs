@@ -8,7 +8,6 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
 use tidegate_engine::{
     Engine,
     api::{EditRequest, ReviewId},
@@ -17,6 +16,7 @@ use tidegate_lambda::Problem;
 use tidegate_model::FlowId;
 
 use crate::{
+    bodies::ReviewNamed,
     body::{self, Members},
     cursor,
     failure::{refused, review_refused, unknown_path, unreadable_path},
@@ -169,7 +169,7 @@ async fn replay(
         return Ok(Json(plan).into_response());
     }
     engine.replay(id).await.map_err(review_refused)?;
-    let answer = Json(json!({ "id": id.to_string() }));
+    let answer = Json(ReviewNamed { id: id.to_string() });
     Ok((StatusCode::ACCEPTED, answer).into_response())
 }
 
@@ -180,7 +180,7 @@ async fn discard(
 ) -> Result<Response, Problem> {
     parameters.finish()?;
     engine.discard(id).await.map_err(review_refused)?;
-    Ok(Json(json!({ "id": id.to_string() })).into_response())
+    Ok(Json(ReviewNamed { id: id.to_string() }).into_response())
 }
 
 /// The review in the path.

@@ -5,6 +5,7 @@ mod moment;
 mod record;
 mod review;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use flow::{FlowView, ReconcileView, StopView};
@@ -12,7 +13,8 @@ pub(crate) use record::RecordView;
 pub(crate) use review::ReviewView;
 
 /// Some items of a listing, in the order in which their fields are declared.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// Where to go on; none at the end.

@@ -40,6 +40,7 @@ async fn host() -> Host {
         mode: Some(Mode::Incremental),
         lookback_s: None,
         resume: None,
+        trigger: None,
     };
     let deadline = START + Duration::from_mins(5);
     let report = host.engine.run(&flow(), &request, deadline).await.unwrap();

@@ -99,6 +99,7 @@ async fn first_seen_by_a_batch(host: &Host) -> ErpSupplier {
         mode: Some(Mode::Incremental),
         lookback_s: None,
         resume: None,
+        trigger: None,
     };
     let deadline = START + Duration::from_mins(5);
     let report = host.engine.run(&flow, &request, deadline).await.unwrap();

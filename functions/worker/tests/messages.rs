@@ -39,6 +39,7 @@ async fn host() -> Host {
         mode: None,
         lookback_s: None,
         resume: None,
+        trigger: None,
     };
     let flow = FlowId::try_new("contacts").unwrap();
     let deadline = START + Duration::from_mins(5);

@@ -66,25 +66,7 @@ impl LocalBus {
         self.hand_over(Request { event, slip })
     }
 
-    fn hand_over(&self, request: Request) -> Result<(), PortError> {
-        self.requests
-            .try_send(request)
-            .map_err(|error| PortError::new("hand over a request", error.to_string()))
-    }
-}
-
-#[async_trait]
-impl Events for LocalBus {
-    async fn emit(&self, event: &Event) -> Result<(), PortError> {
-        if !matches!(
-            event,
-            Event::RunRequested { .. }
-                | Event::ReconcileRequested { .. }
-                | Event::SweepRequested { .. }
-        ) {
-            drop(self.news.try_send(event.clone()));
-            return Ok(());
-        }
+    async fn request(&self, event: &Event) -> Result<(), PortError> {
         let text = serde_json::to_string(event).unwrap_or_default();
         let spool = Arc::clone(&self.spool);
         let kept = tokio::task::spawn_blocking(move || spool.keep(&text)).await;
@@ -99,6 +81,26 @@ impl Events for LocalBus {
         let slip = request.slip.clone();
         self.hand_over(request)
             .inspect_err(|_| self.spool.forget(&slip))
+    }
+
+    fn hand_over(&self, request: Request) -> Result<(), PortError> {
+        self.requests
+            .try_send(request)
+            .map_err(|error| PortError::new("hand over a request", error.to_string()))
+    }
+}
+
+#[async_trait]
+impl Events for LocalBus {
+    async fn emit_all(&self, events: &[Event]) -> Result<(), PortError> {
+        for event in events {
+            if event.is_request() {
+                self.request(event).await?;
+            } else {
+                drop(self.news.try_send(event.clone()));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -29,6 +29,8 @@ Examples:
   tidegate preview suppliers          what the next batch would send, and why; sends nothing
   tidegate reviews                    what needs a person
   tidegate replay suppliers~SUP-000017 --dry-run
+  tidegate event --source erp --detail-type \"end of day\"
+                                      starts a batch of each flow that has a trigger for it
   tidegate check --flows my-flows     every mistake in your flow files, with its line
   tidegate plan infra/flows/examples/sheet.csv
                                       which pattern carries each flow, and what quotas allow
@@ -85,8 +87,44 @@ enum Command {
     Digest(Remote),
     /// Poll a stack's queues, rules and schedules, and invoke functions that are served elsewhere
     Bridge(BridgeArgs),
-    /// Print the JSON Schema of a flow file, for editors
-    Schema,
+    /// Tell of an event of another system: it starts a batch of each flow that has a trigger for it
+    Event(EventArgs),
+    /// Print the JSON Schema of a flow file, for editors; of events, or of the HTTP API
+    Schema(SchemaArgs),
+}
+
+/// What `schema` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Print the JSON Schemas of the events on the bus by name, or that of one
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with = "openapi")]
+    #[allow(
+        clippy::option_option,
+        reason = "not asked for, asked for all, or for one"
+    )]
+    pub events: Option<Option<String>>,
+    /// Print the OpenAPI 3.1 description of the HTTP API
+    #[arg(long)]
+    pub openapi: bool,
+}
+
+/// What `event` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EventArgs {
+    /// Who sends it: `source` of the trigger
+    #[arg(long, value_name = "NAME")]
+    pub source: String,
+    /// What happened: `detail_type` of the trigger
+    #[arg(long, value_name = "NAME")]
+    pub detail_type: String,
+    /// More of it: a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub detail: Option<String>,
+    /// Names it, so that a repeat is the same event [default: a new name]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    #[command(flatten)]
+    pub remote: Remote,
 }
 
 /// What `dev` is told.
@@ -276,7 +314,8 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Dev(args)) => dev::run(args).await,
         Some(Command::Check(args)) => offline::check(&args),
         Some(Command::Plan(args)) => plan::run(&args),
-        Some(Command::Schema) => offline::schema(),
+        Some(Command::Schema(args)) => offline::schema(&args),
+        Some(Command::Event(args)) => remote::event(&args).await,
         Some(Command::Simulate(args)) => simulate::run(*args).await,
         Some(Command::Bridge(args)) => bridge::run(args).await,
         Some(Command::Preview(args)) => preview::run(args).await,

@@ -290,7 +290,7 @@ mod tests {
         };
         let token = ClaimToken::try_new("dead").unwrap();
         let key = keys::lease(&flow);
-        let take = run::take(&token, &Lease::default(), &progress, now);
+        let take = run::take(&token, &Lease::default(), &progress, None, now);
         store.update(&key, &take).await.unwrap();
         release_lease(&store, &flow).await.unwrap();
         let items = store.get(&[key]).await.unwrap();

@@ -2,12 +2,14 @@
 
 use std::io::Write as _;
 
-use tidegate_engine::ports::Clock as _;
+use anyhow::bail;
+use serde_json::Value;
+use tidegate_engine::{Event, ports::Clock as _};
 use tidegate_lambda::{Config, SystemClock};
 use tidegate_policy::{check, flow};
 
 use crate::{
-    cli::{CheckArgs, Outcome},
+    cli::{CheckArgs, Outcome, SchemaArgs},
     flows,
 };
 
@@ -24,9 +26,25 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Prints the JSON Schema of a flow file.
-pub(crate) fn schema() -> anyhow::Result<Outcome> {
-    print(&flow::json_schema())?;
+/// Prints the JSON Schema of a flow file, of events, or the description of the HTTP API.
+pub(crate) fn schema(args: &SchemaArgs) -> anyhow::Result<Outcome> {
+    let text = match &args.events {
+        _ if args.openapi => tidegate_api::openapi_text(),
+        None => flow::json_schema(),
+        Some(None) => format!("{:#}\n", Value::Object(Event::schemas())),
+        Some(Some(name)) => match Event::schemas().get(name) {
+            Some(schema) => format!("{schema:#}\n"),
+            None => bail!(
+                "there is no event {name}; there are {}",
+                Event::schemas()
+                    .keys()
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        },
+    };
+    print(&text)?;
     Ok(Outcome::Fine)
 }
 

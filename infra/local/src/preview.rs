@@ -129,7 +129,7 @@ impl Queue for Nowhere {
 
 #[async_trait]
 impl Events for Nowhere {
-    async fn emit(&self, _: &Event) -> Result<(), PortError> {
+    async fn emit_all(&self, _: &[Event]) -> Result<(), PortError> {
         // Only news of the breaker arrives here; the breaker itself is in the table.
         Ok(())
     }

@@ -5,6 +5,7 @@ mod show;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use tidegate_policy::run::Mode;
 
 use self::client::Client;
 use crate::{
-    cli::{Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs},
+    cli::{EventArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs},
     offline::print,
 };
 
@@ -44,6 +45,38 @@ pub(crate) async fn start_run(args: &RunArgs) -> anyhow::Result<Outcome> {
         args.flow
     ))?;
     Ok(Outcome::Fine)
+}
+
+/// `event`
+pub(crate) async fn event(args: &EventArgs) -> anyhow::Result<Outcome> {
+    let mut body = json!({ "source": args.source, "detail_type": args.detail_type });
+    if let Some(detail) = &args.detail {
+        body["detail"] = serde_json::from_str(detail).context("--detail is not JSON")?;
+    }
+    if let Some(id) = &args.id {
+        body["id"] = json!(id);
+    }
+    let taken = Client::new(&args.remote)?
+        .post("/v1/events", Some(body))
+        .await?;
+    let taken: Taken = serde_json::from_value(taken)?;
+    if taken.flows.is_empty() {
+        print("no flow has a trigger for this event\n")?;
+        return Ok(Outcome::Found);
+    }
+    print(&format!(
+        "{}: a batch was asked for by the event {}; `tidegate status` shows how it goes\n",
+        taken.flows.join(", "),
+        taken.id
+    ))?;
+    Ok(Outcome::Fine)
+}
+
+/// What became of an event.
+#[derive(Deserialize)]
+struct Taken {
+    id: String,
+    flows: Vec<String>,
 }
 
 /// `reconcile FLOW`: asks for one, waits for its end and prints what it found.
@@ -142,6 +175,7 @@ pub(crate) struct Review {
     flow: String,
     key: Option<String>,
     cause: Cause,
+    pending_since: Option<Timestamp>,
     #[serde(default)]
     history: Vec<Attempt>,
 }
@@ -173,6 +207,9 @@ impl Review {
                 reason: self.cause.reason.clone(),
                 since: UnixMs(self.cause.since.as_millisecond()),
             },
+            pending_since: self
+                .pending_since
+                .map(|since| UnixMs(since.as_millisecond())),
             fields: None,
             edited: None,
             history: Vec::new(),

@@ -48,6 +48,7 @@ async fn start_window(runtime: &FlowRuntime, events: &dyn Events, at: UnixMs) {
             mode: None,
             lookback_s: None,
             resume: None,
+            trigger: None,
         },
     };
     if let Err(error) = events.emit(&event).await {

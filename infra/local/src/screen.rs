@@ -171,7 +171,20 @@ fn line_of(event: &Event) -> Option<String> {
             };
             format!("{flow}: {how}: {}", findings.summary())
         }
-        Event::RunRequested { .. }
+        Event::FreshnessBreached {
+            flow,
+            class,
+            age_s,
+            goal_s,
+            ..
+        } => format!(
+            "{flow}: {} fields are {age_s} s old, the goal is {goal_s} s",
+            class.as_str()
+        ),
+        // One by one they are too many for a line each; the figures count them.
+        Event::RecordApplied { .. }
+        | Event::RecordInReview { .. }
+        | Event::RunRequested { .. }
         | Event::ReconcileRequested { .. }
         | Event::SweepRequested { .. } => return None,
     })

@@ -399,6 +399,85 @@ fn a_right_file_is_no_mistake_and_the_schema_is_json() {
 }
 
 #[test]
+fn the_schemas_of_events_and_of_the_api_are_printed() {
+    let printed = |arguments: &[&str]| -> Value {
+        let output = run(arguments, Path::new("/"));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let all = printed(&["schema", "--events"]);
+    let one = printed(&["schema", "--events", "RecordApplied"]);
+    assert_eq!(all["RecordApplied"], one);
+    assert_eq!(one["title"], "RecordApplied");
+    assert_eq!(printed(&["schema", "--openapi"])["openapi"], "3.1.0");
+    let unknown = run(&["schema", "--events", "RecordLost"], Path::new("/"));
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        text(&unknown.stderr).contains("RecordInReview"),
+        "it names those there are"
+    );
+    let both = run(&["schema", "--events", "--openapi"], Path::new("/"));
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_starts_a_batch_of_the_flow_that_has_a_trigger_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let flows = folder.path().join("flows");
+    std::fs::create_dir(&flows).unwrap();
+    let shipped = std::fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
+    let trigger = "[[trigger]]\nsource = \"erp\"\ndetail_type = \"end of day\"\ndetail = { \"/company\" = [1000] }\n";
+    std::fs::write(
+        flows.join("suppliers.toml"),
+        format!("{shipped}\n{trigger}"),
+    )
+    .unwrap();
+    let instance = Instance::start(folder.path());
+    let tell = |company: &str, id: &str| {
+        let detail = format!("{{\"company\": {company}}}");
+        let arguments = [
+            "event",
+            "--source",
+            "erp",
+            "--detail-type",
+            "end of day",
+            "--detail",
+            &detail,
+            "--id",
+            id,
+        ];
+        run(&arguments, folder.path())
+    };
+    let other = tell("2000", "day-0");
+    assert_eq!(other.status.code(), Some(1));
+    assert_eq!(
+        text(&other.stdout),
+        "no flow has a trigger for this event\n"
+    );
+    let told = tell("1000", "day-1");
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let said = text(&told.stdout);
+    assert!(
+        said.starts_with("suppliers: a batch was asked for by the event day-1"),
+        "{said}"
+    );
+    let api = Api::of(folder.path());
+    until("the event's run is complete", async || {
+        let flows = api.get(&instance, "/v1/flows").await;
+        let run = flows["items"][0]["last_run"].clone();
+        (run["run"] == "event-day-1" && run["ended"] == "complete").then_some(())
+    })
+    .await;
+    drop(instance);
+    let gone = tell("1000", "day-2");
+    assert!(
+        text(&gone.stderr).contains("no instance runs"),
+        "{}",
+        text(&gone.stderr)
+    );
+}
+
+#[test]
 fn what_is_missing_without_the_demo_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [

@@ -1,5 +1,7 @@
 //! What leaves Tidegate for others: events on EventBridge, mail by SES.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
@@ -10,8 +12,11 @@ use tidegate_engine::{
 
 use crate::AwsFailure;
 
-/// The source of every event, which the rules match.
-const SOURCE: &str = "tidegate";
+/// Entries of one `PutEvents`: `EventBridge`'s limit. Ten events, of ids and counts each, stay far
+/// below the other one, 256 KB.
+const MAX_BATCH: usize = 10;
+/// Rounds of one batch: what was not taken behind a 200 is sent once more.
+const PUT_ROUNDS: u32 = 2;
 const UTF_8: &str = "UTF-8";
 
 /// The event bus.
@@ -31,6 +36,61 @@ impl EventBridgeEvents {
     }
 }
 
+impl EventBridgeEvents {
+    fn entry(&self, event: &Event) -> Result<PutEventsRequestEntry, AwsFailure> {
+        let (name, detail) = parts(event).ok_or(AwsFailure::Incomplete("detail-type"))?;
+        Ok(PutEventsRequestEntry::builder()
+            .event_bus_name(&self.bus)
+            .source(Event::SOURCE)
+            .detail_type(name)
+            .detail(detail)
+            .build())
+    }
+
+    async fn put(&self, batch: &[Event]) -> Result<(), PortError> {
+        let put = self.put_rounds(batch).await;
+        put.map_err(|error| {
+            let names: BTreeSet<String> = batch
+                .iter()
+                .filter_map(|event| Some(parts(event)?.0))
+                .collect();
+            let names: Vec<String> = names.into_iter().collect();
+            PortError::new(format!("emit {}", names.join(", ")), error)
+        })
+    }
+
+    async fn put_rounds(&self, batch: &[Event]) -> Result<(), AwsFailure> {
+        let mut open = Vec::new();
+        for event in batch {
+            open.push(self.entry(event)?);
+        }
+        let mut code = String::new();
+        for _ in 0..PUT_ROUNDS {
+            let request = self.client.put_events().set_entries(Some(open.clone()));
+            let answer = request.send().await?;
+            if answer.failed_entry_count == 0 {
+                return Ok(());
+            }
+            // Behind a 200: each entry says, in its place, whether it was taken and why not.
+            let codes: Vec<_> = answer.entries.unwrap_or_default();
+            let mut codes = codes.into_iter().map(|entry| entry.error_code);
+            let mut refused = Vec::new();
+            for entry in open {
+                if let Some(found) = codes.next().unwrap_or_else(|| Some("no code".to_owned())) {
+                    code = found;
+                    refused.push(entry);
+                }
+            }
+            if refused.is_empty() {
+                return Err(AwsFailure::Incomplete("entry that it did not take"));
+            }
+            open = refused;
+        }
+        let count = open.len();
+        Err(AwsFailure::InPart { count, code })
+    }
+}
+
 /// Name and content of an event, from its serialised form.
 fn parts(event: &Event) -> Option<(String, String)> {
     let form = serde_json::to_value(event).ok()?;
@@ -40,25 +100,15 @@ fn parts(event: &Event) -> Option<(String, String)> {
 
 #[async_trait]
 impl Events for EventBridgeEvents {
-    async fn emit(&self, event: &Event) -> Result<(), PortError> {
-        let (name, detail) = parts(event)
-            .ok_or_else(|| PortError::new("emit", AwsFailure::Incomplete("detail-type")))?;
-        let failed = |error: AwsFailure| PortError::new(format!("emit {name}"), error);
-        let entry = PutEventsRequestEntry::builder()
-            .event_bus_name(&self.bus)
-            .source(SOURCE)
-            .detail_type(&name)
-            .detail(detail);
-        let sent = self.client.put_events().entries(entry.build()).send().await;
-        let answer = sent.map_err(|error| failed(error.into()))?;
-        if answer.failed_entry_count == 0 {
-            return Ok(());
+    async fn emit_all(&self, events: &[Event]) -> Result<(), PortError> {
+        let mut failed = None;
+        for batch in events.chunks(MAX_BATCH) {
+            if let Err(error) = self.put(batch).await {
+                failed = Some(error);
+            }
         }
-        // Behind a 200: the entry itself says why it was not taken.
-        let entries = answer.entries.unwrap_or_default();
-        let code = entries.into_iter().find_map(|entry| entry.error_code);
-        let code = code.unwrap_or_else(|| "no code".to_owned());
-        Err(failed(AwsFailure::InPart { count: 1, code }))
+        // The last of several: the others after it were tried all the same.
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -105,6 +105,7 @@ impl Engine {
         let runtime = self.flow(flow)?;
         let state = self.flow_state(flow).await?;
         if let Some(reason) = state.stops(Side::Source) {
+            self.let_wait(flow, request).await?;
             return Ok(not_begun(RunEnd::Stopped { reason }, request, self.now()));
         }
         let lease_key = keys::lease(flow);
@@ -118,17 +119,25 @@ impl Engine {
             Start::AlreadyDone | Start::Over => {
                 return Ok(not_begun(RunEnd::AlreadyDone, request, now));
             }
-            Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
+            Start::Busy { until } => {
+                self.let_wait(flow, request).await?;
+                return Ok(not_begun(RunEnd::Busy { until }, request, now));
+            }
             Start::Go(progress) => *progress,
         };
         let held = match self
-            .write(&lease_key, &run::take(&token, &lease, &progress, now))
+            .write(
+                &lease_key,
+                &run::take(&token, &lease, &progress, request.trigger.as_ref(), now),
+            )
             .await?
         {
             Written::Done { after, .. } => Lease::read(Some(&after)),
             Written::Refused { current } => Lease::read(current.as_ref()),
         };
         if !held.is_held_by(&token) {
+            // Where it is the repeat of an event, the lease tells that its run has begun.
+            self.let_wait(flow, request).await?;
             let until = held.held_until(now).unwrap_or(now);
             return Ok(not_begun(RunEnd::Busy { until }, request, now));
         }
@@ -209,6 +218,7 @@ impl Running<'_> {
                 mode: None,
                 lookback_s: None,
                 resume: Some(self.progress.run.clone()),
+                trigger: None,
             };
             self.engine
                 .ports
@@ -244,6 +254,7 @@ impl Running<'_> {
                 });
             }
             self.take_page(&page.rows).await?;
+            self.engine.tell_noted().await;
             self.progress.pages += 1;
             let took = self.engine.now().since(began).saturating_sub(self.waited);
             self.progress.paging = self.progress.paging.learn(asked, page.rows.len(), took);

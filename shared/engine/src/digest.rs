@@ -51,6 +51,7 @@ impl Engine {
                 None => self.keep_unread(letter).await?,
             }
         }
+        self.tell_noted().await;
         Ok(())
     }
 
@@ -66,6 +67,9 @@ impl Engine {
             let id = keys::register(&message.flow, key);
             let write = register::dead_letter(&message.flow, &cause, now);
             let reviewed = matches!(self.write(&id, &write).await?, Written::Done { .. });
+            if reviewed {
+                self.note_review(&message.flow, key, &cause);
+            }
             tracing::error!(flow = %message.flow, key = key.as_str(), reviewed, "dead letter");
             if message.fetch.is_some() && !reviewed {
                 // Nothing else knows that this record was to be read.

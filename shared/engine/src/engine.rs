@@ -7,7 +7,7 @@ use std::{
 
 use rand::{SeedableRng, rngs::SmallRng};
 use tidegate_model::{
-    ClaimToken, FlowId, UnixMs,
+    ClaimToken, EventId, FlowId, UnixMs,
     flow::SourceSpec,
     item::{Item, ItemKey, Update},
 };
@@ -100,6 +100,8 @@ pub struct Engine {
     flows: BTreeMap<FlowId, Arc<FlowRuntime>>,
     /// The last item of each budget: while it shows nothing free, nothing is written.
     pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
+    /// News that is told at the end of a piece of work.
+    pub(crate) noted: Mutex<Vec<Event>>,
     /// Work of one process asks for permits one after another: it would only race with itself.
     grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
 }
@@ -115,6 +117,7 @@ impl Engine {
             ports,
             flows,
             seen_slots: Mutex::default(),
+            noted: Mutex::default(),
             grant_locks: Mutex::default(),
         }
     }
@@ -148,6 +151,16 @@ impl Engine {
         );
         #[allow(clippy::expect_used, reason = "32 hex digits always are a token")]
         ClaimToken::try_new(text).expect("32 hex digits are a token")
+    }
+
+    /// A name for an event that came without one.
+    #[allow(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "a token always is the name of an event"
+    )]
+    pub fn event_id(&self) -> EventId {
+        EventId::try_new(self.token().as_str()).expect("a token is the name of an event")
     }
 
     /// A source of chance for one decision.

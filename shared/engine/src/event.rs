@@ -1,18 +1,31 @@
 //! Events on the bus: requests between functions, and what others may want to know.
+//!
+//! A request must arrive. News is told after the write that makes it true, at most once: what can not
+//! be published is logged and harms no record. No event holds a field's value; a field is named only
+//! where the flow file names it.
 
+#[cfg(test)]
+mod tests;
+
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
-use tidegate_model::{EndpointId, FlowId};
+use serde_json::{Map, Value, json};
+use tidegate_model::{ContentHash, EndpointId, FlowId, RecordKey, Tier, UnixMs};
 use tidegate_policy::{
     flow_state::Side,
     reconcile::{Findings, ReconcileRequest},
+    register::ReviewKind,
     run::{Counts, RunRequest},
+    trigger::OWN_SOURCE,
 };
 
-/// An event. Its name on the bus is `detail-type`, the rest is `detail`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An event. Its name on the bus is `detail-type`, the rest is `detail`. Only news has a schema that
+/// is shipped: requests are between our own functions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "detail-type", content = "detail")]
 pub enum Event {
     /// Starts or continues a run.
+    #[schemars(skip)]
     RunRequested {
         /// The flow.
         flow: FlowId,
@@ -21,6 +34,7 @@ pub enum Event {
         request: RunRequest,
     },
     /// Starts or continues a reconciliation.
+    #[schemars(skip)]
     ReconcileRequested {
         /// The flow.
         flow: FlowId,
@@ -29,19 +43,58 @@ pub enum Event {
         request: ReconcileRequest,
     },
     /// Asks tick to look at a flow now.
+    #[schemars(skip)]
     SweepRequested {
         /// The flow.
         flow: FlowId,
     },
-    /// A run ended.
+    /// The target holds what is desired of a record. Told only of flows whose file asks for it
+    /// (`events.applied`).
+    RecordApplied {
+        /// The flow.
+        flow: FlowId,
+        /// The record.
+        key: RecordKey,
+        /// The tier of its change.
+        tier: Tier,
+        /// What was applied: source version, flow revision and read number.
+        version: String,
+        /// A hash of the content that was sent; equal for equal contents.
+        hash: ContentHash,
+        /// The record's id at the target, where it has one of its own.
+        target_id: Option<String>,
+        /// The record is gone at the source, and the flow's `deletion` was followed.
+        deleted: bool,
+        /// When it was committed, in milliseconds since 1970.
+        at_ms: UnixMs,
+        /// Time from the staging of the change to its commit, in milliseconds.
+        latency_ms: Option<u64>,
+    },
+    /// A person must look at a record, a row or a message.
+    RecordInReview {
+        /// The flow.
+        flow: FlowId,
+        /// The review, as `/v1/reviews/{id}` names it.
+        review: String,
+        /// The record; none for a row or a message that is no record.
+        key: Option<RecordKey>,
+        /// Why.
+        kind: ReviewKind,
+        /// The canonical field at fault, where one is known.
+        field: Option<String>,
+        /// Since when, in milliseconds since 1970.
+        at_ms: UnixMs,
+    },
+    /// A run, or a part of one, ended.
     RunFinished {
         /// The flow.
         flow: FlowId,
-        /// The run.
+        /// The run: `window-{time}`, `event-{id}` or `manual-{token}`.
         run: String,
-        /// Whether everything was read.
+        /// Whether everything was read. Where it was not, the run goes on in another part, which ends
+        /// with an event of its own.
         complete: bool,
-        /// What became of its rows.
+        /// What became of its rows, over all parts.
         counts: Counts,
     },
     /// A reconciliation ended.
@@ -61,8 +114,22 @@ pub enum Event {
         flow: FlowId,
         /// The system that refuses.
         side: Side,
-        /// What it says.
+        /// What it refuses, without any value of a record.
         reason: String,
+    },
+    /// The age of a class of fields passed its goal. Told once, until the goal is met again.
+    FreshnessBreached {
+        /// The flow.
+        flow: FlowId,
+        /// The class of fields.
+        class: FieldClass,
+        /// Their age in seconds: for critical fields that of the oldest change that waits, for the
+        /// others that of the newest complete run or of the oldest change that waits.
+        age_s: u64,
+        /// The goal in seconds.
+        goal_s: u64,
+        /// When it was noticed, in milliseconds since 1970.
+        at_ms: UnixMs,
     },
     /// Calls to a system pause.
     BreakerOpened {
@@ -74,4 +141,78 @@ pub enum Event {
         /// The system.
         endpoint: EndpointId,
     },
+}
+
+/// A class of fields with a freshness goal of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldClass {
+    /// Those that the flow names as critical.
+    Critical,
+    /// All others.
+    Other,
+}
+
+impl Event {
+    /// The `source` of every event of ours.
+    pub const SOURCE: &str = OWN_SOURCE;
+
+    /// Whether it asks one of our own functions for something, and so must arrive.
+    pub fn is_request(&self) -> bool {
+        matches!(
+            self,
+            Self::RunRequested { .. }
+                | Self::ReconcileRequested { .. }
+                | Self::SweepRequested { .. }
+        )
+    }
+
+    /// JSON Schemas of the `detail` of each kind of news, by its `detail-type`.
+    pub fn schemas() -> Map<String, Value> {
+        let generator = SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator();
+        let whole = generator.into_root_schema_for::<Self>().to_value();
+        let kinds = whole.get("oneOf").and_then(Value::as_array);
+        let named = |kind: &Value| {
+            let name = kind.pointer("/properties/detail-type/const")?.as_str()?;
+            let detail = kind.pointer("/properties/detail")?.as_object()?.clone();
+            let mut schema = json!({"$schema": whole.get("$schema"), "title": name});
+            let members = schema.as_object_mut()?;
+            members.extend(
+                kind.get("description")
+                    .map(|text| ("description".to_owned(), text.clone())),
+            );
+            members.extend(detail);
+            let used = used_definitions(&whole, &schema);
+            if !used.is_empty() {
+                let members = schema.as_object_mut()?;
+                members.insert("$defs".to_owned(), used.into());
+            }
+            Some((name.to_owned(), schema))
+        };
+        kinds.into_iter().flatten().filter_map(named).collect()
+    }
+}
+
+/// The definitions that a schema refers to, those that they refer to included.
+fn used_definitions(whole: &Value, schema: &Value) -> Map<String, Value> {
+    let mut used = Map::new();
+    let mut text = schema.to_string();
+    while let Some(definitions) = whole.get("$defs").and_then(Value::as_object) {
+        let new: Vec<_> = definitions
+            .iter()
+            .filter(|(name, _)| !used.contains_key(*name))
+            .filter(|(name, _)| text.contains(&format!("\"#/$defs/{name}\"")))
+            .map(|(name, definition)| (name.clone(), definition.clone()))
+            .collect();
+        if new.is_empty() {
+            break;
+        }
+        for (_, definition) in &new {
+            text.push_str(&definition.to_string());
+        }
+        used.extend(new);
+    }
+    used
 }

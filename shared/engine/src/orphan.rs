@@ -11,7 +11,11 @@ use tidegate_policy::{
     register::{ReviewCause, ReviewKind},
 };
 
-use crate::{Engine, ports::StoreError};
+use crate::{
+    Engine, Event,
+    api::ReviewId,
+    ports::{StoreError, Written},
+};
 
 /// Largest text that is kept, in characters.
 const MAX_KEPT: usize = 10_240;
@@ -39,7 +43,18 @@ impl Engine {
             .set("rvf", flow.as_str())
             .change("rva", Change::Default(now.0.into()))
             .set("body", body);
-        self.write(&keys::orphan(flow, name), &write).await?;
+        let written = self.write(&keys::orphan(flow, name), &write).await?;
+        // One that comes again is told of already.
+        if matches!(written, Written::Done { before: None, .. }) {
+            self.note(Event::RecordInReview {
+                flow: flow.clone(),
+                review: ReviewId::Orphan(flow.clone(), name.to_owned()).to_string(),
+                key: None,
+                kind,
+                field: None,
+                at_ms: now,
+            });
+        }
         Ok(())
     }
 }

@@ -84,8 +84,14 @@ pub trait Queue: Send + Sync {
 /// The event bus.
 #[async_trait]
 pub trait Events: Send + Sync {
+    /// Publishes events in their order, each at least once. On an error some may not have been
+    /// published: where that matters, one is sent by itself.
+    async fn emit_all(&self, events: &[Event]) -> Result<(), PortError>;
+
     /// Publishes one event, at least once.
-    async fn emit(&self, event: &Event) -> Result<(), PortError>;
+    async fn emit(&self, event: &Event) -> Result<(), PortError> {
+        self.emit_all(std::slice::from_ref(event)).await
+    }
 }
 
 /// A mail to the people who look after the flows.

@@ -356,6 +356,7 @@ impl Comparing<'_> {
         if !messages.is_empty() {
             self.engine.ports.queue.send(messages).await?;
         }
+        self.engine.tell_noted().await;
         self.queue.clear();
         self.progress.queued += u64::try_from(sent).unwrap_or(u64::MAX);
         Ok(())

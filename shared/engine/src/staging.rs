@@ -268,7 +268,8 @@ impl Engine {
                             before.as_ref(),
                         ));
                     };
-                    if plan.review.is_some() {
+                    if let Some((flow, cause)) = &plan.review {
+                        self.note_review(flow, key, cause);
                         return Ok(StageResult {
                             staged: Staged::InReview,
                             message: None,

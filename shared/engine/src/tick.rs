@@ -1,6 +1,7 @@
 //! tick: the only heartbeat. Sweeps the stranded, starts what is due and has no run, goes on with
 //! runs that were interrupted, and counts what is pending from the registers (QUE-2, OUT-1).
 
+mod freshness;
 mod gauges;
 mod sweep;
 
@@ -70,12 +71,16 @@ impl Engine {
             }
             Sweep::Ask { not_before } => self.ask(runtime, &waiting, not_before).await?,
         }
+        let breached = gauges.note_breaches(&before, runtime, lease.covered, self.now());
         let text = serde_json::to_string(&gauges).unwrap_or_default();
         self.write(
             &keys::flow_gauges(flow),
             &Update::when(Condition::ALWAYS).set("gauges", text),
         )
         .await?;
+        for event in breached {
+            self.tell(event).await;
+        }
         let now = self.now();
         let age = |tier| {
             gauges
@@ -96,7 +101,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts a window that is due and has no run, or goes on with one that was interrupted.
+    /// Starts a window that is due and has no run, goes on with one that was interrupted, or starts one
+    /// for an event that waits.
     async fn start_due(&self, runtime: &FlowRuntime, lease: &Lease) -> Result<(), EngineError> {
         let now = self.now();
         if lease.held_until(now).is_some() {
@@ -113,7 +119,8 @@ impl Engine {
             .as_ref()
             .filter(|progress| now < progress.limit_from + runtime.flow.max_run())
             .map(|progress| progress.run.clone());
-        if due.is_none() && resume.is_none() {
+        let waiting = lease.triggers.waiting().cloned();
+        if due.is_none() && resume.is_none() && waiting.is_none() {
             return Ok(());
         }
         let request = RunRequest {
@@ -121,6 +128,7 @@ impl Engine {
             mode: None,
             lookback_s: None,
             resume,
+            trigger: waiting,
         };
         self.ports
             .events

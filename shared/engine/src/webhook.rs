@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use tidegate_model::{
     Content, Fetch, FlowId, Message, RecordKey, Tier, UnixMs,
     flow::VersionSpec,
@@ -62,7 +64,8 @@ pub enum HookAnswer {
 }
 
 /// What a durable delivery will do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum HookOutcome {
     /// A critical field changed: it goes at once.
     Critical,
@@ -129,6 +132,7 @@ impl Engine {
             return Ok(HookAnswer::Unauthorized);
         };
         let answer = self.take_hook(runtime, request).await?;
+        self.tell_noted().await;
         tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = ?answer, "webhook");
         Ok(answer)
     }

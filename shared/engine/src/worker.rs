@@ -82,7 +82,9 @@ enum ReadFirst {
 impl Engine {
     /// Handles deliveries side by side; one's failure does not touch another.
     pub async fn work(&self, deliveries: &[Delivery]) -> Vec<Disposition> {
-        join_all(deliveries.iter().map(|delivery| self.work_one(delivery))).await
+        let done = join_all(deliveries.iter().map(|delivery| self.work_one(delivery))).await;
+        self.tell_noted().await;
+        done
     }
 
     async fn work_one(&self, delivery: &Delivery) -> Disposition {

@@ -21,9 +21,9 @@ pub enum EventError {
         #[source]
         source: serde_json::Error,
     },
-    /// The time of the window is not a time.
-    #[error("the window {0:?} is not a time such as 2026-11-20T02:00:00Z")]
-    Window(String),
+    /// The time of a window or of an event is not a time.
+    #[error("the time {0:?} is not a time such as 2026-11-20T02:00:00Z")]
+    Time(String),
     /// An event of another kind.
     #[error("the event is {found}, expected {expected}")]
     Kind {

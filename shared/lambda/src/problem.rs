@@ -3,11 +3,14 @@
 //! A problem says what the caller may know. What happened inside is logged where the problem is
 //! made, and never stands in it: no secret, no field value, no text of an inner error.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 /// Names each kind of problem for programs. A URN, since there is no page behind it.
@@ -30,15 +33,32 @@ pub struct Problem {
 }
 
 /// The members of RFC 9457, and the field at fault where there is one.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 struct Body {
+    /// Names the kind of problem for programs.
     #[serde(rename = "type")]
     kind: String,
+    /// The kind in words.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// What is wrong.
     detail: String,
+    /// The field or parameter at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+}
+
+/// The form in which it is answered.
+impl JsonSchema for Problem {
+    fn schema_name() -> Cow<'static, str> {
+        Body::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Body::json_schema(generator)
+    }
 }
 
 impl Problem {

@@ -12,6 +12,7 @@ mod limits;
 mod schedule;
 mod source;
 mod target;
+mod trigger;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
 pub use schedule::{Schedule, WindowSpec};
 pub use source::{ListSpec, OneSpec, Pages, RestSource, SourceSpec};
 pub use target::{FindSpec, QualioTarget, RestTarget, StandingSpec, TargetSpec};
+pub use trigger::{EventsSpec, TriggerSpec};
 
 use crate::FlowId;
 
@@ -80,6 +82,13 @@ pub struct FlowFile {
     /// How the source pushes changes, if it does.
     #[serde(default)]
     pub webhook: Option<WebhookSpec>,
+    /// Events that start a batch, beside the schedule. On AWS each is a rule of its own.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    pub trigger: Vec<TriggerSpec>,
+    /// What is told of records on the event bus.
+    #[serde(default)]
+    pub events: EventsSpec,
 }
 
 /// What a deletion at the source (a 404 for one record, a tombstone) does.

@@ -3,14 +3,18 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Longest key of a record, in bytes: a sort key may have 1,024, and a key also stands in messages.
 const MAX_KEY_BYTES: usize = 256;
 /// Longest name of a flow or endpoint, in bytes: it stands in every key, log line and metric.
 const MAX_NAME_BYTES: usize = 64;
+
+/// Longest id of an event, in bytes: EventBridge gives 36, and it stands in the name of a run.
+const MAX_EVENT_ID_BYTES: usize = 128;
 
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +77,21 @@ macro_rules! id {
             }
         }
 
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "description": concat!("Text that is ", $what, ": it may hold ", $allowed, "."),
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": $limit,
+                })
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -115,9 +134,13 @@ id!(
     RecordKey, "the key of a record", MAX_KEY_BYTES, "no control characters", is_visible
 );
 id!(
-    /// Names one run: `window-{scheduled time}` or `manual-{token}`, so that a repeated delivery of
-    /// a window is the same run.
+    /// Names one run: `window-{scheduled time}`, `event-{id}` or `manual-{token}`, so that a repeated
+    /// delivery of a window or of an event is the same run.
     RunId, "the id of a run", MAX_KEY_BYTES, "no control characters", is_visible
+);
+id!(
+    /// Names one event of a bus, so that a repeated delivery is the same one.
+    EventId, "the id of an event", MAX_EVENT_ID_BYTES, "no control characters", is_visible
 );
 id!(
     /// Names one holder of a claim or lease. New for each claim (PROTOCOL rule 4).

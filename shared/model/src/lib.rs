@@ -13,7 +13,7 @@ mod time;
 mod version;
 
 pub use content::{Content, ContentHash, Fields};
-pub use id::{ClaimToken, EndpointId, FlowId, IdError, RecordKey, RunId};
+pub use id::{ClaimToken, EndpointId, EventId, FlowId, IdError, RecordKey, RunId};
 pub use message::{Fetch, MAX_PACK_KEYS, Message, MessageError, Turn};
 pub use tier::{Tier, TierReason};
 pub use time::UnixMs;

@@ -18,6 +18,7 @@ mod places;
 mod shape;
 mod tiers;
 mod timing;
+mod triggers;
 pub(crate) mod words;
 
 use std::fmt;
@@ -229,6 +230,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
     calls::check(&mut findings);
     listings::check(&mut findings);
     limits::check(&mut findings);
+    triggers::check(&mut findings);
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
     let mut file = None;
     if mistakes.is_empty() {

@@ -18,3 +18,4 @@ pub mod schedule;
 pub mod signature;
 pub mod stage;
 pub mod sweep;
+pub mod trigger;

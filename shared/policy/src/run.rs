@@ -7,11 +7,14 @@
 mod paging;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 pub use paging::{FIRST_PAGE, LEAST_ROWS, NextPage, PAGE_GOAL, Paging};
+pub use trigger::{Trigger, Triggers, let_wait};
 
 use std::{ops::AddAssign, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_model::{
     ClaimToken, RunId, UnixMs,
@@ -40,7 +43,7 @@ pub const LEASE: Duration = Duration::from_mins(2);
 pub const STAGE_MARGIN: Duration = Duration::from_secs(30);
 
 /// How a run reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// What changed since the last complete run.
@@ -51,7 +54,7 @@ pub enum Mode {
 }
 
 /// What asks for a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRequest {
     /// A scheduled window, by its time; `None` for a run that a person asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,11 +68,14 @@ pub struct RunRequest {
     /// Goes on with this run, which stopped before its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<RunId>,
+    /// The event that asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
 }
 
 /// What became of the rows of a run. `received = unchanged + superseded + rejected + in_review +
 /// staged`; what is staged ends as applied, in review or pending, counted where that happens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Counts {
     /// Rows read.
@@ -162,6 +168,8 @@ pub struct Lease {
     pub covered: Option<UnixMs>,
     /// Its holder reads one record and has done in seconds; a run holds it for as long as it takes.
     pub fetches: bool,
+    /// Events that asked for a run.
+    pub triggers: Triggers,
 }
 
 impl Lease {
@@ -183,6 +191,7 @@ impl Lease {
             watermark_us: number(WATERMARK).and_then(|n| u64::try_from(n).ok()),
             covered: number(COVERED).map(UnixMs),
             fetches: item.contains_key(FETCHES),
+            triggers: Triggers::read(item),
         }
     }
 
@@ -203,7 +212,7 @@ impl Lease {
 /// What to do about a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Start {
-    /// The window is complete: a repeated delivery is the same run (R1).
+    /// The window is complete, or a run began for the event: a repeated delivery is the same run (R1).
     AlreadyDone,
     /// Another holds the lease until then.
     Busy {
@@ -227,6 +236,11 @@ pub fn plan(
 ) -> Start {
     if let Some(window) = request.window
         && lease.done_window.is_some_and(|done| done >= window)
+    {
+        return Start::AlreadyDone;
+    }
+    if let (None, Some(trigger)) = (request.window, &request.trigger)
+        && lease.triggers.has_begun(&trigger.id)
     {
         return Start::AlreadyDone;
     }
@@ -263,9 +277,10 @@ pub fn plan(
             .watermark_us
             .map(|mark| mark.saturating_sub(lookback_us)),
     };
-    let name = match request.window {
-        Some(window) => format!("window-{}", window.0),
-        None => format!("manual-{token}"),
+    let name = match (request.window, &request.trigger) {
+        (Some(window), _) => format!("window-{}", window.0),
+        (None, Some(trigger)) => format!("event-{}", trigger.id),
+        (None, None) => format!("manual-{token}"),
     };
     let Ok(run) = RunId::try_new(name) else {
         return Start::Over;
@@ -286,16 +301,24 @@ pub fn plan(
 }
 
 /// `run lease`: takes the lease, a fence and a read number. `progress` was planned from `seen`; if a
-/// run advanced or ended meanwhile, it would put the checkpoint back (CP-2), so it is refused.
-pub fn take(token: &ClaimToken, seen: &Lease, progress: &Progress, now: UnixMs) -> Update {
-    Update::when(Condition::All(vec![free(now), at_seq(seen.seq)]))
+/// run advanced or ended meanwhile, it would put the checkpoint back (CP-2), so it is refused. `asked`
+/// is the event that asks for it, if one does.
+pub fn take(
+    token: &ClaimToken,
+    seen: &Lease,
+    progress: &Progress,
+    asked: Option<&Trigger>,
+    now: UnixMs,
+) -> Update {
+    let write = Update::when(Condition::All(vec![free(now), at_seq(seen.seq)]))
         .set(OWNER, token.as_str())
         .set(UNTIL, (now + LEASE).0)
         .set(RUN, progress.run.as_str())
         .set(PROGRESS, json(progress))
         .change(FENCE, Change::Add(1))
         .change(READS, Change::Add(1))
-        .remove(&[FETCHES])
+        .remove(&[FETCHES]);
+    Triggers::taken(seen, progress, asked, write)
 }
 
 /// A read number for one fetch. Does not touch the lease.

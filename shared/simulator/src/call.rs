@@ -105,10 +105,10 @@ pub enum Operation<'a> {
         /// The deliveries.
         receipts: &'a [Receipt],
     },
-    /// An event.
+    /// Events.
     Emit {
-        /// The event.
-        event: &'a Event,
+        /// The events.
+        events: &'a [Event],
     },
     /// A mail.
     Mail {

@@ -137,6 +137,7 @@ pub(crate) async fn windows(shared: Arc<Shared>, flow: Arc<Flow>) {
             mode: None,
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         let flow = flow.id().clone();
         shared.publish(&Event::RunRequested { flow, request }, Duration::ZERO);

@@ -273,14 +273,17 @@ impl Queue for ProcessPorts {
 
 #[async_trait]
 impl Events for ProcessPorts {
-    async fn emit(&self, event: &Event) -> Result<(), PortError> {
-        let call = self.call(Operation::Emit { event });
+    async fn emit_all(&self, events: &[Event]) -> Result<(), PortError> {
+        let call = self.call(Operation::Emit { events });
         let act = || async {
             Self::half(self.shared.latencies.queue).await;
-            for extra in self.shared.interposer.copies(&call, None) {
-                self.shared.publish(event, extra);
+            for event in events {
+                for extra in self.shared.interposer.copies(&call, None) {
+                    self.shared.publish(event, extra);
+                }
             }
-            self.shared.meter(|meters| meters.events += 1);
+            let published = u64::try_from(events.len()).unwrap_or(u64::MAX);
+            self.shared.meter(|meters| meters.events += published);
             self.observe(&call, &Effect::Done);
             Self::half(self.shared.latencies.queue).await;
             Ok(())

@@ -3,3 +3,4 @@
 pub mod doubles;
 pub mod host;
 pub mod memory;
+pub mod openapi;

@@ -9,11 +9,12 @@ use tidegate_engine::MAX_BODY_BYTES;
 use tidegate_testkit::{
     doubles::erp::webhook::sign_body,
     host::{Host, START},
+    openapi::Call,
 };
 use tidegate_webhook::router;
 use tower::ServiceExt as _;
 
-use super::promises::{SECRET, at_once, host, is_name, tells_nothing};
+use super::promises::{DESCRIBED, SECRET, at_once, host, is_name, tells_nothing};
 
 /// Lines of a delivery before its body: flow, id, timestamp, signature.
 const HEAD: usize = 4;
@@ -90,6 +91,19 @@ impl Delivery {
         true
     }
 
+    /// The answer is one that the API's description names, in its form.
+    fn is_as_described(&self, status: u16, media_type: Option<&HeaderValue>, text: &str) {
+        let checked = DESCRIBED.check(Call {
+            method: "POST",
+            path: &self.path,
+            sent: Some(&Value::Null),
+            status,
+            media_type: media_type.map_or("", |found| found.to_str().unwrap()),
+            body: &serde_json::from_str(text).unwrap(),
+        });
+        assert_eq!(checked, Ok(Some("pushChange")));
+    }
+
     /// Status and text of the answer; none where no header can hold it.
     fn send(&self, host: &Host) -> Option<(u16, String)> {
         let mut request = Request::post(&self.path);
@@ -104,8 +118,13 @@ impl Delivery {
         Some(at_once(async {
             let answer = router(host.engine.clone()).oneshot(request).await.unwrap();
             let status = answer.status().as_u16();
+            let media_type = answer.headers().get("content-type").cloned();
             let body = to_bytes(answer.into_body(), 100_000).await.unwrap();
-            (status, String::from_utf8_lossy(&body).into_owned())
+            let text = String::from_utf8_lossy(&body).into_owned();
+            if status != 404 {
+                self.is_as_described(status, media_type.as_ref(), &text);
+            }
+            (status, text)
         }))
     }
 }

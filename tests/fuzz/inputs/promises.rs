@@ -15,7 +15,10 @@ use std::{
 
 use serde_json::Value;
 use tidegate_policy::flow::Flow;
-use tidegate_testkit::host::{Host, settings};
+use tidegate_testkit::{
+    host::{Host, settings},
+    openapi::Described,
+};
 
 pub const SUPPLIERS: &str = include_str!("../../../infra/flows/suppliers.toml");
 const CONTACTS: &str = include_str!("../../../infra/flows/examples/contacts.toml");
@@ -74,6 +77,10 @@ pub fn is_name(value: &Value) -> bool {
         _ => false,
     }
 }
+
+/// What the API says of itself.
+pub static DESCRIBED: LazyLock<Described> =
+    LazyLock::new(|| Described::try_new(&tidegate_api::openapi()).unwrap());
 
 /// The shipped flows, compiled.
 pub static FLOWS: LazyLock<Vec<Arc<Flow>>> = LazyLock::new(|| {

@@ -6,6 +6,7 @@ pub mod delivery;
 pub mod end;
 pub mod limit;
 pub mod message;
+pub mod news;
 pub mod permit;
 pub mod register;
 pub mod run;

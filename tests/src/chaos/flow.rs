@@ -5,6 +5,9 @@ use super::plan::{ACCOUNT_WINDOW, Order, Plan, TIMEOUT_S, TargetKind, WINDOW};
 /// The flow's name.
 pub const FLOW: &str = "things";
 
+/// In one story of so many the flow asks that applied records are told of.
+const TOLD_ONE_IN: u64 = 8;
+
 /// How a target of our own making is listed, where everything is compared.
 const LIST: &str = r#"
 [target.list]
@@ -36,7 +39,7 @@ pub fn flow_file(plan: &Plan, revision: u32) -> String {
     } else {
         "every_minutes = 20".to_owned()
     };
-    let (real_time, batch, source) = plan.limits;
+    let (_, _, source) = plan.limits;
     let per_s = WINDOW.as_secs();
     let deletion = plan.deletion;
     let (lookback_s, retry_s) = (plan.dose.lookback_s, plan.dose.retry_s);
@@ -101,6 +104,20 @@ row = "body.row"
         TargetKind::Qualio => qualio(plan, revision),
         _ => rest(plan, revision),
     };
+    let limits = target_limits(plan);
+    // Some stories tell of each applied record; whether they do changes no other story.
+    let events = if plan.seed.is_multiple_of(TOLD_ONE_IN) {
+        "[events]\napplied = true\n"
+    } else {
+        ""
+    };
+    format!("{head}{target}{limits}{events}")
+}
+
+/// What the target allows.
+fn target_limits(plan: &Plan) -> String {
+    let (real_time, batch, _) = plan.limits;
+    let per_s = WINDOW.as_secs();
     let (failures, of) = plan.dose.breaker;
     let cool_down_s = plan.dose.cool_down_s;
     let (account, account_s) = (plan.account_calls(), ACCOUNT_WINDOW.as_secs());
@@ -110,7 +127,7 @@ row = "body.row"
             quota.calls, quota.headroom, quota.real_time
         )
     });
-    let limits = format!(
+    format!(
         r#"
 [target.limits]
 real_time = {{ calls = {real_time}, per_s = {per_s} }}
@@ -123,8 +140,7 @@ failures = {failures}
 of = {of}
 cool_down_s = {cool_down_s}
 "#
-    );
-    format!("{head}{target}{limits}")
+    )
 }
 
 /// The same by somebody who gives each tier a call more and forgets that both draw on one account.

@@ -29,6 +29,7 @@ use super::{
         delivery::Deliveries,
         limit::Limits,
         message::Messages,
+        news,
         permit::Grants,
         register::{Registers, versions},
         run::Runs,
@@ -223,10 +224,13 @@ impl Ledger {
                 state.keys.insert(call.seq, key);
             }
         }
-        if let Operation::Emit { event } = &call.operation {
-            state.runs.tells(&mut state.book, call, event);
-            if matches!(event, Event::ReconcileRequested { .. }) {
-                state.rest = Some((*event).clone());
+        if let Operation::Emit { events } = &call.operation {
+            for event in *events {
+                state.runs.tells(&mut state.book, call, event);
+                news::tells(&mut state.book, call, event);
+                if matches!(event, Event::ReconcileRequested { .. }) {
+                    state.rest = Some(event.clone());
+                }
             }
         }
         if fate != Fate::Proceed {

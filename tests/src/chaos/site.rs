@@ -17,6 +17,7 @@ pub const RARE: &[&str] = &[
     "api store.update flow-state",
     "batch-sync events.emit Breaker",
     "batch-sync events.emit FlowBlocked",
+    "batch-sync events.emit RecordInReview",
     "batch-sync events.emit RunRequested",
     "batch-sync events.emit SweepRequested",
     "batch-sync http.send tgt GET",
@@ -28,9 +29,11 @@ pub const RARE: &[&str] = &[
     "batch-sync store.update register{att,df,dh,du,due,dv,iv",
     "batch-sync store.update register{att,df,dh,du,due,dv,nt,ov,rv,rva,rvf,sid,sv,ti,tid",
     "batch-sync store.update register{att,du",
-    "digest",
+    "digest events.emit",
+    "digest store.update",
     "reconcile events.emit FlowBlocked",
     "reconcile events.emit ReconcileRequested",
+    "reconcile events.emit RecordInReview",
     "reconcile events.emit SweepRequested",
     "reconcile queue.send",
     "reconcile store.list",
@@ -42,12 +45,14 @@ pub const RARE: &[&str] = &[
     "reconcile store.update reconcile{owner",
     "reconcile store.update register",
     "reconcile store.update seen",
+    "tick events.emit FreshnessBreached",
     "tick events.emit ReconcileRequested",
     "tick queue.send",
     "tick store.get budget",
     "tick store.get gauges",
     "tick store.update budget",
     "tick store.update flow-state",
+    "webhook events.emit",
     "webhook queue.send batch",
     "webhook store.update budget",
     "webhook store.update register{att,du",
@@ -132,7 +137,7 @@ pub fn site(call: &PortCall<'_>) -> String {
         | Operation::Delete { .. }
         | Operation::Mail { .. }
         | Operation::Secret { .. } => String::new(),
-        Operation::Emit { event } => serde_json::to_value(event)
+        Operation::Emit { events } => serde_json::to_value(events.first())
             .ok()
             .and_then(|event| Some(event.get("detail-type")?.as_str()?.to_owned()))
             .unwrap_or_default(),

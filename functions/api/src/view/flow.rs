@@ -1,5 +1,6 @@
 //! A flow's health.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_engine::{
     Gauges, ReconcileReport, RunEnd, RunReport,
@@ -15,7 +16,7 @@ use tidegate_policy::{
 use super::moment::Moment;
 
 /// `GET /v1/flows`, one flow.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct FlowView {
     flow: String,
     revision: u32,
@@ -32,7 +33,7 @@ pub(crate) struct FlowView {
     blocker: Option<BlockerView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct RunView {
     run: Option<RunId>,
     window: Option<Moment>,
@@ -48,7 +49,7 @@ struct RunView {
 }
 
 /// `GET /v1/flows/{flow}/reconcile`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ReconcileView {
     run: Option<RunId>,
     window: Option<Moment>,
@@ -69,14 +70,14 @@ pub(crate) struct ReconcileView {
 }
 
 /// One finding.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct NoteView {
     key: String,
     kind: Kind,
     why: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct WindowView {
     next: Option<Moment>,
     next_local: Option<String>,
@@ -84,7 +85,7 @@ struct WindowView {
     worst_between: [String; 2],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct BreakerView {
     endpoint: String,
     state: &'static str,
@@ -92,7 +93,7 @@ struct BreakerView {
     open_since: Option<Moment>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct BacklogView {
     counted_at: Option<Moment>,
     records: u64,
@@ -107,20 +108,20 @@ struct BacklogView {
 }
 
 /// What is paused, side by side.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PausedView {
     source: Option<PauseView>,
     target: Option<PauseView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PauseView {
     reason: String,
     by: String,
     since: Moment,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct BlockerView {
     side: Side,
     reason: String,
@@ -128,7 +129,7 @@ struct BlockerView {
 }
 
 /// What stops a flow: the answer to pause and resume.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct StopView {
     flow: FlowId,
     paused: Option<PausedView>,

@@ -1,6 +1,9 @@
 //! Moments.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use tidegate_model::UnixMs;
 
@@ -19,6 +22,20 @@ impl Serialize for Moment {
         };
         let time = Timestamp::from_millisecond(self.0.0).unwrap_or(nearest);
         serializer.collect_str(&format_args!("{time:.3}"))
+    }
+}
+
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A moment in UTC, with milliseconds.",
+            "type": "string",
+            "format": "date-time",
+        })
     }
 }
 

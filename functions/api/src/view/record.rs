@@ -1,5 +1,6 @@
 //! A record.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_engine::api;
 use tidegate_model::{Fields, FlowId, RecordKey, Tier, TierReason};
@@ -8,7 +9,7 @@ use tidegate_policy::register::{AttemptNote, Override, ReviewCause, ReviewKind, 
 use super::moment::Moment;
 
 /// `GET /v1/flows/{flow}/records/{key}`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct RecordView {
     flow: FlowId,
     key: RecordKey,
@@ -29,14 +30,14 @@ pub(crate) struct RecordView {
 }
 
 /// One attempt.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct AttemptView {
     at: Moment,
     outcome: String,
 }
 
 /// Why a person must look.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CauseView {
     kind: ReviewKind,
     field: Option<String>,
@@ -45,7 +46,7 @@ pub(crate) struct CauseView {
 }
 
 /// What a person changed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct EditView {
     fields: Fields,
     by: String,

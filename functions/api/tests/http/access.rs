@@ -5,9 +5,12 @@ use axum::{body::Body, http::Request};
 use crate::caller::{Caller, TOKEN};
 
 /// Every path with each of its methods.
-const PATHS: [(&str, &str); 12] = [
+const PATHS: [(&str, &str); 15] = [
     ("GET", "/v1/flows"),
+    ("POST", "/v1/events"),
     ("POST", "/v1/flows/suppliers/runs"),
+    ("GET", "/v1/flows/suppliers/reconcile"),
+    ("POST", "/v1/flows/suppliers/reconcile"),
     ("POST", "/v1/flows/suppliers/pause"),
     ("POST", "/v1/flows/suppliers/resume"),
     ("GET", "/v1/flows/suppliers/records"),

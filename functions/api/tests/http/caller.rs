@@ -1,13 +1,17 @@
 //! A caller with the token, an engine in memory behind it, and suppliers in its table.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{LazyLock, Mutex},
+    time::Duration,
+};
 
 use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, request::Builder},
 };
 use serde_json::{Value, json};
-use tidegate_api::router;
+use tidegate_api::{openapi, router};
 use tidegate_engine::ports::Store as _;
 use tidegate_model::{ClaimToken, FlowId, RecordKey};
 use tidegate_policy::{
@@ -19,11 +23,21 @@ use tidegate_testkit::{
     doubles::erp::realistic_suppliers,
     host::{Host, START},
     memory::{INNER_TEXT, MemoryHttp},
+    openapi::{Call, Described},
 };
 use tower::ServiceExt;
 
 pub const TOKEN: &str = "the-token-of-this-test";
 const SUPPLIERS: &str = include_str!("../../../../infra/flows/suppliers.toml");
+
+const CONTACTS: &str = include_str!("../../../../infra/flows/examples/contacts.toml");
+
+/// What the API says of itself.
+pub fn described() -> &'static Described {
+    static DESCRIBED: LazyLock<Described> =
+        LazyLock::new(|| Described::try_new(&openapi()).unwrap());
+    &DESCRIBED
+}
 
 /// What came back.
 #[derive(Debug)]
@@ -55,6 +69,7 @@ impl Answer {
 /// A caller and its host.
 pub struct Caller {
     pub host: Host,
+    called: Mutex<BTreeSet<String>>,
 }
 
 impl Caller {
@@ -65,14 +80,25 @@ impl Caller {
 
     pub fn with_secrets(secrets: &[(&str, &str)]) -> Self {
         let vendors = SUPPLIERS.replace("name = \"suppliers\"", "name = \"vendors\"");
-        let host = Host::new(
-            &[SUPPLIERS, &vendors],
-            secrets.iter().copied(),
-            tidegate_connect::connect,
-        );
+        Self::of(&[SUPPLIERS, &vendors], secrets)
+    }
+
+    /// The shipped flow of suppliers, and the example of contacts, which events start.
+    pub fn with_contacts() -> Self {
+        Self::of(&[SUPPLIERS, CONTACTS], &[("API_TOKEN", TOKEN)])
+    }
+
+    fn of(flows: &[&str], secrets: &[(&str, &str)]) -> Self {
+        let host = Host::new(flows, secrets.iter().copied(), tidegate_connect::connect);
         Self {
             host: host.unwrap(),
+            called: Mutex::default(),
         }
+    }
+
+    /// Names of the operations that were called.
+    pub fn called(&self) -> BTreeSet<String> {
+        self.called.lock().unwrap().clone()
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -95,7 +121,9 @@ impl Caller {
     }
 
     pub async fn send(&self, request: Builder, body: Body) -> Answer {
-        let request = request.body(body).unwrap();
+        let sent = to_bytes(body, 1_000_000).await.unwrap();
+        let request = request.body(Body::from(sent.clone())).unwrap();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let calls = self.host.http.requests().len();
         let answer = router(self.host.engine.clone())
             .oneshot(request)
@@ -113,6 +141,19 @@ impl Caller {
         assert!(!text.contains(INNER_TEXT), "inner text in {text}");
         assert!(!text.contains(TOKEN), "the token in {text}");
         every_moment_is_text("", &body);
+        let media_type = parts.headers.get("content-type");
+        let operation = described().check(Call {
+            method: method.as_str(),
+            path: &path,
+            sent: serde_json::from_slice(&sent).ok().as_ref(),
+            status: parts.status.as_u16(),
+            media_type: media_type.map_or("", |found| found.to_str().unwrap()),
+            body: &body,
+        });
+        let operation = operation.unwrap_or_else(|fault| panic!("not as described: {fault}"));
+        let mut called = self.called.lock().unwrap();
+        called.extend(operation.map(str::to_owned));
+        drop(called);
         Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
@@ -132,6 +173,7 @@ impl Caller {
             mode: Some(Mode::Incremental),
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         let deadline = self.host.engine.now() + Duration::from_mins(5);
         let report = self.host.engine.run(&flow, &request, deadline).await;

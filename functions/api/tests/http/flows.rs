@@ -75,6 +75,7 @@ fn asked(mode: Option<Mode>) -> Event {
             mode,
             lookback_s: None,
             resume: None,
+            trigger: None,
         },
     }
 }

@@ -4,11 +4,14 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "tests fail by panic"
 )]
 
 mod access;
 mod caller;
+mod description;
+mod events;
 mod flows;
 mod gateway;
 mod records;

@@ -102,6 +102,7 @@ impl Traffic {
                 mode: None,
                 lookback_s: None,
                 resume: None,
+                trigger: None,
             },
         };
         self.events

@@ -111,6 +111,7 @@ impl Story<'_> {
             mode: None,
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         self.world.publish(&Event::RunRequested { flow, request });
         while self.watch.open_before(UnixMs(i64::MAX)) > 0 && self.clock.now() < began + LIMIT {

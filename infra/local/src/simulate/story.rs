@@ -256,6 +256,7 @@ impl<'a> Story<'a> {
             mode: None,
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         self.world.publish(&Event::RunRequested { flow, request });
         while self.clock.now() < until {

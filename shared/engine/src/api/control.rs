@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_model::{Fetch, FlowId, RecordKey};
 use tidegate_policy::{
@@ -17,7 +18,7 @@ use crate::{Engine, EngineError, Event};
 const COALESCE: Duration = Duration::from_secs(10);
 
 /// A request was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Accepted {
     /// An earlier request that has just been taken does it.
     pub coalesced: bool,
@@ -68,6 +69,7 @@ impl Engine {
             mode,
             lookback_s: None,
             resume: None,
+            trigger: None,
         };
         self.ports
             .events

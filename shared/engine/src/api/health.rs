@@ -1,5 +1,6 @@
 //! Health of a flow.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_model::{Tier, UnixMs};
 use tidegate_policy::{
@@ -11,8 +12,8 @@ use tidegate_policy::{
 };
 
 use crate::{
-    Engine, EngineError, FlowRuntime, batch::RunReport, fetch::source_budget, tick::Gauges,
-    worker::target_budget,
+    Engine, EngineError, FieldClass, FlowRuntime, batch::RunReport, fetch::source_budget,
+    tick::Gauges, worker::target_budget,
 };
 
 /// Health of one flow, from the table alone.
@@ -58,7 +59,7 @@ pub struct WindowHealth {
 }
 
 /// A budget at this moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BudgetHealth {
     /// The system.
     pub endpoint: String,
@@ -90,7 +91,7 @@ pub struct BreakerHealth {
 }
 
 /// Age per class of field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FreshnessHealth {
     /// Age of critical fields in seconds; none before the first complete run.
     pub critical_s: Option<u64>,
@@ -218,15 +219,12 @@ fn freshness(
     let (critical_s, other_s) = (age(Tier::RealTime), age(Tier::Batch));
     let (critical_goal_s, other_goal_s) =
         (flow.critical_goal().as_secs(), flow.other_goal().as_secs());
-    // Critical changes that no webhook tells of are found by the next run at the latest.
-    let waits_too_long = gauges
-        .oldest_real_time_ms
-        .is_some_and(|oldest| now.since(UnixMs(oldest)) > flow.critical_goal());
+    let missed = |class| gauges.breach(class, flow, covered, now).is_some();
     FreshnessHealth {
         critical_s,
         critical_goal_s,
         other_s,
         other_goal_s,
-        stale: waits_too_long || other_s.is_some_and(|age| age > other_goal_s),
+        stale: missed(FieldClass::Critical) || missed(FieldClass::Other),
     }
 }

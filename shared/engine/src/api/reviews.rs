@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_model::{
@@ -106,7 +107,7 @@ pub struct EditRequest {
 }
 
 /// What a replay would do.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DryRun {
     /// What schema and target have against the fields.
     pub faults: Vec<FaultView>,
@@ -115,7 +116,7 @@ pub struct DryRun {
 }
 
 /// A fault of a field, without its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FaultView {
     /// The field, with the path below it where the fault lies deeper.
     pub field: Option<String>,
@@ -142,7 +143,7 @@ impl fmt::Display for FaultView {
 }
 
 /// A request that would be sent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PlannedRequest {
     /// The method.
     pub method: &'static str,

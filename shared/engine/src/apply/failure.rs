@@ -58,6 +58,7 @@ impl Work<'_> {
                     kind = kind.as_str(),
                     "in review"
                 );
+                self.engine.note_review(flow, self.job.key, &cause);
                 Verdict::Review(kind)
             }
             // Newer content came, or the claim was lost: what was judged is not what is desired.

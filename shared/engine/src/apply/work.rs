@@ -15,7 +15,7 @@ use tidegate_policy::{
 
 use super::{Job, PREPARE, Verdict, call_times};
 use crate::{
-    Engine,
+    Engine, Event,
     ports::{CallError, Found, Landed, Outgoing, Write, Written},
     session::{Scope, Session},
 };
@@ -219,7 +219,7 @@ impl Work<'_> {
             .await
         {
             Ok(Written::Done { .. }) => {
-                self.log_applied(now);
+                self.log_applied(&done, now);
                 Verdict::Applied
             }
             Ok(Written::Refused { current }) => {
@@ -230,18 +230,33 @@ impl Work<'_> {
     }
 
     /// The time from the oldest change's staging to its commit is the latency that R11 asks for.
-    fn log_applied(&self, now: UnixMs) {
-        let latency = self
-            .claimed
-            .pending_since
-            .map(|since| now.since(since).as_millis());
+    fn log_applied(&self, done: &Committed, now: UnixMs) {
+        let waited = self.claimed.pending_since.map(|since| now.since(since));
+        let latency = waited.and_then(|time| u64::try_from(time.as_millis()).ok());
         tracing::info!(
             flow = %self.job.runtime.flow.id(),
             key = self.job.key.as_str(),
             tier = self.claimed.tier.as_str(),
-            latency_ms = latency.and_then(|ms| u64::try_from(ms).ok()),
+            latency_ms = latency,
             "applied"
         );
+        let flow = &self.job.runtime.flow;
+        if flow.file().events.applied {
+            self.engine.note(Event::RecordApplied {
+                flow: flow.id().clone(),
+                key: self.job.key.clone(),
+                tier: self.claimed.tier,
+                version: done.version.to_string(),
+                hash: done.hash.clone(),
+                target_id: done
+                    .target_id
+                    .clone()
+                    .or_else(|| self.claimed.target_id.clone()),
+                deleted: self.claimed.desired.content == Content::Deleted,
+                at_ms: now,
+                latency_ms: latency,
+            });
+        }
     }
 
     /// Newer content arrived during the call, the claim was taken over, or the answer of a commit
@@ -274,7 +289,10 @@ impl Work<'_> {
             ))
             .await
         {
-            Ok(Written::Done { .. }) => self.send_again(tier).await,
+            Ok(Written::Done { .. }) => {
+                self.log_applied(done, now);
+                self.send_again(tier).await
+            }
             Ok(Written::Refused { .. }) => Verdict::Nothing("the claim was taken over"),
             Err(verdict) => verdict,
         }

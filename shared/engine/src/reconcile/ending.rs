@@ -116,6 +116,7 @@ impl Comparing<'_> {
             adds_up = report.findings.add_up(),
             "reconciliation ends"
         );
+        self.engine.tell_noted().await;
         self.engine
             .tell(Event::ReconcileFinished {
                 flow: flow.clone(),

@@ -50,6 +50,10 @@ pub struct Gauges {
     pub carried_real_time_ms: u64,
     /// See above.
     pub carried_batch_ms: u64,
+    /// Since when the goal of critical fields is missed, and that of the others.
+    pub breached_critical_ms: Option<i64>,
+    /// See above.
+    pub breached_other_ms: Option<i64>,
 }
 
 impl Gauges {

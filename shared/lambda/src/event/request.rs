@@ -4,30 +4,41 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_engine::Event;
-use tidegate_model::{FlowId, UnixMs};
+use tidegate_model::{EventId, FlowId, UnixMs};
 use tidegate_policy::{
     reconcile::ReconcileRequest,
-    run::{Mode, RunRequest},
+    run::{Mode, RunRequest, Trigger},
 };
 
 use super::{Arrival, BatchAnswer, EventError, arrivals};
 
 const DETAIL_TYPE: &str = "detail-type";
-const RUN: &str = "a run: {\"flow\", \"window\"} or RunRequested";
+const RUN: &str = "a run: {\"flow\", \"window\" or \"trigger\"} or RunRequested";
 const RECONCILE: &str = "a reconciliation: {\"flow\", \"window\"} or ReconcileRequested";
 const SWEEP: &str = "SweepRequested";
 const DIGEST: &str = "{\"digest\": \"daily\"} or dead letters";
 
-/// What a schedule sends. A key that is misspelt is an error, not a default.
+/// What a schedule sends, or a rule for an event that starts a batch. A key that is misspelt is an
+/// error, not a default.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scheduled {
     flow: FlowId,
     window: Option<String>,
     mode: Option<Mode>,
+    trigger: Option<Triggered>,
 }
 
-/// Which run of which flow is asked for: by a schedule, or by `RunRequested` on the bus.
+/// What a rule's input transformer takes out of an event.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Triggered {
+    id: EventId,
+    time: String,
+}
+
+/// Which run of which flow is asked for: by a schedule, by a rule for an event that starts a batch, or
+/// by `RunRequested` on the bus.
 pub fn run_request(event: &Value) -> Result<(FlowId, RunRequest), EventError> {
     if let Some(event) = from_bus(event, RUN)? {
         return match event {
@@ -35,14 +46,26 @@ pub fn run_request(event: &Value) -> Result<(FlowId, RunRequest), EventError> {
             other => Err(unexpected(&other, RUN)),
         };
     }
-    let Scheduled { flow, window, mode } =
-        Scheduled::deserialize(event).map_err(|source| EventError::Form { form: RUN, source })?;
+    let Scheduled {
+        flow,
+        window,
+        mode,
+        trigger,
+    } = Scheduled::deserialize(event).map_err(|source| EventError::Form { form: RUN, source })?;
     let window = window.map(moment).transpose()?;
+    let trigger = match trigger {
+        Some(Triggered { id, time }) => Some(Trigger {
+            id,
+            at: moment(time)?,
+        }),
+        None => None,
+    };
     let request = RunRequest {
         window,
         mode,
         lookback_s: None,
         resume: None,
+        trigger,
     };
     Ok((flow, request))
 }
@@ -123,7 +146,7 @@ fn from_bus(event: &Value, form: &'static str) -> Result<Option<Event>, EventErr
 fn moment(text: String) -> Result<UnixMs, EventError> {
     match text.parse::<Timestamp>() {
         Ok(time) => Ok(UnixMs(time.as_millisecond())),
-        Err(_) => Err(EventError::Window(text)),
+        Err(_) => Err(EventError::Time(text)),
     }
 }
 
@@ -175,7 +198,7 @@ mod tests {
         let event = json!({"flow": "suppliers", "windov": "2026-11-20T02:00:00Z"});
         assert!(run_request(&event).is_err());
         let event = json!({"flow": "suppliers", "window": "<aws.scheduler.scheduled-time>"});
-        assert!(matches!(run_request(&event), Err(EventError::Window(_))));
+        assert!(matches!(run_request(&event), Err(EventError::Time(_))));
     }
 
     #[test]
@@ -187,6 +210,7 @@ mod tests {
                 mode: Some(Mode::Incremental),
                 lookback_s: Some(60),
                 resume: None,
+                trigger: None,
             },
         };
         let form = serde_json::to_value(&sent).unwrap();
@@ -217,6 +241,34 @@ mod tests {
         assert!(reconcile_request(&other).is_err());
         let misspelt = json!({"flow": "suppliers", "windov": "2026-11-20T03:00:00Z"});
         assert!(reconcile_request(&misspelt).is_err());
+    }
+
+    #[test]
+    fn an_event_that_starts_a_batch_is_known_by_its_id() {
+        let event = json!({
+            "flow": "contacts",
+            "trigger": {"id": "53dc4d37-cffa", "time": "2026-11-20T02:00:00Z"},
+        });
+        let (flow, request) = run_request(&event).unwrap();
+        assert_eq!(flow.as_str(), "contacts");
+        let trigger = Trigger {
+            id: EventId::try_new("53dc4d37-cffa").unwrap(),
+            at: UnixMs(1_795_140_000_000),
+        };
+        let expected = RunRequest {
+            trigger: Some(trigger),
+            ..RunRequest::default()
+        };
+        assert_eq!(request, expected);
+        for wrong in [
+            json!({"id": "", "time": "2026-11-20T02:00:00Z"}),
+            json!({"id": "a", "time": "<time>"}),
+            json!({"id": "a"}),
+            json!({"id": "a", "time": "2026-11-20T02:00:00Z", "source": "crm"}),
+        ] {
+            let event = json!({"flow": "contacts", "trigger": wrong});
+            assert!(run_request(&event).is_err(), "{event}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Findings that a report names one by one; the others are counted. A report is read by a person and
@@ -9,7 +10,9 @@ use serde::{Deserialize, Serialize};
 pub const MAX_NOTES: usize = 50;
 
 /// How the comparison of one key ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Source, register and target agree.
@@ -141,7 +144,7 @@ pub struct Note {
 
 /// How many keys were compared, and how each ended. `compared` is counted when a key is taken up
 /// and each other term when it is judged, so the sum is a check (OUT-1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Findings {
     /// Keys compared, rows that are no record included.

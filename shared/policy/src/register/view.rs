@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_model::{
     ClaimToken, Content, ContentHash, Fields, Tier, TierReason, UnixMs, Version,
@@ -108,7 +109,7 @@ pub struct ReviewCause {
 }
 
 /// The kinds of cause for a review.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewKind {
     /// It breaks the flow's schema.
@@ -175,7 +176,7 @@ pub struct CorruptRegister {
 }
 
 /// Where a record stands, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The target holds the newest version.

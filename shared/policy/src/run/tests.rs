@@ -1,7 +1,9 @@
+mod events;
 mod exact;
 
 use rstest::rstest;
 use serde_json::json;
+use tidegate_model::EventId;
 
 use super::*;
 
@@ -22,6 +24,7 @@ fn window(at: UnixMs) -> RunRequest {
         mode: None,
         lookback_s: None,
         resume: None,
+        trigger: None,
     }
 }
 
@@ -66,7 +69,13 @@ impl Table {
     #[track_caller]
     fn begin(&mut self, by: &str, request: &RunRequest, now: UnixMs) -> (Holder, Progress) {
         let progress = self.progress(request, now);
-        assert!(self.write(&take(&token(by), &self.read(), &progress, now)));
+        assert!(self.write(&take(
+            &token(by),
+            &self.read(),
+            &progress,
+            request.trigger.as_ref(),
+            now
+        )));
         let held = self.read();
         let holder = Holder {
             token: token(by),
@@ -152,7 +161,7 @@ fn a_lease_is_held_until_its_end_and_s_beyond_it() {
     let end = holder.until;
     let taken = |now: UnixMs| {
         let lease = table.read();
-        take(&token("x"), &lease, &progress, now)
+        take(&token("x"), &lease, &progress, None, now)
             .evaluate(table.item.as_ref())
             .is_some()
     };
@@ -224,7 +233,7 @@ fn a_checkpoint_is_not_put_back_by_a_run_that_was_planned_before_it_cp_2() {
     let (mut holder, mut progress) = table.begin("quick", &window(NEXT_WINDOW), NOW);
     table.page(&mut holder, &mut progress, 9);
     assert!(table.write(&yield_lease(&holder)));
-    let put_back = take(&token("slow"), &slow_saw, &slow, NOW);
+    let put_back = take(&token("slow"), &slow_saw, &slow, None, NOW);
     assert!(
         !table.write(&put_back),
         "the lease is free, but the run went on"

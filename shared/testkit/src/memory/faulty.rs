@@ -98,8 +98,8 @@ impl<P: Queue> Queue for Faulty<P> {
 
 #[async_trait]
 impl<P: Events> Events for Faulty<P> {
-    async fn emit(&self, event: &Event) -> Result<(), PortError> {
-        self.works("emit")?.emit(event).await
+    async fn emit_all(&self, events: &[Event]) -> Result<(), PortError> {
+        self.works("emit")?.emit_all(events).await
     }
 }
 

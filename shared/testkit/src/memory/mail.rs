@@ -28,8 +28,8 @@ impl MemoryEvents {
 
 #[async_trait]
 impl Events for MemoryEvents {
-    async fn emit(&self, event: &Event) -> Result<(), PortError> {
-        locked(&self.0).push(event.clone());
+    async fn emit_all(&self, events: &[Event]) -> Result<(), PortError> {
+        locked(&self.0).extend_from_slice(events);
         Ok(())
     }
 }

@@ -20,7 +20,8 @@ const DAY_MS: i64 = 86_400_000;
 /// Arrivals of the last window.
 pub struct Limits {
     arrivals: BTreeMap<(String, Tier), VecDeque<UnixMs>>,
-    limits: (u32, u32, u32),
+    /// Of the real-time tier, of the batch tier, and of the source.
+    allowed: (u32, u32, u32),
     /// Arrivals at the target of both tiers, in the account's last window.
     together: VecDeque<UnixMs>,
     account: u32,
@@ -34,7 +35,7 @@ impl Limits {
     pub fn new(plan: &Plan) -> Self {
         Self {
             arrivals: BTreeMap::new(),
-            limits: plan.limits,
+            allowed: plan.limits,
             together: VecDeque::new(),
             account: plan.account_calls(),
             quota: plan.quota,
@@ -48,7 +49,7 @@ impl Limits {
             self.of_account(book, now);
             self.of_day(book, tier, now);
         }
-        let (real_time, batch, source) = self.limits;
+        let (real_time, batch, source) = self.allowed;
         // All work on a source draws on one budget.
         let (tier, limit) = match (host, tier) {
             ("src", _) => (Tier::Batch, source),

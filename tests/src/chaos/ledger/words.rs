@@ -67,7 +67,7 @@ pub(super) fn shown(call: &PortCall<'_>) -> String {
                 .map_or_else(String::new, Value::to_string);
             format!("http {} {} {body}", request.method.as_str(), request.url)
         }
-        Operation::Emit { event } => format!("emit {event:?}"),
+        Operation::Emit { events } => format!("emit {events:?}"),
         other => format!("{other:?}"),
     }
 }

@@ -205,3 +205,67 @@ fn an_upsert_needs_one_call() {
     let text = edited(CONTACTS, "{ calls = 30,", "{ calls = 1,");
     assert_eq!(lines(&check_text(text).mistakes), [""; 0]);
 }
+
+#[rstest]
+#[case::its_own_events(
+    "source = \"crm\"\ndetail_type",
+    "source = \"tidegate\"\ndetail_type",
+    "source = \"tidegate\"",
+    "`source` is `tidegate`, but events of our own start no batch: they would go round in circles"
+)]
+#[case::twice(
+    "# Each contact",
+    "[[trigger]] # again\nsource = \"crm\"\ndetail_type = \"end of day\"\ndetail = { \"/region\" = [\"us\"] }\n# Each contact",
+    "# again",
+    "this trigger stands there twice"
+)]
+#[case::no_pointer(
+    "\"/region\"",
+    "region",
+    "detail = { region",
+    "`region` is not a JSON pointer to a name in the event's detail, such as `/bucket/name`"
+)]
+#[case::through_a_value(
+    "{ \"/region\" = [\"us\"] }",
+    "{ \"/region\" = [\"us\"], \"/region/name\" = [\"x\"] }",
+    "detail = {",
+    "`/region` must be a value, and `/region/name` leads through it: name one of them"
+)]
+#[case::a_value_that_no_pattern_has(
+    "[\"us\"]",
+    "[1.5]",
+    "detail = {",
+    "`/region[0]` must be true or false or a whole number or a text, 1.5 is written"
+)]
+#[case::no_value(
+    "[\"us\"]",
+    "[]",
+    "detail = {",
+    "`/region` must have at least 1 entry, an empty list is written"
+)]
+fn each_rule_of_a_trigger_is_told(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] at: &str,
+    #[case] expected: &str,
+) {
+    assert_one(CONTACTS, from, to, at, expected);
+}
+
+#[test]
+fn a_service_of_aws_is_heard_on_its_own_bus() {
+    let of_s3 = edited(
+        CONTACTS,
+        "source = \"crm\"\ndetail",
+        "source = \"aws.s3\"\ndetail",
+    );
+    let report = check_text(of_s3.clone());
+    assert_eq!(report.mistakes, []);
+    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+    let named = edited(
+        &of_s3,
+        "source = \"aws.s3\"",
+        "source = \"aws.s3\"\nbus = \"default\"",
+    );
+    assert_eq!(check_text(named).warnings, []);
+}

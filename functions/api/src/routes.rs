@@ -1,0 +1,279 @@
+//! The table of routes: where each is served, and how it is described.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, patch, post},
+};
+use serde_json::json;
+use tidegate_engine::{
+    Engine,
+    api::{Accepted, DryRun},
+};
+
+use crate::{
+    bodies::{
+        EditBody, EventBody, EventTaken, PauseBody, ReconcileAsked, ReconcileBody, ResumeBody,
+        ReviewNamed, RunAsked, RunBody,
+    },
+    events, flows,
+    openapi::{self, Operation},
+    records, reviews,
+    view::{FlowView, Page, ReconcileView, RecordView, ReviewView, StopView},
+};
+
+/// Where the description is served.
+const OPENAPI: &str = "/v1/openapi.json";
+/// It changes with a release only.
+const OPENAPI_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// A route, and the operations that it serves.
+pub(crate) struct Route {
+    pub(crate) at: &'static str,
+    pub(crate) serve: MethodRouter<Arc<Engine>>,
+    pub(crate) needs_token: bool,
+    pub(crate) operations: Vec<Operation>,
+}
+
+impl Route {
+    fn new(
+        at: &'static str,
+        serve: MethodRouter<Arc<Engine>>,
+        first: Operation,
+        more: impl IntoIterator<Item = Operation>,
+    ) -> Self {
+        Self {
+            at,
+            serve,
+            needs_token: true,
+            operations: std::iter::once(first).chain(more).collect(),
+        }
+    }
+}
+
+/// Every route.
+pub(crate) fn all() -> Vec<Route> {
+    let mut routes = of_flows();
+    routes.extend(of_records());
+    routes.extend(of_reviews());
+    routes.push(Route::new(
+        "/v1/events",
+        post(events::take),
+        Operation::new(
+            "post",
+            "/v1/events",
+            "tellEvent",
+            "Tell of an event: it starts a batch of each flow that has a trigger for it",
+        )
+        .body::<EventBody>()
+        .answers::<EventTaken>(
+            202,
+            "Runs were asked for; a repeat of the same id starts none",
+        )
+        .refuses(&[400, 413]),
+        [],
+    ));
+    routes.push(Route {
+        needs_token: false,
+        ..Route::new(
+            OPENAPI,
+            get(description),
+            Operation::new(
+                "get",
+                OPENAPI,
+                "describe",
+                "This description; it holds no secret and needs no token",
+            )
+            .for_all()
+            .answers::<serde_json::Map<String, serde_json::Value>>(200, "OpenAPI 3.1"),
+            [],
+        )
+    });
+    routes
+}
+
+fn of_flows() -> Vec<Route> {
+    vec![
+        Route::new(
+            "/v1/flows",
+            get(flows::all),
+            Operation::new("get", "/v1/flows", "listFlows", "Health of every flow: last run, next window, budgets, breakers, backlog, freshness")
+                .answers::<Page<FlowView>>(200, "All flows"),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/runs",
+            post(flows::run),
+            Operation::new("post", "/v1/flows/{flow}/runs", "runNow", "Run now")
+                .optional_body::<RunBody>()
+                .answers::<RunAsked>(202, "A run was asked for")
+                .refuses(&[400, 404, 413]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/reconcile",
+            get(flows::reconciled),
+            Operation::new("get", "/v1/flows/{flow}/reconcile", "latestReconcile", "What the newest comparison found")
+                .answers::<ReconcileView>(200, "Counts a kind, and findings by name")
+                .refuses(&[404]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/reconcile",
+            post(flows::reconcile),
+            Operation::new("post", "/v1/flows/{flow}/reconcile", "reconcileNow", "Compare in full now")
+                .optional_body::<ReconcileBody>()
+                .answers::<ReconcileAsked>(202, "A comparison was asked for")
+                .refuses(&[400, 404, 413]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/pause",
+            post(flows::pause),
+            Operation::new("post", "/v1/flows/{flow}/pause", "pause", "Stop calls; webhooks are still taken")
+                .body::<PauseBody>()
+                .answers::<StopView>(200, "What stops the flow now")
+                .refuses(&[400, 404, 413]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/resume",
+            post(flows::resume),
+            Operation::new("post", "/v1/flows/{flow}/resume", "resume", "Go on; the cause of a blocker is checked again")
+                .body::<ResumeBody>()
+                .answers::<StopView>(200, "What stops the flow now")
+                .refuses(&[400, 404, 413]),
+            [],
+        ),
+    ]
+}
+
+fn of_records() -> Vec<Route> {
+    vec![
+        Route::new(
+            "/v1/flows/{flow}/records",
+            get(records::some),
+            Operation::new(
+                "get",
+                "/v1/flows/{flow}/records",
+                "listRecords",
+                "Records, some at a time",
+            )
+            .pages()
+            .answers::<Page<RecordView>>(200, "Some records")
+            .refuses(&[400, 404]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/records/{*key}",
+            get(records::one),
+            Operation::new(
+                "get",
+                "/v1/flows/{flow}/records/{key}",
+                "getRecord",
+                "One record, with its last four attempts",
+            )
+            .header(
+                "if-none-match",
+                "The `etag` of an answer that is at hand",
+                false,
+            )
+            .answers::<RecordView>(200, "The record, with an `etag`")
+            .says(304, "It has not changed")
+            .refuses(&[400, 404]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/records/{*key}",
+            post(records::sync),
+            Operation::new(
+                "post",
+                "/v1/flows/{flow}/records/{key}/sync",
+                "syncRecord",
+                "Fetch and apply one record now",
+            )
+            .answers::<Accepted>(202, "It was queued; repeats within 10 s are one")
+            .refuses(&[400, 404]),
+            [],
+        ),
+    ]
+}
+
+fn of_reviews() -> Vec<Route> {
+    vec![
+        Route::new(
+            "/v1/reviews",
+            get(reviews::some),
+            Operation::new(
+                "get",
+                "/v1/reviews",
+                "listReviews",
+                "What needs a person, oldest first",
+            )
+            .query("flow", "Of this flow only", json!({"type": "string"}))
+            .pages()
+            .answers::<Page<ReviewView>>(200, "Some reviews")
+            .refuses(&[400, 404]),
+            [],
+        ),
+        Route::new(
+            "/v1/reviews/{*id}",
+            get(reviews::one),
+            Operation::new("get", "/v1/reviews/{id}", "getReview", "One review")
+                .answers::<ReviewView>(200, "The review")
+                .refuses(&[404]),
+            [],
+        ),
+        Route::new(
+            "/v1/reviews/{*id}",
+            patch(reviews::edit),
+            Operation::new(
+                "patch",
+                "/v1/reviews/{id}",
+                "editReview",
+                "Edit the fields to send",
+            )
+            .body::<EditBody>()
+            .answers::<ReviewView>(200, "The review as it is now")
+            .refuses(&[400, 404, 409, 413, 422]),
+            [],
+        ),
+        Route::new(
+            "/v1/reviews/{*id}",
+            post(reviews::act),
+            Operation::new(
+                "post",
+                "/v1/reviews/{id}/replay",
+                "replayReview",
+                "Send again, or show what would be sent",
+            )
+            .query(
+                "dry_run",
+                "Show the requests and send nothing",
+                json!({"type": "boolean", "default": false}),
+            )
+            .answers::<DryRun>(200, "What would be sent")
+            .answers::<ReviewNamed>(202, "It is sent again")
+            .refuses(&[400, 404, 409, 422]),
+            [Operation::new(
+                "post",
+                "/v1/reviews/{id}/discard",
+                "discardReview",
+                "Let it be",
+            )
+            .answers::<ReviewNamed>(200, "It is not sent")
+            .refuses(&[400, 404, 409])],
+        ),
+    ]
+}
+
+async fn description() -> Response {
+    let mut answer = Json(openapi::openapi()).into_response();
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, OPENAPI_CACHE);
+    answer
+}

@@ -1,0 +1,54 @@
+//! Events of other systems that start a batch.
+
+use tidegate_model::FlowId;
+use tidegate_policy::{
+    keys,
+    run::{self, RunRequest, Trigger},
+    trigger::{self, ForeignEvent},
+};
+
+use crate::{Engine, EngineError, Event};
+
+impl Engine {
+    /// Takes an event that did not come by a rule of the bus: asks for a run of each flow that has a
+    /// trigger for it, and says which those are. A repeat of the same id is the same runs.
+    pub async fn take_event(&self, event: &ForeignEvent) -> Result<Vec<FlowId>, EngineError> {
+        let mut asked = Vec::new();
+        for runtime in self.flows() {
+            let triggers = &runtime.flow.file().trigger;
+            if !triggers.iter().any(|spec| trigger::matches(spec, event)) {
+                continue;
+            }
+            let flow = runtime.flow.id().clone();
+            let request = RunRequest {
+                trigger: Some(Trigger {
+                    id: event.id.clone(),
+                    at: event.at,
+                }),
+                ..RunRequest::default()
+            };
+            tracing::info!(flow = %flow, event = %event.id, source = event.source, "an event asks for a run");
+            let run = Event::RunRequested {
+                flow: flow.clone(),
+                request,
+            };
+            self.ports.events.emit(&run).await?;
+            asked.push(flow);
+        }
+        Ok(asked)
+    }
+
+    /// An event that asks for a run which can not begin now waits in the lease, and tick asks again.
+    pub(crate) async fn let_wait(
+        &self,
+        flow: &FlowId,
+        request: &RunRequest,
+    ) -> Result<(), EngineError> {
+        if let Some(trigger) = &request.trigger {
+            self.write(&keys::lease(flow), &run::let_wait(trigger))
+                .await?;
+            tracing::info!(flow = %flow, event = %trigger.id, "the event waits for a run");
+        }
+        Ok(())
+    }
+}
