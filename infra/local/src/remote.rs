@@ -49,15 +49,15 @@ pub(crate) async fn start_run(args: &RunArgs) -> anyhow::Result<Outcome> {
 
 /// `event`
 pub(crate) async fn event(args: &EventArgs) -> anyhow::Result<Outcome> {
-    let mut body = json!({ "source": args.source, "detail_type": args.detail_type });
-    if let Some(detail) = &args.detail {
-        body["detail"] = serde_json::from_str(detail).context("--detail is not JSON")?;
-    }
-    if let Some(id) = &args.id {
-        body["id"] = json!(id);
-    }
+    let detail = args.detail.as_deref().map(serde_json::from_str::<Value>);
+    let detail = detail.transpose().context("--detail is not JSON")?;
+    let mut body = serde_json::Map::new();
+    body.insert("source".to_owned(), json!(args.source));
+    body.insert("detail_type".to_owned(), json!(args.detail_type));
+    body.extend(detail.map(|detail| ("detail".to_owned(), detail)));
+    body.extend(args.id.iter().map(|id| ("id".to_owned(), json!(id))));
     let taken = Client::new(&args.remote)?
-        .post("/v1/events", Some(body))
+        .post("/v1/events", Some(Value::Object(body)))
         .await?;
     let taken: Taken = serde_json::from_value(taken)?;
     if taken.flows.is_empty() {
