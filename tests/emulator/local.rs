@@ -66,7 +66,7 @@ impl Watch {
 /// `tidegate bridge` before `cargo lambda watch`.
 pub struct Bridge {
     // Before the functions, so that nothing is in hand any more when they end.
-    bridge: Supervised,
+    process: Supervised,
     watch: Watch,
     api: String,
 }
@@ -78,11 +78,11 @@ impl Bridge {
         let address = format!("127.0.0.1:{}", free_port());
         let log = world.stack.emulator().folder().join("bridge.txt");
         let command = binaries::command();
-        let bridge = Supervised::start(command.as_os_str(), &log, |command| {
+        let process = Supervised::start(command.as_os_str(), &log, |command| {
             prepare(command, world, &watch.url(), world.stack.stage(), &address);
         });
         let this = Self {
-            bridge,
+            process,
             watch,
             api: format!("http://{address}"),
         };
@@ -121,7 +121,7 @@ impl Bridge {
 
     /// What it said so far.
     pub fn log(&self) -> String {
-        self.bridge.log()
+        self.process.log()
     }
 }
 
