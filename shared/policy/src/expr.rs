@@ -13,6 +13,7 @@
 //! Errors never hold values, only the flow file's own text.
 
 mod body;
+mod cost;
 mod environment;
 mod filters;
 mod names;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use body::Body;
+pub(crate) use cost::MAX_VALUE_BYTES;
 pub use names::{CallKind, Names, UnknownCall};
 pub(crate) use template::ENCODED;
 pub use template::{Encoding, Template, encode_segment};
@@ -48,13 +50,23 @@ pub enum ExprError {
         /// What went wrong, without the values.
         why: String,
     },
+    /// It takes more work, or gives more, than one expression may.
+    #[error("`{text}` costs too much: {why}")]
+    TooCostly {
+        /// The text, as the flow file has it.
+        text: String,
+        /// Of what.
+        why: String,
+    },
 }
 
 impl ExprError {
     /// The reason alone, without the text it is about.
     pub fn why(&self) -> &str {
         match self {
-            Self::Syntax { why, .. } | Self::Evaluate { why, .. } => why,
+            Self::Syntax { why, .. } | Self::Evaluate { why, .. } | Self::TooCostly { why, .. } => {
+                why
+            }
         }
     }
 
@@ -89,7 +101,17 @@ impl ExprError {
     }
 
     fn from_evaluation(text: &str, error: &minijinja::Error) -> Self {
-        Self::evaluate(text, describe_without_values(error))
+        match cost::of_error(error) {
+            Some(why) => Self::too_costly(text, why),
+            None => Self::evaluate(text, describe_without_values(error)),
+        }
+    }
+
+    fn too_costly(text: &str, why: String) -> Self {
+        Self::TooCostly {
+            text: text.to_owned(),
+            why,
+        }
     }
 }
 
@@ -109,7 +131,6 @@ fn describe_without_values(error: &minijinja::Error) -> String {
     }
     match error.kind() {
         ErrorKind::UndefinedError => "a name in it is not there".to_owned(),
-        ErrorKind::OutOfFuel => "it does more work than one expression may".to_owned(),
         kind => match error.detail() {
             Some(detail) if SAFE_DETAILS.iter().any(|safe| detail.starts_with(safe)) => {
                 detail.to_owned()
@@ -163,12 +184,35 @@ impl Expression {
 
     /// The value in this context. Numbers stay numbers; what is missing is null.
     pub fn eval(&self, context: &Context) -> Result<Value, ExprError> {
-        let value = self
-            .compiled
-            .eval(context.to_value())
-            .map_err(|error| ExprError::from_evaluation(&self.text, &error))?;
+        let value = self.value(context.to_value(), MAX_VALUE_BYTES)?;
         serde_json::to_value(&value)
             .map_err(|_| ExprError::evaluate(&self.text, "its value has no form in JSON"))
+    }
+
+    fn value(
+        &self,
+        context: minijinja::Value,
+        most_bytes: usize,
+    ) -> Result<minijinja::Value, ExprError> {
+        let value = self
+            .compiled
+            .eval(context)
+            .map_err(|error| ExprError::from_evaluation(&self.text, &error))?;
+        if cost::fits(&value, most_bytes) {
+            Ok(value)
+        } else {
+            Err(ExprError::too_costly(
+                &self.text,
+                cost::too_large(most_bytes),
+            ))
+        }
+    }
+
+    /// Why it would cost too much with any values, or give more than so many bytes; `None` where
+    /// that hangs on the values.
+    pub(crate) fn always_costs_too_much(&self, most_bytes: usize) -> Option<ExprError> {
+        let tries = cost::stand_ins(&self.names());
+        cost::first_stopped(tries.map(|values| self.value(values, most_bytes)))
     }
 
     /// The text as the flow file has it.

@@ -48,7 +48,7 @@ pub const HORIZON: Duration = Duration::from_millis(2_500);
 /// pace: smaller ones would take each slot as it falls free, and it would never find enough at once.
 /// No farther than this: an invocation of the real-time worker ends after a minute, and the calls
 /// take their time too.
-const REACH: Duration = Duration::from_secs(20);
+pub(crate) const REACH: Duration = Duration::from_secs(20);
 /// Deferred work comes back so long before its turn: a queue delays by whole seconds and delivers
 /// late rather than early.
 pub const EARLY: Duration = Duration::from_millis(1_500);

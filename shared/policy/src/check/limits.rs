@@ -6,7 +6,10 @@ use serde::Deserialize;
 use tidegate_model::flow::{BreakerSpec, Rate};
 
 use super::Findings;
-use crate::breaker;
+use crate::{
+    breaker,
+    limiter::{Limit, REACH},
+};
 
 /// What a file that leaves out `timeout_s` and `settle_s` gets (the model's defaults).
 const DEFAULT_TIMEOUT_S: u64 = 10;
@@ -29,7 +32,7 @@ pub(super) fn most_in(rate: Rate, per_s: u32) -> u64 {
 
 /// Calls that one record takes when the outcome of its create is not known, the most of all, and
 /// what they are (policy's `calls_of`; a connector's test holds the figures equal).
-fn most_calls(findings: &Findings<'_>) -> Option<(u64, &'static str)> {
+fn most_calls(findings: &Findings<'_>) -> Option<(u32, &'static str)> {
     let document = findings.document;
     let has = |name: &str| document.get(&format!("/target/{name}")).is_some();
     match document.text("/target/type")? {
@@ -41,21 +44,39 @@ fn most_calls(findings: &Findings<'_>) -> Option<(u64, &'static str)> {
     }
 }
 
-/// A record that takes more calls than a tier's window holds would wait for ever.
+/// A record that takes more calls than a tier's window holds would wait for ever. One whose calls
+/// take longer than slots are reserved for may wait until smaller ones leave room.
 fn check_record_fits(findings: &mut Findings<'_>) {
     let Some((most, what)) = most_calls(findings) else {
         return;
     };
     for tier in ["real_time", "batch"] {
-        let pointer = format!("/target/limits/{tier}/calls");
-        if findings
-            .document
+        let limits = format!("/target/limits/{tier}");
+        let pointer = format!("{limits}/calls");
+        let document = findings.document;
+        if document
             .number(&pointer)
-            .is_some_and(|calls| (1..most).contains(&calls))
+            .is_some_and(|calls| (1..u64::from(most)).contains(&calls))
         {
             findings.wrong(
                 &pointer,
                 format!("a record whose create went unanswered takes {most} calls in one window ({what}): allow at least {most}"),
+            );
+            continue;
+        }
+        let rate = document
+            .get(&limits)
+            .and_then(|rate| Rate::deserialize(rate).ok())
+            .filter(|rate| rate.calls > 0);
+        let fewest = rate.and_then(|rate| Limit::of_source(rate).falls_short_of(most));
+        if let (Some(rate), Some(fewest)) = (rate, fewest) {
+            let reach = REACH.as_secs();
+            findings.odd(
+                &pointer,
+                format!(
+                    "a record whose create went unanswered takes {most} calls ({what}), and room for them is kept {reach} s ahead: with {} calls in {} s it waits behind the records of few calls while there is a backlog; allow at least {fewest}",
+                    rate.calls, rate.per_s
+                ),
             );
         }
     }

@@ -9,8 +9,8 @@ use super::{
     words::{dotted, instead},
 };
 use crate::{
-    expr::{Encoding, ExprError, Expression, Names, Template},
-    flow::Settings,
+    expr::{Encoding, ExprError, Expression, MAX_VALUE_BYTES, Names, Template},
+    flow::{MAX_CONTENT_BYTES, Settings},
     schedule,
 };
 
@@ -205,21 +205,27 @@ fn check_text(
     holds: Holds,
     scope: Scope<'_>,
 ) {
-    let (names, known) = match holds {
-        Holds::Expression(known) => (
-            Expression::compile(text).map(|expression| expression.names()),
-            known,
-        ),
-        Holds::Template(known) => (
-            Template::compile(text, Encoding::Plain).map(|template| template.names()),
-            known,
-        ),
+    let template = |encoding| {
+        let compiled = Template::compile(text, encoding)?;
+        Ok((compiled.names(), compiled.always_costs_too_much()))
+    };
+    let (compiled, known) = match holds {
+        Holds::Expression(known) => {
+            // No record may hold more, so no field of one.
+            let of_field = pointer.starts_with("/fields/");
+            let most = if of_field {
+                MAX_CONTENT_BYTES
+            } else {
+                MAX_VALUE_BYTES
+            };
+            let compiled = Expression::compile(text)
+                .map(|compiled| (compiled.names(), compiled.always_costs_too_much(most)));
+            (compiled, known)
+        }
+        Holds::Template(known) => (template(Encoding::Plain), known),
         Holds::Path(known) => {
             check_path(findings, pointer, text);
-            (
-                Template::compile(text, Encoding::PathSegment).map(|template| template.names()),
-                known,
-            )
+            (template(Encoding::PathSegment), known)
         }
         Holds::Body(_) => return,
         Holds::Pointer => {
@@ -235,8 +241,17 @@ fn check_text(
         Holds::Zone => return refuse(findings, pointer, schedule::parse_zone(text).err()),
         Holds::LocalTime => return refuse(findings, pointer, schedule::parse_time(text).err()),
     };
-    match names {
-        Ok(names) => check_names(findings, pointer, &names, known, scope),
+    match compiled {
+        Ok((names, costs_too_much)) => {
+            check_names(findings, pointer, &names, known, scope);
+            if let Some(error) = costs_too_much {
+                let place = dotted(pointer);
+                findings.wrong(
+                    pointer,
+                    format!("`{place}` costs too much: {}", error.why()),
+                );
+            }
+        }
         Err(error) => findings.wrong(pointer, does_not_parse(pointer, &error)),
     }
 }

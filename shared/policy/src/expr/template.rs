@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc};
 use minijinja::{Environment, Error, Output, State, value::Value, value::ValueKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Context, ExprError, Names, environment};
+use super::{
+    Context, ExprError, Names,
+    cost::{self, Bounded, MAX_VALUE_BYTES},
+    environment,
+};
 
 /// RFC 3986's unreserved characters stay, everything else is encoded.
 pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -54,10 +58,23 @@ impl Template {
 
     /// The text in this context.
     pub fn render(&self, context: &Context) -> Result<String, ExprError> {
+        self.write(context.to_value())
+    }
+
+    fn write(&self, context: Value) -> Result<String, ExprError> {
+        let mut text = Bounded::new(MAX_VALUE_BYTES);
         self.environment
             .get_template(NAME)
-            .and_then(|template| template.render(context.to_value()))
-            .map_err(|error| ExprError::from_evaluation(&self.text, &error))
+            .and_then(|template| template.render_captured_to(context, &mut text).map(drop))
+            .map_err(|error| ExprError::from_evaluation(&self.text, &error))?;
+        String::from_utf8(text.kept)
+            .map_err(|_| ExprError::evaluate(&self.text, "its text is not UTF-8"))
+    }
+
+    /// Why it would cost too much with any values; `None` where that hangs on the values.
+    pub(crate) fn always_costs_too_much(&self) -> Option<ExprError> {
+        let tries = cost::stand_ins(&self.names());
+        cost::first_stopped(tries.map(|values| self.write(values)))
     }
 
     /// The text as the flow file has it.

@@ -81,6 +81,35 @@ fn a_loop_that_would_stall_a_worker_runs_out_of_fuel() {
 }
 
 #[rstest]
+#[case::text("'x' * 300_000", "it gives more than 262144 bytes")]
+#[case::of_the_row("row.name * 90_000", "it gives more than 262144 bytes")]
+#[case::list("[row.n] * 90_000_000", "it gives more than 262144 bytes")]
+#[case::more_than_can_be_made("'x' * 900_000_000", "repeated string is too large")]
+#[case::range("range(900_000) | sum", "range has too many elements")]
+fn what_gives_too_much_is_stopped(#[case] text: &str, #[case] why: &str) {
+    let error = eval(text).unwrap_err();
+    assert_eq!(error.why(), why);
+    assert!(matches!(error, ExprError::TooCostly { .. }));
+}
+
+#[rstest]
+#[case::one("{{ 'x' * 300_000 }}")]
+#[case::many("{% for n in range(9) %}{{ 'x' * 30_000 }}{% endfor %}")]
+fn a_template_that_gives_too_much_is_stopped(#[case] text: &str) {
+    let template = Template::compile(text, Encoding::Plain).unwrap();
+    let error = template.render(&row()).unwrap_err();
+    assert_eq!(error.why(), "it gives more than 262144 bytes");
+}
+
+#[test]
+fn the_largest_value_is_given() {
+    let most = MAX_VALUE_BYTES - "\"\"".len();
+    let eval = |bytes: usize| eval(&format!("'x' * {bytes}"));
+    assert_eq!(eval(most).unwrap().as_str().map(str::len), Some(most));
+    assert!(eval(most + 1).is_err());
+}
+
+#[rstest]
 #[case::encoded("/s/{{ row.id }}", Ok("/s/SUP%2F1%202"))]
 #[case::number("/s/{{ row.n }}", Ok("/s/7"))]
 #[case::flag("/s/{{ row.flag }}", Ok("/s/true"))]

@@ -51,7 +51,7 @@ impl Limit {
         }
     }
 
-    /// The limit of a source.
+    /// The limit of a source, or the rate of a tier without the quota of a day.
     pub fn of_source(rate: Rate) -> Self {
         Self {
             calls: rate.calls,
@@ -62,8 +62,21 @@ impl Limit {
 
     /// How far ahead slots for so many calls, one after another, are reserved.
     pub fn reach(self, calls: u32) -> Duration {
-        let more = self.window * calls.saturating_sub(1) / self.calls.max(1);
-        (HORIZON + more).min(REACH)
+        (HORIZON + self.pace(calls)).min(REACH)
+    }
+
+    /// From the first of so many calls to the last of them, at an even pace.
+    fn pace(self, calls: u32) -> Duration {
+        self.window * calls.saturating_sub(1) / self.calls.max(1)
+    }
+
+    /// The fewest calls a window at which so many calls of one record are reserved together, where
+    /// the limit allows fewer: records of one call may then take each slot before it.
+    pub fn falls_short_of(self, calls: u32) -> Option<u32> {
+        let fewest = (self.window * calls.saturating_sub(1))
+            .as_millis()
+            .div_ceil(REACH.as_millis());
+        (self.pace(calls) > REACH).then(|| u32::try_from(fewest).unwrap_or(u32::MAX))
     }
 
     /// Keys of a pack: as many as a window has calls for, since a larger one is cut up by its

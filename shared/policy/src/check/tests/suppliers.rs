@@ -364,7 +364,83 @@ fn a_mistake_in_the_supplier_flow_is_told(
 }
 
 #[test]
-fn a_limit_of_one_record_is_enough() {
+fn a_limit_of_one_record_is_enough_but_told_where_smaller_ones_come_first() {
     let text = edited(SUPPLIERS, "calls = 20, per_s", "calls = 7, per_s");
-    assert_eq!(lines(&check_text(text).mistakes), [""; 0]);
+    let line = line_of(&text, "real_time = {");
+    let report = check_text(text);
+    assert_eq!(lines(&report.mistakes), [""; 0]);
+    assert_eq!(
+        lines(&report.warnings),
+        [format!(
+            "{line}: a record whose create went unanswered takes 7 calls (5 to look it up, 2 to update it), and room for them is kept 20 s ahead: with 7 calls in 60 s it waits behind the records of few calls while there is a backlog; allow at least 18"
+        )]
+    );
+    // At an even pace 7 calls take 20 s with 18, and longer with 17.
+    for (calls, warnings) in [(18, 0), (17, 1)] {
+        let to = format!("calls = {calls}, per_s");
+        let report = check_text(edited(SUPPLIERS, "calls = 20, per_s", &to));
+        assert_eq!(report.warnings.len(), warnings, "{calls}");
+    }
+}
+
+#[rstest]
+#[case::text(
+    "name = \"'x' * 200_000\"",
+    "fields.name",
+    "it gives more than 102400 bytes"
+)]
+#[case::a_list_without_an_end(
+    "name = \"[row.name] * 90_000_000\"",
+    "fields.name",
+    "it gives more than 102400 bytes"
+)]
+#[case::more_than_can_be_made(
+    "name = \"'x' * 900_000_000\"",
+    "fields.name",
+    "repeated string is too large"
+)]
+#[case::a_long_range(
+    "name = \"range(900_000) | sum\"",
+    "fields.name",
+    "range has too many elements"
+)]
+fn a_field_that_costs_too_much_whatever_its_row_is_refused(
+    #[case] field: &str,
+    #[case] place: &str,
+    #[case] why: &str,
+) {
+    let text = edited(SUPPLIERS, "name = \"row.legal_name\"", field);
+    let line = line_of(&text, field);
+    assert_eq!(
+        lines(&check_text(text).mistakes),
+        [format!("{line}: `{place}` costs too much: {why}")]
+    );
+}
+
+#[test]
+fn a_path_that_costs_too_much_is_refused() {
+    let text = edited(
+        SUPPLIERS,
+        "path = \"/api/suppliers/{{ key }}\"",
+        "path = \"/api/{{ key }}/{% for a in range(9000) %}{% for b in range(9000) %}{% endfor %}{% endfor %}\"",
+    );
+    let line = line_of(&text, "path = \"/api/{{ key }}");
+    let why = "it does more work than one expression may";
+    assert_eq!(
+        lines(&check_text(text).mistakes),
+        [format!("{line}: `source.one.path` costs too much: {why}")]
+    );
+}
+
+#[test]
+fn what_a_row_alone_decides_is_right() {
+    for field in [
+        "row.n * 1_000_000",
+        "range(row.n) | join(',')",
+        "row.name * 2",
+    ] {
+        let field = format!("name = \"{field}\"");
+        let text = edited(SUPPLIERS, "name = \"row.legal_name\"", &field);
+        assert_eq!(lines(&check_text(text).mistakes), [""; 0], "{field}");
+    }
 }
