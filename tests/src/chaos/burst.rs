@@ -6,7 +6,7 @@ use super::{
     Dice,
     day::misdated,
     dose::Dose,
-    plan::{Deed, Happening, Order, Outage, Plan, Push, first_deed},
+    plan::{Deed, Happening, Order, Outage, Plan, Push, TargetKind, first_deed},
     theme::Theme,
 };
 
@@ -16,7 +16,7 @@ const FIRST_BURST: Duration = Duration::from_secs(12);
 const RUNS_APART: Duration = Duration::from_secs(43);
 
 /// So long the source knows nothing of most records.
-const VANISHED: Duration = Duration::from_secs(40);
+const VANISHED: Duration = Duration::from_secs(25);
 /// Everything is compared so often.
 const COMPARED_APART: Duration = Duration::from_secs(37);
 /// The last comparison comes so long after the faults: the last run has been by then.
@@ -46,11 +46,21 @@ pub(super) fn fill(plan: &mut Plan) {
     }
     if plan.theme == Theme::Away {
         let spare = plan.dice.between(30, 200, "outage", "spare", 0);
-        plan.outages.push(Outage {
-            from: plan.begin + FIRST_BURST,
-            until: plan.calm - Duration::from_secs(spare),
-            silent: spare.is_multiple_of(2),
-        });
+        // Where the target can be searched the source is away as well.
+        let both = plan.target == TargetKind::Search;
+        if both {
+            // A run comes upon it at once.
+            plan.runs
+                .push(plan.begin + FIRST_BURST + Duration::from_secs(1));
+        }
+        for host in ["tgt", "src"].into_iter().take(1 + usize::from(both)) {
+            plan.outages.push(Outage {
+                host,
+                from: plan.begin + FIRST_BURST,
+                until: plan.calm - Duration::from_secs(spare),
+                silent: spare.is_multiple_of(2),
+            });
+        }
     }
     if matches!(plan.theme, Theme::Compared | Theme::Vanished) {
         let mut next = plan.begin + FIRST_BURST;

@@ -66,6 +66,7 @@ fn outages(dice: Dice, plan: &Plan) -> Vec<Outage> {
         plan.begin + Duration::from_millis(dice.between(span / 8, span / 2, "outage", "from", 0));
     let until = from + Duration::from_secs(dice.between(60, 1_500, "outage", "span", 0));
     vec![Outage {
+        host: "tgt",
         from,
         until: until.min(plan.calm),
         silent: dice.between(0, 1, "outage", "silent", 0) == 0,

@@ -116,9 +116,9 @@ impl Faults {
             return None;
         }
         let pass = self.script.aims(site, RARE_TIMES)?;
-        let begins = if self.plan.theme == Theme::Quota {
-            // Its stories pass some sites once, and there are few of them: they take turns.
-            Theme::round(self.plan.seed)
+        let begins = if matches!(self.plan.theme, Theme::Quota | Theme::Vanished) {
+            // They pass some sites once, and there are few of them: they take turns.
+            self.plan.seed.wrapping_add(Dice::of_all(site) % RARE_TIMES)
         } else {
             self.plan.dice.between(1, RARE_TIMES, "rare", site, 0)
         };
@@ -159,6 +159,18 @@ impl Faults {
         if self.plan.theme == Theme::Vanished && site.starts_with("reconcile") {
             let harmless = ["events.emit", "flow-state{", "queue.send real_time"];
             return !harmless.iter().any(|name| site.contains(name));
+        }
+        // What is away is away for long only if a run comes upon it early, and what is lost sight of
+        // must have been seen.
+        let begins_well = matches!(self.plan.theme, Theme::Away | Theme::Vanished);
+        if begins_well && now < self.plan.begin + GOOD_BEGINNING {
+            return true;
+        }
+        // More is to be staged than a day's calls are enough for, and calls that are counted are made.
+        let quota = self.plan.theme == Theme::Quota && self.plan.target == TargetKind::Upsert;
+        let counts = ["batch-sync", "worker store.update budget"];
+        if quota && counts.iter().any(|name| site.starts_with(name)) {
+            return true;
         }
         // Nor do runs break off where they are what it is about: no other begins for two minutes.
         let of_runs = matches!(

@@ -165,9 +165,11 @@ pub struct Rates {
     pub stale: u64,
 }
 
-/// A span in which every call to the target fails.
+/// A span in which every call to a system fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Outage {
+    /// The system's host.
+    pub host: &'static str,
     /// From when.
     pub from: UnixMs,
     /// Until when.
@@ -227,7 +229,7 @@ pub struct Plan {
     pub happenings: Vec<Happening>,
     /// What goes wrong how often.
     pub rates: Rates,
-    /// Spans without a target.
+    /// Spans without a target, or without a source.
     pub outages: Vec<Outage>,
     /// Workers of the real-time and of the batch queue.
     pub workers: (u32, u32),
@@ -251,8 +253,8 @@ pub struct Plan {
 
 /// 2026-03-02T08:00:00Z, a Monday.
 const MONDAY: UnixMs = UnixMs(1_772_438_400_000);
-/// 2026-03-02T23:50:00Z: what the day's quota leaves undone is done ten minutes later.
-const LATE_MONDAY: UnixMs = UnixMs(MONDAY.0 + (15 * 3_600 + 50 * 60) * 1_000);
+/// 2026-03-02T23:54:00Z: what the day's quota leaves undone is done six minutes later.
+const LATE_MONDAY: UnixMs = UnixMs(MONDAY.0 + (15 * 3_600 + 54 * 60) * 1_000);
 /// 2026-03-29T00:10:00Z: at 01:00 UTC Berlin goes from 02:00 to 03:00.
 const SPRING: UnixMs = UnixMs(1_774_743_000_000);
 /// 2026-10-25T00:10:00Z: at 01:00 UTC Berlin goes from 03:00 back to 02:00.
@@ -300,6 +302,9 @@ impl Plan {
         };
         // A look-up in Qualio lists one status after another: a window must hold them all.
         let least = if target == TargetKind::Qualio { 8 } else { 0 };
+        // Where look-ups are called for as well, a backlog is to wait for its turns.
+        let scarce = theme == Theme::Quota && target == TargetKind::Search;
+        let part = 1 + u32::from(scarce);
         Self {
             seed,
             dice,
@@ -342,10 +347,14 @@ impl Plan {
                 _ => few("batch syncs", 1, 2),
             },
             summer_time: theme == Theme::Day && begin != MONDAY,
-            quota: dose.quota,
+            quota: dose.quota.map(|quota| Quota {
+                // On the next day it is enough for all records, a look-up each included.
+                calls: quota.calls * if scarce { 3 } else { 2 } / 2,
+                ..quota
+            }),
             limits: (
-                dose.limits.0 + least + few("real-time limit", 0, 2),
-                dose.limits.1 + least + few("batch limit", 0, 2),
+                dose.limits.0 / part + least + few("real-time limit", 0, 2),
+                dose.limits.1 / part + least + few("batch limit", 0, 2),
                 // Where reads order, every hint and page waits for the others.
                 (dose.limits.2 + few("source limit", 0, 8))
                     * if order == Order::Read { 3 } else { 1 },

@@ -63,6 +63,7 @@ pub const RARE: &[&str] = &[
     "worker store.update breaker{hold",
     "worker store.update breaker{probe",
     "worker store.update budget{by,day,lent",
+    "worker store.update budget{by,s*,served,used",
     "worker store.update budget{by,s*,used",
     "worker store.update budget{day",
     "worker store.update budget{lent",

@@ -159,7 +159,7 @@ impl Systems {
             .plan
             .outages
             .iter()
-            .find(|outage| host == "tgt" && outage.from <= now && now < outage.until);
+            .find(|outage| host == outage.host && outage.from <= now && now < outage.until);
         if let Some(outage) = outage {
             treatment.manner = if outage.silent {
                 Manner::Silent(Acts::No)

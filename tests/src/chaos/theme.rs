@@ -33,7 +33,7 @@ pub enum Theme {
     Backlog,
     /// Claims that are not made: their permits go back before their time, and others wait for them.
     Returned,
-    /// The target is away for more than a quarter of an hour.
+    /// The target is away for more than a quarter of an hour, at times the source too.
     Away,
     /// Work of the batch tier whose attempts run out, and a person who sends it again.
     Spent,
@@ -160,18 +160,13 @@ const TURNS: [(Theme, TargetKind); 79] = [
 ];
 
 impl Theme {
-    /// How often all turns were taken before a seed's.
-    pub fn round(seed: u64) -> u64 {
-        seed / u64::try_from(TURNS.len()).unwrap_or(1)
-    }
-
     /// The theme and the target of a seed.
     pub fn of(seed: u64) -> (Self, TargetKind) {
         let turns = u64::try_from(TURNS.len()).unwrap_or(1);
         let turn = usize::try_from(seed % turns).unwrap_or(0);
         let (theme, target) = TURNS.get(turn).copied().unwrap_or((Self::Day, Upsert));
         if theme == Self::Day {
-            let kind = usize::try_from(Self::round(seed)).unwrap_or(0) % TargetKind::ALL.len();
+            let kind = usize::try_from(seed / turns).unwrap_or(0) % TargetKind::ALL.len();
             return (theme, TargetKind::ALL.get(kind).copied().unwrap_or(Upsert));
         }
         (theme, target)

@@ -224,9 +224,10 @@ pub(super) fn gone() -> Dose {
     }
 }
 
-/// The target is away for more than a quarter of an hour.
+/// The target is away for more than a quarter of an hour, at times the source too.
 pub(super) fn away() -> Dose {
     Dose {
+        source_breaker: (2, 5),
         cool_down_s: 90,
         records: 6,
         bursts: 4,
@@ -276,24 +277,24 @@ pub(super) fn quota() -> Dose {
         rates: Rates {
             unsent: 20,
             lost: 40,
-            again: 100,
             ..Rates::default()
         },
+        aims: &["worker"],
+        visibility_s: (20, 20),
         records: 5,
-        bursts: 5,
-        changes: 6,
+        bursts: 6,
+        changes: 5,
         among: 5,
-        limits: (12, 16, 12),
-        // 18 in all, 13 of them for the batch tier too: less than all changes need, and more than all
-        // records do, with a look-up each, on the next day.
+        limits: (6, 9, 12),
+        // 12 in all, 9 of them for the batch tier too: less than all changes need.
         quota: Some(Quota {
-            calls: 24,
+            calls: 16,
             headroom: 25,
             real_time: 30,
         }),
-        tick_s: 60,
+        tick_s: 150,
         deeds: Deeds {
-            critical: 40,
+            critical: 20,
             ..Deeds::default()
         },
         pushes: [9, 1, 0, 0, 0],
@@ -308,10 +309,10 @@ pub(super) fn vanished() -> Dose {
     Dose {
         records: 10,
         bursts: 3,
-        apart_s: 45,
+        apart_s: 30,
         changes: 6,
         among: 3,
-        lasts_s: 60,
+        lasts_s: 50,
         person_s: 20,
         deeds: Deeds {
             tamper: 60,
