@@ -27,7 +27,7 @@ pub const RARE: &[&str] = &[
     "batch-sync store.update budget{s*}",
     "batch-sync store.update flow-state",
     "batch-sync store.update register{att,df,dh,du,due,dv,iv",
-    "batch-sync store.update register{att,df,dh,du,due,dv,nt,ov,rv,rva,rvf,sid,sv,ti,tid",
+    "batch-sync store.update register{att,df,dh,du,due,dv,nt,ov,ps,rv,rva,rvf,sid,sv,ti,tid",
     "batch-sync store.update register{att,du",
     "digest events.emit",
     "digest store.update",
@@ -62,10 +62,8 @@ pub const RARE: &[&str] = &[
     "worker store.update breaker{by,epoch",
     "worker store.update breaker{hold",
     "worker store.update breaker{probe",
-    "worker store.update budget{by,day,lent",
     "worker store.update budget{by,s*,served,used",
     "worker store.update budget{by,s*,used",
-    "worker store.update budget{day",
     "worker store.update budget{lent",
     "worker store.update budget{s*,used",
     "worker store.update flow-state",
@@ -115,6 +113,17 @@ pub fn site(call: &PortCall<'_>) -> String {
                 if attributes.last() != Some(&name) {
                     attributes.push(name);
                 }
+            }
+            // Since when a record is urgent goes with its tier, and of a source's outage nothing follows:
+            // no sites of their own.
+            attributes.retain(|name| *name != "us");
+            if call.process.kind == ProcessKind::BatchSync {
+                attributes.retain(|name| *name != "outage_over");
+            }
+            // Of a quota, the first write of a day counts anew: that is no site of its own.
+            if family(key) == "budget" && attributes.contains(&"day") {
+                let grants = attributes.contains(&"s*");
+                attributes.retain(|name| *name != "day" && !(grants && *name == "lent"));
             }
             format!("{}{{{}}}", family(key), attributes.join(","))
         }
