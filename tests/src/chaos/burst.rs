@@ -16,7 +16,7 @@ const FIRST_BURST: Duration = Duration::from_secs(12);
 const RUNS_APART: Duration = Duration::from_secs(43);
 
 /// So long the source knows nothing of most records.
-const VANISHED: Duration = Duration::from_secs(25);
+const VANISHED: Duration = Duration::from_secs(28);
 /// Everything is compared so often.
 const COMPARED_APART: Duration = Duration::from_secs(37);
 /// The last comparison comes so long after the faults: the last run has been by then.

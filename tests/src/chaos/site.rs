@@ -57,10 +57,8 @@ pub const RARE: &[&str] = &[
     "worker store.update breaker{by,epoch",
     "worker store.update breaker{hold",
     "worker store.update breaker{probe",
-    "worker store.update budget{by,day,lent",
     "worker store.update budget{by,s*,served,used",
     "worker store.update budget{by,s*,used",
-    "worker store.update budget{day",
     "worker store.update budget{lent",
     "worker store.update budget{s*,used",
     "worker store.update flow-state",
@@ -110,6 +108,11 @@ pub fn site(call: &PortCall<'_>) -> String {
                 if attributes.last() != Some(&name) {
                     attributes.push(name);
                 }
+            }
+            // Of a quota, the first write of a day counts anew: that is no site of its own.
+            if family(key) == "budget" && attributes.contains(&"day") {
+                let grants = attributes.contains(&"s*");
+                attributes.retain(|name| *name != "day" && !(grants && *name == "lent"));
             }
             format!("{}{{{}}}", family(key), attributes.join(","))
         }

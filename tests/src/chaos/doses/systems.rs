@@ -292,7 +292,7 @@ pub(super) fn quota() -> Dose {
             headroom: 25,
             real_time: 30,
         }),
-        tick_s: 150,
+        tick_s: 90,
         deeds: Deeds {
             critical: 20,
             ..Deeds::default()
@@ -313,7 +313,7 @@ pub(super) fn vanished() -> Dose {
         changes: 6,
         among: 3,
         lasts_s: 50,
-        person_s: 20,
+        person_s: 8,
         deeds: Deeds {
             tamper: 60,
             critical: 100,
