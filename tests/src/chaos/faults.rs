@@ -117,8 +117,9 @@ impl Faults {
         }
         let pass = self.script.aims(site, RARE_TIMES)?;
         let begins = if matches!(self.plan.theme, Theme::Quota | Theme::Vanished) {
-            // They pass some sites once, and there are few of them: they take turns.
-            self.plan.seed.wrapping_add(Dice::of_all(site) % RARE_TIMES)
+            // They pass some sites once, and there are few of them: they take turns, apart from those
+            // that what they are about takes.
+            (self.plan.seed / RARE_TIMES).wrapping_add(Dice::of_all(site) % RARE_TIMES)
         } else {
             self.plan.dice.between(1, RARE_TIMES, "rare", site, 0)
         };
