@@ -119,7 +119,7 @@ impl Faults {
         let begins = if matches!(self.plan.theme, Theme::Quota | Theme::Vanished) {
             // They pass some sites once, and there are few of them: they take turns, apart from those
             // that what they are about takes.
-            (self.plan.seed / RARE_TIMES).wrapping_add(Dice::of_all(site) % RARE_TIMES)
+            (self.plan.seed / RARE_TIMES).wrapping_add(Dice::of_all(site) / 7 % RARE_TIMES)
         } else {
             self.plan.dice.between(1, RARE_TIMES, "rare", site, 0)
         };
@@ -158,7 +158,12 @@ impl Faults {
         }
         // What the source hides is to be compared while it does.
         if self.plan.theme == Theme::Vanished && site.starts_with("reconcile") {
-            let harmless = ["events.emit", "flow-state{", "queue.send real_time"];
+            let harmless = [
+                "events.emit",
+                "flow-state{",
+                "queue.send real_time",
+                "register{ah",
+            ];
             return !harmless.iter().any(|name| site.contains(name));
         }
         // What is away is away for long only if a run comes upon it early, and what is lost sight of
