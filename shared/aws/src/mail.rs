@@ -64,7 +64,7 @@ impl EventBridgeEvents {
         for event in batch {
             open.push(self.entry(event)?);
         }
-        let mut code = String::new();
+        let mut code = "no code".to_owned();
         for _ in 0..PUT_ROUNDS {
             let request = self.client.put_events().set_entries(Some(open.clone()));
             let answer = request.send().await?;
@@ -76,9 +76,13 @@ impl EventBridgeEvents {
             let mut codes = codes.into_iter().map(|entry| entry.error_code);
             let mut refused = Vec::new();
             for entry in open {
-                if let Some(found) = codes.next().unwrap_or_else(|| Some("no code".to_owned())) {
-                    code = found;
-                    refused.push(entry);
+                match codes.next() {
+                    Some(None) => {}
+                    // One that the answer says nothing of was not taken either.
+                    told => {
+                        code = told.flatten().unwrap_or(code);
+                        refused.push(entry);
+                    }
                 }
             }
             if refused.is_empty() {
