@@ -163,7 +163,8 @@ impl Lane {
             Feed::Events => Ok(batch.iter().collect()),
             Feed::Batches(_) => done(batch, &answer),
         };
-        let ms = self.clock.now().since(started).as_millis();
+        let spent = self.clock.now().since(started);
+        let ms = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX);
         match done {
             Ok(done) => {
                 let kept = batch.len().saturating_sub(done.len());
