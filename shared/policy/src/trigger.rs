@@ -1,7 +1,7 @@
 //! Events that start a batch: the rule that matches them on AWS, and the same match in the process.
 //!
 //! What a flow file can ask for is a part of `EventBridge`'s event patterns: equal source, equal
-//! detail type, and exact values in the detail. [`rules`] writes it as a pattern, [`matches`] decides
+//! detail type, and exact values in the detail. [`rules`] writes it as a pattern, [`matches()`] decides
 //! it here; a test holds the two side by side.
 
 #[cfg(test)]
