@@ -32,7 +32,7 @@ pub struct ForeignEvent {
 }
 
 /// A rule of an event bus that hands events to batch-sync.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Names it among the rules of a stage: `{flow}-event-{number from 1}`.
     pub name: String,

@@ -11,6 +11,7 @@ use super::{limits::most_in, words::span};
 use crate::{
     flow::hash_of,
     schedule::{CompiledSchedule, WorstGap},
+    trigger::{self, Rule},
 };
 
 /// Windows that are shown.
@@ -44,6 +45,8 @@ pub struct FlowFacts {
     pub next_windows: Vec<String>,
     /// The zone in which they are told.
     pub time_zone: String,
+    /// Rules of an event bus that its triggers need on AWS.
+    pub rules: Vec<Rule>,
 }
 
 /// What a tier can do.
@@ -87,6 +90,7 @@ pub(super) fn of(file_name: &str, text: &str, file: &FlowFile, now: UnixMs) -> O
             .map(|due| schedule.local(due.at))
             .collect(),
         time_zone: file.schedule.time_zone.clone(),
+        rules: trigger::rules(file),
     })
 }
 
@@ -158,6 +162,17 @@ impl fmt::Display for FlowFacts {
             "  next windows ({}): {}",
             self.time_zone,
             self.next_windows.join(", ")
-        )
+        )?;
+        for rule in &self.rules {
+            writeln!(
+                f,
+                "  rule {} on {}, to batch-sync: EventPattern {}, InputTransformer {}",
+                rule.name,
+                rule.bus.as_deref().unwrap_or("the stack's bus"),
+                rule.pattern,
+                rule.transformer
+            )?;
+        }
+        Ok(())
     }
 }

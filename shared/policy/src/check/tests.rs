@@ -68,7 +68,7 @@ fn shipped_flows_have_no_mistakes_and_no_warnings() {
     assert_eq!(
         report.to_string(),
         format!(
-            "suppliers.toml: flow suppliers, revision 1, hash {}
+            r#"suppliers.toml: flow suppliers, revision 1, hash {}
   real-time: 20 calls a minute, 10 records a minute (2 calls a record)
   batch: 50 calls a minute, 25 records a minute (2 calls a record)
   a day: 70000 calls of the quota, 21000 of them kept for real-time; the limits by themselves would allow 100800, so a full day ends at the quota
@@ -81,8 +81,9 @@ contacts.toml: flow contacts, revision 1, hash {}
   reconcile: source, registers and target
   worst-case staleness: 15 min (between 2026-01-01 00:00 and 2026-01-01 00:15)
   next windows (America/New_York): 2026-11-20 03:15, 2026-11-20 03:30, 2026-11-20 03:45
+  rule contacts-event-1 on the stack's bus, to batch-sync: EventPattern {{"detail":{{"region":["us"]}},"detail-type":["end of day"],"source":["crm"]}}, InputTransformer {{"InputPathsMap":{{"id":"$.id","time":"$.time"}},"InputTemplate":"{{\"flow\":\"contacts\",\"trigger\":{{\"id\":\"<id>\",\"time\":\"<time>\"}}}}"}}
 2 flows: no mistakes
-",
+"#,
             crate::flow::hash_of(SUPPLIERS),
             crate::flow::hash_of(CONTACTS)
         )
