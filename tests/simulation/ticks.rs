@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tidegate_engine::{Event, Gauges, RunEnd, ports::Clock};
+use tidegate_engine::{Event, Gauges, RunEnd, api::ReviewId, ports::Clock};
 use tidegate_model::{
     EndpointId, FlowId, RecordKey, Tier, UnixMs,
     item::{Condition, Item, Update, Value},
@@ -15,7 +15,10 @@ use tidegate_policy::{
     run::RunRequest,
 };
 use tidegate_simulator::MONDAY_MORNING;
-use tidegate_testkit::doubles::{Action, Fault, Point, erp::realistic_suppliers};
+use tidegate_testkit::doubles::{
+    Action, Fault, Point,
+    erp::{ErpSupplier, realistic_suppliers},
+};
 
 use crate::world::{MANUAL, World, suppliers_flow};
 
@@ -393,4 +396,56 @@ async fn the_account_of_a_run_is_kept_for_ninety_days() {
     assert_eq!(latest.get("ttl"), None, "the newest one stays");
     let [health] = world.engine.health().await.unwrap().try_into().unwrap();
     assert_eq!(health.last_run, Some(report));
+}
+
+/// QUE-2: what one tick found is what the next one judges by.
+#[tokio::test(start_paused = true)]
+async fn a_tick_takes_over_what_the_last_one_swept_and_how_long_records_may_wait() {
+    let world = world(6);
+    let keys = stranded(&world).await;
+    edit(&world, &keys[0], |item| {
+        item.insert("ti".to_owned(), Value::from("real_time"));
+    });
+    tokio::time::sleep(2 * HOUR).await;
+    tick(&world).await;
+    let first = world.engine.gauges(&flow()).await.unwrap();
+    let swept = (first.swept_real_time_ms, first.swept_batch_ms);
+    assert!(swept.0.is_some() && swept.1.is_some(), "{first:?}");
+    tokio::time::sleep(HOUR / 12).await;
+    tick(&world).await;
+    let second = world.engine.gauges(&flow()).await.unwrap();
+    assert_eq!((second.swept_real_time_ms, second.swept_batch_ms), swept);
+    // Half an hour at least, less a quarter of the five minutes that passed.
+    for carried in [second.carried_real_time_ms, second.carried_batch_ms] {
+        assert!(carried > 28 * 60_000, "{carried}");
+    }
+    assert_eq!(second.key_sums.len(), 16);
+    assert!(second.key_sums.iter().any(|sum| *sum != 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_person_or_was_let_be_is_counted_and_ages_are_told() {
+    let world = world(6);
+    world.start();
+    world.settle().await;
+    world.stop();
+    let rows = world.erp.suppliers();
+    for row in &rows[..3] {
+        let wrong = |row: &mut ErpSupplier| row.quality.audit_score = 140.0;
+        world.erp.change(&row.id, wrong).unwrap();
+    }
+    world.run(MANUAL).await;
+    for row in &rows[..2] {
+        let key = RecordKey::try_new(&*row.id).unwrap();
+        let review = ReviewId::Record(flow(), key);
+        world.engine.discard(&review).await.unwrap();
+    }
+    tick(&world).await;
+    let counted = world.engine.gauges(&flow()).await.unwrap();
+    assert_eq!(
+        (counted.applied, counted.in_review, counted.discarded),
+        (3, 1, 2)
+    );
+    let [health] = world.engine.health().await.unwrap().try_into().unwrap();
+    assert!(health.freshness.other_s.is_some(), "{:?}", health.freshness);
 }
