@@ -27,7 +27,6 @@ use tidegate_policy::{
 use crate::{
     Engine, EngineError, FlowRuntime,
     apply::Verdict,
-    batch::name_of,
     budget::Budget,
     ports::{CallError, Wait},
     session::{Scope, Session},
@@ -344,14 +343,7 @@ impl Engine {
     ) -> Result<Verdict, EngineError> {
         let flow = runtime.flow.id();
         tracing::error!(flow = %flow, key = key.as_str(), reason, "row rejected");
-        self.keep_orphan(
-            flow,
-            &name_of(row),
-            ReviewKind::Rejected,
-            reason,
-            &row.to_string(),
-        )
-        .await?;
+        self.keep_row(flow, row, reason).await?;
         Ok(Verdict::Nothing("the fetched row was rejected"))
     }
 
