@@ -298,12 +298,11 @@ impl Engine {
                 preview
             }
             // A deletion is never planned so: only fields are mapped anew.
-            StagePlan::Again(_) => match again(seen.as_ref(), &incoming).fields() {
+            StagePlan::Again(_, tier) => match again(seen.as_ref(), &incoming).fields() {
                 Some(fields) => {
                     let place = self
                         .preview_place(known, &key, fields, seen.as_ref())
                         .await?;
-                    let tier = (Tier::Batch, TierReason::NotCritical);
                     self.described(runtime, &key, fields, place, tier)?
                 }
                 None => bare(Foreseen::Unchanged),

@@ -240,10 +240,11 @@ impl Engine {
                     register::move_version(incoming.version, &equal, &incoming.by),
                     None,
                 ),
-                StagePlan::Again(equal) => (
-                    register::stage_again(incoming.version, &equal, &incoming.by, now),
-                    None,
-                ),
+                StagePlan::Again(equal, (tier, reason)) => {
+                    let (version, by) = (incoming.version, &incoming.by);
+                    let write = register::stage_again(version, &equal, by, (tier, &reason), now);
+                    (write, None)
+                }
                 // A deletion of what was never seen has nothing to do.
                 StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
                     return Ok(nothing(NoChange::Unchanged, None));

@@ -155,7 +155,7 @@ pub fn judge_plan(
         StagePlan::New(_) if is_deletion && seen.is_none() => Some(Kind::Equal),
         StagePlan::New(_) if is_deletion => Some(Kind::DeletedAtSource),
         StagePlan::New(_) => Some(arrival.missed(now)),
-        StagePlan::Again(_) => Some(Kind::Remapped),
+        StagePlan::Again(..) => Some(Kind::Remapped),
         StagePlan::Move(_) | StagePlan::Nothing(NoChange::Unchanged | NoChange::Superseded) => None,
     }
 }

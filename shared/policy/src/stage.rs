@@ -52,8 +52,9 @@ pub enum StagePlan {
     New(Box<Stage>),
     /// Move the version: equal content, so that no older version can win later.
     Move(Equal),
-    /// Equal content under a newer flow revision: send it again, as the mapping has it now.
-    Again(Equal),
+    /// Equal content under a newer flow revision: send it again, as the mapping has it now. None of
+    /// its fields changed, so a flow's records do not all stand before what is critical.
+    Again(Equal, (Tier, TierReason)),
     /// Nothing to write.
     Nothing(NoChange),
 }
@@ -102,7 +103,7 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
         };
         let remapped = incoming.version.revision > desired.version.revision;
         if remapped && incoming.review.is_none() && incoming.content != Content::Deleted {
-            return StagePlan::Again(equal);
+            return StagePlan::Again(equal, tier_of(Some(seen), incoming, &[]));
         }
         return StagePlan::Move(equal);
     }

@@ -106,8 +106,15 @@ pub fn move_version(version: Version, equal: &Equal, by: &str) -> Update {
 /// Stages equal content under a newer flow revision: the mapping changed, so what the target was
 /// sent may be another although the fields are the same. The version moves and the record is sent
 /// again. What waits for its window already goes on waiting: it has no message.
-pub fn stage_again(version: Version, equal: &Equal, by: &str, now: UnixMs) -> Update {
-    dirty(move_version(version, equal, by), now)
+pub fn stage_again(
+    version: Version,
+    equal: &Equal,
+    by: &str,
+    (tier, reason): (Tier, &TierReason),
+    now: UnixMs,
+) -> Update {
+    let update = dirty(move_version(version, equal, by), now);
+    tiered(update, tier, reason, now)
         .set(attr::ATTEMPTS, 0)
         .remove(REVIEW_ATTRIBUTES)
         .remove(&[attr::NEXT_ATTEMPT])

@@ -81,7 +81,7 @@ fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
     let found = match &planned {
         StagePlan::New(_) => "new",
         StagePlan::Move(_) => "move",
-        StagePlan::Again(_) => "again",
+        StagePlan::Again(..) => "again",
         StagePlan::Nothing(NoChange::Unchanged) => "unchanged",
         StagePlan::Nothing(NoChange::Superseded) => "superseded",
     };
@@ -90,7 +90,9 @@ fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
     let write = match planned {
         StagePlan::New(stage) => register::stage(&stage, NOW),
         StagePlan::Move(equal) => register::move_version(change.version, &equal, "s"),
-        StagePlan::Again(equal) => register::stage_again(change.version, &equal, "s", NOW),
+        StagePlan::Again(equal, (tier, reason)) => {
+            register::stage_again(change.version, &equal, "s", (tier, &reason), NOW)
+        }
         StagePlan::Nothing(_) => return,
     };
     assert!(write.evaluate(Some(&item)).is_some());
@@ -150,9 +152,27 @@ fn an_edit_stands_until_the_source_gives_other_content() {
     assert_eq!(plan(Some(&seen), &newer, &[]), moved, "of equal content");
     let mut remapped = incoming(Origin::Batch, version(6, 1, 0), "a");
     remapped.version.revision += 1;
-    assert_eq!(plan(Some(&seen), &remapped, &[]), StagePlan::Again(edited));
+    let again = StagePlan::Again(edited, (Tier::Batch, TierReason::NotCritical));
+    assert_eq!(plan(Some(&seen), &remapped, &[]), again);
     let other = incoming(Origin::Batch, version(6, 1, 0), "b");
     assert!(matches!(plan(Some(&seen), &other, &[]), StagePlan::New(_)));
+}
+
+#[test]
+fn what_a_newer_revision_sends_again_is_urgent_only_if_it_waits_so_or_a_person_asks_r5() {
+    let (_, mut seen) = waiting(Tier::RealTime);
+    let tier = |seen: &Register, origin| {
+        let mut remapped = incoming(origin, version(6, 1, 0), "a");
+        remapped.version.revision += 1;
+        match plan(Some(seen), &remapped, &["name".to_owned()]) {
+            StagePlan::Again(_, (tier, _)) => tier,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(tier(&seen, Origin::Batch), Tier::RealTime, "it waits");
+    seen.dirty_since = None;
+    assert_eq!(tier(&seen, Origin::Batch), Tier::Batch, "it was urgent");
+    assert_eq!(tier(&seen, Origin::ForceSync), Tier::RealTime);
 }
 
 #[test]

@@ -268,7 +268,9 @@ impl World {
                     renews = false;
                     move_version(version, &equal, by)
                 }
-                StagePlan::Again(equal) => stage_again(version, &equal, by, self.now),
+                StagePlan::Again(equal, (tier, reason)) => {
+                    stage_again(version, &equal, by, (tier, &reason), self.now)
+                }
                 // A deletion of what was never seen has nothing to do.
                 StagePlan::New(_) if seen.is_none() && name == GONE => {
                     self.ignored = Some(source);
