@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
-use tidegate_engine::{Engine, EngineError, RunEnd, RunReport};
+use tidegate_engine::{Engine, EngineError, RunReport};
 use tidegate_lambda::{
     deadline,
     event::{EventError, run_request},
@@ -33,11 +33,11 @@ pub async fn handle(engine: &Engine, event: LambdaEvent<Value>) -> Result<RunRep
     let (flow, request) = run_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
     let report = engine.run(&flow, &request, deadline).await?;
-    match &report.end {
-        RunEnd::Complete | RunEnd::AlreadyDone | RunEnd::Continues => {}
-        end => {
-            tracing::warn!(flow = %flow, window = ?report.window, end = ?end, "the run did not complete");
-        }
+    // How a routine one ended stands in the engine's own line.
+    if !report.end.is_routine() {
+        let (end, reason) = (report.end.as_str(), report.end.reason());
+        let run = report.run.as_ref().map(tracing::field::display);
+        tracing::warn!(flow = %flow, run, end, reason, "the run did not complete");
     }
     Ok(report)
 }

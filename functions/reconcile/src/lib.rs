@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
-use tidegate_engine::{Engine, EngineError, ReconcileReport, RunEnd};
+use tidegate_engine::{Engine, EngineError, ReconcileReport};
 use tidegate_lambda::{
     deadline,
     event::{EventError, reconcile_request},
@@ -36,11 +36,11 @@ pub async fn handle(
     let (flow, request) = reconcile_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
     let report = engine.reconcile(&flow, &request, deadline).await?;
-    match &report.end {
-        RunEnd::Complete | RunEnd::AlreadyDone | RunEnd::Continues => {}
-        end => {
-            tracing::warn!(flow = %flow, window = ?report.window, end = ?end, "the reconciliation did not complete");
-        }
+    // How a routine one ended stands in the engine's own line.
+    if !report.end.is_routine() {
+        let (end, reason) = (report.end.as_str(), report.end.reason());
+        let run = report.run.as_ref().map(tracing::field::display);
+        tracing::warn!(flow = %flow, run, end, reason, "the reconciliation did not complete");
     }
     Ok(report)
 }
