@@ -189,11 +189,8 @@ impl Bridge {
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = self.lanes(&queues, &diverted, &stopped);
-        let starter = Starter {
-            schedules,
-            functions: Arc::clone(&self.functions),
-            clock: Arc::clone(&self.clock),
-        };
+        let functions = Arc::clone(&self.functions);
+        let starter = Starter::new(schedules, functions, Arc::clone(&self.clock));
         tasks.spawn(starter.run(table, stopped.clone()));
         let gateway = Gateway {
             functions: Arc::clone(&self.functions),
