@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
-use tidegate_engine::{Engine, EngineError, RunReport};
+use tidegate_engine::{Engine, EngineError, RunEnd, RunReport};
 use tidegate_lambda::{
     deadline,
     event::{EventError, run_request},
 };
+use tidegate_policy::schedule::utc;
 
 /// The function's time-out in infra/template.yaml, for hosts that tell no true deadline.
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -33,11 +34,17 @@ pub async fn handle(engine: &Engine, event: LambdaEvent<Value>) -> Result<RunRep
     let (flow, request) = run_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
     let report = engine.run(&flow, &request, deadline).await?;
-    // How a routine one ended stands in the engine's own line.
-    if !report.end.is_routine() {
-        let (end, reason) = (report.end.as_str(), report.end.reason());
-        let run = report.run.as_ref().map(tracing::field::display);
-        tracing::warn!(flow = %flow, run, end, reason, "the run did not complete");
+    let (end, reason) = (report.end.as_str(), report.end.reason());
+    let window = report.window.map(utc);
+    match &report.end {
+        RunEnd::Complete | RunEnd::AlreadyDone | RunEnd::Continues => {}
+        // It waits for another, or for whoever stopped the flow: nobody needs to look.
+        RunEnd::Busy { .. } | RunEnd::Stopped { .. } => {
+            tracing::info!(flow = %flow, window, end, reason, "the run waits");
+        }
+        RunEnd::Cut | RunEnd::Interrupted { .. } | RunEnd::LeaseLost => {
+            tracing::warn!(flow = %flow, window, end, reason, "the run did not complete");
+        }
     }
     Ok(report)
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
-use tidegate_engine::{Engine, EngineError, ReconcileReport};
+use tidegate_engine::{Engine, EngineError, ReconcileReport, RunEnd};
 use tidegate_lambda::{
     deadline,
     event::{EventError, reconcile_request},
 };
+use tidegate_policy::schedule::utc;
 
 /// The function's time-out in infra/template.yaml, for hosts that tell no true deadline.
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -36,11 +37,17 @@ pub async fn handle(
     let (flow, request) = reconcile_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
     let report = engine.reconcile(&flow, &request, deadline).await?;
-    // How a routine one ended stands in the engine's own line.
-    if !report.end.is_routine() {
-        let (end, reason) = (report.end.as_str(), report.end.reason());
-        let run = report.run.as_ref().map(tracing::field::display);
-        tracing::warn!(flow = %flow, run, end, reason, "the reconciliation did not complete");
+    let (end, reason) = (report.end.as_str(), report.end.reason());
+    let window = report.window.map(utc);
+    match &report.end {
+        RunEnd::Complete | RunEnd::AlreadyDone | RunEnd::Continues => {}
+        // It waits for another, or for whoever stopped the flow: nobody needs to look.
+        RunEnd::Busy { .. } | RunEnd::Stopped { .. } => {
+            tracing::info!(flow = %flow, window, end, reason, "the reconciliation waits");
+        }
+        RunEnd::Cut | RunEnd::Interrupted { .. } | RunEnd::LeaseLost => {
+            tracing::warn!(flow = %flow, window, end, reason, "the reconciliation did not complete");
+        }
     }
     Ok(report)
 }

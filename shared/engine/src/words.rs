@@ -36,19 +36,6 @@ impl RunEnd {
         }
     }
 
-    /// Whether it is daily bread, so that nobody needs to look: it is complete, another does or did
-    /// it, it goes on by itself, or a person or a blocker stopped the flow, which is told elsewhere.
-    pub fn is_routine(&self) -> bool {
-        match self {
-            Self::Complete
-            | Self::AlreadyDone
-            | Self::Busy { .. }
-            | Self::Continues
-            | Self::Stopped { .. } => true,
-            Self::Cut | Self::Interrupted { .. } | Self::LeaseLost => false,
-        }
-    }
-
     /// When the lease of another ends, if one holds it.
     pub(crate) fn until(&self) -> Option<String> {
         match self {
