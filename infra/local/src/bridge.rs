@@ -10,7 +10,8 @@
 //! Invariants
 //! - A message of the stack's queues is deleted only after a function has answered for it. An event of
 //!   the bus is given up, and the log says so, when its function has failed it three times, as Lambda
-//!   does with what it is asked for asynchronously, and when it is no JSON ([`source`]).
+//!   does with what it is asked for asynchronously, and when it is no JSON ([`source`]); what waits
+//!   when the bridge ends goes with its queue.
 //! - It leaves nothing behind: what it made on the bus goes when it ends, be it at Ctrl-C, before all
 //!   is made, by an error or for want of a reader of its lines. Only after a kill it stays, until the
 //!   next bridge of the stage ends ([`bus`]).
@@ -209,13 +210,14 @@ impl Bridge {
         });
         tasks.spawn(async move { drop(served.await) });
         stop.await?;
-        say("Stopping: what was invoked ends first. A second Ctrl-C stops at once.")?;
         end.send_replace(true);
+        // What is in hand ends, whether anybody reads this or not.
+        let said = say("Stopping: what was invoked ends first. A second Ctrl-C stops at once.");
         tokio::select! {
             () = async { while tasks.join_next().await.is_some() {} } => {}
             signal = dev::stop_signal() => signal?,
         }
-        Ok(())
+        said
     }
 
     /// Looks for all there is, and makes the ways from the bus to here.
@@ -345,8 +347,8 @@ fn tell_of_rival(kind: &str, name: &str, is_enabled: bool) -> anyhow::Result<()>
 
 fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush())?;
-    Ok(())
+    let said = writeln!(out, "{line}").and_then(|()| out.flush());
+    said.context("what is followed can not be told: standard output is closed")
 }
 
 #[cfg(test)]

@@ -109,7 +109,12 @@ impl DataDir {
             .truncate(false)
             .write(true)
             .open(&path)
-            .with_context(|| format!("{} can not be opened", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "{} can not be opened; run as the user that made the folder, or name another with --data",
+                    path.display()
+                )
+            })?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
