@@ -236,21 +236,12 @@ impl Engine {
                     return Ok(nothing(NoChange::Unchanged, None));
                 }
                 StagePlan::Nothing(why) => return Ok(nothing(why, seen.as_ref())),
-                StagePlan::Move => (
-                    register::move_version(
-                        incoming.version,
-                        &incoming.content.hash(),
-                        &incoming.by,
-                    ),
+                StagePlan::Move(equal) => (
+                    register::move_version(incoming.version, &equal, &incoming.by),
                     None,
                 ),
-                StagePlan::Again => (
-                    register::stage_again(
-                        incoming.version,
-                        &incoming.content.hash(),
-                        &incoming.by,
-                        now,
-                    ),
+                StagePlan::Again(equal) => (
+                    register::stage_again(incoming.version, &equal, &incoming.by, now),
                     None,
                 ),
                 // A deletion of what was never seen has nothing to do.
