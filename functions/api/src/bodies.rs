@@ -91,7 +91,8 @@ pub(crate) struct EventBody {
     detail_type: String,
     /// More of it.
     detail: Option<BTreeMap<String, Value>>,
-    /// Names it, so that a repeat is the same event; a new name when left out.
+    /// Names it, so that a repeat is the same event; a new name when left out. At most 128 bytes in
+    /// UTF-8.
     id: Option<EventId>,
 }
 

@@ -5,6 +5,7 @@ use axum::{body::Bytes, extract::rejection::BytesRejection, http::StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tidegate_lambda::Problem;
+use tidegate_model::EventId;
 
 use crate::MAX_BODY_BYTES;
 
@@ -77,6 +78,17 @@ impl Members {
             Some(value) => serde_json::from_value(value)
                 .map(Some)
                 .map_err(|_| at_fault(name, &format!("is not one of: {words}"))),
+        }
+    }
+
+    /// The id of an event; null counts as left out.
+    pub(crate) fn event_id(&mut self, name: &'static str) -> Result<Option<EventId>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => EventId::try_new(text).map(Some).map_err(|error| {
+                Problem::bad_request(format!("`{name}`: {error}")).with_field(name)
+            }),
+            Some(_) => Err(at_fault(name, "is not a text")),
         }
     }
 

@@ -6,7 +6,6 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde_json::Value;
 use tidegate_engine::Engine;
 use tidegate_lambda::Problem;
-use tidegate_model::EventId;
 use tidegate_policy::trigger::ForeignEvent;
 
 use crate::{
@@ -24,7 +23,7 @@ pub(crate) async fn take(
     let source = members.text("source", MAX_SOURCE)?;
     let detail_type = members.text("detail_type", MAX_DETAIL_TYPE)?;
     let detail = members.optional_object("detail")?;
-    let id = members.word::<EventId>("id", "a text of 1 to 128 characters")?;
+    let id = members.event_id("id")?;
     members.finish()?;
     let id = id.unwrap_or_else(|| engine.event_id());
     let event = ForeignEvent {

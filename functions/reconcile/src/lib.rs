@@ -13,6 +13,7 @@ use tidegate_lambda::{
     deadline,
     event::{EventError, reconcile_request},
 };
+use tidegate_policy::schedule::utc;
 
 /// The function's time-out in infra/template.yaml, for hosts that tell no true deadline.
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -36,10 +37,16 @@ pub async fn handle(
     let (flow, request) = reconcile_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
     let report = engine.reconcile(&flow, &request, deadline).await?;
+    let (end, reason) = (report.end.as_str(), report.end.reason());
+    let window = report.window.map(utc);
     match &report.end {
         RunEnd::Complete | RunEnd::AlreadyDone | RunEnd::Continues => {}
-        end => {
-            tracing::warn!(flow = %flow, window = ?report.window, end = ?end, "the reconciliation did not complete");
+        // It waits for another, or for whoever stopped the flow: nobody needs to look.
+        RunEnd::Busy { .. } | RunEnd::Stopped { .. } => {
+            tracing::info!(flow = %flow, window, end, reason, "the reconciliation waits");
+        }
+        RunEnd::Cut | RunEnd::Interrupted { .. } | RunEnd::LeaseLost => {
+            tracing::warn!(flow = %flow, window, end, reason, "the reconciliation did not complete");
         }
     }
     Ok(report)

@@ -8,8 +8,13 @@
 //! from the stack, so that a flow's own are followed too.
 //!
 //! Invariants
-//! - No message is deleted that a function has not answered for ([`source`]).
-//! - It leaves nothing behind: what it made on the bus goes when it stops.
+//! - A message of the stack's queues is deleted only after a function has answered for it. An event of
+//!   the bus is given up, and the log says so, when its function has failed it three times, as Lambda
+//!   does with what it is asked for asynchronously, and when it is no JSON ([`source`]); what waits
+//!   when the bridge ends goes with its queue.
+//! - It leaves nothing behind: what it made on the bus goes when it ends, be it at Ctrl-C, before all
+//!   is made, by an error or for want of a reader of its lines. Only after a kill it stays, until the
+//!   next bridge of the stage ends ([`bus`]).
 //! - A stack that starts its functions itself is told of: with `StartedBy=bridge` it does not.
 
 mod bus;
@@ -21,27 +26,27 @@ mod schedules;
 mod source;
 mod timetable;
 
-use std::{io::Write as _, net::SocketAddr, sync::Arc};
+use std::{io::Write as _, net::SocketAddr, pin::pin, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use tidegate_aws::Aws;
 use tidegate_engine::ports::Clock;
 use tidegate_lambda::{Config, SystemClock};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    cli::Outcome,
+    cli::{self, Outcome},
     dev,
     log::{self, LogTo},
 };
-use bus::{Bus, Diverted};
+use bus::{Bus, Diverted, Elsewhere, Made};
 use functions::{Functions, InvokeApi, NamedAs, Names};
 use gateway::Gateway;
 use queue::SqsSource;
 use schedules::{Schedules, Starter};
 use source::{Feed, Lane};
-use timetable::Timetable;
+use timetable::{Listed, Timetable};
 
 /// Where `cargo lambda watch` serves unless it is told otherwise.
 const DEFAULT_FUNCTIONS: &str = "http://127.0.0.1:9000";
@@ -65,10 +70,10 @@ Examples:
 #[command(after_long_help = HELP)]
 pub(crate) struct BridgeArgs {
     /// Where AWS's services answer [default: AWS itself]
-    #[arg(long, value_name = "URL", env = ENDPOINT_KEY)]
+    #[arg(long, value_name = "URL", env = ENDPOINT_KEY, value_parser = cli::http_url)]
     pub endpoint: Option<String>,
     /// The Invoke API that serves the functions
-    #[arg(long, value_name = "URL", default_value = DEFAULT_FUNCTIONS)]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_FUNCTIONS, value_parser = cli::http_url)]
     pub functions: String,
     /// How functions are named there
     #[arg(long, value_enum, default_value_t = NamedAs::Binary)]
@@ -77,7 +82,7 @@ pub(crate) struct BridgeArgs {
     #[arg(long, value_name = "NAME", default_value = "dev")]
     pub stage: String,
     /// Where the HTTP API is served; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, value_parser = dev::parse_address)]
     pub listen: SocketAddr,
 }
 
@@ -149,32 +154,125 @@ struct Bridge {
     clock: Arc<dyn Clock>,
 }
 
+/// What stands at the endpoint, and is to be followed from here.
+struct Found {
+    queues: Vec<(Mapping, Arc<SqsSource>)>,
+    schedules: Schedules,
+    listed: Vec<Listed>,
+    diverted: Vec<Diverted>,
+    elsewhere: anyhow::Result<Vec<Elsewhere>>,
+    listener: TcpListener,
+    url: String,
+}
+
 impl Bridge {
     async fn run(self, args: &BridgeArgs) -> anyhow::Result<Outcome> {
-        let queues = self.queues().await?;
         let events = aws_sdk_eventbridge::Client::new(self.aws.config());
         let name = format!("tidegate-{}", args.stage);
         let bus = Bus::new(events, self.sqs.clone(), name, Arc::clone(&self.clock));
+        let mut made = Made::new();
+        let ended = self.run_over(&bus, args, &mut made).await;
+        // However it ended.
+        bus.give_back(&made).await;
+        ended?;
+        say("Stopped.")?;
+        Ok(Outcome::Fine)
+    }
+
+    async fn run_over(&self, bus: &Bus, args: &BridgeArgs, made: &mut Made) -> anyhow::Result<()> {
+        let mut stop = pin!(dev::stop_signal());
+        let found = tokio::select! {
+            signal = &mut stop => return Ok(signal?),
+            found = self.find(bus, args, made) => found?,
+        };
+        let table = self.tell(args, &found)?;
+        if !self.functions.are_there().await {
+            say("No Invoke API answers yet: nothing is taken from a queue until one does.")?;
+        }
+        say(&format!("Serving {}/v1/. Ctrl-C stops.", found.url))?;
+        if let Some(warning) = dev::warning(args.listen) {
+            say(&warning)?;
+        }
+
+        let (end, ending) = watch::channel(false);
+        let mut tasks = self.lanes(&found.queues, &found.diverted, &ending);
+        let functions = Arc::clone(&self.functions);
+        let starter = Starter::new(found.schedules, functions, Arc::clone(&self.clock));
+        tasks.spawn(starter.run(table, ending.clone()));
+        let gateway = Gateway {
+            functions: Arc::clone(&self.functions),
+            clock: Arc::clone(&self.clock),
+        };
+        let mut ended = ending;
+        let served = axum::serve(found.listener, gateway.router());
+        let served = served.with_graceful_shutdown(async move {
+            drop(ended.wait_for(|end| *end).await);
+        });
+        tasks.spawn(async move { drop(served.await) });
+        stop.await?;
+        end.send_replace(true);
+        // What is in hand ends, whether anybody reads this or not.
+        let said = say("Stopping: what was invoked ends first. A second Ctrl-C stops at once.");
+        tokio::select! {
+            () = async { while tasks.join_next().await.is_some() {} } => {}
+            signal = dev::stop_signal() => signal?,
+        }
+        said
+    }
+
+    /// Looks for all there is, and makes the ways from the bus to here.
+    async fn find(&self, bus: &Bus, args: &BridgeArgs, made: &mut Made) -> anyhow::Result<Found> {
+        let queues = self.queues().await?;
         let client = aws_sdk_scheduler::Client::new(self.aws.config());
         let schedules = Schedules::new(client, self.names.clone());
         let listed = schedules.list().await?;
         let (listener, url) = dev::listen(args.listen).await?;
-        let diverted = bus.divert(&self.names).await?;
+        let diverted = bus.divert(&self.names, made).await?;
+        let elsewhere = bus.elsewhere(&diverted).await;
+        Ok(Found {
+            queues,
+            schedules,
+            listed,
+            diverted,
+            elsewhere,
+            listener,
+            url,
+        })
+    }
 
+    /// Says what is followed, and gives the schedules that are.
+    fn tell(&self, args: &BridgeArgs, found: &Found) -> anyhow::Result<Timetable> {
         say(&format!("Queues, bus and schedules: {}", self.aws))?;
         say(&format!("Functions:                 {}", args.functions))?;
-        for (mapping, _) in &queues {
+        for (mapping, _) in &found.queues {
             say(&format!(
                 "  queue     {} -> {}",
                 mapping.queue, mapping.function
             ))?;
         }
-        for way in &diverted {
+        for way in &found.diverted {
             say(&format!("  rule      {} -> {}", way.rule, way.function))?;
             tell_of_rival("rule", &way.rule, way.is_enabled)?;
         }
+        match &found.elsewhere {
+            Ok(rules) => {
+                for Elsewhere {
+                    bus,
+                    rule,
+                    function,
+                } in rules
+                {
+                    say(&format!(
+                        "  rule      {rule} -> {function} is not followed: it is on the bus {bus}; `tidegate event` can tell of its events"
+                    ))?;
+                }
+            }
+            Err(error) => say(&format!(
+                "  rules on other buses are not looked for: {error:#}"
+            ))?,
+        }
         let mut table = Timetable::new(self.clock.now());
-        for (listed, followed) in table.take(listed, self.clock.now()) {
+        for (listed, followed) in table.take(found.listed.clone(), self.clock.now()) {
             let name = &listed.name;
             match followed {
                 Ok(()) => say(&format!("  schedule  {name} -> {}", listed.function))?,
@@ -182,38 +280,7 @@ impl Bridge {
             }
             tell_of_rival("schedule", name, listed.is_enabled)?;
         }
-        if !self.functions.are_there().await {
-            say("No Invoke API answers yet: nothing is taken from a queue until one does.")?;
-        }
-        say(&format!("Serving {url}/v1/. Ctrl-C stops."))?;
-
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = self.lanes(&queues, &diverted, &stopped);
-        let starter = Starter {
-            schedules,
-            functions: Arc::clone(&self.functions),
-            clock: Arc::clone(&self.clock),
-        };
-        tasks.spawn(starter.run(table, stopped.clone()));
-        let gateway = Gateway {
-            functions: Arc::clone(&self.functions),
-            clock: Arc::clone(&self.clock),
-        };
-        let mut ending = stopped;
-        let served = axum::serve(listener, gateway.router()).with_graceful_shutdown(async move {
-            drop(ending.wait_for(|stop| *stop).await);
-        });
-        tasks.spawn(async move { drop(served.await) });
-        dev::stop_signal().await?;
-        say("Stopping: what was invoked ends first. A second Ctrl-C stops at once.")?;
-        stop.send_replace(true);
-        tokio::select! {
-            () = async { while tasks.join_next().await.is_some() {} } => {}
-            signal = dev::stop_signal() => signal?,
-        }
-        bus.give_back(&diverted).await;
-        say("Stopped.")?;
-        Ok(Outcome::Fine)
+        Ok(table)
     }
 
     /// The queues of the mappings; all that are missing are named at once.
@@ -280,8 +347,8 @@ fn tell_of_rival(kind: &str, name: &str, is_enabled: bool) -> anyhow::Result<()>
 
 fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush())?;
-    Ok(())
+    let said = writeln!(out, "{line}").and_then(|()| out.flush());
+    said.context("what is followed can not be told: standard output is closed")
 }
 
 #[cfg(test)]

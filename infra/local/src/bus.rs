@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 
 use crate::spool::{Slip, Spool};
 
-/// Requests that may wait. A flow has one run at a time, so more are repeats.
+/// Requests that may wait for a place among those in work. A flow has one run at a time, so more are
+/// repeats.
 const MAX_WAITING: usize = 1_000;
 /// News that may wait for the screen; what comes beyond is not shown.
 const MAX_NEWS: usize = 1_000;

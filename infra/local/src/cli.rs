@@ -38,6 +38,10 @@ Examples:
                                       your flows against the real systems, windows and all
   tidegate status --url https://abc.execute-api.eu-central-1.amazonaws.com --token \"$TOKEN\"
 
+Whoever else works on this machine can read and change the table while tidegate runs: it is served on
+a port of loopback that takes any credentials. Beyond the machine only --listen is reached, if it is
+not loopback: that is plain HTTP, guarded by the token in the data folder.
+
 With --no-demo, a flow's settings (`env.NAME` in the flow file) are read from TIDEGATE_VAR_NAME and
 its secrets from TIDEGATE_SECRET_NAME. What is missing is listed at once.
 
@@ -137,7 +141,7 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub data: PathBuf,
     /// Where the HTTP server listens; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN, value_parser = dev::parse_address)]
     pub listen: SocketAddr,
     /// Serve the flows against the real systems, without simulated ones
     #[arg(long)]
@@ -282,7 +286,7 @@ pub(crate) struct ReplayArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Remote {
     /// Address of an instance [default: the one that runs with --data]
-    #[arg(long, value_name = "URL", env = "TIDEGATE_URL")]
+    #[arg(long, value_name = "URL", env = "TIDEGATE_URL", value_parser = http_url)]
     pub url: Option<String>,
     /// Bearer token of its API [default: the one in the data folder]
     #[arg(long, env = "TIDEGATE_API_TOKEN", hide_env_values = true)]
@@ -290,6 +294,16 @@ pub(crate) struct Remote {
     /// Folder with the state of the running instance
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub data: PathBuf,
+}
+
+/// An address of a server.
+pub(crate) fn http_url(text: &str) -> Result<String, &'static str> {
+    let is_http = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https");
+    let url = reqwest::Url::parse(text).ok().filter(is_http);
+    match url.and_then(|url| url.host().map(drop)) {
+        Some(()) => Ok(text.to_owned()),
+        None => Err("write an address that begins with http:// or https:// and names a host"),
+    }
 }
 
 /// How a command ended, when it did not fail.
@@ -358,6 +372,16 @@ mod tests {
         assert!(cli.dev.no_demo);
         let both = Cli::try_parse_from(["tidegate", "--no-demo", "check"]);
         assert!(both.is_err());
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_told_what_to_write() {
+        for text in ["http://127.0.0.1:8787", "https://abc.example/stage/"] {
+            assert_eq!(http_url(text).as_deref(), Ok(text));
+        }
+        for text in ["ftp://x", "localhost:8787", "http://", "x", ""] {
+            assert!(http_url(text).unwrap_err().contains("http://"), "{text}");
+        }
     }
 
     #[test]

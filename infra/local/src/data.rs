@@ -109,7 +109,12 @@ impl DataDir {
             .truncate(false)
             .write(true)
             .open(&path)
-            .with_context(|| format!("{} can not be opened", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "{} can not be opened; run as the user that made the folder, or name another with --data",
+                    path.display()
+                )
+            })?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -129,7 +134,13 @@ impl DataDir {
     /// Where the process answers that has the folder now; `None` when none has it.
     pub(crate) fn running(&self) -> anyhow::Result<Option<Instance>> {
         let path = self.instance_path();
-        if !path.exists() || self.try_lock()?.is_some() {
+        let is_there = path.try_exists().with_context(|| {
+            format!(
+                "the data folder {} can not be looked into; run as the user that started the instance, or name it with --url and --token",
+                self.root.display()
+            )
+        })?;
+        if !is_there || self.try_lock()?.is_some() {
             return Ok(None);
         }
         let text = fs::read_to_string(&path)
@@ -143,11 +154,15 @@ impl DataDir {
     pub(crate) fn token(&self) -> anyhow::Result<String> {
         let path = self.token_path();
         match fs::read_to_string(&path) {
-            Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
-            Ok(_) => bail!("{} is empty; remove it to have a new one", path.display()),
+            Ok(text) => return self.written_token(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("{} can not be read", path.display()));
+                return Err(error).with_context(|| {
+                    format!(
+                        "the token file {} can not be read; remove it to have a new one",
+                        path.display()
+                    )
+                });
             }
         }
         let token = random_hex();
@@ -155,6 +170,36 @@ impl DataDir {
             .with_context(|| format!("{} can not be written", path.display()))?;
         Ok(token)
     }
+
+    /// The token of the instance that runs with the folder.
+    pub(crate) fn token_of_running(&self) -> anyhow::Result<String> {
+        let path = self.token_path();
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!(
+                "the token file {} can not be read; run as the user that started the instance, or give its token with --token",
+                path.display()
+            )
+        })?;
+        self.written_token(&text)
+    }
+
+    /// What the token's file says.
+    fn written_token(&self, text: &str) -> anyhow::Result<String> {
+        let path = self.token_path();
+        if !is_token(text.trim()) {
+            bail!(
+                "the token file {} does not hold one word of visible ASCII; remove it and start `tidegate` again to have a new one",
+                path.display()
+            );
+        }
+        Ok(text.trim().to_owned())
+    }
+}
+
+/// Whether a text can be a bearer token: what an HTTP header carries whole, without spaces and line
+/// breaks.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Chance as text.
@@ -213,6 +258,22 @@ mod tests {
         assert_eq!(data.running().unwrap().unwrap().url, instance.url);
         drop(lock);
         assert!(data.running().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_token_file_that_holds_no_token_is_named_and_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::create(folder.path()).unwrap();
+        for text in ["", " \n", "secret-a\nsecret-b\n", "secret a"] {
+            fs::write(data.token_path(), text).unwrap();
+            for told in [data.token(), data.token_of_running()] {
+                let told = told.unwrap_err().to_string();
+                assert!(told.contains("token does not hold one word"), "{told}");
+                assert!(!told.contains("secret"), "{told}");
+            }
+        }
+        fs::write(data.token_path(), "a-token\n").unwrap();
+        assert_eq!(data.token_of_running().unwrap(), "a-token");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     cli::{DevArgs, Outcome},
-    data::{DataDir, Instance, Lock},
+    data::{DataDir, Instance, Lock, is_token},
     demo::{Demo, Traffic},
     flows,
     host::{Host, Parts},
@@ -63,6 +63,7 @@ pub(crate) async fn run(args: DevArgs) -> anyhow::Result<Outcome> {
     })?;
     let banner = Banner {
         url: url.clone(),
+        warning: warning(args.listen),
         data: data.root().to_owned(),
         log: log_to,
         refilled: host.refilled,
@@ -113,6 +114,20 @@ pub(crate) async fn listen(at: SocketAddr) -> anyhow::Result<(TcpListener, Strin
     Ok((listener, format!("http://{bound}")))
 }
 
+/// What to know of an address that others than this machine may reach.
+pub(crate) fn warning(at: SocketAddr) -> Option<String> {
+    let warning = format!(
+        "Warning: {at} may be reached from other machines, over plain HTTP: the token is all that guards it, and whoever sees the traffic sees the token. Put TLS before it, or listen on 127.0.0.1."
+    );
+    (!at.ip().to_canonical().is_loopback()).then_some(warning)
+}
+
+/// Reads an address to listen on.
+pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+    let told = "write an address with its port, such as 127.0.0.1:8787 or [::1]:8787";
+    text.parse().map_err(|_| told)
+}
+
 /// Settings and secrets: of the environment, then of the demo; the API's token is our own.
 fn place(config: &Config, data: &DataDir, demo: Option<&Demo>) -> anyhow::Result<Place> {
     let mut place = Place::of_config(config);
@@ -120,7 +135,10 @@ fn place(config: &Config, data: &DataDir, demo: Option<&Demo>) -> anyhow::Result
         place = place.with_defaults(&demo.place.settings, &demo.place.secrets);
     }
     let token = match named_token(config) {
-        Some(token) => token.clone(),
+        Some(token) if is_token(token) => token.clone(),
+        Some(_) => bail!(
+            "{TOKEN_KEY} is not one word of visible ASCII; set it without spaces and line breaks, or leave it out to have one made"
+        ),
         None => data.token()?,
     };
     Ok(place.with_secret(tidegate_api::TOKEN_SECRET, &token))
@@ -191,4 +209,30 @@ pub(crate) async fn stop_signal() -> std::io::Result<()> {
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_others_can_reach_is_warned_of() {
+        for near in [
+            "127.0.0.1:8787",
+            "127.9.9.9:0",
+            "[::1]:80",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert_eq!(warning(parse_address(near).unwrap()), None, "{near}");
+        }
+        for far in ["0.0.0.0:8787", "[::]:8787", "192.168.1.4:80"] {
+            let told = warning(parse_address(far).unwrap()).unwrap();
+            assert!(told.contains(far) && told.contains("plain HTTP"), "{told}");
+        }
+        assert!(
+            parse_address("0.0.0.0")
+                .unwrap_err()
+                .contains("with its port")
+        );
+    }
 }

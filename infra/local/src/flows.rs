@@ -74,11 +74,21 @@ fn read_folder(folder: &Path) -> anyhow::Result<Files> {
     paths.iter().map(|path| read_file(path)).collect()
 }
 
-fn read_file(path: &Path) -> anyhow::Result<(String, String)> {
+/// Reads a flow file: its name and its text.
+pub(crate) fn read_file(path: &Path) -> anyhow::Result<(String, String)> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("the flow file {name} can not be read"))?;
-    Ok((name, text))
+    let bytes = fs::read(path).with_context(|| format!("the flow file {name} can not be read"))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let whole = error
+                .as_bytes()
+                .iter()
+                .take(error.utf8_error().valid_up_to());
+            let line = 1 + whole.filter(|byte| **byte == b'\n').count();
+            bail!("{name}:{line}: this line is not UTF-8 text; save the flow file as UTF-8")
+        }
+    }
 }
 
 /// Loads flows that are to run. Every mistake of every file is told at once, and every setting and
@@ -163,6 +173,15 @@ mod tests {
             assert!(told.contains(missing), "{missing} in {told}");
         }
         assert!(!told.contains("`ERP_URL`"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_by_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.toml");
+        fs::write(&path, b"name = \"x\"\n# caf\xe9\n").unwrap();
+        let told = read(Some(folder.path())).unwrap_err().to_string();
+        assert!(told.contains("x.toml:2: this line is not UTF-8"), "{told}");
     }
 
     #[test]

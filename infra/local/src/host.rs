@@ -181,7 +181,10 @@ async fn put_back(
 ) -> anyhow::Result<()> {
     for (slip, text) in kept {
         if let Ok(event) = serde_json::from_str::<Event>(&text) {
-            bus.put_back(event, slip)?;
+            if let Err(error) = bus.put_back(event, slip) {
+                // More than may wait, with those that were in work: it stays in the spool.
+                tracing::warn!(error = %chain(&error), "a request waits for the next start");
+            }
         } else if let Ok(message) = Message::decode(&text) {
             queue.put_back(message, slip);
         } else {

@@ -39,10 +39,10 @@ pub(crate) async fn start_run(args: &RunArgs) -> anyhow::Result<Outcome> {
     let mode = args.mode.map(Mode::from);
     let path = format!("/v1/flows/{}/runs", ReviewId::encode_path(&args.flow));
     let body = mode.map(|mode| json!({ "mode": mode }));
-    client.post(&path, body).await?;
+    let asked: Asked = client.post(&path, body).await?;
     print(&format!(
         "{}: a batch was asked for; `tidegate status` shows how it goes\n",
-        args.flow
+        asked.flow
     ))?;
     Ok(Outcome::Fine)
 }
@@ -56,10 +56,9 @@ pub(crate) async fn event(args: &EventArgs) -> anyhow::Result<Outcome> {
     body.insert("detail_type".to_owned(), json!(args.detail_type));
     body.extend(detail.map(|detail| ("detail".to_owned(), detail)));
     body.extend(args.id.iter().map(|id| ("id".to_owned(), json!(id))));
-    let taken = Client::new(&args.remote)?
+    let taken: Taken = Client::new(&args.remote)?
         .post("/v1/events", Some(Value::Object(body)))
         .await?;
-    let taken: Taken = serde_json::from_value(taken)?;
     if taken.flows.is_empty() {
         print("no flow has a trigger for this event\n")?;
         return Ok(Outcome::Found);
@@ -79,13 +78,25 @@ struct Taken {
     flows: Vec<String>,
 }
 
+/// The flow of which something was asked for.
+#[derive(Deserialize)]
+struct Asked {
+    flow: String,
+}
+
+/// The review that something was done to.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
 /// `reconcile FLOW`: asks for one, waits for its end and prints what it found.
 pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     let client = Client::new(&args.remote)?;
     let path = format!("/v1/flows/{}/reconcile", ReviewId::encode_path(&args.flow));
     let before: Option<show::Reconciled> = client.find(&path).await?;
     let body = args.accept_absent.then(|| json!({ "accept_absent": true }));
-    client.post(&path, body).await?;
+    let asked: Asked = client.post(&path, body).await?;
     for _ in 0..RECONCILE_LOOKS {
         SystemClock
             .wait_until(SystemClock.now() + RECONCILE_LOOK)
@@ -104,7 +115,7 @@ pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     }
     print(&format!(
         "{}: asked for; it has not ended yet (or the flow is stopped), `tidegate status` shows how it goes\n",
-        args.flow
+        asked.flow
     ))?;
     Ok(Outcome::Found)
 }
@@ -130,8 +141,7 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<Outcome> {
     let client = Client::new(&args.remote)?;
     let path = format!("/v1/reviews/{}/replay", ReviewId::encode_path(&args.id));
     if args.dry_run {
-        let plan: show::Plan =
-            serde_json::from_value(client.post(&format!("{path}?dry_run=true"), None).await?)?;
+        let plan: show::Plan = client.post(&format!("{path}?dry_run=true"), None).await?;
         print(&show::plan(&plan))?;
         // What would be refused again is something to put right first.
         return Ok(if plan.faults.is_empty() {
@@ -140,10 +150,10 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<Outcome> {
             Outcome::Found
         });
     }
-    client.post(&path, None).await?;
+    let named: Named = client.post(&path, None).await?;
     print(&format!(
         "{} is sent again, with all its retries\n",
-        args.id
+        named.id
     ))?;
     Ok(Outcome::Fine)
 }
@@ -250,10 +260,4 @@ async fn all_reviews(client: &Client, flow: Option<&str>) -> anyhow::Result<Vec<
 struct Problem {
     title: String,
     detail: String,
-}
-
-impl Problem {
-    fn of(body: &Value) -> Self {
-        serde_json::from_value(body.clone()).unwrap_or_default()
-    }
 }

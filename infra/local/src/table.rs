@@ -1,7 +1,7 @@
 //! DynamoDB on a file, served in the process and reached through the same adapter as AWS's.
 //!
-//! It listens on a free port of loopback without credentials: whoever can open it can read the data
-//! folder too, unless another user shares the machine.
+//! It listens on a free port of loopback and takes any credentials: whoever works on this machine can
+//! read and write it while the process lives, be the data folder closed to them or not.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -43,7 +43,7 @@ pub(crate) async fn open(place: Place<'_>) -> anyhow::Result<Table> {
                 .to_str()
                 .context("the data folder's name is not text")?;
             let database = Database::new(database)
-                .map_err(|error| anyhow::anyhow!("the table {shown} can not be opened: {error}"))?;
+                .map_err(|error| unopened(&shown.to_string(), &error.to_string()))?;
             (serve(database).await?, true)
         }
         Place::Memory => {
@@ -60,6 +60,15 @@ pub(crate) async fn open(place: Place<'_>) -> anyhow::Result<Table> {
         store: Arc::new(aws.store(TABLE)),
         endpoint,
     })
+}
+
+/// A table that is no database any more, or not this user's.
+fn unopened(shown: &str, told: &str) -> anyhow::Error {
+    // What follows the first sentence is advice for who builds the server.
+    let why = told.split_once(". ").map_or(told, |(why, _)| why);
+    anyhow::anyhow!(
+        "the table {shown} can not be opened: {why}; put a copy of it back, or move it away to begin with an empty one"
+    )
 }
 
 async fn serve(database: Database) -> anyhow::Result<String> {

@@ -4,12 +4,12 @@
 //! and not for a permit, since the limits are per tier too. A lane has one message in hand; a pack
 //! of ten keys is worked on side by side.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tidegate_engine::{DeadLetter, Disposition, Engine, Event, chain, ports::Clock};
 use tidegate_model::Tier;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
@@ -24,6 +24,10 @@ use crate::{
 const LANES: usize = 16;
 /// Part of a run between two looks at whether it may go on: a function's 15 minutes.
 const RUN_PART: Duration = Duration::from_mins(15);
+/// Requests in work at once. A flow has one run and one comparison under way, each with a page of rows
+/// in memory, so this is enough for eight busy flows; what comes beyond waits on the bus, whose bound
+/// then holds.
+const MAX_SERVED: usize = 16;
 /// Tries of a request whose handler fails, and the wait before each further one.
 const REQUEST_TRIES: u32 = 3;
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
@@ -88,22 +92,41 @@ impl Lane {
     }
 }
 
-/// Does what is asked for on the bus, each request in a task of its own: runs of one flow keep each
-/// other out by their lease.
+/// Does what is asked for on the bus, requests side by side: runs of one flow keep each other out by
+/// their lease.
 pub(crate) async fn serve_requests(
     engine: Arc<Engine>,
     spool: Arc<Spool>,
     clock: Arc<dyn Clock>,
-    mut requests: mpsc::Receiver<Request>,
+    requests: mpsc::Receiver<Request>,
 ) {
-    while let Some(request) = requests.recv().await {
+    let serve = |request: Request| {
         let engine = Arc::clone(&engine);
         let spool = Arc::clone(&spool);
         let clock = Arc::clone(&clock);
-        tokio::spawn(async move {
+        async move {
             if serve(&engine, clock.as_ref(), &request.event).await {
                 spool.forget(&request.slip);
             }
+        }
+    };
+    side_by_side(MAX_SERVED, requests, serve).await;
+}
+
+/// Gives what arrives to `work`, at most so many at once; the rest waits where it is.
+async fn side_by_side<T, W>(most: usize, mut arriving: mpsc::Receiver<T>, work: impl Fn(T) -> W)
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(most));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Some(arrived) = arriving.recv().await else {
+            return;
+        };
+        let done = work(arrived);
+        tokio::spawn(async move {
+            done.await;
+            drop(place);
         });
     }
 }
@@ -130,4 +153,37 @@ async fn serve(engine: &Engine, clock: &dyn Clock, event: &Event) -> bool {
         clock.wait_until(clock.now() + REQUEST_WAIT).await;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_requests_are_in_work_and_the_rest_waits_on_the_bus() {
+        let (bus, arriving) = mpsc::channel(3);
+        let (tell, mut begun) = mpsc::unbounded_channel();
+        let gate = Arc::new(Semaphore::new(0));
+        let may_end = Arc::clone(&gate);
+        tokio::spawn(side_by_side(2, arriving, move |request: u32| {
+            let (tell, may_end) = (tell.clone(), Arc::clone(&may_end));
+            async move {
+                tell.send(request).unwrap();
+                may_end.acquire_owned().await.unwrap().forget();
+            }
+        }));
+        for request in 0..5 {
+            bus.send(request).await.unwrap();
+        }
+        assert_eq!(begun.recv().await, Some(0));
+        assert_eq!(begun.recv().await, Some(1));
+        // Two are in work and three wait, so there is no room for another.
+        tokio::task::yield_now().await;
+        assert!(begun.try_recv().is_err());
+        assert!(bus.try_send(5).is_err());
+        gate.add_permits(1);
+        assert_eq!(begun.recv().await, Some(2));
+        assert!(begun.try_recv().is_err());
+        bus.send(5).await.unwrap();
+    }
 }

@@ -534,3 +534,120 @@ fn a_bridge_to_no_endpoint_says_where_it_looked() {
     );
     assert!(said.contains("the queue tidegate-dev-realtime"), "{said}");
 }
+
+/// What a command says that fails, and its exit code.
+fn told(arguments: &[&str], token: &str, folder: &Path) -> (Option<i32>, String) {
+    let mut command = tidegate();
+    command.args(arguments).current_dir(folder);
+    if !token.is_empty() {
+        command.env("TIDEGATE_API_TOKEN", token);
+    }
+    let output = command.output().unwrap();
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn what_can_not_be_used_is_told_in_one_line_with_its_place_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |path: &str, bytes: &[u8]| std::fs::write(folder.join(path), bytes).unwrap();
+    for made in ["flows", "data"] {
+        std::fs::create_dir(folder.join(made)).unwrap();
+    }
+    write("flows/x.toml", b"name = \"x\"\n# caf\xe9\n");
+    write("data/table.db", b"this is no database");
+    let anywhere = ["--listen", "127.0.0.1:0", "--data", "data"];
+    let here = ["status", "--url", "http://127.0.0.1:1"];
+    let two_lines = "secret-a\nsecret-b";
+    for (arguments, token, code, all) in [
+        (
+            &["check"][..],
+            "",
+            1,
+            &["flows/x.toml:2", "save the flow file as UTF-8"][..],
+        ),
+        (
+            &["simulate", "flows/x.toml"],
+            "",
+            1,
+            &["flows/x.toml:2", "UTF-8"],
+        ),
+        (&["preview", "x"], "", 1, &["flows/x.toml:2", "UTF-8"]),
+        (
+            &here,
+            two_lines,
+            1,
+            &["--token", "without spaces and line breaks"],
+        ),
+        (
+            &["dev", "--listen", "127.0.0.1:0"],
+            two_lines,
+            1,
+            &["TIDEGATE_API_TOKEN", "line breaks"],
+        ),
+        (
+            &["status", "--url", "ftp://x"],
+            "t",
+            2,
+            &["'ftp://x'", "--url", "http://"],
+        ),
+        (
+            &["simulate", "x", "--peak", "1e9"],
+            "",
+            2,
+            &["--peak", "from 1 to 100"],
+        ),
+        (
+            &["--listen", "0.0.0.0"],
+            "",
+            2,
+            &["--listen", "with its port"],
+        ),
+    ] {
+        let (status, said) = told(arguments, token, folder);
+        assert_eq!(status, Some(code), "{arguments:?}: {said}");
+        // The second line of what clap says points to --help.
+        let lines = said.lines().filter(|line| !line.is_empty()).count();
+        assert_eq!(Some(lines), usize::try_from(code).ok(), "{said}");
+        for part in all {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+        assert!(!said.contains("secret"), "{said}");
+    }
+    std::fs::remove_dir_all(folder.join("flows")).unwrap();
+    let (status, said) = told(&anywhere, "", folder);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.contains("the table data/table.db can not be opened"),
+        "{said}"
+    );
+    assert!(
+        said.contains("move it away") && !said.contains("encryption`"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_no_tidegate_is_named_as_such() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let page = axum::Router::new().fallback(async || "<html>");
+    tokio::spawn(async { axum::serve(listener, page).await });
+    let folder = tempfile::tempdir().unwrap();
+    for asked in [
+        &["status"][..],
+        &["reviews"],
+        &["digest"],
+        &["run", "suppliers"],
+        &["reconcile", "suppliers"],
+        &["replay", "suppliers~A"],
+        &["replay", "suppliers~A", "--dry-run"],
+        &["event", "--source", "erp", "--detail-type", "end of day"],
+    ] {
+        let arguments = [asked, &["--url", &url]].concat();
+        let (status, said) = told(&arguments, "t", folder.path());
+        assert_eq!(status, Some(1), "{asked:?}");
+        let named = format!("tidegate: {url} answered what this release can not read");
+        assert!(said.starts_with(&named), "{said}");
+    }
+}

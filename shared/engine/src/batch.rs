@@ -14,6 +14,7 @@ use tidegate_policy::{
     flow_state::Side,
     keys,
     run::{self, Counts, Holder, Lease, Mode, NextPage, Paging, Progress, RunRequest, Start},
+    schedule,
 };
 
 use crate::{
@@ -146,7 +147,7 @@ impl Engine {
             until: now + run::LEASE,
         };
         let read = u64::try_from(held.reads).unwrap_or(0);
-        tracing::info!(flow = %flow, run = %progress.run, mode = ?progress.mode, resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "run begins");
+        tracing::info!(flow = %flow, run = %progress.run, mode = crate::words::mode(progress.mode), resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "run begins");
         let pages_before = progress.pages;
         let running = Running {
             engine: self,
@@ -197,9 +198,18 @@ impl Running<'_> {
         tracing::info!(
             flow = %flow,
             run = %self.progress.run,
-            end = ?report.end,
+            end = report.end.as_str(),
+            reason = report.end.reason(),
             pages = report.pages,
-            counts = ?report.counts,
+            received = report.counts.received,
+            staged = report.counts.staged,
+            critical = report.counts.critical,
+            unchanged = report.counts.unchanged,
+            superseded = report.counts.superseded,
+            rejected = report.counts.rejected,
+            in_review = report.counts.in_review,
+            queued = report.counts.queued,
+            linked = report.counts.linked,
             took_s = report.ended_at.since(report.started).as_secs(),
             "run ends"
         );
@@ -450,7 +460,13 @@ fn lookback(runtime: &FlowRuntime, window: Option<UnixMs>) -> Duration {
 }
 
 fn not_begun(end: RunEnd, request: &RunRequest, now: UnixMs) -> RunReport {
-    tracing::info!(end = ?end, window = ?request.window, "no run");
+    tracing::info!(
+        end = end.as_str(),
+        reason = end.reason(),
+        until = end.until(),
+        window = request.window.map(schedule::utc),
+        "no run"
+    );
     RunReport {
         run: None,
         window: request.window,

@@ -15,6 +15,7 @@ use tidegate_policy::{breaker, flow::Flow, flow_state::FlowState, keys};
 
 use crate::{
     Event,
+    news::Noted,
     ports::{
         Chance, Clock, Events, Http, Mailer, PortError, Queue, Secret, SecretError, Secrets,
         Source, Store, StoreError, Target, Written,
@@ -101,7 +102,7 @@ pub struct Engine {
     /// The last item of each budget: while it shows nothing free, nothing is written.
     pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
     /// News that is told at the end of a piece of work.
-    pub(crate) noted: Mutex<Vec<Event>>,
+    pub(crate) noted: Noted,
     /// Work of one process asks for permits one after another: it would only race with itself.
     grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
 }
@@ -117,7 +118,7 @@ impl Engine {
             ports,
             flows,
             seen_slots: Mutex::default(),
-            noted: Mutex::default(),
+            noted: Noted::default(),
             grant_locks: Mutex::default(),
         }
     }

@@ -327,7 +327,7 @@ impl Engine {
             runtime.deletion(key, one.before.as_ref(), reader, now)
         };
         let result = self.stage(runtime, key, &incoming, seen).await?;
-        tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = ?result.staged, "fetched");
+        tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = result.staged.as_str(), "fetched");
         Ok(Fetched::Staged {
             repeats: result.repeats,
         })

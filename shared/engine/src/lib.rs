@@ -23,6 +23,7 @@ mod staging;
 mod tick;
 mod trigger;
 mod webhook;
+mod words;
 mod worker;
 
 pub use apply::Verdict;

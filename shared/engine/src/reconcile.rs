@@ -327,7 +327,7 @@ impl Comparing<'_> {
     fn judged(&mut self, key: &str, kind: Kind) {
         self.progress.findings.count(kind);
         if kind.is_finding() {
-            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, key, kind = ?kind, reason = kind.why(), "found");
+            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, key, kind = kind.as_str(), reason = kind.why(), "found");
             if self.progress.notes.len() < MAX_NOTES {
                 let key = key.to_owned();
                 self.progress.notes.push(Note { key, kind });

@@ -133,7 +133,7 @@ impl Engine {
         };
         let answer = self.take_hook(runtime, request).await?;
         self.tell_noted().await;
-        tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = ?answer, "webhook");
+        tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), "webhook");
         Ok(answer)
     }
 

@@ -235,6 +235,12 @@ impl CompiledSchedule {
     }
 }
 
+/// A moment as RFC 3339 has it, in UTC: `2026-11-20T02:00:00Z`. What lies outside of the years that can
+/// be written so is given in milliseconds.
+pub fn utc(at: UnixMs) -> String {
+    Timestamp::from_millisecond(at.0).map_or_else(|_| at.to_string(), |at| at.to_string())
+}
+
 /// Looks a zone up by its IANA name.
 pub(crate) fn parse_zone(name: &str) -> Result<TimeZone, ScheduleError> {
     TimeZone::get(name).map_err(|_| ScheduleError::Zone(name.to_owned()))

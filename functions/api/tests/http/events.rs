@@ -62,8 +62,6 @@ async fn an_event_that_no_flow_waits_for_starts_nothing_and_says_so() {
 #[tokio::test]
 async fn an_event_that_can_not_be_read_or_sent_starts_nothing() {
     let caller = Caller::with_contacts();
-    let mut long = end_of_day("us");
-    long["id"] = json!("x".repeat(129));
     for (body, field) in [
         (json!({"detail_type": "end of day"}), "source"),
         (json!({"source": "crm"}), "detail_type"),
@@ -76,7 +74,6 @@ async fn an_event_that_can_not_be_read_or_sent_starts_nothing() {
             "detail",
         ),
         (json!({"source": "crm", "detail_type": "x", "id": ""}), "id"),
-        (long, "id"),
     ] {
         let shown = body.to_string();
         let problem = caller.post_json("/v1/events", body).await.problem(400);
@@ -88,5 +85,30 @@ async fn an_event_that_can_not_be_read_or_sent_starts_nothing() {
         .await
         .problem(503);
     caller.host.events.fail(false);
+    assert_eq!(asked(&caller), []);
+}
+
+#[tokio::test]
+async fn a_bad_id_of_an_event_is_answered_with_what_is_wrong_with_it() {
+    let caller = Caller::with_contacts();
+    for (id, why) in [
+        // 65 characters, and each is two bytes.
+        (
+            json!("\u{fc}".repeat(65)),
+            "`id`: the id of an event has 130 bytes, at most 128 are allowed",
+        ),
+        (
+            json!("day\n1"),
+            "`id`: the id of an event may hold no control characters; it has '\\n'",
+        ),
+        (json!(""), "`id`: the id of an event is empty"),
+        (json!(1), "`id` is not a text"),
+    ] {
+        let mut body = end_of_day("us");
+        body["id"] = id;
+        let problem = caller.post_json("/v1/events", body).await.problem(400);
+        assert_eq!(problem["detail"], why);
+        assert_eq!(problem["field"], "id");
+    }
     assert_eq!(asked(&caller), []);
 }

@@ -10,6 +10,9 @@ use serde_json::Value;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Until a connection to it must stand: it is on this machine, or near.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest event, and the longest answer, of a synchronous invocation, in bytes: 6 MB
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+pub(super) const MAX_PAYLOAD_BYTES: usize = 6 * 1_024 * 1_024;
 /// Where the Invoke API says that it is the function that failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 /// The functions of the template, by their names without `tidegate-STAGE-`.
@@ -117,6 +120,12 @@ pub(crate) enum InvokeError {
         /// What it says.
         message: String,
     },
+    /// Its answer is longer than Lambda lets it be.
+    #[error("{function} answered more than {MAX_PAYLOAD_BYTES} bytes")]
+    TooLong {
+        /// Its name at the Invoke API.
+        function: String,
+    },
     /// Its answer can not be read.
     #[error("{function} answered what is no JSON")]
     NoJson {
@@ -173,7 +182,7 @@ impl Functions for InvokeApi {
         let function = self.names.invoked_as(function);
         let path = format!("/2015-03-31/functions/{function}/invocations");
         let request = self.http.post(format!("{}{path}", self.url));
-        let answer = match request.timeout(limit).json(event).send().await {
+        let mut answer = match request.timeout(limit).json(event).send().await {
             Ok(answer) => answer,
             Err(source) if source.is_connect() => {
                 let url = self.url.clone();
@@ -183,10 +192,17 @@ impl Functions for InvokeApi {
         };
         let status = answer.status();
         let threw = answer.headers().contains_key(FUNCTION_ERROR);
-        let body = match answer.bytes().await {
-            Ok(body) => body,
-            Err(source) => return Err(InvokeError::NoAnswer { function, source }),
-        };
+        let mut body = Vec::new();
+        loop {
+            match answer.chunk().await {
+                Ok(Some(piece)) if body.len() + piece.len() > MAX_PAYLOAD_BYTES => {
+                    return Err(InvokeError::TooLong { function });
+                }
+                Ok(Some(piece)) => body.extend_from_slice(&piece),
+                Ok(None) => break,
+                Err(source) => return Err(InvokeError::NoAnswer { function, source }),
+            }
+        }
         read(function, status.as_u16(), threw, &body)
     }
 
@@ -247,6 +263,21 @@ mod tests {
         assert_eq!(
             told(200, false, r#"{"flow":null}"#).unwrap()["flow"],
             Value::Null
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_longer_than_lambda_s_is_not_read_to_its_end() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let long = axum::Router::new().fallback(async || vec![b' '; MAX_PAYLOAD_BYTES + 1]);
+        tokio::spawn(async { axum::serve(listener, long).await });
+        let names = Names::new("dev", NamedAs::Binary);
+        let api = InvokeApi::new(&url, names).unwrap();
+        let answer = api.invoke("tick", &Value::Null, PROBE_TIMEOUT).await;
+        assert!(
+            matches!(answer, Err(InvokeError::TooLong { .. })),
+            "{answer:?}"
         );
     }
 

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
-    extract::{Request, State},
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
@@ -14,12 +14,10 @@ use serde_json::{Value, json};
 use tidegate_engine::{chain, ports::Clock};
 use tidegate_model::UnixMs;
 
-use super::functions::{Functions, InvokeError};
+use super::functions::{Functions, InvokeError, MAX_PAYLOAD_BYTES};
 
 /// API Gateway gives up after 30 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest body that Lambda is handed in an event, in bytes.
-const MAX_BODY_BYTES: usize = 6 * 1_024 * 1_024;
 /// The account of emulators: nothing reads it.
 const ACCOUNT: &str = "000000000000";
 
@@ -61,20 +59,29 @@ pub(super) struct Gateway {
 impl Gateway {
     /// The routes.
     pub(super) fn router(self) -> Router {
-        Router::new().fallback(answer).with_state(self)
+        Router::new()
+            .fallback(answer)
+            .layer(DefaultBodyLimit::max(MAX_PAYLOAD_BYTES))
+            .with_state(self)
     }
 }
 
-async fn answer(State(gateway): State<Gateway>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+/// A body, or why it did not arrive.
+type Arrived = Result<Bytes, BytesRejection>;
+
+async fn answer(State(gateway): State<Gateway>, parts: Parts, body: Arrived) -> Response {
     let path = parts.uri.path();
     let Some(route) = route(&parts.method, path) else {
         let told = format!("no route for {} {path}: all are below /v1/", parts.method);
         return message(StatusCode::NOT_FOUND, &told);
     };
-    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        let told = format!("a body has at most {MAX_BODY_BYTES} bytes");
-        return message(StatusCode::PAYLOAD_TOO_LARGE, &told);
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let told = format!("a body has at most {MAX_PAYLOAD_BYTES} bytes");
+            return message(StatusCode::PAYLOAD_TOO_LARGE, &told);
+        }
+        Err(_) => return message(StatusCode::BAD_REQUEST, "the body did not arrive whole"),
     };
     let event = event(&route, &parts, &body, gateway.clock.now());
     let invoked = gateway.functions.invoke(route.function, &event, TIMEOUT);
@@ -88,7 +95,7 @@ async fn answer(State(gateway): State<Gateway>, request: Request) -> Response {
         "a request failed"
     );
     match error {
-        InvokeError::Failed { .. } | InvokeError::NoJson { .. } => {
+        InvokeError::Failed { .. } | InvokeError::TooLong { .. } | InvokeError::NoJson { .. } => {
             message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
         InvokeError::NoAnswer { .. } => message(StatusCode::GATEWAY_TIMEOUT, &error.to_string()),

@@ -1,6 +1,10 @@
 //! Schedules of EventBridge Scheduler, fired here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use aws_sdk_scheduler::{
     Client,
@@ -110,15 +114,52 @@ impl Schedules {
 
 /// Who fires schedules.
 pub(super) struct Starter {
-    /// Where they stand.
-    pub schedules: Schedules,
-    /// Who runs the functions.
-    pub functions: Arc<dyn Functions>,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
+    schedules: Schedules,
+    functions: Arc<dyn Functions>,
+    clock: Arc<dyn Clock>,
+    /// The newest start of each schedule that has one in work.
+    newest: Mutex<BTreeMap<Key, UnixMs>>,
 }
 
+/// A schedule's group and name.
+type Key = (String, String);
+
 impl Starter {
+    /// Fires the schedules that stand there.
+    pub(super) fn new(
+        schedules: Schedules,
+        functions: Arc<dyn Functions>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            schedules,
+            functions,
+            clock,
+            newest: Mutex::default(),
+        }
+    }
+
+    fn newest(&self) -> MutexGuard<'_, BTreeMap<Key, UnixMs>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on an older start of the same schedule is not tried again.
+    fn begin(&self, firing: &Firing) {
+        self.newest().insert(firing.key(), firing.at);
+    }
+
+    fn is_overtaken(&self, firing: &Firing) -> bool {
+        let newest = self.newest().get(&firing.key()).copied();
+        newest.is_some_and(|newest| newest > firing.at)
+    }
+
+    fn end(&self, firing: &Firing) {
+        let mut newest = self.newest();
+        if newest.get(&firing.key()) == Some(&firing.at) {
+            newest.remove(&firing.key());
+        }
+    }
+
     /// Fires what is due until it is to stop; what was started ends first. `table` holds the
     /// schedules of the first list.
     pub(super) async fn run(self, mut table: Timetable, mut stop: watch::Receiver<bool>) {
@@ -127,6 +168,7 @@ impl Starter {
         let mut list_at = this.clock.now() + LIST_EVERY;
         loop {
             for firing in table.due(this.clock.now()) {
+                this.begin(&firing);
                 started.spawn(Arc::clone(&this).fire(firing, stop.clone()));
             }
             while started.try_join_next().is_some() {}
@@ -162,9 +204,19 @@ impl Starter {
         }
     }
 
-    /// Starts the function of a schedule, as often as its policy allows.
-    async fn fire(self: Arc<Self>, firing: Firing, mut stop: watch::Receiver<bool>) {
-        let Firing { listed, at, .. } = &firing;
+    async fn fire(self: Arc<Self>, firing: Firing, stop: watch::Receiver<bool>) {
+        self.start(&firing, stop).await;
+        self.end(&firing);
+        if firing.is_last && firing.listed.goes {
+            self.schedules.delete(&firing.listed).await;
+        }
+    }
+
+    /// Starts the function of a schedule, as often as its policy allows. One that fails is said once;
+    /// once the schedule is due again, that start takes its place, or those of hours would pile up
+    /// while nobody runs functions.
+    async fn start(&self, firing: &Firing, mut stop: watch::Receiver<bool>) {
+        let Firing { listed, at, .. } = firing;
         let schedule = listed.name.as_str();
         let event = match serde_json::from_str(&firing.input()) {
             Ok(event) => event,
@@ -175,8 +227,12 @@ impl Starter {
         };
         for attempt in 0..=listed.retries {
             if is_too_old(listed, *at, self.clock.now()) {
-                tracing::error!(schedule, "its time is too long past");
-                break;
+                tracing::error!(schedule, attempt, "given up: its time is too long past");
+                return;
+            }
+            if self.is_overtaken(firing) {
+                tracing::warn!(schedule, attempt, "given up: the schedule is due again");
+                return;
             }
             let invoked = self
                 .functions
@@ -184,17 +240,15 @@ impl Starter {
             match invoked.await {
                 Ok(_) => {
                     tracing::info!(schedule, function = listed.function, attempt, "started");
-                    break;
+                    return;
+                }
+                Err(error) if attempt == 0 => {
+                    let (function, error) = (listed.function, chain(&error));
+                    tracing::error!(schedule, function, error, "failed; it is tried again");
                 }
                 Err(error) => {
-                    let error = chain(&error);
-                    tracing::error!(
-                        schedule,
-                        function = listed.function,
-                        attempt,
-                        error,
-                        "failed"
-                    );
+                    let (function, error) = (listed.function, chain(&error));
+                    tracing::debug!(schedule, function, attempt, error, "failed again");
                 }
             }
             tokio::select! {
@@ -203,12 +257,113 @@ impl Starter {
                 () = self.clock.wait_until(self.clock.now() + RETRY_WAIT) => {}
             }
         }
-        if firing.is_last && listed.goes {
-            self.schedules.delete(listed).await;
-        }
     }
 }
 
 fn is_too_old(listed: &Listed, at: UnixMs, now: UnixMs) -> bool {
     now.since(at) > listed.oldest
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use serde_json::Value;
+    use tidegate_aws::Aws;
+    use tidegate_testkit::memory::ManualClock;
+
+    use super::*;
+    use crate::bridge::functions::{InvokeError, NamedAs};
+
+    const START: UnixMs = UnixMs(1_795_140_000_000);
+
+    fn firing(at: UnixMs) -> Firing {
+        let listed = Listed {
+            name: "tick".to_owned(),
+            group: "default".to_owned(),
+            expression: "rate(5 minutes)".to_owned(),
+            zone: "UTC".to_owned(),
+            function: "tick",
+            input: "{}".to_owned(),
+            retries: 185,
+            oldest: Duration::from_hours(24),
+            goes: false,
+            is_enabled: false,
+        };
+        Firing {
+            listed,
+            at,
+            is_last: false,
+        }
+    }
+
+    /// Nobody is there for the first invocations.
+    struct Late {
+        invoked: Mutex<u32>,
+        there_from: u32,
+    }
+
+    #[async_trait]
+    impl Functions for Late {
+        async fn invoke(&self, _: &str, _: &Value, _: Duration) -> Result<Value, InvokeError> {
+            let mut invoked = self.invoked.lock().unwrap();
+            *invoked += 1;
+            if *invoked >= self.there_from {
+                return Ok(Value::Null);
+            }
+            Err(InvokeError::Refused {
+                function: "tidegate-tick".to_owned(),
+                status: 404,
+            })
+        }
+
+        async fn are_there(&self) -> bool {
+            true
+        }
+    }
+
+    async fn starter(functions: &Arc<Late>, clock: &Arc<ManualClock>) -> Arc<Starter> {
+        let values = [
+            ("AWS_REGION", "local"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ];
+        let values = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let aws = Aws::connect(&values.into()).await.unwrap();
+        let client = Client::new(aws.config());
+        let schedules = Schedules::new(client, Names::new("dev", NamedAs::Binary));
+        let functions = Arc::<Late>::clone(functions);
+        Arc::new(Starter::new(
+            schedules,
+            functions,
+            Arc::<ManualClock>::clone(clock),
+        ))
+    }
+
+    /// How often the older of two starts is tried, where functions are there from the fourth try on.
+    async fn tries(newer: Option<UnixMs>) -> u32 {
+        let functions = Arc::new(Late {
+            invoked: Mutex::default(),
+            there_from: 4,
+        });
+        let clock = Arc::new(ManualClock::new(START));
+        let starter = starter(&functions, &clock).await;
+        let (_stop, stopped) = watch::channel(false);
+        let older = firing(START);
+        starter.begin(&older);
+        let newer = newer.map(firing);
+        if let Some(newer) = &newer {
+            starter.begin(newer);
+        }
+        Arc::clone(&starter).fire(older, stopped).await;
+        let waits: Vec<UnixMs> = starter.newest().values().copied().collect();
+        let newer: Vec<UnixMs> = newer.iter().map(|newer| newer.at).collect();
+        assert_eq!(waits, newer, "what has ended is forgotten");
+        *functions.invoked.lock().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_start_is_tried_until_a_newer_one_of_its_schedule_takes_its_place() {
+        assert_eq!(tries(None).await, 4);
+        assert_eq!(tries(Some(START + Duration::from_mins(5))).await, 0);
+    }
 }

@@ -2,8 +2,10 @@
 //! invocation by a rule.
 //!
 //! Invariants
-//! - A message is deleted only after a function answered for it and did not name it; what is named,
-//!   and a whole batch whose function threw or answered nonsense, stays for as long as it is hidden.
+//! - A message of a mapping is deleted only after a function answered for it and did not name it; what
+//!   is named, and a whole batch whose function threw or answered nonsense, stays for as long as it is
+//!   hidden. An event of a rule is deleted after an answer too, and given up, which is logged, after
+//!   `EVENT_TRIES` failures or when it is no JSON: it would only come again until it is too old.
 //! - A receive counts towards `maxReceiveCount`. So none is spent while nobody runs functions: a
 //!   lane then waits, and gives back at once what it has.
 //! - The batching window is 0, as in the template: whatever waits is handed over at once.

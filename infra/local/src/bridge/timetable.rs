@@ -46,6 +46,11 @@ pub(super) struct Firing {
 }
 
 impl Firing {
+    /// The schedule's group and name.
+    pub(super) fn key(&self) -> (String, String) {
+        (self.listed.group.clone(), self.listed.name.clone())
+    }
+
     /// What the function gets: the schedule's input with the scheduled time in it.
     pub(super) fn input(&self) -> String {
         let at = jiff::Timestamp::from_millisecond(self.at.0).unwrap_or_default();

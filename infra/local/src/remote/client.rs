@@ -1,6 +1,6 @@
 //! The API of an instance, called.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use reqwest::{Method, StatusCode};
@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Problem;
-use crate::{cli::Remote, data::DataDir};
+use crate::{
+    cli::Remote,
+    data::{DataDir, is_token},
+};
 
 /// API Gateway answers within 30 s or not at all.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,13 +39,13 @@ impl Client {
             },
         };
         let token = match &remote.token {
-            Some(token) => token.clone(),
+            Some(token) if is_token(token) => token.clone(),
+            Some(_) => bail!(
+                "the token of --token (or TIDEGATE_API_TOKEN) is not one word of visible ASCII; give it without spaces and line breaks"
+            ),
             // A token of this machine is not shown to another.
             None if is_named => bail!("give the token of {url} with --token or TIDEGATE_API_TOKEN"),
-            None => fs::read_to_string(data.token_path())
-                .with_context(|| format!("{} can not be read", data.token_path().display()))?
-                .trim()
-                .to_owned(),
+            None => data.token_of_running()?,
         };
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
@@ -59,17 +62,8 @@ impl Client {
 
     /// Reads.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let body = self.call(Method::GET, path, None).await?;
-        self.read(body)
-    }
-
-    fn read<T: DeserializeOwned>(&self, body: Value) -> anyhow::Result<T> {
-        serde_json::from_value(body).with_context(|| {
-            format!(
-                "{} answered something that this release can not read",
-                self.url
-            )
-        })
+        let (status, body) = self.send(Method::GET, path, None).await?;
+        self.read(status, &body)
     }
 
     /// Reads what may not be there.
@@ -78,18 +72,17 @@ impl Client {
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let body = self.judge(status, body)?;
-        Ok(Some(self.read(body)?))
+        self.read(status, &body).map(Some)
     }
 
     /// Asks for something.
-    pub(super) async fn post(&self, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        self.call(Method::POST, path, body).await
-    }
-
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let (status, body) = self.send(method, path, body).await?;
-        self.judge(status, body)
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<T> {
+        let (status, body) = self.send(Method::POST, path, body).await?;
+        self.read(status, &body)
     }
 
     async fn send(
@@ -97,7 +90,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> anyhow::Result<(StatusCode, Value)> {
+    ) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let request = self
             .http
             .request(method, format!("{}{path}", self.url))
@@ -113,14 +106,22 @@ impl Client {
             .map_err(reqwest::Error::without_url)
             .with_context(unanswered)?;
         let status = answer.status();
-        Ok((status, answer.json().await.unwrap_or_default()))
+        let body = answer.bytes().await.map_err(reqwest::Error::without_url);
+        let broken = || format!("{} broke off its answer", self.url);
+        Ok((status, body.with_context(broken)?.to_vec()))
     }
 
-    fn judge(&self, status: StatusCode, body: Value) -> anyhow::Result<Value> {
+    /// An answer: what was asked for, or why it is not given.
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> anyhow::Result<T> {
         if status.is_success() {
-            return Ok(body);
+            return serde_json::from_slice(body).with_context(|| {
+                format!(
+                    "{} answered what this release can not read, so it is no Tidegate API, or one of another release",
+                    self.url
+                )
+            });
         }
-        let problem = Problem::of(&body);
+        let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
         match status {
             StatusCode::UNAUTHORIZED => bail!("{} does not know this token", self.url),
             _ if !problem.detail.is_empty() => bail!("{}", problem.detail),

@@ -8,6 +8,8 @@ use crate::log::LogTo;
 pub(crate) struct Banner {
     /// Where the API answers.
     pub url: String,
+    /// What to know of that address.
+    pub warning: Option<String>,
     /// The data folder.
     pub data: PathBuf,
     /// Where the log goes.
@@ -70,6 +72,9 @@ impl fmt::Display for Banner {
                 "  demo   a simulated ERP at {erp} and a simulated Qualio at {qualio}"
             )?;
         }
+        if let Some(warning) = &self.warning {
+            writeln!(f, "\n{warning}")?;
+        }
         let flow = self.flows.first().map_or("FLOW", String::as_str);
         let key = if self.demo.is_some() {
             "SUP-000001"
@@ -100,6 +105,7 @@ mod tests {
     fn banner(data: &str) -> Banner {
         Banner {
             url: "http://127.0.0.1:8787".to_owned(),
+            warning: None,
             data: data.into(),
             log: LogTo::File("x.log".into()),
             refilled: 0,

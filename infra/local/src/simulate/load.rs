@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
     sync::Arc,
 };
@@ -46,9 +45,7 @@ pub(crate) fn load(args: &SimulateArgs, configured: &Settings) -> anyhow::Result
 fn find(args: &SimulateArgs) -> anyhow::Result<(String, String)> {
     let path = Path::new(&args.flow);
     if path.extension().is_some_and(|end| end == "toml") {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("the flow file {} can not be read", path.display()))?;
-        return Ok((args.flow.clone(), text));
+        return flows::read_file(path);
     }
     let files = flows::read_or_demo(args.flows.as_deref())?;
     let name_of = |text: &str| {

@@ -1,6 +1,6 @@
 //! What `tidegate simulate` is told, and the small languages of its options: spans and durations.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
@@ -48,19 +48,19 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
     /// Records that both systems hold when the first day begins [default: 2000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_RECORDS))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=MAX_RECORDS))]
     pub records: Option<u32>,
     /// Changes a day, without --peak [default: the flow's `expected`, else 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(0..=1_000_000))]
     pub changes: Option<u32>,
     /// Per cent of the changes that alter a critical field [default: the flow's `expected`, else 10]
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, value_name = "PERCENT", value_parser = whole(0..=100))]
     pub critical: Option<u32>,
     /// Per cent of the changes that are new records [default: 2]
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, value_name = "PERCENT", value_parser = whole(0..=100))]
     pub new: Option<u32>,
     /// Days that are simulated
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=31))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=31))]
     pub days: u32,
     /// The first day
     #[arg(long, value_name = "YYYY-MM-DD", default_value = DEFAULT_DATE)]
@@ -75,13 +75,13 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "SPAN")]
     pub slow: Vec<Span>,
     /// Workers of each tier [default: as in the template, 4 real-time and 2 batch]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=64))]
     pub workers: Option<u32>,
     /// The one source of all chance
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// So many times the declared changes
-    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = whole(1..=100))]
     pub peak: u32,
     /// The goal for fields that are not critical, such as 4h or 90m [default: the flow's]
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
@@ -109,7 +109,7 @@ pub(crate) struct SimulateArgs {
 /// The longest goal: none of a story's 31 days could break a longer one.
 const MAX_KEEP: Duration = Duration::from_secs(31 * 86_400);
 /// Records whose first reading and whose registers one machine holds in minutes.
-const MAX_RECORDS: i64 = 200_000;
+const MAX_RECORDS: u32 = 200_000;
 
 impl SimulateArgs {
     /// Records at the beginning.
@@ -206,6 +206,9 @@ pub(crate) enum OptionError {
     /// A duration.
     #[error("write a duration as 4h, 90m or 45s, at most 744h (31 days)")]
     Duration,
+    /// A number.
+    #[error("write a whole number from {0} to {1}")]
+    Whole(u32, u32),
 }
 
 /// The longest answer of a slow span: ten minutes is over every time-out that a flow can have.
@@ -271,6 +274,16 @@ fn minute_of_day(text: &str) -> Result<u32, OptionError> {
     }
 }
 
+/// Reads a whole number of this range.
+fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, OptionError> + Clone {
+    move |text| {
+        let number = text.parse().ok();
+        number
+            .filter(|number| range.contains(number))
+            .ok_or(OptionError::Whole(*range.start(), *range.end()))
+    }
+}
+
 /// Reads `4h`, `90m` or `45s`.
 fn parse_duration(text: &str) -> Result<Duration, OptionError> {
     let units = [('h', 3_600), ('m', 60), ('s', 1)];
@@ -329,6 +342,16 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(text.parse::<Span>(), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_whole_or_too_large_is_told_what_to_write() {
+        let peak = whole(1..=100);
+        assert_eq!(peak("100"), Ok(100));
+        for text in ["1e9", "0", "101", "-1", "1.5", ""] {
+            let error = peak(text).unwrap_err();
+            assert_eq!(error.to_string(), "write a whole number from 1 to 100");
         }
     }
 

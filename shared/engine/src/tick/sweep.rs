@@ -137,6 +137,9 @@ impl Engine {
         for tier in [Tier::RealTime, Tier::Batch] {
             let of_tier = waiting.iter().filter(|found| found.tier == tier);
             let keys: Vec<RecordKey> = of_tier.map(|found| found.key.clone()).collect();
+            if !keys.is_empty() {
+                tracing::info!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = keys.len(), "swept: all that waits is queued");
+            }
             self.queue_again(runtime, gauges, &keys, tier).await?;
         }
         waiting.clear();
@@ -179,6 +182,9 @@ impl Engine {
                 .map(|found| found.key.clone())
                 .take(most)
                 .collect();
+            if !stranded.is_empty() {
+                tracing::warn!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = stranded.len(), "swept: no message was on its way");
+            }
             self.queue_again(runtime, gauges, &stranded, tier).await?;
         }
         Ok(())
@@ -195,7 +201,6 @@ impl Engine {
             return Ok(());
         }
         let now = self.now();
-        tracing::warn!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = keys.len(), "swept");
         self.ports
             .queue
             .send(chunks_of_messages(runtime, keys, tier, now))

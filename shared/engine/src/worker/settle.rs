@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tidegate_model::{Message, RecordKey, Tier, UnixMs};
-use tidegate_policy::limiter::Limit;
+use tidegate_policy::{limiter::Limit, schedule::utc};
 
 use super::{Delivery, Disposition, Settled};
 use crate::{
@@ -121,22 +121,22 @@ pub(crate) fn delayed(mut message: Message, until: UnixMs, now: UnixMs) -> Outgo
 }
 
 fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
-    let (name, reason, attempt) = match verdict {
-        Verdict::Applied => ("applied", None, None),
-        Verdict::Nothing(why) => ("nothing", Some((*why).to_owned()), None),
-        Verdict::Defer { until, why } => (
-            "deferred",
-            Some(format!("{}, until {until}", why.as_str())),
-            None,
-        ),
-        Verdict::Retry { after, attempt } => (
-            "retry",
-            Some(format!("after {} s", after.as_secs())),
-            Some(*attempt),
-        ),
-        Verdict::Review(kind) => ("in_review", Some(kind.as_str().to_owned()), None),
-        Verdict::Parked => ("parked", None, None),
-        Verdict::Leave(why) => ("left", Some(why.clone()), None),
+    let (name, reason) = match verdict {
+        Verdict::Applied => ("applied", None),
+        Verdict::Nothing(why) => ("nothing", Some(*why)),
+        Verdict::Defer { why, .. } => ("deferred", Some(why.as_str())),
+        Verdict::Retry { .. } => ("retry", None),
+        Verdict::Review(kind) => ("in_review", Some(kind.as_str())),
+        Verdict::Parked => ("parked", None),
+        Verdict::Leave(why) => ("left", Some(why.as_str())),
+    };
+    let until = match verdict {
+        Verdict::Defer { until, .. } => Some(utc(*until)),
+        _ => None,
+    };
+    let (after_s, attempt) = match verdict {
+        Verdict::Retry { after, attempt } => (Some(after.as_secs()), Some(*attempt)),
+        _ => (None, None),
     };
     tracing::info!(
         flow = %message.flow,
@@ -144,6 +144,8 @@ fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
         tier = message.tier.as_str(),
         verdict = name,
         reason,
+        until,
+        after_s,
         attempt,
         "verdict"
     );

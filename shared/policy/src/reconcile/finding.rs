@@ -82,6 +82,29 @@ impl Kind {
         )
     }
 
+    /// Its name, as in an account.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::WebhookMissed => "webhook_missed",
+            Self::WindowMissed => "window_missed",
+            Self::NotYetDue => "not_yet_due",
+            Self::Remapped => "remapped",
+            Self::EditedAtTarget => "edited_at_target",
+            Self::MissingAtTarget => "missing_at_target",
+            Self::DoubledAtTarget => "doubled_at_target",
+            Self::BackAtTarget => "back_at_target",
+            Self::Stranded => "stranded",
+            Self::DeletedAtSource => "deleted_at_source",
+            Self::Unanswered => "unanswered",
+            Self::UnknownAtSource => "unknown_at_source",
+            Self::Rejected => "rejected",
+            Self::InReview => "in_review",
+            Self::Discarded => "discarded",
+            Self::Pending => "pending",
+        }
+    }
+
     /// Its name in words.
     pub fn words(self) -> &'static str {
         match self {

@@ -419,3 +419,10 @@ proptest! {
         prop_assert!(halves.clone().all(|half| half / 2 == mine[0]) && halves.count() == 1);
     }
 }
+
+#[test]
+fn a_finding_has_the_same_name_in_the_log_as_in_an_account() {
+    for kind in Kind::ALL {
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+    }
+}

@@ -8,10 +8,6 @@ fn at(text: &str) -> UnixMs {
     UnixMs(text.parse::<Timestamp>().unwrap().as_millisecond())
 }
 
-fn utc(at: UnixMs) -> String {
-    Timestamp::from_millisecond(at.0).unwrap().to_string()
-}
-
 fn spec(zone: &str, windows: &[&str], every_minutes: Option<u32>) -> Schedule {
     Schedule {
         time_zone: zone.to_owned(),

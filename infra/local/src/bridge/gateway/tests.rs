@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use axum::{body::to_bytes, extract::Request};
+use tower::ServiceExt as _;
 
 use super::*;
 
@@ -37,9 +39,9 @@ async fn told(request: Request, answer: Result<Value, InvokeError>) -> Told {
         functions: one.clone(),
         clock: Arc::new(clock),
     };
-    let response = super::answer(State(gateway), request).await;
+    let response = gateway.router().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
-    let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap().to_vec();
+    let body = to_bytes(body, MAX_PAYLOAD_BYTES).await.unwrap().to_vec();
     let invoked = one.invoked.lock().unwrap().clone();
     (parts.status.as_u16(), parts.headers, body, invoked)
 }
@@ -163,7 +165,7 @@ async fn an_answer_becomes_a_response() {
     assert_eq!(headers.get_all("etag").iter().count(), 1);
     assert_eq!(headers.get_all("x-more").iter().count(), 2);
     assert_eq!(headers["set-cookie"], "a=b");
-    assert_eq!(headers.get("content-length"), None);
+    assert_eq!(headers["content-length"], "2", "of the body as it is");
 }
 
 #[tokio::test]
@@ -181,8 +183,25 @@ async fn a_failure_is_a_status_and_what_a_function_threw_is_not_repeated() {
     assert!(String::from_utf8(body).unwrap().contains("tidegate-api"));
     let (status, ..) = told(asked(), Ok(json!({"statusCode": 99}))).await;
     assert_eq!(status, 502);
-    let too_long = vec![b'a'; MAX_BODY_BYTES + 1];
+    let too_long = vec![b'a'; MAX_PAYLOAD_BYTES + 1];
     let asked = request("POST", "/v1/flows/suppliers/sync", &too_long);
     let (status, .., invoked) = told(asked, Ok(Value::Null)).await;
     assert_eq!((status, invoked.len()), (413, 0));
+    let too_long = InvokeError::TooLong {
+        function: "tidegate-api".to_owned(),
+    };
+    let (status, ..) = told(request("GET", "/v1/flows", b""), Err(too_long)).await;
+    assert_eq!(status, 500, "as API Gateway answers for Lambda");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_no_body_that_is_too_long() {
+    let pieces = [
+        Ok(Bytes::from_static(b"{")),
+        Err(std::io::Error::other("the connection broke")),
+    ];
+    let broken = Body::from_stream(futures_util::stream::iter(pieces));
+    let asked = Request::post("/v1/events").body(broken).unwrap();
+    let (status, .., invoked) = told(asked, Ok(Value::Null)).await;
+    assert_eq!((status, invoked.len()), (400, 0));
 }
