@@ -58,6 +58,8 @@ pub struct Dose {
     /// Of a hundred reviews: those that a person edits, and those that one discards. The others are
     /// sent again as they are.
     pub decides: (u64, u64),
+    /// Of a hundred edits: those after which the source gives a newer version of the same.
+    pub touched: u64,
     /// Time between two looks of a person, in seconds.
     pub person_s: u64,
     /// How often a sender sends a webhook that is not answered.
@@ -165,6 +167,7 @@ pub(super) fn plain() -> Dose {
         pushes: [1, 6, 2, 1, 0],
         told_twice: 25,
         decides: (10, 10),
+        touched: 0,
         person_s: 90,
         hook_tries: 4,
         lookback_s: 14_400,

@@ -13,11 +13,16 @@ use super::{
     check::decision::Edit,
     flow::FLOW,
     ledger::{record_of, text},
+    locked,
+    plan::Push,
+    push,
     story::{Told, flow},
 };
 
 /// Looks at one record at most: what comes back after them is for the next working day.
 const TRIES: u32 = 4;
+/// A newer version of what was edited is told so long after it.
+const TOUCHED_AFTER: Duration = Duration::from_secs(2);
 /// Reviews that may be sent again as they are: the reason may be gone.
 const MAY_PASS: [&str; 3] = ["retries_spent", "refused", "dead_letter"];
 
@@ -64,6 +69,9 @@ pub(super) async fn person(told: Arc<Told>) {
             }
             if let Some(choice) = choice(&told, &record, *tries, &cause) {
                 decide(&told, &record, *tries, choice).await;
+                if choice == Choice::Edit {
+                    touch(&told, &record, *tries);
+                }
             }
         }
     }
@@ -122,6 +130,24 @@ async fn decide(told: &Told, record: &str, tries: u32, choice: Choice) {
         });
     });
     asked.await.unwrap_or(());
+}
+
+/// The source gives a newer version of what was edited: the edit stands.
+fn touch(told: &Arc<Told>, record: &str, tries: u32) {
+    let about = format!("{record} {tries}");
+    let drawn = told.plan.dice.between(0, 99, "touch", &about, 0);
+    let now = told.clock.now();
+    if drawn >= told.plan.dose.touched || now >= told.plan.calm {
+        return;
+    }
+    let order = told.plan.order;
+    let row = locked(&told.systems.source).change(record, now, order, |_| {});
+    tokio::spawn(push::pushed(
+        Arc::clone(told),
+        row,
+        Push::Whole,
+        TOUCHED_AFTER,
+    ));
 }
 
 pub(super) async fn resume(told: &Told) {

@@ -322,7 +322,9 @@ impl Plan {
                 (2, _) => "keep",
                 _ => "review",
             },
-            stamped: among("stamped", 0, 2) > u64::from(dose.deeds.toggles > 50),
+            // A stamp makes newer versions of equal content impossible.
+            stamped: dose.touched == 0
+                && among("stamped", 0, 2) > u64::from(dose.deeds.toggles > 50),
             begin,
             calm: begin,
             happenings: Vec::new(),

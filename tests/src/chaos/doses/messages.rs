@@ -163,6 +163,7 @@ pub(super) fn reviewed() -> Dose {
         among: 6,
         lasts_s: 120,
         decides: (45, 30),
+        touched: 60,
         person_s: 15,
         deeds: Deeds {
             spoils: 35,

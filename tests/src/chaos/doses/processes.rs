@@ -106,7 +106,7 @@ pub(super) fn returned() -> Dose {
         apart_s: 20,
         changes: 12,
         among: 9,
-        within_ms: 2_000,
+        within_ms: 500,
         limits: (3, 4, 12),
         visibility_s: (22, 30),
         told_twice: 0,
