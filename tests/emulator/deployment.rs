@@ -125,8 +125,9 @@ async fn queues_and_functions(stack: &Stack) -> BTreeMap<String, (u64, u64)> {
             mapping["FunctionResponseTypes"],
             json!(["ReportBatchItemFailures"])
         );
-        let queue = last_part(&mapping["EventSourceArn"]);
-        let function = last_part(&mapping["FunctionArn"]);
+        let queue = part(&mapping["EventSourceArn"], 5);
+        let function = part(&mapping["FunctionArn"], 6);
+        assert_eq!(part(&mapping["FunctionArn"], 7), "live", "by its alias");
         let path = format!("/2015-03-31/functions/{function}/configuration");
         let configured = wire.rest("lambda", get.clone(), &path, &Value::Null).await;
         let timeout_s = configured["Timeout"].as_u64().expect("a timeout");
@@ -163,7 +164,10 @@ async fn attributes(stack: &Stack, queue_url: &str) -> Value {
     answer["Attributes"].clone()
 }
 
-fn last_part(arn: &Value) -> String {
+/// What stands after so many colons of an ARN.
+fn part(arn: &Value, at: usize) -> String {
     let arn = arn.as_str().expect("an ARN");
-    arn.rsplit(':').next().unwrap_or(arn).to_owned()
+    let part = arn.split(':').nth(at);
+    part.unwrap_or_else(|| panic!("{arn} is too short"))
+        .to_owned()
 }

@@ -20,6 +20,8 @@ const DEPLOY_LIMIT: Duration = Duration::from_mins(2);
 pub const MAIL_FROM: &str = "tidegate@example.com";
 /// Receiver of the digest in tests.
 pub const MAIL_TO: &str = "quality@example.com";
+/// Receiver of the alarms in tests.
+const ALARM_MAIL: &str = "operations@example.com";
 
 /// The functions by the name in their log group.
 pub const FUNCTION_LOGS: [&str; 8] = [
@@ -326,6 +328,8 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
         ("QualioRiskHigh", RISK_LEVELS[2].0),
         ("MailFrom", MAIL_FROM),
         ("MailTo", MAIL_TO),
+        ("AlarmMail", ALARM_MAIL),
+        ("GradualDeployment", "false"),
     ];
     let mut form = vec![
         ("Action".to_owned(), "CreateStack".to_owned()),
