@@ -58,27 +58,6 @@ async fn the_template_deploys_and_its_queues_outlast_their_functions() {
 }
 
 #[test]
-fn only_functions_that_queue_for_themselves_may_loop() {
-    let text = template::source();
-    let mut looping = BTreeSet::new();
-    let mut resource = "";
-    for line in text.lines() {
-        let name = line
-            .strip_prefix("  ")
-            .and_then(|line| line.strip_suffix(':'));
-        match name {
-            Some(name) if !name.starts_with(' ') => resource = name,
-            _ if line.trim() == "RecursiveLoop: Allow" => assert!(looping.insert(resource)),
-            _ => {}
-        }
-    }
-    assert_eq!(
-        looping,
-        BTreeSet::from(["BatchSync", "Reconcile", "WorkerBatch", "WorkerRealtime"])
-    );
-}
-
-#[test]
 fn the_template_starts_the_windows_of_the_flow_file() {
     let path = repository().join("infra/flows/suppliers.toml");
     let flow: toml::Table = fs::read_to_string(&path)
