@@ -1,17 +1,13 @@
 //! What the deployed stack promises without a single event: the figures that keep queues, functions
 //! and schedules in step.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::{
     binaries::repository,
     stack::{Deployment, RunBy, Stack},
-    template,
 };
 
 /// Visibility is this many times the timeout of the function behind the queue.
@@ -55,35 +51,6 @@ async fn the_template_deploys_and_its_queues_outlast_their_functions() {
         mine, only,
         "READ-1: the function that reads has no secret of another system"
     );
-}
-
-#[test]
-fn the_template_starts_the_windows_of_the_flow_file() {
-    let path = repository().join("infra/flows/suppliers.toml");
-    let flow: toml::Table = fs::read_to_string(&path)
-        .expect("the shipped flow file")
-        .parse()
-        .expect("TOML");
-    let schedule = &flow["schedule"];
-    let hours: Vec<String> = schedule["windows"]
-        .as_array()
-        .expect("windows")
-        .iter()
-        .map(|window| {
-            let at = window["at"].as_str().expect("a time of day");
-            let (hour, minute) = at.split_once(':').expect("hours and minutes");
-            assert_eq!(minute, "00", "the template's one cron holds full hours");
-            hour.trim_start_matches('0').to_owned()
-        })
-        .collect();
-    let text = template::source();
-    let cron = format!("ScheduleExpression: cron(0 {} * * ? *)", hours.join(","));
-    assert!(text.contains(&cron), "the template has no {cron}");
-    let zone = format!(
-        "Default: {}",
-        schedule["time_zone"].as_str().expect("a zone")
-    );
-    assert!(text.contains(&zone), "the template has no {zone}");
 }
 
 /// By queue: its visibility and the timeout of its function, in seconds.

@@ -331,11 +331,18 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
         ("AlarmMail", ALARM_MAIL),
         ("GradualDeployment", "false"),
     ];
+    let template = template::packaged().into_bytes();
+    wire.put_object(&format!("/{BUCKET}/{stage}.yaml"), template)
+        .await;
     let mut form = vec![
         ("Action".to_owned(), "CreateStack".to_owned()),
         ("Version".to_owned(), "2010-05-15".to_owned()),
         ("StackName".to_owned(), stack_name(stage)),
-        ("TemplateBody".to_owned(), template::packaged()),
+        // By its address, since one that is sent along must be short.
+        (
+            "TemplateURL".to_owned(),
+            wire.url(&format!("/{BUCKET}/{stage}.yaml")),
+        ),
         (
             "Capabilities.member.1".to_owned(),
             "CAPABILITY_IAM".to_owned(),

@@ -8,6 +8,7 @@ use tidegate_policy::run::Mode;
 use crate::{
     bridge::{self, BridgeArgs},
     dev, offline, plan, preview, remote,
+    render::{self, RenderArgs},
     simulate::{self, SimulateArgs},
 };
 
@@ -67,6 +68,8 @@ enum Command {
     Dev(DevArgs),
     /// Tell every mistake of the flow files, each with its line, and what each flow promises
     Check(CheckArgs),
+    /// Write what the flow files say of the stack (schedules, rules) into its template
+    Render(RenderArgs),
     /// Compute the pattern of each flow and its reason, and the headroom of each daily quota
     Plan(PlanArgs),
     /// Run days of a flow in virtual time: are its windows and freshness goals kept, and at what price?
@@ -313,6 +316,7 @@ pub(crate) async fn run() -> ExitCode {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(args)) => dev::run(args).await,
         Some(Command::Check(args)) => offline::check(&args),
+        Some(Command::Render(args)) => render::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Schema(args)) => offline::schema(&args),
         Some(Command::Event(args)) => remote::event(&args).await,
