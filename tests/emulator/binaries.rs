@@ -54,33 +54,37 @@ pub fn packages() -> &'static BTreeMap<&'static str, Vec<u8>> {
     })
 }
 
-/// Builds in the workspace's own build folder: cargo has let go of its lock before it runs tests.
-/// The binaries are named without their packages, so that features are resolved over the whole
-/// workspace as `cargo lambda watch` does, and nothing is built twice.
+/// Builds in the workspace's own build folder: cargo has let go of its lock before it runs tests. With
+/// the features of the whole workspace, as tests and `cargo lambda watch` have them, only these
+/// programs are left to build.
 fn build() -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .args(["build", "--quiet", "--locked", "--profile", "e2e"])
-        .current_dir(repository())
-        .env("CARGO_TARGET_DIR", python::build_folder());
-    for function in FUNCTIONS {
-        cargo.args(["--bin", &package_of(function)]);
+    let names = FUNCTIONS.map(package_of);
+    let bins = names.iter().flat_map(|name| ["--bin", name]);
+    python::output_of(cargo_build().args(bins));
+    let stripped = python::workshop().join("stripped");
+    fs::create_dir_all(&stripped).expect("the build folder can be written");
+    for name in &names {
+        let mut strip = Command::new("strip");
+        strip.arg("-o").arg(stripped.join(name));
+        // Half of a program is names: each stack is sent eight.
+        python::output_of(strip.arg(python::build_folder().join("debug").join(name)));
     }
-    python::output_of(&mut cargo);
-    python::build_folder().join("e2e")
+    stripped
 }
 
-/// The command `tidegate`, as the other tests of the workspace have it: beside a test, features are
-/// resolved with those of tests, so that after `cargo test --workspace` nothing is left to build.
+/// The command `tidegate`, as the other tests of the workspace have it.
 pub fn command() -> PathBuf {
+    python::output_of(cargo_build().args(["--bin", "tidegate"]));
+    python::build_folder().join("debug/tidegate")
+}
+
+fn cargo_build() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args(["build", "--quiet", "--locked"])
-        .args(["--bin", "tidegate", "--test", "architecture"])
+        .args(["build", "--quiet", "--locked", "--workspace"])
         .current_dir(repository())
         .env("CARGO_TARGET_DIR", python::build_folder());
-    python::output_of(&mut cargo);
-    python::build_folder().join("debug/tidegate")
+    cargo
 }
 
 /// A zip of executable files. Not compressed: it travels over loopback.

@@ -42,7 +42,7 @@ impl Watch {
                 .args(["lambda", "watch"])
                 .args(arguments)
                 .args(["--invoke-port", &port.to_string()])
-                .args(["--profile", "e2e", "--ignore-changes"])
+                .arg("--ignore-changes")
                 .env("CARGO_TARGET_DIR", python::build_folder())
                 .current_dir(repository());
         });

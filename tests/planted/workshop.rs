@@ -1,4 +1,4 @@
-//! A copy of the sources in which one bug at a time is planted, built and hunted.
+//! A copy of the sources in which one bug at a time is planted and built, and the hunt for it.
 
 use std::{
     fs, io,
@@ -18,6 +18,9 @@ const SOURCES: [&str; 7] = [
     "infra",
 ];
 
+/// The hunt's name in the copy: the one of the repository keeps its place in the build folder.
+const HUNT: &str = "planted-hunt";
+
 /// What a hunt came to.
 #[derive(Debug)]
 pub enum Hunt {
@@ -32,10 +35,10 @@ pub enum Hunt {
     NothingFound,
 }
 
-/// A copy of the sources, with a build folder of its own.
+/// A copy of the sources.
 pub struct Workshop {
+    folder: PathBuf,
     sources: PathBuf,
-    target: PathBuf,
 }
 
 /// The root of the repository.
@@ -50,36 +53,62 @@ impl Workshop {
     /// Copies the sources as they are. What an earlier suite left and is the same is kept, so that
     /// only what differs is built again.
     pub fn open() -> Self {
-        // The folder of cargo's that belongs to this test; build folders lie beside it.
+        // The folder of cargo's that belongs to this test.
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
         let sources = folder.join("sources");
         fs::create_dir_all(&sources).unwrap();
         for name in SOURCES {
             mirror(&repository().join(name), &sources.join(name)).unwrap();
         }
-        Self {
-            sources,
-            target: folder.join("target"),
-        }
+        let manifest = sources.join("tests/Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let renamed = text.replace("name = \"hunt\"", &format!("name = \"{HUNT}\""));
+        assert_ne!(renamed, text, "the manifest names the hunt");
+        fs::write(manifest, renamed).unwrap();
+        Self { folder, sources }
     }
 
-    /// Builds with these files changed, and hunts.
-    pub fn hunt(&self, changed: &[(PathBuf, String)], operations: u64) -> Hunt {
+    /// Builds the hunt with these files changed, under a name of its own.
+    pub fn build(&self, name: &str, changed: &[(PathBuf, String)]) -> PathBuf {
         for (place, text) in changed {
             fs::write(self.sources.join(place), text).unwrap();
         }
-        let built = self.build();
+        // The workspace's own build folder, which cargo has let go of before it runs tests: the other
+        // crates are there.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--workspace"])
+            .args(["--bin", HUNT])
+            .current_dir(&self.sources)
+            .env("CARGO_TARGET_DIR", target)
+            // Dozens of builds that differ by a line.
+            .env("CARGO_INCREMENTAL", "1")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .output()
+            .unwrap();
         for (place, _) in changed {
             fs::copy(repository().join(place), self.sources.join(place)).unwrap();
         }
-        assert!(built.is_ok(), "it does not build: {}", built.unwrap_err());
-        let output = Command::new(self.target.join("debug/hunt"))
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name} does not build: {said}");
+        let hunt = self.folder.join(name);
+        // A link, since a program that is open for writing where another is started can not be run.
+        fs::hard_link(target.join("debug").join(HUNT), &hunt).unwrap();
+        hunt
+    }
+}
+
+impl Hunt {
+    /// Hunts with what was built, and removes it.
+    pub fn with(hunt: &Path, operations: u64) -> Self {
+        let output = Command::new(hunt)
             .args(["--threads", "1", "--operations", &operations.to_string()])
             .output()
             .unwrap();
+        fs::remove_file(hunt).unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         match output.status.code() {
-            Some(0) => Hunt::NothingFound,
+            Some(0) => Self::NothingFound,
             Some(1) => found(&said),
             _ => panic!(
                 "the hunt broke: {}\n{said}\n{}",
@@ -87,24 +116,6 @@ impl Workshop {
                 String::from_utf8_lossy(&output.stderr)
             ),
         }
-    }
-
-    fn build(&self) -> Result<(), String> {
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "-p", "tidegate-tests"])
-            .args(["--bin", "hunt"])
-            .current_dir(&self.sources)
-            .env("CARGO_TARGET_DIR", &self.target)
-            // Dozens of builds that differ by a line.
-            .env("CARGO_INCREMENTAL", "1")
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .env("RUSTFLAGS", "-Awarnings")
-            .output()
-            .unwrap();
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 

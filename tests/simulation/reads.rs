@@ -175,6 +175,32 @@ async fn a_record_that_could_not_be_read_for_a_day_needs_a_person_que_2() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_a_queue_or_an_outage_of_more_than_a_day_gives_no_hint_up_que_2() {
+    let outage = |hand: &Hand, until_ms: i64| {
+        let now = hand.world.engine.now();
+        let breaker = [("opened", now.0 - 90_000_000), ("until", now.0 + until_ms)];
+        hand.put_breaker("erp", &breaker);
+    };
+    let waits: [(&str, &dyn Fn(&Hand)); 3] = [
+        ("a queue", &|hand| {
+            hand.put_slots(&slots(), LIMIT, &[40_000], (20, 5))
+        }),
+        ("an open breaker", &|hand| outage(hand, 100_000)),
+        ("a probe that fails", &|hand| outage(hand, -1_000)),
+    ];
+    for (what, wait) in waits {
+        let (hand, mut hint) = hinted(suppliers_flow()).await;
+        hint.first_sent = UnixMs(hint.first_sent.0 - 90_000_000);
+        let answer = Action::answer(500, serde_json::Value::Null);
+        hand.world.erp.set_fault(Fault::new(answer)).unwrap();
+        wait(&hand);
+        let handled = hand.handle(hint).await;
+        assert_eq!(handled.sent.len(), 1, "{what}");
+        assert_eq!(handled.sent[0].message.fetch, Some(Fetch::Hint), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_answers_with_another_record_changes_none() {
     let (hand, hint) = hinted(suppliers_flow()).await;
     let other = hand.world.erp.supplier(hand.keys[1].as_str()).unwrap();

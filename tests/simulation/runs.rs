@@ -262,3 +262,16 @@ async fn a_run_that_was_cut_goes_on_with_the_next_request() {
         (RunEnd::Complete, 1_500)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_initial_run_makes_no_call_to_a_target_that_is_paused() {
+    let world = World::new(realistic_suppliers(4, 3, 0), &[suppliers_flow()]);
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let pause = serde_json::json!({"reason": "audit", "by": "me", "scope": "target"});
+    let pause = serde_json::from_value(pause).unwrap();
+    world.engine.pause(&flow, pause).await.unwrap();
+    let mode = Some(Mode::Initial);
+    let report = world.run(RunRequest { mode, ..MANUAL }).await;
+    assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+    assert_eq!(world.qualio.calls().len(), 0);
+}

@@ -47,18 +47,6 @@ impl EventBridgeEvents {
             .build())
     }
 
-    async fn put(&self, batch: &[Event]) -> Result<(), PortError> {
-        let put = self.put_rounds(batch).await;
-        put.map_err(|error| {
-            let names: BTreeSet<String> = batch
-                .iter()
-                .filter_map(|event| Some(parts(event)?.0))
-                .collect();
-            let names: Vec<String> = names.into_iter().collect();
-            PortError::new(format!("emit {}", names.join(", ")), error)
-        })
-    }
-
     async fn put_rounds(&self, batch: &[Event]) -> Result<(), AwsFailure> {
         let mut open = Vec::new();
         for event in batch {
@@ -107,13 +95,25 @@ impl Events for EventBridgeEvents {
     async fn emit_all(&self, events: &[Event]) -> Result<(), PortError> {
         let mut failed = None;
         for batch in events.chunks(MAX_BATCH) {
-            if let Err(error) = self.put(batch).await {
-                failed = Some(error);
+            if let Err(failure) = self.put_rounds(batch).await {
+                // What the bus refuses in part does not hold the others off; one that does not answer
+                // would take a time-out for each batch.
+                let answers = matches!(failure, AwsFailure::InPart { .. });
+                failed = Some(PortError::new(format!("emit {}", names(batch)), failure));
+                if !answers {
+                    break;
+                }
             }
         }
-        // The last of several: the others after it were tried all the same.
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// Names of events, each once.
+fn names(batch: &[Event]) -> String {
+    let name = |event| Some(parts(event)?.0);
+    let names: BTreeSet<String> = batch.iter().filter_map(name).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// Mail by SES.

@@ -6,8 +6,6 @@
 
 mod page;
 
-pub(crate) use page::name_of;
-
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -254,7 +252,6 @@ impl Running<'_> {
                 });
             }
             self.take_page(&page.rows).await?;
-            self.engine.tell_noted().await;
             self.progress.pages += 1;
             let took = self.engine.now().since(began).saturating_sub(self.waited);
             self.progress.paging = self.progress.paging.learn(asked, page.rows.len(), took);
@@ -265,7 +262,10 @@ impl Running<'_> {
             } else {
                 run::advance(&self.holder, &self.progress, self.engine.now())
             };
-            if !self.advance(&write).await? {
+            let advanced = self.advance(&write).await?;
+            // A bus that does not answer must not cost the lease.
+            self.engine.tell_noted().await;
+            if !advanced {
                 return Ok(RunEnd::LeaseLost);
             }
             if done {
@@ -399,6 +399,10 @@ impl Running<'_> {
     async fn link_targets(&mut self) -> Result<Option<RunEnd>, EngineError> {
         if self.progress.mode != Mode::Initial || !self.runtime.target.traits().listable {
             return Ok(None);
+        }
+        let state = self.engine.flow_state(self.runtime.flow.id()).await?;
+        if let Some(reason) = state.stops(Side::Target) {
+            return Ok(Some(RunEnd::Stopped { reason }));
         }
         let began = self.engine.now();
         let mut session = self.engine.listing_session(self.runtime, run::STAGE_MARGIN);

@@ -27,7 +27,6 @@ use tidegate_policy::{
 use crate::{
     Engine, EngineError, FlowRuntime,
     apply::Verdict,
-    batch::name_of,
     budget::Budget,
     ports::{CallError, Wait},
     session::{Scope, Session},
@@ -70,6 +69,8 @@ struct OneRead<'a> {
     why: Option<Fetch>,
     /// Its register before the read.
     before: Option<Register>,
+    /// The source's breaker was closed: who fails alone is at fault itself.
+    healthy: bool,
 }
 
 /// The budget of a flow's source. All its work shares one.
@@ -177,6 +178,7 @@ impl Engine {
             key,
             why: message.fetch,
             before: seen.register,
+            healthy: matches!(seen.breaker.gate(now), Gate::Closed { .. }),
         };
         self.read_and_stage(runtime, &one, state, asked).await
     }
@@ -277,7 +279,7 @@ impl Engine {
         let result = match row {
             Ok(row) => self.stage_fetched(runtime, one, row, &reader).await,
             Err(error) => {
-                let verdict = self.read_failed(runtime, error, began).await;
+                let verdict = self.read_failed(runtime, one, error, began).await;
                 Ok(Fetched::Not(verdict, None))
             }
         };
@@ -341,14 +343,7 @@ impl Engine {
     ) -> Result<Verdict, EngineError> {
         let flow = runtime.flow.id();
         tracing::error!(flow = %flow, key = key.as_str(), reason, "row rejected");
-        self.keep_orphan(
-            flow,
-            &name_of(row),
-            ReviewKind::Rejected,
-            reason,
-            &row.to_string(),
-        )
-        .await?;
+        self.keep_row(flow, row, reason).await?;
         Ok(Verdict::Nothing("the fetched row was rejected"))
     }
 
@@ -367,7 +362,13 @@ impl Engine {
     }
 
     /// A failed read is not an attempt of the record: nothing was sent to the target.
-    async fn read_failed(&self, runtime: &FlowRuntime, error: CallError, began: UnixMs) -> Verdict {
+    async fn read_failed(
+        &self,
+        runtime: &FlowRuntime,
+        one: &OneRead<'_>,
+        error: CallError,
+        began: UnixMs,
+    ) -> Verdict {
         match error {
             // Its turn came, and its permit too late: it comes first.
             CallError::Deferred {
@@ -391,10 +392,14 @@ impl Engine {
             CallError::Refused { reason, .. }
             | CallError::Gone { reason }
             | CallError::Failed { reason, .. } => {
-                tracing::warn!(flow = %runtime.flow.id(), reason, "a record could not be read");
+                tracing::warn!(flow = %runtime.flow.id(), key = one.key.as_str(), reason, "a record could not be read");
                 Verdict::Defer {
                     until: self.now() + AFTER_FAILED_READ,
-                    why: Wait::Source,
+                    why: if one.healthy {
+                        Wait::FailedRead
+                    } else {
+                        Wait::Source
+                    },
                 }
             }
             CallError::Lapsed => Verdict::Leave("the lease ended".to_owned()),

@@ -2,8 +2,9 @@
 //! read, a record that could not be fetched. It stands among the reviews, under the same name when
 //! it comes again.
 
+use serde_json::Value;
 use tidegate_model::{
-    FlowId,
+    Content, FlowId,
     item::{Change, Condition, Update},
 };
 use tidegate_policy::{
@@ -17,6 +18,8 @@ use crate::{
     ports::{StoreError, Written},
 };
 
+/// Says that a person decided about it.
+const DISCARDED: &str = "discarded";
 /// Largest text that is kept, in characters.
 const MAX_KEPT: usize = 10_240;
 
@@ -30,6 +33,32 @@ impl Engine {
         reason: String,
         body: &str,
     ) -> Result<(), StoreError> {
+        let cause = (kind, reason);
+        self.keep(flow, name, cause, body, Condition::ALWAYS).await
+    }
+
+    /// Keeps a row that is no record. One that a person has discarded stays so: each lookback reads it
+    /// again.
+    pub(crate) async fn keep_row(
+        &self,
+        flow: &FlowId,
+        row: &Value,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let cause = (ReviewKind::Rejected, reason);
+        let undecided = Condition::Absent(DISCARDED.to_owned());
+        let (name, body) = (name_of(row), row.to_string());
+        self.keep(flow, &name, cause, &body, undecided).await
+    }
+
+    async fn keep(
+        &self,
+        flow: &FlowId,
+        name: &str,
+        (kind, reason): (ReviewKind, String),
+        body: &str,
+        condition: Condition,
+    ) -> Result<(), StoreError> {
         let now = self.now();
         let cause = ReviewCause {
             kind,
@@ -38,14 +67,20 @@ impl Engine {
             since: now,
         };
         let body: String = body.chars().take(MAX_KEPT).collect();
-        let write = Update::when(Condition::ALWAYS)
+        let write = Update::when(condition)
             .set("rv", serde_json::to_string(&cause).unwrap_or_default())
             .set("rvf", flow.as_str())
             .change("rva", Change::Default(now.0.into()))
             .set("body", body);
         let written = self.write(&keys::orphan(flow, name), &write).await?;
         // One that comes again is told of already.
-        if matches!(written, Written::Done { before: None, .. }) {
+        let is_new = match &written {
+            Written::Done { before, .. } => {
+                before.as_ref().is_none_or(|item| !item.contains_key("rv"))
+            }
+            Written::Refused { .. } => false,
+        };
+        if is_new {
             self.note(Event::RecordInReview {
                 flow: flow.clone(),
                 review: ReviewId::Orphan(flow.clone(), name.to_owned()).to_string(),
@@ -57,4 +92,18 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// A person decides that nothing is to be done about it.
+pub(crate) fn discard() -> Update {
+    Update::when(Condition::Exists("rv"))
+        .set(DISCARDED, 1)
+        .remove(&["rv", "rvf", "rva", "body"])
+}
+
+/// Names a row by its content.
+fn name_of(row: &Value) -> String {
+    Content::Record(std::iter::once(("row".to_owned(), row.clone())).collect())
+        .hash()
+        .0
 }

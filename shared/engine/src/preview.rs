@@ -298,18 +298,17 @@ impl Engine {
                 preview
             }
             // A deletion is never planned so: only fields are mapped anew.
-            StagePlan::Again => match incoming.content.fields() {
+            StagePlan::Again(_, tier) => match again(seen.as_ref(), &incoming).fields() {
                 Some(fields) => {
                     let place = self
                         .preview_place(known, &key, fields, seen.as_ref())
                         .await?;
-                    let tier = (Tier::Batch, TierReason::NotCritical);
                     self.described(runtime, &key, fields, place, tier)?
                 }
                 None => bare(Foreseen::Unchanged),
             },
             StagePlan::Nothing(NoChange::Superseded) => bare(Foreseen::Superseded),
-            StagePlan::Move | StagePlan::Nothing(NoChange::Unchanged) => {
+            StagePlan::Move(_) | StagePlan::Nothing(NoChange::Unchanged) => {
                 self.known_already(known, &key, seen.as_ref()).await?
             }
         };
@@ -441,6 +440,11 @@ impl Engine {
             requests: planned.requests,
         })
     }
+}
+
+/// What is sent again: what a person edited stands.
+fn again(seen: Option<&Register>, incoming: &Incoming) -> Content {
+    seen.map_or_else(|| incoming.content.clone(), Register::effective)
 }
 
 fn removal(key: RecordKey, incoming: &Incoming, tier: (Tier, TierReason)) -> Previewed {

@@ -236,23 +236,15 @@ impl Engine {
                     return Ok(nothing(NoChange::Unchanged, None));
                 }
                 StagePlan::Nothing(why) => return Ok(nothing(why, seen.as_ref())),
-                StagePlan::Move => (
-                    register::move_version(
-                        incoming.version,
-                        &incoming.content.hash(),
-                        &incoming.by,
-                    ),
+                StagePlan::Move(equal) => (
+                    register::move_version(incoming.version, &equal, &incoming.by),
                     None,
                 ),
-                StagePlan::Again => (
-                    register::stage_again(
-                        incoming.version,
-                        &incoming.content.hash(),
-                        &incoming.by,
-                        now,
-                    ),
-                    None,
-                ),
+                StagePlan::Again(equal, (tier, reason)) => {
+                    let (version, by) = (incoming.version, &incoming.by);
+                    let write = register::stage_again(version, &equal, by, (tier, &reason), now);
+                    (write, None)
+                }
                 // A deletion of what was never seen has nothing to do.
                 StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
                     return Ok(nothing(NoChange::Unchanged, None));

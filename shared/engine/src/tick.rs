@@ -119,7 +119,9 @@ impl Engine {
             .as_ref()
             .filter(|progress| now < progress.limit_from + runtime.flow.max_run())
             .map(|progress| progress.run.clone());
-        let waiting = lease.triggers.waiting().cloned();
+        // What was cut goes on with its next window, not with an event: the hours it was cut for.
+        let cut = lease.progress.is_some() && resume.is_none();
+        let waiting = lease.triggers.waiting().filter(|_| !cut).cloned();
         if due.is_none() && resume.is_none() && waiting.is_none() {
             return Ok(());
         }

@@ -3,11 +3,17 @@
 use tidegate_model::FlowId;
 use tidegate_policy::{
     keys,
-    run::{self, RunRequest, Trigger},
+    run::{self, Lease, RunRequest, Trigger},
     trigger::{self, ForeignEvent},
 };
 
-use crate::{Engine, EngineError, Event};
+use crate::{
+    Engine, EngineError, Event,
+    ports::{StoreError, Written},
+};
+
+/// Writes that are tried where runs begin meanwhile: one begins and lasts for seconds.
+const LET_WAIT_TRIES: u32 = 5;
 
 impl Engine {
     /// Takes an event that did not come by a rule of the bus: asks for a run of each flow that has a
@@ -44,11 +50,27 @@ impl Engine {
         flow: &FlowId,
         request: &RunRequest,
     ) -> Result<(), EngineError> {
-        if let Some(trigger) = &request.trigger {
-            self.write(&keys::lease(flow), &run::let_wait(trigger))
-                .await?;
-            tracing::info!(flow = %flow, event = %trigger.id, "the event waits for a run");
+        let Some(trigger) = &request.trigger else {
+            return Ok(());
+        };
+        let key = keys::lease(flow);
+        let mut lease = self.read(&key).await?;
+        for _ in 0..LET_WAIT_TRIES {
+            let seen = Lease::read(lease.as_ref()).triggers;
+            if seen.has_begun(&trigger.id) {
+                return Ok(());
+            }
+            match self.write(&key, &run::let_wait(&seen, trigger)).await? {
+                Written::Done { .. } => {
+                    tracing::info!(flow = %flow, event = %trigger.id, "the event waits for a run");
+                    return Ok(());
+                }
+                Written::Refused { current } => lease = current,
+            }
         }
-        Ok(())
+        Err(EngineError::Store(StoreError {
+            operation: format!("let event {} of {flow} wait", trigger.id),
+            source: "runs kept beginning".into(),
+        }))
     }
 }

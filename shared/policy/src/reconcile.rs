@@ -155,8 +155,8 @@ pub fn judge_plan(
         StagePlan::New(_) if is_deletion && seen.is_none() => Some(Kind::Equal),
         StagePlan::New(_) if is_deletion => Some(Kind::DeletedAtSource),
         StagePlan::New(_) => Some(arrival.missed(now)),
-        StagePlan::Again => Some(Kind::Remapped),
-        StagePlan::Move | StagePlan::Nothing(NoChange::Unchanged | NoChange::Superseded) => None,
+        StagePlan::Again(..) => Some(Kind::Remapped),
+        StagePlan::Move(_) | StagePlan::Nothing(NoChange::Unchanged | NoChange::Superseded) => None,
     }
 }
 

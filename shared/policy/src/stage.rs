@@ -9,7 +9,7 @@ mod tests;
 
 use tidegate_model::{Content, FlowId, Tier, TierReason, UnixMs, Version};
 
-use crate::register::{Register, ReviewCause, Stage};
+use crate::register::{Equal, Register, ReviewCause, Stage};
 
 /// Who reports the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,10 @@ pub enum StagePlan {
     /// Write new content.
     New(Box<Stage>),
     /// Move the version: equal content, so that no older version can win later.
-    Move,
-    /// Equal content under a newer flow revision: send it again, as the mapping has it now.
-    Again,
+    Move(Equal),
+    /// Equal content under a newer flow revision: send it again, as the mapping has it now. None of
+    /// its fields changed, so a flow's records do not all stand before what is critical.
+    Again(Equal, (Tier, TierReason)),
     /// Nothing to write.
     Nothing(NoChange),
 }
@@ -74,7 +75,7 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
     };
     let desired = &seen.desired;
     let same_content = match &seen.edited {
-        // What a person edited stands until the source's next version.
+        // What a person edited stands until the source gives other content.
         Some(edit) => edit.base == incoming.content.hash(),
         None => desired.hash == incoming.content.hash(),
     };
@@ -94,12 +95,17 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
             NoChange::Superseded
         });
     }
-    if desired.hash == incoming.content.hash() {
+    let agrees = desired.hash == incoming.content.hash();
+    if same_content || agrees {
+        let equal = Equal {
+            hash: desired.hash.clone(),
+            agrees: (agrees && seen.edited.is_some()).then(|| incoming.content.clone()),
+        };
         let remapped = incoming.version.revision > desired.version.revision;
         if remapped && incoming.review.is_none() && incoming.content != Content::Deleted {
-            return StagePlan::Again;
+            return StagePlan::Again(equal, tier_of(Some(seen), incoming, &[]));
         }
-        return StagePlan::Move;
+        return StagePlan::Move(equal);
     }
     StagePlan::New(Box::new(stage_of(Some(seen), incoming, critical)))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_model::{
     Content, Fields, FlowId, Message, RecordKey, UnixMs,
-    item::{Condition, Item, ItemKey, Update},
+    item::{Item, ItemKey, Update, Value as ItemValue},
 };
 use tidegate_policy::{
     flow::FieldFault,
@@ -16,7 +16,7 @@ use tidegate_policy::{
 };
 
 use crate::{
-    Engine, EngineError, FlowRuntime, UnknownFlow,
+    Engine, EngineError, FlowRuntime, UnknownFlow, orphan,
     ports::{CallError, Listing, Request, Write, Written},
 };
 
@@ -237,7 +237,7 @@ impl Engine {
             .ok_or(ReviewError::NotFound)
     }
 
-    /// Edits what will be sent. Stands until the source's next version.
+    /// Edits what will be sent. Stands until the source gives other content.
     pub async fn edit_review(
         &self,
         id: &ReviewId,
@@ -282,12 +282,7 @@ impl Engine {
         let search = content
             .fields()
             .and_then(|fields| runtime.target.search_value(&key, fields));
-        let write = register::edit(
-            &register.desired.version,
-            &content.hash(),
-            search.as_deref(),
-            &edit,
-        );
+        let write = register::edit(&register.desired, &content.hash(), search.as_deref(), &edit);
         self.expect_written(&runtime, &key, &write).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, "review edited");
         self.review(id).await
@@ -370,8 +365,7 @@ impl Engine {
             }
             ReviewId::Orphan(flow, _) => {
                 self.flow(flow)?;
-                let write = Update::when(Condition::Exists("rv"))
-                    .remove(&["rv", "rvf", "rva", "body", "run", "row"]);
+                let write = orphan::discard();
                 let (_, key) = place(id);
                 match self.write(&key, &write).await.map_err(EngineError::from)? {
                     Written::Done { .. } => tracing::info!(flow = %flow, review = %id, "discarded"),
@@ -449,10 +443,7 @@ fn place(id: &ReviewId) -> (&FlowId, ItemKey) {
 }
 
 fn entry(flow: &FlowId, key: &ItemKey, item: &Item) -> Option<ReviewEntry> {
-    let text = |name: &str| {
-        item.get(name)
-            .and_then(tidegate_model::item::Value::as_text)
-    };
+    let text = |name: &str| item.get(name).and_then(ItemValue::as_text);
     let cause: ReviewCause = serde_json::from_str(text("rv")?).ok()?;
     let register = Register::read(item).ok().flatten();
     let id = match &register {
@@ -464,9 +455,11 @@ fn entry(flow: &FlowId, key: &ItemKey, item: &Item) -> Option<ReviewEntry> {
         flow: flow.clone(),
         key: register.as_ref().map(|_| key.sort.clone()),
         cause,
-        pending_since: register
-            .as_ref()
-            .and_then(|register| register.pending_since),
+        pending_since: match &register {
+            Some(register) => register.pending_since,
+            // Each time that it comes again renews the cause.
+            None => item.get("rva").and_then(ItemValue::as_number).map(UnixMs),
+        },
         fields: register
             .as_ref()
             .and_then(|register| register.effective().fields().cloned()),

@@ -219,7 +219,8 @@ impl Work<'_> {
             .await
         {
             Ok(Written::Done { .. }) => {
-                self.log_applied(&done, now);
+                self.log_applied(now);
+                self.note_applied(&done, now);
                 Verdict::Applied
             }
             Ok(Written::Refused { current }) => {
@@ -230,16 +231,23 @@ impl Work<'_> {
     }
 
     /// The time from the oldest change's staging to its commit is the latency that R11 asks for.
-    fn log_applied(&self, done: &Committed, now: UnixMs) {
+    fn latency_ms(&self, now: UnixMs) -> Option<u64> {
         let waited = self.claimed.pending_since.map(|since| now.since(since));
-        let latency = waited.and_then(|time| u64::try_from(time.as_millis()).ok());
+        waited.and_then(|time| u64::try_from(time.as_millis()).ok())
+    }
+
+    fn log_applied(&self, now: UnixMs) {
         tracing::info!(
             flow = %self.job.runtime.flow.id(),
             key = self.job.key.as_str(),
             tier = self.claimed.tier.as_str(),
-            latency_ms = latency,
+            latency_ms = self.latency_ms(now),
             "applied"
         );
+    }
+
+    /// Tells that the target holds what is desired, where the flow file asks for it.
+    fn note_applied(&self, done: &Committed, now: UnixMs) {
         let flow = &self.job.runtime.flow;
         if flow.file().events.applied {
             self.engine.note(Event::RecordApplied {
@@ -254,7 +262,7 @@ impl Work<'_> {
                     .or_else(|| self.claimed.target_id.clone()),
                 deleted: self.claimed.desired.content == Content::Deleted,
                 at_ms: now,
-                latency_ms: latency,
+                latency_ms: self.latency_ms(now),
             });
         }
     }
@@ -290,7 +298,7 @@ impl Work<'_> {
             .await
         {
             Ok(Written::Done { .. }) => {
-                self.log_applied(done, now);
+                self.log_applied(now);
                 self.send_again(tier).await
             }
             Ok(Written::Refused { .. }) => Verdict::Nothing("the claim was taken over"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tidegate_model::{Content, RecordKey, Tier, UnixMs};
+use tidegate_model::{RecordKey, Tier, UnixMs};
 use tidegate_policy::{
     flow::RowError,
     register::{Register, ReviewCause, ReviewKind},
@@ -122,15 +122,7 @@ impl Running<'_> {
             crate::chain(error)
         );
         tracing::warn!(flow = %flow, run = %self.progress.run, row = position, reason, "row rejected");
-        self.engine
-            .keep_orphan(
-                flow,
-                &name_of(row),
-                ReviewKind::Rejected,
-                reason,
-                &row.to_string(),
-            )
-            .await?;
+        self.engine.keep_row(flow, row, reason).await?;
         Ok(())
     }
 
@@ -204,11 +196,4 @@ fn tally(counts: &mut Counts, result: StageResult) {
 
 fn count(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
-}
-
-/// Names a row by its content.
-pub(crate) fn name_of(row: &Value) -> String {
-    Content::Record(std::iter::once(("row".to_owned(), row.clone())).collect())
-        .hash()
-        .0
 }

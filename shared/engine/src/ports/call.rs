@@ -118,6 +118,8 @@ pub enum Wait {
     NewerContent,
     /// The source: its lease, its budget or its health.
     Source,
+    /// A read that failed while the source answers others.
+    FailedRead,
     /// A call of another record that succeeds: none has since this one failed first.
     AnotherSuccess,
     /// A person's pause or a blocker.
@@ -138,6 +140,7 @@ impl Wait {
             Self::Claim => "claim",
             Self::NewerContent => "newer_content",
             Self::Source => "source",
+            Self::FailedRead => "failed_read",
             Self::AnotherSuccess => "another_success",
             Self::Stopped => "stopped",
             Self::Store => "store",

@@ -14,7 +14,6 @@ use tidegate_policy::{
 
 use super::{Comparing, Step, reading::Reading};
 use crate::{
-    batch::name_of,
     ports::Written,
     staging::{Staged, critical_changes},
 };
@@ -178,7 +177,7 @@ impl Comparing<'_> {
             (None, Some(register)) => {
                 let kind = self.compare_register(&row.key, &register).await?;
                 let state = self.state_after(row, &register, kind);
-                if matches!(plan, stage::StagePlan::Move) {
+                if matches!(plan, stage::StagePlan::Move(_)) {
                     self.stage(row, Some(register)).await?;
                 }
                 (kind, state)
@@ -354,11 +353,8 @@ impl Comparing<'_> {
             self.progress.run,
             crate::chain(error)
         );
-        let (flow, name) = (self.runtime.flow.id(), name_of(row));
-        let kind = ReviewKind::Rejected;
-        self.engine
-            .keep_orphan(flow, &name, kind, reason, &row.to_string())
-            .await?;
+        let flow = self.runtime.flow.id();
+        self.engine.keep_row(flow, row, reason).await?;
         Ok(())
     }
 

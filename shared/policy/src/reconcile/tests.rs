@@ -10,7 +10,7 @@ use tidegate_model::{ClaimToken, ContentHash, SourceVersion, Tier, TierReason, V
 
 use super::*;
 use crate::{
-    register::{Applied, Desired, Override, ReviewCause, ReviewKind},
+    register::{Applied, Desired, Equal, Override, ReviewCause, ReviewKind},
     stage::{Origin, StagePlan},
 };
 
@@ -222,7 +222,16 @@ fn a_plan_that_writes_content_decides_and_the_others_leave_it_to_the_register() 
         Some(Kind::DeletedAtSource)
     );
     let (kind, plan) = judge(Some(&known), &incoming(named("a")));
-    assert_eq!((kind, plan), (None, StagePlan::Move));
+    assert_eq!(
+        (kind, plan),
+        (
+            None,
+            StagePlan::Move(Equal {
+                hash: named("a").hash(),
+                agrees: None
+            })
+        )
+    );
     let mut remapped = incoming(named("a"));
     remapped.version.revision = 2;
     assert_eq!(judge(Some(&known), &remapped).0, Some(Kind::Remapped));

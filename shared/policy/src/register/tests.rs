@@ -39,6 +39,13 @@ fn version(source: u64) -> Version {
     }
 }
 
+fn equal(name: &str) -> Equal {
+    Equal {
+        hash: named(name).hash(),
+        agrees: None,
+    }
+}
+
 fn named(name: &str) -> Content {
     Content::Record(std::iter::once(("name".to_owned(), json!(name))).collect())
 }

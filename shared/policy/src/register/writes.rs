@@ -10,7 +10,7 @@ use tidegate_model::{
     item::{Change, Condition, Op, Update},
 };
 
-use super::{AttemptNote, CLOCK_SKEW, Override, Register, ReviewCause, attr};
+use super::{AttemptNote, CLOCK_SKEW, Desired, Override, Register, ReviewCause, attr};
 
 /// What a stage writes.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,22 +77,44 @@ pub fn stage(stage: &Stage, now: UnixMs) -> Update {
     }
 }
 
+/// Content that is desired already.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Equal {
+    /// The hash of what is desired: of the source's content, or of what a person edited it to.
+    pub hash: ContentHash,
+    /// The source says now what a person edited it to: from here on what the source says stands.
+    pub agrees: Option<Content>,
+}
+
 /// `stage, same content, newer version`: moves the version only, or a late older one could win.
-pub fn move_version(version: Version, hash: &ContentHash, by: &str) -> Update {
+pub fn move_version(version: Version, equal: &Equal, by: &str) -> Update {
     let version = version.encode();
-    Update::when(Condition::All(vec![
+    let update = Update::when(Condition::All(vec![
         Condition::is(attr::DESIRED_VERSION, Op::Lt, version.as_str()),
-        Condition::is(attr::DESIRED_HASH, Op::Eq, hash.0.as_str()),
+        Condition::is(attr::DESIRED_HASH, Op::Eq, equal.hash.0.as_str()),
     ]))
     .set(attr::DESIRED_VERSION, version)
-    .set(attr::STAGED_BY, by)
+    .set(attr::STAGED_BY, by);
+    match &equal.agrees {
+        Some(content) => update
+            .set(attr::DESIRED_CONTENT, json(content))
+            .remove(&[attr::OVERRIDE]),
+        None => update,
+    }
 }
 
 /// Stages equal content under a newer flow revision: the mapping changed, so what the target was
 /// sent may be another although the fields are the same. The version moves and the record is sent
 /// again. What waits for its window already goes on waiting: it has no message.
-pub fn stage_again(version: Version, hash: &ContentHash, by: &str, now: UnixMs) -> Update {
-    dirty(move_version(version, hash, by), now)
+pub fn stage_again(
+    version: Version,
+    equal: &Equal,
+    by: &str,
+    (tier, reason): (Tier, &TierReason),
+    now: UnixMs,
+) -> Update {
+    let update = dirty(move_version(version, equal, by), now);
+    tiered(update, tier, reason, now)
         .set(attr::ATTEMPTS, 0)
         .remove(REVIEW_ATTRIBUTES)
         .remove(&[attr::NEXT_ATTEMPT])
@@ -355,15 +377,12 @@ pub fn rewrite_intent(token: &ClaimToken, search: &str) -> Update {
 /// A person edits what is sent. Only in review and only for the version the person saw; no claim
 /// can start meanwhile, and the new hash fences a commit of what was sent before. `search` is the
 /// search value of the edited fields: a create would be looked up by it (EFF-2).
-pub fn edit(
-    version: &Version,
-    hash: &ContentHash,
-    search: Option<&str>,
-    edit: &Override,
-) -> Update {
+pub fn edit(seen: &Desired, hash: &ContentHash, search: Option<&str>, edit: &Override) -> Update {
     Update::when(Condition::All(vec![
         Condition::Exists(attr::REVIEW),
-        Condition::is(attr::DESIRED_VERSION, Op::Eq, version.encode()),
+        Condition::is(attr::DESIRED_VERSION, Op::Eq, seen.version.encode()),
+        // Of two edits at once, the second would drop the fields of the first.
+        Condition::is(attr::DESIRED_HASH, Op::Eq, seen.hash.0.as_str()),
     ]))
     .set(attr::OVERRIDE, json(edit))
     .set(attr::DESIRED_HASH, hash.0.as_str())

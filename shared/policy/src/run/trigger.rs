@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tidegate_model::{
     EventId, UnixMs,
-    item::{Change, Condition, Item, Update, Value},
+    item::{Change, Condition, Item, Op, Update, Value},
 };
 
 use super::{Lease, Progress, json};
@@ -99,8 +99,15 @@ impl Triggers {
 }
 
 /// `run lease`: an event that can not be followed now waits. Touches neither lease nor checkpoint.
-pub fn let_wait(trigger: &Trigger) -> Update {
-    Update::when(Condition::ALWAYS).set(WAITING, json(trigger))
+/// Refused if a run has begun for an event since the lease was `seen`: it may have been this one, and
+/// what waits for a run must not make way for what had one.
+pub fn let_wait(seen: &Triggers, trigger: &Trigger) -> Update {
+    let begun = if seen.marks.is_empty() {
+        Condition::Absent(EVENTS.to_owned())
+    } else {
+        Condition::is(EVENTS, Op::Eq, seen.marks.join(" "))
+    };
+    Update::when(begun).set(WAITING, json(trigger))
 }
 
 fn mark(event: &EventId) -> String {

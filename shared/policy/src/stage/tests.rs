@@ -80,8 +80,8 @@ fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
     let planned = plan(Some(&seen), &change, &[]);
     let found = match &planned {
         StagePlan::New(_) => "new",
-        StagePlan::Move => "move",
-        StagePlan::Again => "again",
+        StagePlan::Move(_) => "move",
+        StagePlan::Again(..) => "again",
         StagePlan::Nothing(NoChange::Unchanged) => "unchanged",
         StagePlan::Nothing(NoChange::Superseded) => "superseded",
     };
@@ -89,8 +89,10 @@ fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
     // What is planned from the present register is written.
     let write = match planned {
         StagePlan::New(stage) => register::stage(&stage, NOW),
-        StagePlan::Move => register::move_version(change.version, &change.content.hash(), "s"),
-        StagePlan::Again => register::stage_again(change.version, &change.content.hash(), "s", NOW),
+        StagePlan::Move(equal) => register::move_version(change.version, &equal, "s"),
+        StagePlan::Again(equal, (tier, reason)) => {
+            register::stage_again(change.version, &equal, "s", (tier, &reason), NOW)
+        }
         StagePlan::Nothing(_) => return,
     };
     assert!(write.evaluate(Some(&item)).is_some());
@@ -98,6 +100,10 @@ fn a_change_is_new_or_moves_the_version_or_is_known_reg_1(
 
 /// The same register in review, where a person made `edited` of it.
 fn edited() -> Register {
+    edited_item().1
+}
+
+fn edited_item() -> (Item, Register) {
     let (item, seen) = waiting(Tier::Batch);
     let token = tidegate_model::ClaimToken::try_new("w").unwrap();
     let flow = FlowId::try_new("suppliers").unwrap();
@@ -120,14 +126,15 @@ fn edited() -> Register {
     let item = register::to_review(&token, &flow, &cause, None, &seen)
         .evaluate(Some(&item))
         .unwrap();
-    let item = register::edit(&seen.desired.version, &named("edited").hash(), None, &edit)
+    let item = register::edit(&seen.desired, &named("edited").hash(), None, &edit)
         .evaluate(Some(&item))
         .unwrap();
-    Register::read(&item).unwrap().unwrap()
+    let register = Register::read(&item).unwrap().unwrap();
+    (item, register)
 }
 
 #[test]
-fn an_edit_stands_until_the_sources_next_version() {
+fn an_edit_stands_until_the_source_gives_other_content() {
     let seen = edited();
     assert_eq!(seen.effective(), named("edited"));
     let again = incoming(Origin::Batch, version(5, 1, 9), "a");
@@ -136,13 +143,51 @@ fn an_edit_stands_until_the_sources_next_version() {
         StagePlan::Nothing(NoChange::Unchanged),
         "what was edited is read again"
     );
-    let next = incoming(Origin::Batch, version(6, 1, 0), "a");
-    assert!(
-        matches!(plan(Some(&seen), &next, &[]), StagePlan::New(_)),
-        "the next version ends it, whatever it holds"
-    );
+    let edited = Equal {
+        hash: named("edited").hash(),
+        agrees: None,
+    };
+    let newer = incoming(Origin::Batch, version(6, 1, 0), "a");
+    let moved = StagePlan::Move(edited.clone());
+    assert_eq!(plan(Some(&seen), &newer, &[]), moved, "of equal content");
+    let mut remapped = incoming(Origin::Batch, version(6, 1, 0), "a");
+    remapped.version.revision += 1;
+    let again = StagePlan::Again(edited, (Tier::Batch, TierReason::NotCritical));
+    assert_eq!(plan(Some(&seen), &remapped, &[]), again);
+    let other = incoming(Origin::Batch, version(6, 1, 0), "b");
+    assert!(matches!(plan(Some(&seen), &other, &[]), StagePlan::New(_)));
+}
+
+#[test]
+fn what_a_newer_revision_sends_again_is_urgent_only_if_it_waits_so_or_a_person_asks_r5() {
+    let (_, mut seen) = waiting(Tier::RealTime);
+    let tier = |seen: &Register, origin| {
+        let mut remapped = incoming(origin, version(6, 1, 0), "a");
+        remapped.version.revision += 1;
+        match plan(Some(seen), &remapped, &["name".to_owned()]) {
+            StagePlan::Again(_, (tier, _)) => tier,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(tier(&seen, Origin::Batch), Tier::RealTime, "it waits");
+    seen.dirty_since = None;
+    assert_eq!(tier(&seen, Origin::Batch), Tier::Batch, "it was urgent");
+    assert_eq!(tier(&seen, Origin::ForceSync), Tier::RealTime);
+}
+
+#[test]
+fn once_the_source_says_what_was_edited_it_stands_by_itself() {
+    let (item, seen) = edited_item();
     let agrees = incoming(Origin::Batch, version(6, 1, 0), "edited");
-    assert_eq!(plan(Some(&seen), &agrees, &[]), StagePlan::Move);
+    let StagePlan::Move(equal) = plan(Some(&seen), &agrees, &[]) else {
+        panic!("equal content");
+    };
+    let item = register::move_version(agrees.version, &equal, "s").evaluate(Some(&item));
+    let seen = Register::read(&item.unwrap()).unwrap().unwrap();
+    assert_eq!((seen.effective(), &seen.edited), (named("edited"), &None));
+    // What was edited before is another content now.
+    let back = incoming(Origin::Batch, version(7, 1, 0), "a");
+    assert!(matches!(plan(Some(&seen), &back, &[]), StagePlan::New(_)));
 }
 
 #[rstest]

@@ -1,5 +1,5 @@
-//! What people decide about reviews stands: an edit until a newer version of the source is staged, a
-//! discard until then too. REG-1 for what is desired, REG-2 for what the target is told.
+//! What people decide about reviews stands: an edit until the source gives other content, a discard
+//! until something newer is staged. REG-1 for what is desired, REG-2 for what the target is told.
 
 use std::collections::BTreeMap;
 
@@ -78,19 +78,22 @@ impl Decisions {
             }
             return;
         }
-        if differs("dv") && (differs("dh") || dirty(after)) {
-            self.stand.remove(record);
-            return;
-        }
         let fault = match self.stand.get(record) {
-            Some(Decision::Edited(_)) if differs("ov") => "a person's edit was forgotten",
+            Some(Decision::Edited(_)) if differs("df") || !differs("ov") => {
+                if differs("df") {
+                    self.stand.remove(record);
+                }
+                return;
+            }
+            Some(Decision::Edited(_)) => "a person's edit was forgotten",
+            Some(Decision::Discarded) if differs("dv") && (differs("dh") || dirty(after)) => {
+                self.stand.remove(record);
+                return;
+            }
             Some(Decision::Discarded) if dirty(after) => "what a person discarded was taken up",
             _ => return,
         };
-        let what = format!(
-            "{fault} by {}, and no newer version is staged",
-            call.process
-        );
+        let what = format!("{fault} by {}, and nothing newer is staged", call.process);
         book.fault("REG-1", now, Some(record), what);
     }
 

@@ -1,9 +1,14 @@
 //! What happens to messages, and what people do.
 
+use tidegate_simulator::Fate;
+
 use crate::chaos::{
     dose::{Deeds, Dose, TOLD, plain},
     plan::Rates,
 };
+
+/// The client of a stager makes its write again, and is refused by its own first try.
+const STAGED_TWICE: &[(&str, Fate)] = &[("webhook store.update register{att,df,dh", Fate::Repeat)];
 
 /// Queues repeat, delay and reorder; what is sent to them is not sent.
 pub(super) fn queue() -> Dose {
@@ -66,6 +71,7 @@ pub(super) fn hooks() -> Dose {
             ..Rates::default()
         },
         aims: &["webhook"],
+        first: STAGED_TWICE,
         pushes: [0, 4, 4, 1, 1],
         ..plain()
     }

@@ -36,7 +36,8 @@ fn a_newer_change_makes_what_waits_no_younger() {
         assert_eq!(register.dirty_since, Some(now));
         assert_eq!(register.pending_since, Some(at(1)));
     }
-    let again = stage_again(version(4), &named("c").hash(), "r", at(4));
+    let tier = (Tier::Batch, &TierReason::NotCritical);
+    let again = stage_again(version(4), &equal("c"), "r", tier, at(4));
     assert_eq!(table.must(&again).pending_since, Some(at(1)));
 }
 

@@ -16,7 +16,7 @@ fn next_step(claimed: &Register, by: &str) -> Step {
 #[test]
 fn equal_content_moves_the_version_or_an_older_version_would_win_later_reg_1() {
     let mut table = Table::staged(1, "a");
-    assert!(table.write(&move_version(version(3), &named("a").hash(), "r")));
+    assert!(table.write(&move_version(version(3), &equal("a"), "r")));
     assert!(!table.write(&stage(&change(2, "b"), NOW)));
     assert_eq!(table.read().desired.content, named("a"));
 }

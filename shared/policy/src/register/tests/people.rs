@@ -39,14 +39,14 @@ fn new_content_ends_a_review_and_an_edit() {
     let claimed = table.claim("w", NOW);
     let why = cause(ReviewKind::Refused);
     assert!(table.write(&to_review(&token("w"), &flow(), &why, None, &claimed)));
-    assert!(table.write(&edited(1, "b")));
+    assert!(table.write(&edited(&table.read(), "b")));
     assert!(table.write(&stage(&change(2, "c"), NOW)));
     let register = table.read();
     assert_eq!((register.review, register.edited), (None, None));
     assert!(!table.has(attr::REVIEW_FLOW) && !table.has(attr::REVIEW_SINCE));
 }
 
-fn edited(seen: u64, name: &str) -> Update {
+fn edited(seen: &Register, name: &str) -> Update {
     let edit_made = Override {
         fields: named(name).fields().unwrap().clone(),
         by: "ann".to_owned(),
@@ -54,7 +54,7 @@ fn edited(seen: u64, name: &str) -> Update {
         at: NOW,
         base: named("a").hash(),
     };
-    edit(&version(seen), &named(name).hash(), Some(name), &edit_made)
+    edit(&seen.desired, &named(name).hash(), Some(name), &edit_made)
 }
 
 fn in_review() -> Table {
@@ -74,14 +74,20 @@ fn in_review() -> Table {
 
 #[test]
 fn an_edit_is_for_the_version_that_was_seen_and_only_in_review() {
-    assert!(!Table::staged(1, "a").write(&edited(1, "b")));
-    assert!(!in_review().write(&edited(2, "b")));
+    let mut waits = Table::staged(1, "a");
+    assert!(!waits.write(&edited(&waits.read(), "b")));
     let mut table = in_review();
-    assert!(table.write(&edited(1, "b")));
+    let seen = table.read();
+    let mut other = seen.clone();
+    other.desired.version = version(2);
+    assert!(!table.write(&edited(&other, "b")), "another version");
+    assert!(table.write(&edited(&table.read(), "b")));
     let register = table.read();
     assert_eq!(register.effective(), named("b"));
     assert_eq!(register.desired.hash, named("b").hash());
     assert_eq!(register.desired.content, named("a"), "the source's stays");
+    let beside = edited(&seen, "c");
+    assert!(!table.write(&beside), "it would drop what another edited");
 }
 
 #[test]
@@ -90,7 +96,7 @@ fn an_edited_record_is_looked_up_by_what_is_sent_eff_2() {
     let claimed = table.claim("w", NOW);
     let why = cause(ReviewKind::Refused);
     assert!(table.write(&to_review(&token("w"), &flow(), &why, None, &claimed)));
-    assert!(table.write(&edited(1, "b")));
+    assert!(table.write(&edited(&table.read(), "b")));
     assert!(table.write(&replay(NOW)));
     assert_eq!(table.claim_later("w2").intent.as_deref(), Some("b"));
 }

@@ -122,8 +122,8 @@ struct World {
     /// Changes that a source still has to deliver.
     deliveries: Vec<(u64, &'static str)>,
     newest: (u64, &'static str),
-    /// What a person last made of a version.
-    edited: Option<(Version, &'static str)>,
+    /// What a person made of the source's content: stands until the source gives other content.
+    edited: Option<(tidegate_model::ContentHash, &'static str)>,
     /// Content that a person last decided not to send.
     discarded: Option<tidegate_model::ContentHash>,
     /// Epochs of the attempts that count, by the walk's own ledger (TRY-1).
@@ -264,11 +264,13 @@ impl World {
             let mut renews = true;
             let update = match plan(seen.as_ref(), &incoming, &[]) {
                 StagePlan::Nothing(_) => break seen.as_ref().is_some_and(needs_message),
-                StagePlan::Move => {
+                StagePlan::Move(equal) => {
                     renews = false;
-                    move_version(version, &hash, by)
+                    move_version(version, &equal, by)
                 }
-                StagePlan::Again => stage_again(version, &hash, by, self.now),
+                StagePlan::Again(equal, (tier, reason)) => {
+                    stage_again(version, &equal, by, (tier, &reason), self.now)
+                }
                 // A deletion of what was never seen has nothing to do.
                 StagePlan::New(_) if seen.is_none() && name == GONE => {
                     self.ignored = Some(source);
@@ -277,6 +279,9 @@ impl World {
                 StagePlan::New(new) => stage(&new, self.now),
             };
             let wrote = self.write(&update);
+            if wrote.happened {
+                self.edited.take_if(|(of, _)| *of != hash);
+            }
             if wrote.happened && renews {
                 self.attempts.clear();
                 self.ages.began(&self.table.read(), self.now);

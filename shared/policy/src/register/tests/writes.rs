@@ -45,7 +45,7 @@ fn a_version_moves_over_equal_content_only_reg_1(
     #[case] written: bool,
 ) {
     let mut table = stored.map_or_else(Table::default, |(at, name)| Table::applied(at, name));
-    let moved = move_version(version(incoming.0), &named(incoming.1).hash(), "other");
+    let moved = move_version(version(incoming.0), &equal(incoming.1), "other");
     assert_eq!(table.write(&moved), written);
     if written {
         let register = table.read();
@@ -186,7 +186,7 @@ fn a_commit_makes_the_record_clean_and_moves_to_the_newest_version() {
     let claimed = table.claim("w", NOW);
     let done = table.done("a");
     // Equal content moved the version during the call.
-    assert!(table.write(&move_version(version(5), &named("a").hash(), "r")));
+    assert!(table.write(&move_version(version(5), &equal("a"), "r")));
     assert!(table.write(&commit(&token("w"), &done, &claimed, NOW + MS)));
     let register = table.read();
     let applied = register.applied.clone().unwrap();

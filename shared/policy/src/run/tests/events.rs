@@ -43,7 +43,7 @@ fn an_event_that_finds_another_run_waits_and_the_next_run_covers_it() {
     for next in [event("e1"), event("e2"), window(NOW), by_hand()] {
         let mut table = Table::default();
         let (holder, progress) = table.begin("w", &by_hand(), NOW);
-        assert!(table.write(&let_wait(&trigger("e1"))));
+        assert!(table.write(&let_wait(&table.read().triggers, &trigger("e1"))));
         assert_eq!(waits(&table).as_deref(), Some("e1"));
         assert!(
             table.write(&finish(&holder, &progress)),
@@ -102,8 +102,21 @@ fn what_waits_a_second_time_after_its_run_began_waits_no_more() {
     let mut table = Table::default();
     table.complete("w", &event("e1"), NOW, 0);
     // The repeat looked at the lease before it was taken.
-    assert!(table.write(&let_wait(&trigger("e1"))));
+    assert!(table.write(&let_wait(&table.read().triggers, &trigger("e1"))));
     assert_eq!(waits(&table), None);
+}
+
+#[test]
+fn an_event_waits_only_if_no_run_has_begun_for_one_meanwhile() {
+    let mut table = Table::default();
+    let before = table.read().triggers;
+    assert!(table.write(&let_wait(&before, &trigger("e1"))));
+    let waiting = let_wait(&before, &trigger("e2"));
+    table.complete("w", &event("e3"), NOW, 0);
+    assert!(!table.write(&waiting), "its own run may have been that");
+    let seen = table.read().triggers;
+    assert!(table.write(&let_wait(&seen, &trigger("e2"))));
+    assert_eq!(waits(&table).as_deref(), Some("e2"));
 }
 
 #[test]

@@ -79,12 +79,9 @@ fn edit_as_seen(world: &mut World, seen: &Register) {
         base: seen.desired.content.hash(),
     };
     let search = world.rules.traits.searchable.then_some(name);
-    let version = seen.desired.version;
-    if world
-        .write(&edit(&version, &named(name).hash(), search, &made))
-        .happened
-    {
-        world.edited = Some((version, name));
+    let write = edit(&seen.desired, &named(name).hash(), search, &made);
+    if world.write(&write).happened {
+        world.edited = Some((made.base, name));
     }
 }
 

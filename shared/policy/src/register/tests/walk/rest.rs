@@ -39,11 +39,7 @@ pub(super) fn assert_rest(world: &World) {
         return;
     }
     let register = world.table.read();
-    // An edit stands until the source's next version, or until that says the same.
-    let wanted = match world.edited {
-        Some((of, edited)) if of == register.desired.version => edited,
-        _ => name,
-    };
+    let wanted = world.edited.as_ref().map_or(name, |(_, edited)| *edited);
     assert_eq!(register.effective(), content_of(wanted), "REG-1");
     assert_eq!(register.desired.version, version(newest), "REG-1");
     if let Some(cause) = &register.review {
