@@ -33,6 +33,7 @@ Examples:
   tidegate event --source erp --detail-type \"end of day\"
                                       starts a batch of each flow that has a trigger for it
   tidegate check --flows my-flows     every mistake in your flow files, with its line
+  tidegate render --check             is the template of the stack on AWS as the flow files have it?
   tidegate plan infra/flows/examples/sheet.csv
                                       which pattern carries each flow, and what quotas allow
   tidegate dev --no-demo --flows my-flows --data /var/lib/tidegate
