@@ -1,17 +1,13 @@
 //! What the deployed stack promises without a single event: the figures that keep queues, functions
 //! and schedules in step.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::{
     binaries::repository,
     stack::{Deployment, RunBy, Stack},
-    template,
 };
 
 /// Visibility is this many times the timeout of the function behind the queue.
@@ -57,56 +53,6 @@ async fn the_template_deploys_and_its_queues_outlast_their_functions() {
     );
 }
 
-#[test]
-fn only_functions_that_queue_for_themselves_may_loop() {
-    let text = template::source();
-    let mut looping = BTreeSet::new();
-    let mut resource = "";
-    for line in text.lines() {
-        let name = line
-            .strip_prefix("  ")
-            .and_then(|line| line.strip_suffix(':'));
-        match name {
-            Some(name) if !name.starts_with(' ') => resource = name,
-            _ if line.trim() == "RecursiveLoop: Allow" => assert!(looping.insert(resource)),
-            _ => {}
-        }
-    }
-    assert_eq!(
-        looping,
-        BTreeSet::from(["BatchSync", "Reconcile", "WorkerBatch", "WorkerRealtime"])
-    );
-}
-
-#[test]
-fn the_template_starts_the_windows_of_the_flow_file() {
-    let path = repository().join("infra/flows/suppliers.toml");
-    let flow: toml::Table = fs::read_to_string(&path)
-        .expect("the shipped flow file")
-        .parse()
-        .expect("TOML");
-    let schedule = &flow["schedule"];
-    let hours: Vec<String> = schedule["windows"]
-        .as_array()
-        .expect("windows")
-        .iter()
-        .map(|window| {
-            let at = window["at"].as_str().expect("a time of day");
-            let (hour, minute) = at.split_once(':').expect("hours and minutes");
-            assert_eq!(minute, "00", "the template's one cron holds full hours");
-            hour.trim_start_matches('0').to_owned()
-        })
-        .collect();
-    let text = template::source();
-    let cron = format!("ScheduleExpression: cron(0 {} * * ? *)", hours.join(","));
-    assert!(text.contains(&cron), "the template has no {cron}");
-    let zone = format!(
-        "Default: {}",
-        schedule["time_zone"].as_str().expect("a zone")
-    );
-    assert!(text.contains(&zone), "the template has no {zone}");
-}
-
 /// By queue: its visibility and the timeout of its function, in seconds.
 async fn queues_and_functions(stack: &Stack) -> BTreeMap<String, (u64, u64)> {
     let wire = stack.wire();
@@ -125,8 +71,9 @@ async fn queues_and_functions(stack: &Stack) -> BTreeMap<String, (u64, u64)> {
             mapping["FunctionResponseTypes"],
             json!(["ReportBatchItemFailures"])
         );
-        let queue = last_part(&mapping["EventSourceArn"]);
-        let function = last_part(&mapping["FunctionArn"]);
+        let queue = part(&mapping["EventSourceArn"], 5);
+        let function = part(&mapping["FunctionArn"], 6);
+        assert_eq!(part(&mapping["FunctionArn"], 7), "live", "by its alias");
         let path = format!("/2015-03-31/functions/{function}/configuration");
         let configured = wire.rest("lambda", get.clone(), &path, &Value::Null).await;
         let timeout_s = configured["Timeout"].as_u64().expect("a timeout");
@@ -163,7 +110,10 @@ async fn attributes(stack: &Stack, queue_url: &str) -> Value {
     answer["Attributes"].clone()
 }
 
-fn last_part(arn: &Value) -> String {
+/// What stands after so many colons of an ARN.
+fn part(arn: &Value, at: usize) -> String {
     let arn = arn.as_str().expect("an ARN");
-    arn.rsplit(':').next().unwrap_or(arn).to_owned()
+    let part = arn.split(':').nth(at);
+    part.unwrap_or_else(|| panic!("{arn} is too short"))
+        .to_owned()
 }

@@ -20,6 +20,8 @@ const DEPLOY_LIMIT: Duration = Duration::from_mins(2);
 pub const MAIL_FROM: &str = "tidegate@example.com";
 /// Receiver of the digest in tests.
 pub const MAIL_TO: &str = "quality@example.com";
+/// Receiver of the alarms in tests.
+const ALARM_MAIL: &str = "operations@example.com";
 
 /// The functions by the name in their log group.
 pub const FUNCTION_LOGS: [&str; 8] = [
@@ -326,12 +328,21 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
         ("QualioRiskHigh", RISK_LEVELS[2].0),
         ("MailFrom", MAIL_FROM),
         ("MailTo", MAIL_TO),
+        ("AlarmMail", ALARM_MAIL),
+        ("GradualDeployment", "false"),
     ];
+    let template = template::packaged().into_bytes();
+    wire.put_object(&format!("/{BUCKET}/{stage}.yaml"), template)
+        .await;
     let mut form = vec![
         ("Action".to_owned(), "CreateStack".to_owned()),
         ("Version".to_owned(), "2010-05-15".to_owned()),
         ("StackName".to_owned(), stack_name(stage)),
-        ("TemplateBody".to_owned(), template::packaged()),
+        // By its address, since one that is sent along must be short.
+        (
+            "TemplateURL".to_owned(),
+            wire.url(&format!("/{BUCKET}/{stage}.yaml")),
+        ),
         (
             "Capabilities.member.1".to_owned(),
             "CAPABILITY_IAM".to_owned(),

@@ -27,6 +27,7 @@ async fn a_message_that_comes_early_goes_on_waiting_and_does_nothing_else() {
         let handled = hand.handle(message.clone()).await;
         assert_eq!(handled.disposition, Disposition::Delete);
         assert_eq!(handled.sent.len(), 1);
+        message.hops += 1;
         assert_eq!(handled.sent[0].message, message);
         let delay = handled.sent[0].delay;
         let due = Duration::from_secs(delay_s);
@@ -67,10 +68,12 @@ async fn of_a_stopped_flow_a_record_is_parked_and_a_hint_comes_back_in_a_minute(
     assert_eq!(handled.disposition, Disposition::Delete);
     assert!(handled.sent.is_empty());
     let now = hand.full_second().await;
-    let hint = hand.message(1, Tier::RealTime).fetching(Fetch::Hint);
+    let mut hint = hand.message(1, Tier::RealTime).fetching(Fetch::Hint);
+    hint.hops = 7;
     let handled = hand.handle(hint).await;
     assert_eq!(handled.disposition, Disposition::Delete);
     assert_eq!(handled.sent.len(), 1);
+    assert_eq!(handled.sent[0].message.hops, 7, "it waits for a person");
     assert_eq!(handled.sent[0].message.fetch, Some(Fetch::Hint));
     assert_eq!(wait(&handled.sent[0], now).as_secs(), 60);
 }
@@ -159,6 +162,7 @@ async fn behind_a_breaker_nothing_is_claimed_but_by_the_probe_and_an_outage_drop
         let hand = Hand::staged(3, suppliers_flow()).await;
         let mut message = hand.message(3, Tier::Batch);
         message.first_sent = UnixMs(message.first_sent.0 - MINUTE_MS);
+        message.hops = 7;
         let first_sent = message.first_sent;
         let now = hand.full_second().await;
         let moments = case.breaker.iter().map(|(name, at)| (*name, now.0 + at));
@@ -178,6 +182,9 @@ async fn behind_a_breaker_nothing_is_claimed_but_by_the_probe_and_an_outage_drop
         let copy = &handled.sent[0];
         assert_eq!(copy.message.keys.len(), records, "{what}");
         assert_eq!(copy.message.first_sent, first_sent, "{what}");
+        // The probe was applied: something came of it.
+        let hops = if case.calls > 0 { 1 } else { 8 };
+        assert_eq!(copy.message.hops, hops, "{what}");
         // Another backlog awaits it then: it queues anew.
         assert!(!copy.message.had_turn, "{what}");
         let waits = wait(copy, now);

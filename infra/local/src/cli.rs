@@ -8,6 +8,7 @@ use tidegate_policy::run::Mode;
 use crate::{
     bridge::{self, BridgeArgs},
     dev, offline, plan, preview, remote,
+    render::{self, RenderArgs},
     simulate::{self, SimulateArgs},
 };
 
@@ -32,6 +33,7 @@ Examples:
   tidegate event --source erp --detail-type \"end of day\"
                                       starts a batch of each flow that has a trigger for it
   tidegate check --flows my-flows     every mistake in your flow files, with its line
+  tidegate render --check             is the template of the stack on AWS as the flow files have it?
   tidegate plan infra/flows/examples/sheet.csv
                                       which pattern carries each flow, and what quotas allow
   tidegate dev --no-demo --flows my-flows --data /var/lib/tidegate
@@ -71,6 +73,8 @@ enum Command {
     Dev(DevArgs),
     /// Tell every mistake of the flow files, each with its line, and what each flow promises
     Check(CheckArgs),
+    /// Write what the flow files say of the stack (schedules, rules) into its template
+    Render(RenderArgs),
     /// Compute the pattern of each flow and its reason, and the headroom of each daily quota
     Plan(PlanArgs),
     /// Run days of a flow in virtual time: are its windows and freshness goals kept, and at what price?
@@ -327,6 +331,7 @@ pub(crate) async fn run() -> ExitCode {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(args)) => dev::run(args).await,
         Some(Command::Check(args)) => offline::check(&args),
+        Some(Command::Render(args)) => render::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Schema(args)) => offline::schema(&args),
         Some(Command::Event(args)) => remote::event(&args).await,

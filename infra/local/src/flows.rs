@@ -91,6 +91,17 @@ pub(crate) fn read_file(path: &Path) -> anyhow::Result<(String, String)> {
     }
 }
 
+/// The flows that files without mistakes describe, each with the name of its file.
+pub(crate) fn parse(files: &Files) -> anyhow::Result<Vec<(String, FlowFile)>> {
+    files
+        .iter()
+        .map(|(name, text)| {
+            let file = toml::from_str(text).with_context(|| format!("{name} does not parse"))?;
+            Ok((name.clone(), file))
+        })
+        .collect()
+}
+
 /// Loads flows that are to run. Every mistake of every file is told at once, and every setting and
 /// secret that is missing.
 pub(crate) fn load(files: &Files, place: &Place, now: UnixMs) -> anyhow::Result<Vec<Arc<Flow>>> {
@@ -124,23 +135,27 @@ fn missing_secrets(file: &str, text: &str, place: &Place) -> Vec<String> {
     let Ok(flow) = toml::from_str::<FlowFile>(text) else {
         return Vec::new();
     };
+    secrets(&flow)
+        .into_iter()
+        .filter(|name| !place.has_secret(name))
+        .map(|name| format!("{file}: the secret `{name}` is not set"))
+        .collect()
+}
+
+/// The names of the secrets of a flow.
+pub(crate) fn secrets(flow: &FlowFile) -> BTreeSet<&str> {
     let SourceSpec::Rest(source) = &flow.source;
     let of_target = match &flow.target {
         TargetSpec::Rest(target) => target.auth.secret(),
         TargetSpec::Qualio(target) => Some(target.secret.as_str()),
     };
     let of_webhook = flow.webhook.iter().flat_map(|webhook| &webhook.secrets);
-    let names: BTreeSet<&str> = source
+    source
         .auth
         .secret()
         .into_iter()
         .chain(of_target)
         .chain(of_webhook.map(String::as_str))
-        .collect();
-    names
-        .into_iter()
-        .filter(|name| !place.has_secret(name))
-        .map(|name| format!("{file}: the secret `{name}` is not set"))
         .collect()
 }
 

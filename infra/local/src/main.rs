@@ -29,6 +29,7 @@ mod preview;
 mod queue;
 mod refill;
 mod remote;
+mod render;
 mod schedule;
 mod screen;
 mod simulate;

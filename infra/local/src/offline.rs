@@ -48,6 +48,18 @@ pub(crate) fn schema(args: &SchemaArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
+/// Prints the mistakes of flow files and how many they are.
+pub(crate) fn told(mistakes: &[check::Mistake]) -> anyhow::Result<Outcome> {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let noun = if lines.len() == 1 {
+        "mistake"
+    } else {
+        "mistakes"
+    };
+    print(&format!("{}\n{} {noun}\n", lines.join("\n"), lines.len()))?;
+    Ok(Outcome::Found)
+}
+
 /// Writes to standard output. A reader that has gone away (`| head`) is no failure.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {

@@ -5,7 +5,6 @@ use std::{io::Read as _, path::Path};
 use anyhow::{Context as _, bail};
 use tidegate_engine::ports::Clock as _;
 use tidegate_lambda::{Config, SystemClock};
-use tidegate_model::flow::FlowFile;
 use tidegate_policy::{
     check,
     pattern::{self, Plan, Provider},
@@ -13,8 +12,8 @@ use tidegate_policy::{
 
 use crate::{
     cli::{Outcome, PlanArgs},
-    flows::{self, Files},
-    offline::print,
+    flows,
+    offline::{self, print},
 };
 
 /// Bytes of a sheet that are read: a little more than a plan takes, so that it can refuse.
@@ -29,15 +28,15 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<Outcome> {
     let settings = Config::from_env().settings();
     let report = check::check(&files, &settings, SystemClock.now());
     if !report.is_ok() {
-        return told(&report.mistakes);
+        return offline::told(&report.mistakes);
     }
-    let flows = parse(&files)?;
+    let flows = flows::parse(&files)?;
     let sheet = sheet
         .as_ref()
         .map(|(name, text)| (name.as_str(), text.as_str()));
     let plan = match pattern::plan(sheet, &flows) {
         Ok(plan) => plan,
-        Err(mistakes) => return told(&mistakes),
+        Err(mistakes) => return offline::told(&mistakes),
     };
     if args.json {
         let mut text = serde_json::to_string_pretty(&plan)?;
@@ -68,27 +67,6 @@ fn read_sheet(path: &Path) -> anyhow::Result<(String, String)> {
 }
 
 /// Flow files in which no mistake was found.
-fn parse(files: &Files) -> anyhow::Result<Vec<(String, FlowFile)>> {
-    files
-        .iter()
-        .map(|(name, text)| {
-            let file = toml::from_str(text).with_context(|| format!("{name} does not parse"))?;
-            Ok((name.clone(), file))
-        })
-        .collect()
-}
-
-fn told(mistakes: &[check::Mistake]) -> anyhow::Result<Outcome> {
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    let noun = if lines.len() == 1 {
-        "mistake"
-    } else {
-        "mistakes"
-    };
-    print(&format!("{}\n{} {noun}\n", lines.join("\n"), lines.len()))?;
-    Ok(Outcome::Found)
-}
-
 fn shown(plan: &Plan) -> String {
     let rows = plan.rows.iter().map(|row| {
         [

@@ -23,10 +23,11 @@ const TICK_SHARE: u32 = 10;
 /// The longest sleep in one piece: a machine that was suspended wakes up with the wrong idea of how
 /// long it slept.
 const LONGEST_NAP: Duration = Duration::from_mins(1);
-/// Local time of the daily mail: as in the template.
-const DIGEST_AT: &str = "07:00";
-/// Local time of the daily reconciliation: as in the template.
-const RECONCILE_AT: &str = "04:00";
+/// Local time of the daily mail, here and on AWS.
+pub(crate) const DIGEST_AT: &str = "07:00";
+/// Local time of the daily reconciliation, here and on AWS: after the night window, and outside every
+/// change of the clock.
+pub(crate) const RECONCILE_AT: &str = "04:00";
 
 /// Starts each window of a flow when it is due. Windows that were due while nothing ran are tick's.
 pub(crate) async fn windows(

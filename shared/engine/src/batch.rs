@@ -147,7 +147,7 @@ impl Engine {
             until: now + run::LEASE,
         };
         let read = u64::try_from(held.reads).unwrap_or(0);
-        tracing::info!(flow = %flow, run = %progress.run, mode = crate::words::mode(progress.mode), resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "run begins");
+        tracing::info!(flow = %flow, run = %progress.run, mode = crate::words::mode(progress.mode), resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "run begins");
         let pages_before = progress.pages;
         let running = Running {
             engine: self,

@@ -148,7 +148,7 @@ impl Engine {
             return Ok(not_begun(RunEnd::Busy { until }, request, now));
         }
         let runs = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
-        tracing::info!(flow = %flow, run = %progress.run, resumed = progress.pages > 0, flow_hash = runtime.flow.hash(), "reconciliation begins");
+        tracing::info!(flow = %flow, run = %progress.run, resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "reconciliation begins");
         let mut comparing = Comparing {
             engine: self,
             runtime,

@@ -24,6 +24,8 @@ pub fn assemble(
         .into_iter()
         .map(|flow| {
             let flow = Arc::new(flow);
+            // Once an environment: what it does later, it does by this file.
+            tracing::info!(flow = %flow.id(), revision = flow.revision(), flow_hash = flow.hash(), "flow loaded");
             let (source, target) = connect(&flow);
             FlowRuntime::new(flow, source, target)
         })

@@ -12,8 +12,10 @@ pub use parts::{
 };
 use tidegate_policy::flow::Settings;
 
-const SECRET_PREFIX: &str = "TIDEGATE_SECRET_";
-const SETTING_PREFIX: &str = "TIDEGATE_VAR_";
+/// What the key of a secret begins with.
+pub const SECRET_PREFIX: &str = "TIDEGATE_SECRET_";
+/// What the key of a setting of flow files begins with.
+pub const SETTING_PREFIX: &str = "TIDEGATE_VAR_";
 
 /// What a function was started with. Never shows a value, since some are secrets.
 #[derive(Clone)]

@@ -21,7 +21,7 @@ pub use assemble::{Unwired, assemble};
 pub use clock::{SystemChance, SystemClock};
 pub use config::{
     BaseUrl, Bus, Common, Config, ConfigError, ConfigFault, FlowsFolder, FromConfig, LogFilter,
-    MailAddresses, QueueAddresses, Reader, Table,
+    MailAddresses, QueueAddresses, Reader, SECRET_PREFIX, SETTING_PREFIX, Table,
 };
 pub use deadline::deadline;
 pub use failed::failed;

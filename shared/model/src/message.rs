@@ -68,6 +68,10 @@ pub struct Message {
     /// and has seen what it tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_read: Option<u64>,
+    /// Copies of it that waited, one after another, without a record of it being read or applied in
+    /// between: our own guard against a loop, since Lambda's is off. One of an older release has none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hops: u32,
 }
 
 /// Why a body is not a message.
@@ -114,6 +118,7 @@ impl Message {
             repeat: false,
             turn: None,
             after_read: None,
+            hops: 0,
         }
     }
 
@@ -161,4 +166,12 @@ impl Message {
 )]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for this signature"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

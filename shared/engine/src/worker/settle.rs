@@ -17,12 +17,31 @@ const LEFT_WAIT: Duration = Duration::from_secs(45);
 /// Deferrals within so much of each other share a message.
 const SAME_TIME_MS: i64 = 1_000;
 
+/// Each so many hops of a message in which nothing came of it are told. A backlog hops every 15
+/// minutes, so this is one of two days; an outage is parked after a quarter of an hour, in which
+/// waits for a probe hop 180 times.
+const TELL_EVERY_HOPS: u32 = 200;
+
 /// How deferred keys queue for permits when they come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Queueing {
     Turn,
     First,
     Anew,
+    /// As anew, but it waits for a person: that is no hop.
+    Stopped,
+}
+
+impl Queueing {
+    fn of(why: Wait) -> Self {
+        match why {
+            Wait::Turn => Self::Turn,
+            Wait::Permit => Self::First,
+            Wait::Stopped => Self::Stopped,
+            // After any other wait the backlog is another, and a new turn is taken.
+            _ => Self::Anew,
+        }
+    }
 }
 
 impl Engine {
@@ -34,7 +53,11 @@ impl Engine {
         let mut rest = message.clone();
         if message.fetch.is_some() && settled.fetch.is_none() {
             // The record became dirty just now: no earlier sweep has queued it.
-            rest.first_sent = now;
+            (rest.first_sent, rest.hops) = (now, 0);
+        }
+        let applied = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Applied);
+        if settled.verdicts.iter().any(applied) {
+            rest.hops = 0;
         }
         rest.fetch = settled.fetch;
         rest.repeat = settled.repeat;
@@ -45,13 +68,8 @@ impl Engine {
                 Verdict::Applied | Verdict::Nothing(_) | Verdict::Review(_) | Verdict::Parked => {}
                 Verdict::Defer { until, why } => {
                     let slot = until.0.max(now.0).div_euclid(SAME_TIME_MS);
-                    let queueing = match why {
-                        Wait::Turn => Queueing::Turn,
-                        Wait::Permit => Queueing::First,
-                        // After any other wait the backlog is another, and a new turn is taken.
-                        _ => Queueing::Anew,
-                    };
-                    deferred.entry((slot, queueing)).or_default().push(key);
+                    let group = (slot, Queueing::of(why));
+                    deferred.entry(group).or_default().push(key);
                 }
                 Verdict::Retry { after, .. } if single => return self.hold(delivery, after).await,
                 Verdict::Leave(_) if single => return Disposition::Keep,
@@ -62,8 +80,11 @@ impl Engine {
         for ((slot, queueing), keys) in deferred {
             let until = UnixMs((slot + 1) * SAME_TIME_MS - 1);
             let mut copy = with_keys(&rest, keys);
-            copy.had_turn = queueing != Queueing::Anew;
+            copy.had_turn = matches!(queueing, Queueing::Turn | Queueing::First);
             copy.turn = settled.turn.filter(|_| queueing == Queueing::Turn);
+            if queueing != Queueing::Stopped {
+                copy = hopped(copy);
+            }
             outgoing.push(delayed(copy, until, now));
         }
         self.send_then(outgoing, message).await
@@ -71,7 +92,7 @@ impl Engine {
 
     /// It came before its time: a queue delays by 15 minutes at most, so long waits go in hops.
     pub(super) async fn delay_again(&self, delivery: &Delivery, not_before: UnixMs) -> Disposition {
-        let copy = delayed(delivery.message.clone(), not_before, self.now());
+        let copy = delayed(hopped(delivery.message.clone()), not_before, self.now());
         self.send_then(vec![copy], &delivery.message).await
     }
 
@@ -103,6 +124,27 @@ impl Engine {
         (message.had_turn, message.turn) = (false, None);
         delayed(message, now + after, now)
     }
+}
+
+/// The same, after one more wait. One that goes round for long is told of, and goes on: what it says
+/// is still to be done.
+fn hopped(mut message: Message) -> Message {
+    message.hops = message.hops.saturating_add(1);
+    if is_told(message.hops) {
+        tracing::warn!(
+            flow = %message.flow,
+            tier = message.tier.as_str(),
+            keys = message.keys.len(),
+            hops = message.hops,
+            first_sent = %message.first_sent,
+            "a message goes round without progress"
+        );
+    }
+    message
+}
+
+fn is_told(hops: u32) -> bool {
+    hops > 0 && hops.is_multiple_of(TELL_EVERY_HOPS)
 }
 
 fn with_keys(message: &Message, keys: Vec<RecordKey>) -> Message {
@@ -172,4 +214,17 @@ pub(crate) fn chunks_of_messages(
             delay: Duration::ZERO,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_goes_round_is_told_of_now_and_then() {
+        let told: Vec<u32> = (0..=2 * TELL_EVERY_HOPS)
+            .filter(|&hops| is_told(hops))
+            .collect();
+        assert_eq!(told, [TELL_EVERY_HOPS, 2 * TELL_EVERY_HOPS]);
+    }
 }

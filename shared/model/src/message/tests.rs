@@ -29,12 +29,13 @@ fn a_message_has_this_form_until_its_number_rises() {
     full.repeat = true;
     full.turn = Some(Turn { at: 40, calls: 2 });
     full.after_read = Some(3);
+    full.hops = 8;
     assert_eq!(
         full.encode(),
         concat!(
             r#"{"v":1,"flow":"suppliers","keys":["SUP-0"],"tier":"real_time","fetch":"forced","#,
             r#""first_sent":7,"not_before":9,"had_turn":true,"repeat":true,"#,
-            r#""turn":{"at":40,"calls":2},"after_read":3}"#
+            r#""turn":{"at":40,"calls":2},"after_read":3,"hops":8}"#
         )
     );
 }
@@ -55,6 +56,14 @@ fn a_body_that_is_no_message_is_told(#[case] body: &str) {
         Message::decode(body),
         Err(MessageError::Form { .. })
     ));
+}
+
+#[test]
+fn a_message_of_an_older_or_a_newer_release_of_the_form_is_read() {
+    let older = r#"{"v":1,"flow":"suppliers","keys":["SUP-0"],"tier":"batch","first_sent":7}"#;
+    assert_eq!(Message::decode(older).unwrap(), message(1));
+    let newer = older.replace(r#""v":1"#, r#""v":1,"later":{"more":true}"#);
+    assert_eq!(Message::decode(&newer).unwrap(), message(1));
 }
 
 #[test]

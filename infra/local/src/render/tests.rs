@@ -1,0 +1,210 @@
+use std::{fs, path::Path};
+
+use super::*;
+
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+const SUPPLIERS: &str = include_str!("../../../flows/suppliers.toml");
+const CONTACTS: &str = include_str!("../../../flows/examples/contacts.toml");
+
+fn flow(text: &str) -> FlowFile {
+    toml::from_str(text).unwrap()
+}
+
+/// A flow of the same systems as the one that ships, so that it needs no more secrets.
+fn named(name: &str) -> FlowFile {
+    let line = format!("name = \"{name}\"");
+    flow(&SUPPLIERS.replacen("name = \"suppliers\"", &line, 1))
+}
+
+/// The lines of `after` that `before` has not, and the other way round.
+fn changed<'a>(before: &'a str, after: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
+    let without = |some: &'a str, others: &str| -> Vec<&'a str> {
+        let others: Vec<&str> = others.lines().collect();
+        some.lines().filter(|line| !others.contains(line)).collect()
+    };
+    (without(before, after), without(after, before))
+}
+
+#[test]
+fn the_template_says_what_the_shipped_flows_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../flows");
+    let files = flows::read(Some(&folder)).unwrap();
+    let flows: Vec<FlowFile> = flows::parse(&files)
+        .unwrap()
+        .into_iter()
+        .map(|(_, flow)| flow)
+        .collect();
+    let rendered = render(TEMPLATE, &flows).unwrap();
+    assert_eq!(
+        rendered.stale,
+        Vec::<String>::new(),
+        "run `tidegate render`"
+    );
+    assert_eq!(rendered.text, TEMPLATE);
+}
+
+#[test]
+fn a_change_of_windows_changes_the_crons_and_nothing_else() {
+    let earlier = SUPPLIERS.replacen("at = \"10:00\"", "at = \"09:00\"", 1);
+    let rendered = render(TEMPLATE, &[flow(&earlier)]).unwrap();
+    assert_eq!(rendered.stale, ["SuppliersWindows is stale in schedules"]);
+    assert_eq!(
+        changed(TEMPLATE, &rendered.text),
+        (
+            vec!["      ScheduleExpression: cron(0 2,10,14,18 * * ? *)"],
+            vec!["      ScheduleExpression: cron(0 2,9,14,18 * * ? *)"]
+        )
+    );
+    let once_more = render(&rendered.text, &[flow(&earlier)]).unwrap();
+    assert_eq!(once_more.stale, Vec::<String>::new());
+    let back = render(&rendered.text, &[flow(SUPPLIERS)]).unwrap();
+    assert_eq!(back.text, TEMPLATE);
+}
+
+#[test]
+fn a_window_at_another_minute_is_a_schedule_of_its_own_and_goes_with_it() {
+    let later = SUPPLIERS.replacen("at = \"10:00\"", "at = \"10:30\"", 1);
+    let rendered = render(TEMPLATE, &[flow(&later)]).unwrap();
+    assert_eq!(
+        rendered.stale,
+        [
+            "SuppliersWindows is stale in schedules",
+            "SuppliersWindows2 is missing in schedules"
+        ]
+    );
+    assert!(
+        rendered
+            .text
+            .contains("Name: !Sub tidegate-${Stage}-suppliers-2\n")
+    );
+    let back = render(&rendered.text, &[flow(SUPPLIERS)]).unwrap();
+    assert_eq!(
+        back.stale[1],
+        "SuppliersWindows2 belongs to no flow in schedules"
+    );
+    assert_eq!(back.text, TEMPLATE);
+}
+
+#[test]
+fn another_flow_adds_its_schedules_and_changes_none() {
+    let rendered = render(TEMPLATE, &[flow(SUPPLIERS), named("end-of-day")]).unwrap();
+    let (gone, _) = changed(TEMPLATE, &rendered.text);
+    assert_eq!(gone, Vec::<&str>::new());
+    assert_eq!(
+        rendered.stale,
+        [
+            "EndOfDayWindows is missing in schedules",
+            "EndOfDayReconcile is missing in schedules"
+        ]
+    );
+    let input = r#"Input: '{"flow":"end-of-day","window":"<aws.scheduler.scheduled-time>"}'"#;
+    assert_eq!(rendered.text.matches(input).count(), 2);
+}
+
+#[test]
+fn a_trigger_is_a_rule_with_leave_to_start_a_batch() {
+    let contacts = CONTACTS.replacen(
+        "detail = { \"/region\" = [\"us\"] }",
+        "bus = \"default\"\ndetail = { \"/region\" = [\"O'ahu\"] }",
+        1,
+    );
+    let rules = resources::rules(&[flow(&contacts)]);
+    let [rule, permission] = rules.as_slice() else {
+        panic!("{rules:?}");
+    };
+    assert_eq!(
+        rule.text,
+        r#"  ContactsEvent1:
+    Type: AWS::Events::Rule
+    Properties:
+      Name: !Sub tidegate-${Stage}-contacts-event-1
+      Description: An event that starts a batch of contacts.
+      EventBusName: 'default'
+      State: !If [StartsByItself, ENABLED, DISABLED]
+      EventPattern: {"detail":{"region":["O'ahu"]},"detail-type":["end of day"],"source":["crm"]}
+      Targets:
+        - Id: batch-sync
+          Arn: !Ref BatchSync.Alias
+          DeadLetterConfig: { Arn: !GetAtt Undelivered.Arn }
+          InputTransformer:
+            InputPathsMap: {"id":"$.id","time":"$.time"}
+            InputTemplate: '{"flow":"contacts","trigger":{"id":"<id>","time":"<time>"}}'
+"#
+    );
+    assert_eq!(permission.id, "ContactsEvent1Permission");
+    assert!(
+        permission
+            .text
+            .contains("SourceArn: !GetAtt ContactsEvent1.Arn\n")
+    );
+}
+
+#[test]
+fn settings_and_secrets_that_no_function_gets_are_named_at_once() {
+    let error = render(TEMPLATE, &[flow(CONTACTS)]).unwrap_err().to_string();
+    for missing in ["TIDEGATE_VAR_CRM_URL", "TIDEGATE_SECRET_CRM_API_KEY"] {
+        assert!(error.contains(missing), "{error}");
+    }
+    assert!(
+        !error.contains("TIDEGATE_VAR_NAME"),
+        "a comment is no need: {error}"
+    );
+}
+
+#[test]
+fn names_that_aws_would_refuse_are_refused() {
+    let told = |flows: &[FlowFile]| render(TEMPLATE, flows).unwrap_err().to_string();
+    let long = told(&[named("suppliers-of-all-companies")]);
+    assert!(
+        long.contains("26 characters; AWS has room for 24"),
+        "{long}"
+    );
+    // Each takes what the other's schedules or the stack's own are called.
+    let twice = told(&[named("ab"), named("ab-reconcile")]);
+    assert!(twice.contains("rename one of the flows"), "{twice}");
+    let own = told(&[named("tick")]);
+    assert!(own.contains("`Name: !Sub tidegate-${Stage}-tick`"), "{own}");
+    let same = told(&[named("a-b"), named("a--b")]);
+    assert!(same.contains("ABWindows stands there twice"), "{same}");
+}
+
+#[test]
+fn a_template_without_its_regions_is_refused() {
+    let begin = "  # tidegate render: begin rules\n";
+    let told = |template: &str| {
+        render(template, &[flow(SUPPLIERS)])
+            .unwrap_err()
+            .to_string()
+    };
+    let without = told(&TEMPLATE.replacen(begin, "", 1));
+    assert_eq!(without, "it has no line `# tidegate render: begin rules`");
+    let twice = told(&TEMPLATE.replacen(begin, &begin.repeat(2), 1));
+    assert!(twice.contains("more than once"), "{twice}");
+}
+
+#[test]
+fn a_check_writes_nothing_and_a_rendering_what_is_stale() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("template.yaml");
+    let flows = folder.path().join("suppliers.toml");
+    fs::write(&template, TEMPLATE).unwrap();
+    fs::write(
+        &flows,
+        SUPPLIERS.replacen("at = \"10:00\"", "at = \"09:00\"", 1),
+    )
+    .unwrap();
+    let rendered = |check| {
+        let (flows, template) = (Some(flows.clone()), Some(template.clone()));
+        run(&RenderArgs {
+            check,
+            flows,
+            template,
+        })
+        .unwrap()
+    };
+    assert_eq!(rendered(true), Outcome::Found);
+    assert_eq!(fs::read_to_string(&template).unwrap(), TEMPLATE);
+    assert_eq!(rendered(false), Outcome::Fine);
+    assert_ne!(fs::read_to_string(&template).unwrap(), TEMPLATE);
+    assert_eq!(rendered(true), Outcome::Fine);
+}
