@@ -243,3 +243,48 @@ async fn a_table_that_fails_leaves_the_message_and_of_a_pack_the_record_alone() 
         assert_eq!(wait(&handled.sent[0], now).as_secs(), 45);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_newer_release_has_staged_is_left_to_it_for_a_quarter_of_an_hour() {
+    let hand = Hand::staged(1, suppliers_flow()).await;
+    let key = keys::register(&flow(), &hand.keys[0]);
+    let mut item = hand.world.table().item(&key).unwrap();
+    let mut version = hand.world.register(hand.keys[0].as_str()).desired.version;
+    version.revision += 1;
+    item.insert("dv".to_owned(), version.encode().as_str().into());
+    hand.world.table().put(key, item);
+    let (now, writes) = (hand.full_second().await, hand.world.writes());
+    let handled = hand.handle(hand.message(1, Tier::Batch)).await;
+    assert_eq!(wait(&handled.sent[0], now).as_secs(), 60);
+    assert_eq!(hand.world.writes(), writes, "nothing is claimed for it");
+    assert_eq!(hand.world.qualio.calls().len(), 0);
+    // The newer release was taken back.
+    tokio::time::sleep(SECOND * 900).await;
+    hand.handle(hand.message(1, Tier::Batch)).await;
+    assert!(!hand.world.register(hand.keys[0].as_str()).is_dirty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_newer_release_stages_just_before_a_claim_is_released_unsent() {
+    let hand = Hand::staged(1, suppliers_flow()).await;
+    let key = keys::register(&flow(), &hand.keys[0]);
+    let version = hand.world.register(hand.keys[0].as_str()).desired.version;
+    let newer = tidegate_model::Version {
+        revision: version.revision + 1,
+        ..version
+    };
+    // It is staged between the worker's read and its claim.
+    let stall = Fate::StallBefore(SECOND * 2);
+    hand.strike_write(1, stall, key.clone());
+    let stage = async {
+        tokio::time::sleep(SECOND).await;
+        let mut item = hand.world.table().item(&key).unwrap();
+        item.insert("dv".to_owned(), newer.encode().as_str().into());
+        hand.world.table().put(key.clone(), item);
+    };
+    let (handled, ()) = tokio::join!(hand.handle(hand.message(1, Tier::Batch)), stage);
+    assert_eq!(handled.sent.len(), 1);
+    let register = hand.world.register(hand.keys[0].as_str());
+    assert!(register.is_dirty() && register.claim.is_none());
+    assert_eq!(hand.world.qualio.calls().len(), 0);
+}

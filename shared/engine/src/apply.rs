@@ -29,6 +29,12 @@ const PREPARE: Duration = Duration::from_secs(10);
 /// Wait of a record whose refusal a person's check has overtaken.
 const AFTER_REFUSED_CHECK: Duration = Duration::from_secs(5);
 
+/// A new release is taken up by all functions within so long of the first, where a part of them tries
+/// it for five minutes. What it staged after that was left by one that was taken back.
+const ROLLOUT: Duration = Duration::from_secs(900);
+/// Wait for a function of the newer release.
+const FOR_NEWER_RELEASE: Duration = Duration::from_secs(60);
+
 /// How the handling of one record ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -74,6 +80,13 @@ impl Engine {
         let token = self.token();
         match self.claim(&job, &token, &permits).await {
             Ok(Ok((claimed, claim_until))) => {
+                if let Some(verdict) = is_of_newer_release(job.runtime, &claimed, self.now()) {
+                    self.give_back(job.budget, &permits).await;
+                    let id = keys::register(job.runtime.flow.id(), job.key);
+                    let released = self.write(&id, &register::release(&token, &claimed)).await;
+                    return released
+                        .map_or_else(|error| Verdict::Leave(crate::chain(&error)), |_| verdict);
+                }
                 let work = Work {
                     engine: self,
                     job: &job,
@@ -179,6 +192,21 @@ pub(crate) fn not_claimable(register: &Register) -> Verdict {
             why: Wait::Claim,
         }
     }
+}
+
+/// What a newer revision of the flow has staged is left to a function that has it: sent as this one
+/// maps it, it would be taken for what the newer one sends.
+pub(crate) fn is_of_newer_release(
+    runtime: &FlowRuntime,
+    register: &Register,
+    now: UnixMs,
+) -> Option<Verdict> {
+    let is_newer = register.desired.version.revision > runtime.flow.revision();
+    let since = register.dirty_since.filter(|_| is_newer)?;
+    (now < since + ROLLOUT).then(|| Verdict::Defer {
+        until: now + FOR_NEWER_RELEASE,
+        why: Wait::NewerRevision,
+    })
 }
 
 /// T and D of a flow's target.

@@ -22,7 +22,7 @@ use tidegate_policy::{
 
 use crate::{
     Engine, EngineError, FlowRuntime,
-    apply::{Job, Verdict, not_claimable},
+    apply::{Job, Verdict, is_of_newer_release, not_claimable},
     budget::Budget,
     fetch::{Fetched, source_budget},
     ports::{Receipt, Wait},
@@ -151,6 +151,9 @@ impl Engine {
                         || register.claimable_at() > now =>
                 {
                     verdicts.push((key.clone(), not_claimable(&register)));
+                }
+                Some(register) if let Some(wait) = is_of_newer_release(runtime, &register, now) => {
+                    verdicts.push((key.clone(), wait));
                 }
                 Some(register)
                     if message.fetch == Some(Fetch::Hint) && register.tier == Tier::Batch =>

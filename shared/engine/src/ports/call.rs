@@ -120,6 +120,8 @@ pub enum Wait {
     Source,
     /// A read that failed while the source answers others.
     FailedRead,
+    /// The release with the newer flow file that staged the content.
+    NewerRevision,
     /// A call of another record that succeeds: none has since this one failed first.
     AnotherSuccess,
     /// A person's pause or a blocker.
@@ -141,6 +143,7 @@ impl Wait {
             Self::NewerContent => "newer_content",
             Self::Source => "source",
             Self::FailedRead => "failed_read",
+            Self::NewerRevision => "newer_revision",
             Self::AnotherSuccess => "another_success",
             Self::Stopped => "stopped",
             Self::Store => "store",
