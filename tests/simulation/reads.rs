@@ -152,6 +152,7 @@ async fn a_read_that_fails_is_made_again_in_a_minute_and_spends_nothing() {
         let copy = &handled.sent[0];
         assert_eq!(copy.message.fetch, Some(Fetch::Hint));
         assert_eq!(copy.message.first_sent, hint.first_sent);
+        assert_eq!(copy.message.failing_since.is_some(), status == 500);
         assert_eq!(wait(copy, now).as_secs(), 60);
         let state = hand.world.engine.flow_state(&flow()).await.unwrap();
         assert_eq!(state.blocker.is_some(), status == 401);
@@ -161,9 +162,12 @@ async fn a_read_that_fails_is_made_again_in_a_minute_and_spends_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_could_not_be_read_for_a_day_needs_a_person_que_2() {
-    for (age_s, given_up) in [(86_340, false), (86_401, true)] {
+    for (fails_for_s, given_up) in [(None, false), (Some(86_340), false), (Some(86_401), true)] {
         let (hand, mut hint) = hinted(suppliers_flow()).await;
-        hint.first_sent = UnixMs(hint.first_sent.0 - age_s * 1_000);
+        // Older by the time in which it waited for something else.
+        hint.first_sent = UnixMs(hint.first_sent.0 - 200_000_000);
+        let now = hand.world.engine.now().0;
+        hint.failing_since = fails_for_s.map(|span| UnixMs(now - span * 1_000));
         let answer = Action::answer(500, serde_json::Value::Null);
         hand.world.erp.set_fault(Fault::new(answer)).unwrap();
         let handled = hand.handle(hint).await;
@@ -183,7 +187,7 @@ async fn a_pause_a_queue_or_an_outage_of_more_than_a_day_gives_no_hint_up_que_2(
     };
     for what in ["a queue", "an open breaker", "a probe that fails"] {
         let (hand, mut hint) = hinted(suppliers_flow()).await;
-        hint.first_sent = UnixMs(hint.first_sent.0 - 90_000_000);
+        hint.failing_since = Some(UnixMs(hint.first_sent.0 - 90_000_000));
         let answer = Action::answer(500, serde_json::Value::Null);
         hand.world.erp.set_fault(Fault::new(answer)).unwrap();
         match what {

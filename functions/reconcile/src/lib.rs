@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
-use tidegate_engine::{Engine, EngineError, ReconcileReport, RunEnd};
+use tidegate_engine::{Engine, EngineError, ReconcileReport};
 use tidegate_lambda::{
     deadline,
     event::{EventError, reconcile_request},
@@ -39,15 +39,10 @@ pub async fn handle(
     let report = engine.reconcile(&flow, &request, deadline).await?;
     let (end, reason) = (report.end.as_str(), report.end.reason());
     let window = report.window.map(utc);
-    match &report.end {
-        RunEnd::Complete | RunEnd::AlreadyDone | RunEnd::Continues => {}
-        // It waits for another, or for whoever stopped the flow: nobody needs to look.
-        RunEnd::Busy { .. } | RunEnd::Stopped { .. } => {
-            tracing::info!(flow = %flow, window, end, reason, "the reconciliation waits");
-        }
-        RunEnd::Cut | RunEnd::Interrupted { .. } | RunEnd::LeaseLost => {
-            tracing::warn!(flow = %flow, window, end, reason, "the reconciliation did not complete");
-        }
+    if report.end.needs_a_look() {
+        tracing::warn!(flow = %flow, window, end, reason, "the reconciliation did not complete");
+    } else if report.run.is_none() {
+        tracing::info!(flow = %flow, window, end, reason, "no reconciliation begins");
     }
     Ok(report)
 }

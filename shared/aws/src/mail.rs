@@ -96,9 +96,9 @@ impl Events for EventBridgeEvents {
         let mut failed = None;
         for batch in events.chunks(MAX_BATCH) {
             if let Err(failure) = self.put_rounds(batch).await {
-                // What the bus refuses in part does not hold the others off; one that does not answer
-                // would take a time-out for each batch.
-                let answers = matches!(failure, AwsFailure::InPart { .. });
+                // What the bus refuses does not hold the others off; one that does not answer would take
+                // a time-out for each batch.
+                let answers = !matches!(failure, AwsFailure::NoAnswer(_));
                 failed = Some(PortError::new(format!("emit {}", names(batch)), failure));
                 if !answers {
                     break;

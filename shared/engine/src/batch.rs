@@ -124,6 +124,11 @@ impl Engine {
             }
             Start::Go(progress) => *progress,
         };
+        let lists = progress.mode == Mode::Initial && runtime.target.traits().listable;
+        if let Some(reason) = state.stops(Side::Target).filter(|_| lists) {
+            self.let_wait(flow, request).await?;
+            return Ok(not_begun(RunEnd::Stopped { reason }, request, now));
+        }
         let held = match self
             .write(
                 &lease_key,
@@ -195,24 +200,7 @@ impl Running<'_> {
                 &report,
             )
             .await?;
-        tracing::info!(
-            flow = %flow,
-            run = %self.progress.run,
-            end = report.end.as_str(),
-            reason = report.end.reason(),
-            pages = report.pages,
-            received = report.counts.received,
-            staged = report.counts.staged,
-            critical = report.counts.critical,
-            unchanged = report.counts.unchanged,
-            superseded = report.counts.superseded,
-            rejected = report.counts.rejected,
-            in_review = report.counts.in_review,
-            queued = report.counts.queued,
-            linked = report.counts.linked,
-            took_s = report.ended_at.since(report.started).as_secs(),
-            "run ends"
-        );
+        log_end(flow, &self.progress.run, &report);
         let event = Event::RunFinished {
             flow: flow.clone(),
             run: self.progress.run.to_string(),
@@ -410,10 +398,6 @@ impl Running<'_> {
         if self.progress.mode != Mode::Initial || !self.runtime.target.traits().listable {
             return Ok(None);
         }
-        let state = self.engine.flow_state(self.runtime.flow.id()).await?;
-        if let Some(reason) = state.stops(Side::Target) {
-            return Ok(Some(RunEnd::Stopped { reason }));
-        }
         let began = self.engine.now();
         let mut session = self.engine.listing_session(self.runtime, run::STAGE_MARGIN);
         let links = self.runtime.target.index(&mut session).await;
@@ -446,6 +430,27 @@ impl Running<'_> {
         let kept = self.advance(&write).await?;
         Ok(if kept { end } else { RunEnd::LeaseLost })
     }
+}
+
+fn log_end(flow: &FlowId, run: &RunId, report: &RunReport) {
+    tracing::info!(
+        flow = %flow,
+        run = %run,
+        end = report.end.as_str(),
+        reason = report.end.reason(),
+        pages = report.pages,
+        received = report.counts.received,
+        staged = report.counts.staged,
+        critical = report.counts.critical,
+        unchanged = report.counts.unchanged,
+        superseded = report.counts.superseded,
+        rejected = report.counts.rejected,
+        in_review = report.counts.in_review,
+        queued = report.counts.queued,
+        linked = report.counts.linked,
+        took_s = report.ended_at.since(report.started).as_secs(),
+        "run ends"
+    );
 }
 
 /// How long before the watermark a run starts to read: the window's own lookback, or the flow's.

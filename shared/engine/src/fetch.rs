@@ -318,7 +318,7 @@ impl Engine {
                 Ok((_, incoming, _)) => incoming,
                 Err(error) => {
                     let reason = crate::chain(&error);
-                    let verdict = self.bad_row(runtime, key, reason, &row).await?;
+                    let verdict = self.bad_row(runtime, one, reason, &row).await?;
                     return Ok(Fetched::Not(verdict, None));
                 }
             }
@@ -337,13 +337,15 @@ impl Engine {
     async fn bad_row(
         &self,
         runtime: &FlowRuntime,
-        key: &RecordKey,
+        one: &OneRead<'_>,
         reason: String,
         row: &serde_json::Value,
     ) -> Result<Verdict, EngineError> {
         let flow = runtime.flow.id();
+        let key = one.key;
         tracing::error!(flow = %flow, key = key.as_str(), reason, "row rejected");
-        self.keep_row(flow, row, reason).await?;
+        let is_asked_for = one.why == Some(Fetch::Forced);
+        self.keep_row(flow, row, reason, is_asked_for).await?;
         Ok(Verdict::Nothing("the fetched row was rejected"))
     }
 

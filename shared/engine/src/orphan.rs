@@ -37,16 +37,21 @@ impl Engine {
         self.keep(flow, name, cause, body, Condition::ALWAYS).await
     }
 
-    /// Keeps a row that is no record. One that a person has discarded stays so: each lookback reads it
-    /// again.
+    /// Keeps a row that is no record. One that a person has discarded stays so, since each lookback
+    /// reads it again, unless a person asked for it.
     pub(crate) async fn keep_row(
         &self,
         flow: &FlowId,
         row: &Value,
         reason: String,
+        is_asked_for: bool,
     ) -> Result<(), StoreError> {
         let cause = (ReviewKind::Rejected, reason);
-        let undecided = Condition::Absent(DISCARDED.to_owned());
+        let undecided = if is_asked_for {
+            Condition::ALWAYS
+        } else {
+            Condition::Absent(DISCARDED.to_owned())
+        };
         let (name, body) = (name_of(row), row.to_string());
         self.keep(flow, &name, cause, &body, undecided).await
     }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tidegate_model::{
-    Content, FlowId, RecordKey, SourceVersion, Tier, UnixMs, Version, flow::Deletion, item::Item,
+    Content, FlowId, RecordKey, SourceVersion, Tier, UnixMs, Version,
+    flow::Deletion,
+    item::{Item, Update},
 };
 use tidegate_policy::{
     flow::RowError,
@@ -231,25 +233,9 @@ impl Engine {
         for _ in 0..STAGE_TRIES {
             let critical = critical_changes(runtime, seen.as_ref(), incoming);
             let now = self.now();
-            let (write, planned) = match stage::plan(seen.as_ref(), incoming, &critical) {
-                StagePlan::Nothing(_) if seen.is_none() => {
-                    return Ok(nothing(NoChange::Unchanged, None));
-                }
-                StagePlan::Nothing(why) => return Ok(nothing(why, seen.as_ref())),
-                StagePlan::Move(equal) => (
-                    register::move_version(incoming.version, &equal, &incoming.by),
-                    None,
-                ),
-                StagePlan::Again(equal, (tier, reason)) => {
-                    let (version, by) = (incoming.version, &incoming.by);
-                    let write = register::stage_again(version, &equal, by, (tier, &reason), now);
-                    (write, None)
-                }
-                // A deletion of what was never seen has nothing to do.
-                StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
-                    return Ok(nothing(NoChange::Unchanged, None));
-                }
-                StagePlan::New(plan) => (register::stage(&plan, now), Some(plan)),
+            let (write, planned) = match planned(seen.as_ref(), incoming, &critical, now) {
+                Ok(planned) => planned,
+                Err(nothing_to_do) => return Ok(nothing_to_do),
             };
             match self.write(&id, &write).await? {
                 Written::Done { before, after } => {
@@ -324,6 +310,30 @@ impl Engine {
                 .await?;
         }
         Ok(tier.max(plan.tier))
+    }
+}
+
+/// The write of a stage, and what it stages of new content; or what comes of it without a write.
+fn planned(
+    seen: Option<&Register>,
+    incoming: &Incoming,
+    critical: &[String],
+    now: UnixMs,
+) -> Result<(Update, Option<Box<register::Stage>>), StageResult> {
+    let (version, by) = (incoming.version, &incoming.by);
+    match stage::plan(seen, incoming, critical) {
+        StagePlan::Nothing(_) if seen.is_none() => Err(nothing(NoChange::Unchanged, None)),
+        StagePlan::Nothing(why) => Err(nothing(why, seen)),
+        StagePlan::Move(equal) => Ok((register::move_version(version, &equal, by), None)),
+        StagePlan::Again(equal, (tier, reason)) => {
+            let write = register::stage_again(version, &equal, by, (tier, &reason), now);
+            Ok((write, None))
+        }
+        // A deletion of what was never seen has nothing to do.
+        StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
+            Err(nothing(NoChange::Unchanged, None))
+        }
+        StagePlan::New(plan) => Ok((register::stage(&plan, now), Some(plan))),
     }
 }
 

@@ -36,6 +36,12 @@ impl RunEnd {
         }
     }
 
+    /// Whether a person may have to look: it neither did what it was to do, nor waits for another or for
+    /// whoever stopped the flow.
+    pub fn needs_a_look(&self) -> bool {
+        matches!(self, Self::Cut | Self::Interrupted { .. } | Self::LeaseLost)
+    }
+
     /// When the lease of another ends, if one holds it.
     pub(crate) fn until(&self) -> Option<String> {
         match self {

@@ -197,7 +197,8 @@ impl Engine {
             // Neither a pause, an outage nor a long queue is the record's own fault.
             let why = Wait::FailedRead;
             let failed = matches!(verdict, Verdict::Defer { why: found, .. } if found == why);
-            if failed && self.now() > message.first_sent + FETCH_GIVE_UP {
+            let since = message.failing_since.filter(|_| failed);
+            if since.is_some_and(|since| self.now() > since + FETCH_GIVE_UP) {
                 self.leave_turn(&source_budget(runtime), turn).await?;
                 let given_up = self.give_up_fetch(runtime, key).await?;
                 return Ok(ReadFirst::Not(one_for_all(message, &given_up)));

@@ -72,6 +72,9 @@ pub struct Message {
     /// between: our own guard against a loop, since Lambda's is off. One of an older release has none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hops: u32,
+    /// Since when its record could not be read although the source answers others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<UnixMs>,
 }
 
 /// Why a body is not a message.
@@ -119,6 +122,7 @@ impl Message {
             turn: None,
             after_read: None,
             hops: 0,
+            failing_since: None,
         }
     }
 

@@ -9,7 +9,7 @@ mod tests;
 
 use tidegate_model::{Content, FlowId, Tier, TierReason, UnixMs, Version};
 
-use crate::register::{Equal, Register, ReviewCause, Stage};
+use crate::register::{Equal, Register, ReviewCause, ReviewKind, Stage};
 
 /// Who reports the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,11 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
             agrees: (agrees && seen.edited.is_some()).then(|| incoming.content.clone()),
         };
         let remapped = incoming.version.revision > desired.version.revision;
-        if remapped && incoming.review.is_none() && incoming.content != Content::Deleted {
+        // What breaks the schema is what was edited: with the edit it may be sent.
+        let edit_stands = seen.edited.is_some() && !agrees;
+        let review = incoming.review.as_ref().map(|(_, cause)| cause.kind);
+        let review = review.filter(|kind| !edit_stands || *kind != ReviewKind::Invalid);
+        if remapped && review.is_none() && incoming.content != Content::Deleted {
             return StagePlan::Again(equal, tier_of(Some(seen), incoming, &[]));
         }
         return StagePlan::Move(equal);

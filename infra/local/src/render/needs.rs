@@ -13,6 +13,9 @@ const SETTING: &str = "env.";
 
 /// Names every setting and secret of `flows` that the template gives no function.
 pub(super) fn check(template: &str, flows: &[FlowFile]) -> anyhow::Result<()> {
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    let lines = template.lines().filter(|line| !is_comment(line));
+    let template = lines.collect::<Vec<_>>().join("\n");
     let mut missing = BTreeSet::new();
     for flow in flows {
         let settings = settings(flow)?.into_iter();
@@ -37,10 +40,17 @@ pub(super) fn check(template: &str, flows: &[FlowFile]) -> anyhow::Result<()> {
 fn settings(flow: &FlowFile) -> anyhow::Result<BTreeSet<String>> {
     let text = serde_json::to_string(flow)
         .with_context(|| format!("the flow {} can not be written as JSON", flow.name))?;
-    let named = text.split(SETTING).skip(1).map(|rest| {
-        rest.chars()
+    let named = text.match_indices(SETTING).filter_map(|(at, _)| {
+        let (before, rest) = text.split_at(at);
+        // `test-env.acme.com` is a host.
+        let is_part = |last: char| last.is_ascii_alphanumeric() || "_-.".contains(last);
+        let name: String = rest
+            .chars()
+            .skip(SETTING.len())
             .take_while(|next| next.is_ascii_alphanumeric() || *next == '_')
-            .collect::<String>()
+            .collect();
+        let is_setting = !before.ends_with(is_part) && name.starts_with(char::is_uppercase);
+        is_setting.then_some(name)
     });
-    Ok(named.filter(|name| !name.is_empty()).collect())
+    Ok(named.collect())
 }

@@ -283,7 +283,19 @@ impl Engine {
             .fields()
             .and_then(|fields| runtime.target.search_value(&key, fields));
         let write = register::edit(&register.desired, &content.hash(), search.as_deref(), &edit);
-        self.expect_written(&runtime, &key, &write).await?;
+        let id_of = keys::register(runtime.flow.id(), &key);
+        let written = self
+            .write(&id_of, &write)
+            .await
+            .map_err(EngineError::from)?;
+        if let Written::Refused { current } = written {
+            // The answer of an earlier try may have been lost: it was this edit.
+            let now = current.as_ref().and_then(|item| Register::read(item).ok());
+            let own = now.flatten().and_then(|register| register.edited);
+            if own.as_ref() != Some(&edit) {
+                return Err(ReviewError::Changed);
+            }
+        }
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, "review edited");
         self.review(id).await
     }

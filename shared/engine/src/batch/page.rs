@@ -122,7 +122,7 @@ impl Running<'_> {
             crate::chain(error)
         );
         tracing::warn!(flow = %flow, run = %self.progress.run, row = position, reason, "row rejected");
-        self.engine.keep_row(flow, row, reason).await?;
+        self.engine.keep_row(flow, row, reason, false).await?;
         Ok(())
     }
 

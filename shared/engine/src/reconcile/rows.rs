@@ -354,7 +354,7 @@ impl Comparing<'_> {
             crate::chain(error)
         );
         let flow = self.runtime.flow.id();
-        self.engine.keep_row(flow, row, reason).await?;
+        self.engine.keep_row(flow, row, reason, false).await?;
         Ok(())
     }
 

@@ -53,13 +53,17 @@ impl Engine {
         let mut rest = message.clone();
         if message.fetch.is_some() && settled.fetch.is_none() {
             // The record became dirty just now: no earlier sweep has queued it.
-            (rest.first_sent, rest.hops) = (now, 0);
+            (rest.first_sent, rest.hops, rest.failing_since) = (now, 0, None);
         }
         let applied = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Applied);
         if settled.verdicts.iter().any(applied) {
             rest.hops = 0;
         }
         rest.fetch = settled.fetch;
+        let fails = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Defer { why, .. } if *why == Wait::FailedRead);
+        if settled.verdicts.iter().any(fails) {
+            rest.failing_since.get_or_insert(now);
+        }
         rest.repeat = settled.repeat;
         let mut deferred: BTreeMap<(i64, Queueing), Vec<RecordKey>> = BTreeMap::new();
         for (key, verdict) in settled.verdicts {

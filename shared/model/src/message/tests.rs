@@ -30,12 +30,13 @@ fn a_message_has_this_form_until_its_number_rises() {
     full.turn = Some(Turn { at: 40, calls: 2 });
     full.after_read = Some(3);
     full.hops = 8;
+    full.failing_since = Some(UnixMs(6));
     assert_eq!(
         full.encode(),
         concat!(
             r#"{"v":1,"flow":"suppliers","keys":["SUP-0"],"tier":"real_time","fetch":"forced","#,
             r#""first_sent":7,"not_before":9,"had_turn":true,"repeat":true,"#,
-            r#""turn":{"at":40,"calls":2},"after_read":3,"hops":8}"#
+            r#""turn":{"at":40,"calls":2},"after_read":3,"hops":8,"failing_since":6}"#
         )
     );
 }

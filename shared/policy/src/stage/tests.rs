@@ -154,6 +154,20 @@ fn an_edit_stands_until_the_source_gives_other_content() {
     remapped.version.revision += 1;
     let again = StagePlan::Again(edited, (Tier::Batch, TierReason::NotCritical));
     assert_eq!(plan(Some(&seen), &remapped, &[]), again);
+    // What the source still says wrongly is why it was edited; what stands twice is nobody's edit.
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let mut fault = |kind| {
+        let cause = ReviewCause {
+            kind,
+            field: None,
+            reason: "no".to_owned(),
+            since: NOW,
+        };
+        remapped.review = Some((flow.clone(), cause));
+        plan(Some(&seen), &remapped, &[])
+    };
+    assert_eq!(fault(ReviewKind::Invalid), again);
+    assert!(matches!(fault(ReviewKind::Ambiguous), StagePlan::Move(_)));
     let other = incoming(Origin::Batch, version(6, 1, 0), "b");
     assert!(matches!(plan(Some(&seen), &other, &[]), StagePlan::New(_)));
 }
