@@ -129,6 +129,12 @@ impl Engine {
         };
         let verified = signature::verify(signed, &secrets, self.now());
         let Some(runtime) = runtime.filter(|_| verified) else {
+            // Of a flow that is there only: the text of another's name is anybody's.
+            let flow = runtime.map(|runtime| runtime.flow.id().as_str());
+            tracing::warn!(
+                flow,
+                "webhook refused: no active secret signed it within five minutes"
+            );
             return Ok(HookAnswer::Unauthorized);
         };
         let answer = self.take_hook(runtime, request).await?;

@@ -37,8 +37,8 @@ pub(super) fn mistakes(documents: &[&Document]) -> Vec<Mistake> {
 }
 
 /// Flows that carry one object in one direction can overtake each other: only a sequence number of
-/// the source tells which is newer (R35). Each flow keeps registers of its own, so even then one flow
-/// is better; two by sequence are let pass.
+/// the source tells which is newer (R35). Each flow keeps registers of its own, so a target must know
+/// the record by our key as well: any other would get one of each flow.
 fn unordered(documents: &[&Document]) -> Vec<Mistake> {
     let carried: Vec<_> = documents
         .iter()
@@ -47,8 +47,25 @@ fn unordered(documents: &[&Document]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for (index, (document, object)) in documents.iter().zip(&carried).enumerate() {
         let by = document.text("/record/version/by");
-        let (Some(object), Some(by @ ("time" | "read"))) = (object, by) else {
+        let (Some(object), Some(by)) = (object, by) else {
             continue;
+        };
+        let upserts = document.get("/target/upsert").is_some();
+        let (place, why) = match by {
+            "sequence" if upserts => continue,
+            "sequence" => (
+                "/target",
+                format!(
+                    "each flow would create a record of its own in `{}`: leave the object to one flow, or write to a target that upserts by our key",
+                    object.target
+                ),
+            ),
+            _ => (
+                "/record/version",
+                format!(
+                    "by `{by}` nothing tells which of the two is newer: leave the object to one flow, or order both by a `sequence` of the source"
+                ),
+            ),
         };
         let same = |(at, other): &(usize, &Option<Carried<'_>>)| {
             *at != index && other.as_ref() == Some(object)
@@ -63,9 +80,9 @@ fn unordered(documents: &[&Document]) -> Vec<Mistake> {
         };
         mistakes.push(Mistake::new(
             &document.file,
-            document.line("/record/version"),
+            document.line(place),
             format!(
-                "{}:{} carries the same object from `{}` to `{}`, and by `{by}` nothing tells which of the two is newer: leave the object to one flow, or order both by a `sequence` of the source",
+                "{}:{} carries the same object from `{}` to `{}`, and {why}",
                 other.file,
                 other.line("/name"),
                 object.source,
