@@ -12,10 +12,10 @@ use tidegate_policy::{
 };
 use tidegate_testkit::doubles::{
     Action, Fault, Point,
-    erp::{ErpSupplier, realistic_suppliers},
+    erp::{ErpSupplier, realistic_suppliers, webhook::Told},
 };
 
-use crate::world::{MANUAL, World, suppliers_flow};
+use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -144,22 +144,24 @@ async fn a_flow_that_does_not_ask_for_it_tells_of_no_applied_record_and_writes_n
     assert_eq!(writes[0], writes[1], "news costs no write");
 }
 
+/// Classes of fields that were told to be old: their age and goal in seconds.
+fn breaches(world: &World) -> Vec<(FieldClass, u64, u64)> {
+    let told = |event| match event {
+        Event::FreshnessBreached {
+            class,
+            age_s,
+            goal_s,
+            ..
+        } => Some((class, age_s, goal_s)),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(told).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_old_class_of_fields_is_told_once_until_its_goal_is_met_again() {
     let world = World::new(suppliers(3), &[suppliers_flow()]);
     world.run(MANUAL).await;
-    let breaches = |world: &World| -> Vec<(FieldClass, u64, u64)> {
-        let told = |event| match event {
-            Event::FreshnessBreached {
-                class,
-                age_s,
-                goal_s,
-                ..
-            } => Some((class, age_s, goal_s)),
-            _ => None,
-        };
-        world.events().into_iter().filter_map(told).collect()
-    };
     world.engine.tick(None).await.unwrap();
     assert_eq!(breaches(&world), []);
     // Nothing works on the three that wait, and no window is read.
@@ -180,6 +182,29 @@ async fn an_old_class_of_fields_is_told_once_until_its_goal_is_met_again() {
     tokio::time::sleep(Duration::from_secs(33_000)).await;
     world.engine.tick(None).await.unwrap();
     assert_eq!(breaches(&world).len(), 2, "a second breach is told too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_critical_change_that_waits_beyond_its_goal_is_told_once() {
+    let world = World::new(suppliers(1), &[suppliers_flow()]);
+    world.start();
+    world.settle().await;
+    world.stop();
+    let change = |row: &mut ErpSupplier| row.quality.blocked = !row.quality.blocked;
+    let row = world.erp.change(&world.erp.suppliers()[0].id, change);
+    let row = row.unwrap();
+    world
+        .webhook(Told::Whole(&row), "m1", WEBHOOK_SECRETS[0])
+        .await;
+    for (wait_s, times) in [(899, 0), (2, 1), (300, 1)] {
+        tokio::time::sleep(Duration::from_secs(wait_s)).await;
+        world.engine.tick(None).await.unwrap();
+        assert_eq!(breaches(&world).len(), times, "{wait_s}");
+        let health = world.engine.health().await.unwrap();
+        assert_eq!(health[0].freshness.stale, times > 0, "{wait_s}");
+    }
+    let (class, _, goal_s) = breaches(&world)[0];
+    assert_eq!((class, goal_s), (FieldClass::Critical, 900));
 }
 
 #[tokio::test(start_paused = true)]
