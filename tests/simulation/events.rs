@@ -6,16 +6,21 @@ use tidegate_engine::{Event, FieldClass, RunEnd};
 use tidegate_model::{EventId, FlowId, RunId};
 use tidegate_policy::{
     flow_state::Scope,
+    keys,
     register::ReviewKind,
-    run::{RunRequest, Trigger},
+    run::{Lease, RunRequest, Trigger},
     trigger::ForeignEvent,
 };
+use tidegate_simulator::Fate;
 use tidegate_testkit::doubles::{
     Action, Fault, Point,
     erp::{ErpSupplier, realistic_suppliers, webhook::Told},
 };
 
-use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
+use crate::{
+    hand::Hand,
+    world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow},
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -261,10 +266,7 @@ async fn an_event_that_comes_amid_a_run_gets_a_run_of_its_own_afterwards() {
     assert_eq!(complete(&world), ["event-day-1"], "and once");
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_on() {
-    let world = World::new(suppliers(3), &[flow()]);
-    world.run(window(&world)).await;
+async fn pause(world: &World) -> FlowId {
     let suppliers = FlowId::try_new("suppliers").unwrap();
     let pause = tidegate_engine::api::PauseRequest {
         scope: Scope::All,
@@ -272,6 +274,14 @@ async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_o
         by: "Ana".to_owned(),
     };
     world.engine.pause(&suppliers, pause).await.unwrap();
+    suppliers
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_on() {
+    let world = World::new(suppliers(3), &[flow()]);
+    world.run(window(&world)).await;
+    let suppliers = pause(&world).await;
     world.start();
     world
         .engine
@@ -288,4 +298,42 @@ async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_o
         .await;
     tokio::time::sleep(HOUR).await;
     assert_eq!(complete(&world), ["event-day-1"], "and once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_waits_does_not_make_way_for_the_repeat_of_one_that_had_its_run() {
+    let world = World::new(suppliers(3), &[flow()]);
+    assert_eq!(world.run(by("day-1", &world)).await.end, RunEnd::Complete);
+    world.run(window(&world)).await;
+    let suppliers = pause(&world).await;
+    for id in ["day-2", "day-1"] {
+        let report = world.run(by(id, &world)).await;
+        assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+    }
+    world.engine.resume(&suppliers, "Ana").await.unwrap();
+    world.start();
+    world
+        .until("it ran", HOUR, || async {
+            complete(&world) == ["event-day-1", "event-day-2"]
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_let_wait_although_a_run_begins_meanwhile() {
+    let hand = Hand::staged(1, flow()).await;
+    let suppliers = pause(&hand.world).await;
+    let key = keys::lease(&suppliers);
+    hand.strike_write(1, Fate::StallBefore(Duration::from_secs(2)), key.clone());
+    let begin = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut item = hand.world.table().item(&key).unwrap();
+        item.insert("events".to_owned(), "0123456789ab".into());
+        hand.world.table().put(key.clone(), item);
+    };
+    let request = by("day-2", &hand.world);
+    let (report, ()) = tokio::join!(hand.world.run(request.clone()), begin);
+    assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+    let lease = Lease::read(hand.world.table().item(&key).as_ref());
+    assert_eq!(lease.triggers.waiting(), request.trigger.as_ref());
 }
