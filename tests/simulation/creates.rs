@@ -1,7 +1,10 @@
 //! Targets that give their records ids of their own: what is known of a record there must survive an
 //! answer that is lost (EFF-2).
 
+use std::time::Duration;
+
 use serde_json::json;
+use tidegate_engine::Event;
 use tidegate_model::{Fetch, Tier};
 use tidegate_policy::{keys, register::State};
 use tidegate_testkit::doubles::{Action, Fault};
@@ -102,4 +105,44 @@ async fn the_id_of_a_record_is_kept_until_it_is_deleted_at_the_target_and_forgot
     let register = hand.world.register(key);
     assert_eq!(register.state(), State::Applied);
     assert_eq!(register.target_id, None);
+}
+
+/// Whether each applied change was told as a deletion, when, and how long it had waited.
+fn told(hand: &Hand) -> Vec<(bool, i64, Option<u64>)> {
+    let applied = |event| match event {
+        Event::RecordApplied {
+            deleted,
+            at_ms,
+            latency_ms,
+            ..
+        } => Some((deleted, at_ms.0, latency_ms)),
+        _ => None,
+    };
+    hand.world
+        .events()
+        .into_iter()
+        .filter_map(applied)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_of_an_applied_change_says_whether_it_deletes_and_how_long_it_waited() {
+    let hand = Hand::staged(1, to_service("")).await;
+    service_answers(&hand, "POST", 201, json!({"id": "m-1"}));
+    service_answers(&hand, "DELETE", 204, json!(null));
+    let key = hand.keys[0].as_str();
+    let since = hand.world.register(key).pending_since.unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    apply(&hand).await;
+    let news = told(&hand);
+    let [(deleted, at_ms, latency_ms)] = news[..] else {
+        panic!("{news:?}")
+    };
+    assert!(!deleted);
+    assert!(at_ms >= since.0 + 30_000);
+    assert_eq!(latency_ms, u64::try_from(at_ms - since.0).ok());
+    hand.world.erp.delete(key);
+    let forced = hand.message(1, Tier::RealTime).fetching(Fetch::Forced);
+    hand.handle(forced).await;
+    assert!(told(&hand)[1].0, "{:?}", told(&hand));
 }

@@ -6,16 +6,21 @@ use tidegate_engine::{Event, FieldClass, RunEnd};
 use tidegate_model::{EventId, FlowId, RunId};
 use tidegate_policy::{
     flow_state::Scope,
+    keys,
     register::ReviewKind,
-    run::{RunRequest, Trigger},
+    run::{Lease, RunRequest, Trigger},
     trigger::ForeignEvent,
 };
+use tidegate_simulator::Fate;
 use tidegate_testkit::doubles::{
     Action, Fault, Point,
-    erp::{ErpSupplier, realistic_suppliers},
+    erp::{ErpSupplier, realistic_suppliers, webhook::Told},
 };
 
-use crate::world::{MANUAL, World, suppliers_flow};
+use crate::{
+    hand::Hand,
+    world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow},
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -144,22 +149,24 @@ async fn a_flow_that_does_not_ask_for_it_tells_of_no_applied_record_and_writes_n
     assert_eq!(writes[0], writes[1], "news costs no write");
 }
 
+/// Classes of fields that were told to be old: their age and goal in seconds.
+fn breaches(world: &World) -> Vec<(FieldClass, u64, u64)> {
+    let told = |event| match event {
+        Event::FreshnessBreached {
+            class,
+            age_s,
+            goal_s,
+            ..
+        } => Some((class, age_s, goal_s)),
+        _ => None,
+    };
+    world.events().into_iter().filter_map(told).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_old_class_of_fields_is_told_once_until_its_goal_is_met_again() {
     let world = World::new(suppliers(3), &[suppliers_flow()]);
     world.run(MANUAL).await;
-    let breaches = |world: &World| -> Vec<(FieldClass, u64, u64)> {
-        let told = |event| match event {
-            Event::FreshnessBreached {
-                class,
-                age_s,
-                goal_s,
-                ..
-            } => Some((class, age_s, goal_s)),
-            _ => None,
-        };
-        world.events().into_iter().filter_map(told).collect()
-    };
     world.engine.tick(None).await.unwrap();
     assert_eq!(breaches(&world), []);
     // Nothing works on the three that wait, and no window is read.
@@ -180,6 +187,29 @@ async fn an_old_class_of_fields_is_told_once_until_its_goal_is_met_again() {
     tokio::time::sleep(Duration::from_secs(33_000)).await;
     world.engine.tick(None).await.unwrap();
     assert_eq!(breaches(&world).len(), 2, "a second breach is told too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_critical_change_that_waits_beyond_its_goal_is_told_once() {
+    let world = World::new(suppliers(1), &[suppliers_flow()]);
+    world.start();
+    world.settle().await;
+    world.stop();
+    let change = |row: &mut ErpSupplier| row.quality.blocked = !row.quality.blocked;
+    let row = world.erp.change(&world.erp.suppliers()[0].id, change);
+    let row = row.unwrap();
+    world
+        .webhook(Told::Whole(&row), "m1", WEBHOOK_SECRETS[0])
+        .await;
+    for (wait_s, times) in [(899, 0), (2, 1), (300, 1)] {
+        tokio::time::sleep(Duration::from_secs(wait_s)).await;
+        world.engine.tick(None).await.unwrap();
+        assert_eq!(breaches(&world).len(), times, "{wait_s}");
+        let health = world.engine.health().await.unwrap();
+        assert_eq!(health[0].freshness.stale, times > 0, "{wait_s}");
+    }
+    let (class, _, goal_s) = breaches(&world)[0];
+    assert_eq!((class, goal_s), (FieldClass::Critical, 900));
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,10 +266,7 @@ async fn an_event_that_comes_amid_a_run_gets_a_run_of_its_own_afterwards() {
     assert_eq!(complete(&world), ["event-day-1"], "and once");
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_on() {
-    let world = World::new(suppliers(3), &[flow()]);
-    world.run(window(&world)).await;
+async fn pause(world: &World) -> FlowId {
     let suppliers = FlowId::try_new("suppliers").unwrap();
     let pause = tidegate_engine::api::PauseRequest {
         scope: Scope::All,
@@ -247,6 +274,14 @@ async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_o
         by: "Ana".to_owned(),
     };
     world.engine.pause(&suppliers, pause).await.unwrap();
+    suppliers
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_on() {
+    let world = World::new(suppliers(3), &[flow()]);
+    world.run(window(&world)).await;
+    let suppliers = pause(&world).await;
     world.start();
     world
         .engine
@@ -263,4 +298,42 @@ async fn an_event_that_comes_while_the_flow_is_paused_is_followed_when_it_goes_o
         .await;
     tokio::time::sleep(HOUR).await;
     assert_eq!(complete(&world), ["event-day-1"], "and once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_waits_does_not_make_way_for_the_repeat_of_one_that_had_its_run() {
+    let world = World::new(suppliers(3), &[flow()]);
+    assert_eq!(world.run(by("day-1", &world)).await.end, RunEnd::Complete);
+    world.run(window(&world)).await;
+    let suppliers = pause(&world).await;
+    for id in ["day-2", "day-1"] {
+        let report = world.run(by(id, &world)).await;
+        assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+    }
+    world.engine.resume(&suppliers, "Ana").await.unwrap();
+    world.start();
+    world
+        .until("it ran", HOUR, || async {
+            complete(&world) == ["event-day-1", "event-day-2"]
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_let_wait_although_a_run_begins_meanwhile() {
+    let hand = Hand::staged(1, flow()).await;
+    let suppliers = pause(&hand.world).await;
+    let key = keys::lease(&suppliers);
+    hand.strike_write(1, Fate::StallBefore(Duration::from_secs(2)), key.clone());
+    let begin = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut item = hand.world.table().item(&key).unwrap();
+        item.insert("events".to_owned(), "0123456789ab".into());
+        hand.world.table().put(key.clone(), item);
+    };
+    let request = by("day-2", &hand.world);
+    let (report, ()) = tokio::join!(hand.world.run(request.clone()), begin);
+    assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+    let lease = Lease::read(hand.world.table().item(&key).as_ref());
+    assert_eq!(lease.triggers.waiting(), request.trigger.as_ref());
 }

@@ -249,6 +249,9 @@ async fn each_row_is_counted_as_what_became_of_it_out_1() {
         2,
         "each row that is no record is named by its content"
     );
+    let events = world.events().into_iter();
+    let told = events.filter(|event| matches!(event, Event::RecordInReview { key: None, .. }));
+    assert_eq!(told.count(), 2, "each is told of once");
 }
 
 /// OUT-1: neither an older row nor a register that can not be read is lost count of.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use tidegate_engine::{
-    DeadLetter,
+    DeadLetter, Event,
     api::{ReviewError, ReviewId},
 };
 use tidegate_model::{FlowId, Message, RecordKey, Tier};
@@ -38,6 +38,12 @@ async fn a_refused_record_is_edited_tried_dry_replayed_and_applied() {
     let review = world.engine.review(&id).await.unwrap();
     assert_eq!(review.cause.kind, ReviewKind::Refused);
     assert_eq!(review.cause.field.as_deref(), Some("sponsor_user_id"));
+    // News names no field that the flow does not: it may be anything.
+    let told = world.events().into_iter().find_map(|event| match event {
+        Event::RecordInReview { field, .. } => Some(field),
+        _ => None,
+    });
+    assert_eq!(told, Some(None));
     let edit = serde_json::from_value(
         json!({"fields": {"sponsor_id": 101}, "by": "ada", "why": "left the company"}),
     )

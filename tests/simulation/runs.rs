@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_engine::{Event, RunEnd};
-use tidegate_model::{FlowId, UnixMs};
+use tidegate_model::{FlowId, RecordKey, UnixMs};
 use tidegate_policy::{
     register::{ReviewKind, State},
     run::{Mode, RunRequest},
@@ -274,4 +274,21 @@ async fn an_initial_run_makes_no_call_to_a_target_that_is_paused() {
     let report = world.run(RunRequest { mode, ..MANUAL }).await;
     assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
     assert_eq!(world.qualio.calls().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unchanged_record_is_fresh_as_of_the_newest_complete_run() {
+    let world = World::new(realistic_suppliers(4, 1, 0), &[suppliers_flow()]);
+    world.start();
+    world.settle().await;
+    world.stop();
+    let flow = FlowId::try_new("suppliers").unwrap();
+    let key = RecordKey::try_new(&*world.erp.suppliers()[0].id).unwrap();
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let began = world.engine.now();
+    assert_eq!(world.run(MANUAL).await.end, RunEnd::Complete);
+    let view = world.engine.record(&flow, &key).await.unwrap().unwrap();
+    assert_eq!(view.state, State::Applied);
+    let last_updated = view.last_updated.unwrap();
+    assert!(last_updated >= began, "{last_updated:?} {began:?}");
 }

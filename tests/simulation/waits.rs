@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_engine::Disposition;
-use tidegate_model::{Fetch, Tier, UnixMs};
+use tidegate_model::{EndpointId, Fetch, Tier, UnixMs};
 use tidegate_policy::keys;
 use tidegate_simulator::Fate;
 
@@ -284,6 +284,13 @@ async fn what_a_newer_release_stages_just_before_a_claim_is_released_unsent() {
     };
     let (handled, ()) = tokio::join!(hand.handle(hand.message(1, Tier::Batch)), stage);
     assert_eq!(handled.sent.len(), 1);
+    let slots = keys::slots(&EndpointId::try_new("qualio").unwrap(), Tier::Batch);
+    let slots = hand.world.table().item(&slots).unwrap();
+    assert_eq!(
+        slots["used"].as_number(),
+        Some(0),
+        "its permit is given back"
+    );
     let register = hand.world.register(hand.keys[0].as_str());
     assert!(register.is_dirty() && register.claim.is_none());
     assert_eq!(hand.world.qualio.calls().len(), 0);

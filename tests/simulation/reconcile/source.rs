@@ -205,6 +205,22 @@ async fn rows_that_are_no_record_and_records_in_review_are_counted_as_such() {
     assert_eq!((report.findings.compared, report.rows), (11, 11));
 }
 
+/// No run need have seen it before.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_is_no_record_is_left_to_a_person_once() {
+    let world = settled(3).await;
+    let mut nameless = world.erp.suppliers()[1].clone();
+    nameless.id = String::new();
+    world.erp.insert(nameless);
+    for _ in 0..2 {
+        let report = world.reconcile(&anew()).await;
+        assert_eq!(report.findings.rejected, 1, "{report:?}");
+        let reviews = world.engine.reviews(&flow(), None, 50).await.unwrap().items;
+        assert_eq!(reviews.len(), 1, "{reviews:?}");
+        assert_eq!(reviews[0].cause.kind, ReviewKind::Rejected);
+    }
+}
+
 /// Where a source has no versions, its reads are serialised by the flow's lease, these too.
 #[tokio::test(start_paused = true)]
 async fn where_reads_order_the_changes_a_run_and_a_reconciliation_take_turns() {

@@ -59,6 +59,7 @@ fn an_expression_gives_a_json_value(#[case] text: &str, #[case] expected: Value)
 )]
 #[case::number("row.secret | int", "invalid operation")]
 #[case::calculation("row.n // 0", "invalid operation")]
+#[case::a_list_as_a_name("{[row.n]: 1}", "its value has no form in JSON")]
 fn an_expression_that_fails_says_why_without_values(#[case] text: &str, #[case] expected: &str) {
     let error = eval(text).unwrap_err();
     let told = format!("{error} {error:?}");

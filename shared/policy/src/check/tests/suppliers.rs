@@ -404,6 +404,11 @@ fn a_limit_of_one_record_is_enough_but_told_where_smaller_ones_come_first() {
     "fields.name",
     "range has too many elements"
 )]
+#[case::whatever_several_values_are(
+    "name = \"range(900_000 + row.audits + row.findings) | sum\"",
+    "fields.name",
+    "range has too many elements"
+)]
 fn a_field_that_costs_too_much_whatever_its_row_is_refused(
     #[case] field: &str,
     #[case] place: &str,
