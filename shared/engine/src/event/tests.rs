@@ -89,6 +89,6 @@ fn a_schema_takes_what_is_sent_and_refuses_what_is_not() {
 #[test]
 fn what_asks_a_function_for_something_is_a_request_and_news_is_none() {
     assert!(Event::SweepRequested { flow: flow() }.is_request());
-    let endpoint = tidegate_model::EndpointId::try_new("qualio").unwrap();
+    let endpoint = EndpointId::try_new("qualio").unwrap();
     assert!(!Event::BreakerClosed { endpoint }.is_request());
 }
