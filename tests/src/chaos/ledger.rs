@@ -206,6 +206,10 @@ impl Ledger {
             state
                 .breakers
                 .leaves(&mut state.book, call, request, &state.stalls);
+            if matches!(fate, Fate::FailUnsent | Fate::CrashBefore) {
+                // It was about to leave, and is under way nowhere.
+                state.breakers.ended(call);
+            }
             if fate == Fate::FailUnsent {
                 state.registers.failed(call, key.as_deref(), request, false);
             }

@@ -33,6 +33,8 @@ const READ_AT_ONCE: usize = 100;
 #[derive(Default)]
 struct Absent {
     count: u64,
+    /// Those not listed either that were staged meanwhile: the next comparison tells.
+    moved: u64,
     keys: Vec<RecordKey>,
 }
 
@@ -49,7 +51,14 @@ impl Comparing<'_> {
             if !self.progress.accept_absent && reconcile::is_mass_absence(found.count, live) {
                 return Err(self.stop_for_absence(found.count, live).await);
             }
+            // Where a mass was not listed that is judged by the next comparison, so are the few others.
+            let unlisted = found.count + found.moved;
+            let is_doubtful = reconcile::is_mass_absence(unlisted, live + found.moved);
             for key in &found.keys {
+                if is_doubtful && !self.progress.accept_absent {
+                    self.leave(key, Kind::Pending)?;
+                    continue;
+                }
                 self.verify(key).await?;
                 self.send_queued().await?;
                 self.keep_place().await?;
@@ -150,6 +159,7 @@ impl Comparing<'_> {
         if register.desired.content != Content::Deleted {
             if reconcile::has_moved_since(register, self.progress.started) {
                 // It came while the source was read: the next comparison tells.
+                absent.moved += 1;
                 return self.leave(&key, Kind::Pending);
             }
             absent.count += 1;

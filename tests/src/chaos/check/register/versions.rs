@@ -1,7 +1,7 @@
 //! REG-1: what is desired of a record changes by staging alone, and only towards newer versions.
 
 use tidegate_model::{UnixMs, item::Item};
-use tidegate_simulator::ProcessId;
+use tidegate_simulator::{ProcessId, ProcessKind};
 
 use super::Write;
 use crate::chaos::{
@@ -53,6 +53,10 @@ pub fn deletion(
     (before, after): (Option<&Item>, &Item),
     hidden: usize,
 ) {
+    // A hint or a person asked for this one, and by its key the source knows nothing of it.
+    if matches!(process.kind, ProcessKind::Worker(_)) {
+        return;
+    }
     let gone = |item| text(item, "df").is_some_and(|content| content.contains("eleted"));
     if hidden >= MASS && gone(Some(after)) && !gone(before) {
         let what = format!(
