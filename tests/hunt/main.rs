@@ -1,7 +1,7 @@
 //! `hunt`: tells story after story until enough port calls were made or one breaks an invariant; then
 //! shows the shortest story that ends so, and exits with 1.
 //!
-//! `cargo run --release -p tidegate-tests --bin hunt -- --operations 10000000` is the long run;
+//! `cargo run --release --bin hunt -- --operations 10000000` is the long run;
 //! `-- --seed 17` tells one story again.
 
 use std::{process::ExitCode, str::FromStr};
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
             .first()
             .map_or("-", |first| first.invariant);
         println!(
-            "  found after {} operations by {invariant}; tell it again: cargo run --release -p tidegate-tests --bin hunt -- --seed {}{}",
+            "  found after {} operations by {invariant}; tell it again: cargo run --release --bin hunt -- --seed {}{}",
             outcome.found_after,
             outcome.seed,
             only(telling.only)

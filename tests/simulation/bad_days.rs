@@ -1,7 +1,7 @@
 //! Bad days: hundreds of seeds and 100,000 port calls, in which everything that may go wrong does.
 //! What breaks is told by its invariant, its seed and the shortest story that leads there.
 //!
-//! `cargo run --release -p tidegate-tests --bin hunt -- --operations 10000000` goes on for longer.
+//! `cargo run --release --bin hunt -- --operations 10000000` goes on for longer.
 
 use std::{collections::BTreeMap, fmt::Write, fs, sync::OnceLock};
 
@@ -78,7 +78,7 @@ fn shown(seed: u64) -> String {
     for line in about.iter().skip(about.len().saturating_sub(SHOWN)) {
         writeln!(text, "{line}").unwrap();
     }
-    text + &format!("again: cargo run --release -p tidegate-tests --bin hunt -- --seed {seed}")
+    text + &format!("again: cargo run --release --bin hunt -- --seed {seed}")
 }
 
 #[test]
