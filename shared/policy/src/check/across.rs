@@ -50,9 +50,22 @@ fn unordered(documents: &[&Document]) -> Vec<Mistake> {
         let (Some(object), Some(by)) = (object, by) else {
             continue;
         };
+        let same = |(at, other): &(usize, &Option<Carried<'_>>)| {
+            *at != index && other.as_ref() == Some(object)
+        };
+        let Some(other) = carried
+            .iter()
+            .enumerate()
+            .find(same)
+            .and_then(|(at, _)| documents.get(at))
+        else {
+            continue;
+        };
+        let same_key = document.text("/record/key") == other.text("/record/key");
         let upserts = document.get("/target/upsert").is_some();
         let (place, why) = match by {
-            "sequence" if upserts => continue,
+            // By other keys they are other records, which the flows mean to keep apart.
+            "sequence" if upserts || !same_key => continue,
             "sequence" => (
                 "/target",
                 format!(
@@ -66,17 +79,6 @@ fn unordered(documents: &[&Document]) -> Vec<Mistake> {
                     "by `{by}` nothing tells which of the two is newer: leave the object to one flow, or order both by a `sequence` of the source"
                 ),
             ),
-        };
-        let same = |(at, other): &(usize, &Option<Carried<'_>>)| {
-            *at != index && other.as_ref() == Some(object)
-        };
-        let Some(other) = carried
-            .iter()
-            .enumerate()
-            .find(same)
-            .and_then(|(at, _)| documents.get(at))
-        else {
-            continue;
         };
         mistakes.push(Mistake::new(
             &document.file,
