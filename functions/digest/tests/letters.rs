@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_digest::handle;
+use tidegate_engine::{FlowDigest, Reconciled, digest_mail};
 use tidegate_lambda::BaseUrl;
 use tidegate_model::{FlowId, Message, RecordKey, Tier};
 use tidegate_policy::{
-    reconcile::ReconcileRequest,
+    reconcile::{Kind, Note, ReconcileRequest},
     run::{Mode, RunRequest},
 };
 use tidegate_testkit::{
@@ -154,6 +155,37 @@ async fn the_daily_mail_tells_what_the_newest_reconciliation_found() {
     let text = host.mailer.all().remove(0).text;
     let line = "  reconciled 3 h ago: 2 compared: 2 pending\n";
     assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn the_mail_says_how_many_it_does_not_name() {
+    let named = Note {
+        key: "SUP-000001".to_owned(),
+        kind: Kind::UnknownAtSource,
+    };
+    let found = FlowDigest {
+        flow: flow(),
+        reviews: Vec::new(),
+        reconciled: Some(Reconciled {
+            at: START,
+            summary: "60 compared: 60 unknown at source".to_owned(),
+            needing_person: 60,
+            named: vec![named],
+        }),
+    };
+    let mail = digest_mail(&[found], "https://t.example/", START);
+    assert_eq!(mail.subject, "Tidegate: 60 records need you");
+    let lines: Vec<&str> = mail.text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "suppliers: 0 in review",
+            "  reconciled 0 s ago: 60 compared: 60 unknown at source",
+            "    SUP-000001: the target has it, the source does not; look at it",
+            "    and 59 more: https://t.example/v1/flows/suppliers/reconcile",
+            "",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ struct Named {
 /// `reconcile FLOW`: asks for one, waits for its end and prints what it found.
 pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     let client = Client::new(&args.remote)?;
-    let path = format!("/v1/flows/{}/reconcile", ReviewId::encode_path(&args.flow));
+    let path = reconcile_path(&args.flow);
     let before: Option<show::Reconciled> = client.find(&path).await?;
     let body = args.accept_absent.then(|| json!({ "accept_absent": true }));
     let asked: Asked = client.post(&path, body).await?;
@@ -118,6 +118,10 @@ pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
         asked.flow
     ))?;
     Ok(Outcome::Found)
+}
+
+fn reconcile_path(flow: &str) -> String {
+    format!("/v1/flows/{}/reconcile", ReviewId::encode_path(flow))
 }
 
 /// `status`
@@ -167,10 +171,12 @@ pub(crate) async fn digest(remote: &Remote) -> anyhow::Result<Outcome> {
     for flow in &flows.items {
         let entries = reviews.iter().filter(|review| review.flow == flow.name);
         let entries: Vec<ReviewEntry> = entries.map(Review::entry).collect::<Result<_, _>>()?;
+        // The list of flows names no findings.
+        let found: Option<show::Reconciled> = client.find(&reconcile_path(&flow.name)).await?;
         per_flow.push(FlowDigest {
             flow: FlowId::try_new(flow.name.clone())?,
             reviews: entries,
-            reconciled: flow.reconciled(),
+            reconciled: found.as_ref().map(show::Reconciled::told),
         });
     }
     let mail = digest_mail(&per_flow, client.url(), SystemClock.now());

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use tidegate_model::{FlowId, Message, UnixMs};
 use tidegate_policy::{
     keys,
+    reconcile::Note,
     register::{self, ReviewCause, ReviewKind},
 };
 
@@ -13,6 +14,7 @@ use crate::{
     Engine, EngineError,
     api::{ReviewEntry, ReviewId},
     ports::{Mail, Written},
+    reconcile::ReconcileReport,
 };
 
 /// Reviews that a mail lists for each flow; the rest is counted.
@@ -38,8 +40,34 @@ pub struct FlowDigest {
     pub flow: FlowId,
     /// What needs a person, oldest first.
     pub reviews: Vec<ReviewEntry>,
-    /// When the newest reconciliation ended and what it found, in one line; none before the first.
-    pub reconciled: Option<(UnixMs, String)>,
+    /// What the newest reconciliation found; none before the first.
+    pub reconciled: Option<Reconciled>,
+}
+
+/// What a mail says of a reconciliation.
+#[derive(Clone, Debug)]
+pub struct Reconciled {
+    /// When it ended.
+    pub at: UnixMs,
+    /// What it found, in one line.
+    pub summary: String,
+    /// How many of its findings only a person can put right.
+    pub needing_person: u64,
+    /// Those of them that it names.
+    pub named: Vec<Note>,
+}
+
+impl From<ReconcileReport> for Reconciled {
+    fn from(report: ReconcileReport) -> Self {
+        let summary = report.summary();
+        let needing = |note: &Note| note.kind.needs_person();
+        Self {
+            at: report.ended_at,
+            summary,
+            needing_person: report.findings.needing_person(),
+            named: report.notes.into_iter().filter(needing).collect(),
+        }
+    }
 }
 
 impl Engine {
@@ -115,7 +143,7 @@ impl Engine {
             per_flow.push(FlowDigest {
                 flow: flow.clone(),
                 reviews: self.all_reviews(flow).await?,
-                reconciled: reconciled.map(|report| (report.ended_at, report.summary())),
+                reconciled: reconciled.map(Reconciled::from),
             });
         }
         let mail = digest_mail(&per_flow, base_url, self.now());
@@ -142,9 +170,13 @@ impl Engine {
 /// The mail about these reviews of each flow, oldest first. `base_url` is where the api answers;
 /// empty: paths only.
 pub fn digest_mail(per_flow: &[FlowDigest], base_url: &str, now: UnixMs) -> Mail {
-    let total: usize = per_flow.iter().map(|digest| digest.reviews.len()).sum();
+    let found = per_flow
+        .iter()
+        .filter_map(|digest| digest.reconciled.as_ref());
+    let found: u64 = found.map(|reconciled| reconciled.needing_person).sum();
+    let reviews = per_flow.iter().map(|digest| to_u64(digest.reviews.len()));
     Mail {
-        subject: match total {
+        subject: match reviews.sum::<u64>() + found {
             0 => "Tidegate: nothing is stuck".to_owned(),
             1 => "Tidegate: 1 record needs you".to_owned(),
             n => format!("Tidegate: {n} records need you"),
@@ -178,9 +210,8 @@ fn write_flow(
         reconciled,
     } = digest;
     writeln!(text, "{flow}: {} in review", entries.len())?;
-    if let Some((at, found)) = reconciled {
-        let age = readable(now.since(*at).as_secs());
-        writeln!(text, "  reconciled {age} ago: {found}")?;
+    if let Some(reconciled) = reconciled {
+        write_reconciled(text, flow, reconciled, base_url, now)?;
     }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in entries {
@@ -216,6 +247,34 @@ fn write_flow(
         )?;
     }
     writeln!(text)
+}
+
+fn write_reconciled(
+    text: &mut String,
+    flow: &FlowId,
+    reconciled: &Reconciled,
+    base_url: &str,
+    now: UnixMs,
+) -> std::fmt::Result {
+    let age = readable(now.since(reconciled.at).as_secs());
+    writeln!(text, "  reconciled {age} ago: {}", reconciled.summary)?;
+    for note in &reconciled.named {
+        writeln!(text, "    {}: {}", note.key, note.kind.why())?;
+    }
+    match reconciled
+        .needing_person
+        .saturating_sub(to_u64(reconciled.named.len()))
+    {
+        0 => Ok(()),
+        more => writeln!(
+            text,
+            "    and {more} more: {base_url}/v1/flows/{flow}/reconcile"
+        ),
+    }
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// An age for people.

@@ -28,7 +28,7 @@ mod worker;
 
 pub use apply::Verdict;
 pub use batch::{RunEnd, RunReport};
-pub use digest::{DeadLetter, FlowDigest, digest_mail};
+pub use digest::{DeadLetter, FlowDigest, Reconciled, digest_mail};
 pub use engine::{Engine, EngineError, FlowRuntime, Ports, UnknownFlow, chain};
 pub use event::{Event, FieldClass};
 pub use preview::{Foreseen, PreviewError, PreviewRequest, Previewed};

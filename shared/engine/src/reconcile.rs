@@ -26,8 +26,7 @@ use tidegate_policy::{
     flow_state::Side,
     keys,
     reconcile::{
-        self, Arrival, Checkpoint, Holder, Kind, MAX_NOTES, Note, Phase, Progress,
-        ReconcileRequest, Start,
+        self, Arrival, Checkpoint, Holder, Kind, Note, Phase, Progress, ReconcileRequest, Start,
     },
     run::{self, Lease},
     stage::Origin,
@@ -328,10 +327,8 @@ impl Comparing<'_> {
         self.progress.findings.count(kind);
         if kind.is_finding() {
             tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, key, kind = kind.as_str(), reason = kind.why(), "found");
-            if self.progress.notes.len() < MAX_NOTES {
-                let key = key.to_owned();
-                self.progress.notes.push(Note { key, kind });
-            }
+            let key = key.to_owned();
+            Note { key, kind }.add(&mut self.progress.notes);
         }
     }
 

@@ -93,6 +93,18 @@ pub fn agrees(register: &Register, incoming: &Incoming) -> bool {
         && incoming.content.hash() == desired.hash
 }
 
+/// Whether the source shows other content than it gave before in a version that is no newer, as one
+/// put back from a backup does. What came lately is left alone: a listing may lag behind a webhook.
+pub fn is_put_back(register: &Register, incoming: &Incoming, started: UnixMs) -> bool {
+    let (shown, given) = (incoming.version, register.desired.version);
+    // Another revision of the flow may read the same version differently.
+    let older = shown.source < given.source
+        || (shown.source == given.source && shown.revision == given.revision && shown <= given);
+    older
+        && incoming.content.hash() != *register.given_hash()
+        && !has_moved_since(register, started - WEBHOOK_GRACE)
+}
+
 /// What the target shows of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtTarget {

@@ -74,11 +74,8 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
         return StagePlan::New(Box::new(stage_of(None, incoming, critical)));
     };
     let desired = &seen.desired;
-    let same_content = match &seen.edited {
-        // What a person edited stands until the source gives other content.
-        Some(edit) => edit.base == incoming.content.hash(),
-        None => desired.hash == incoming.content.hash(),
-    };
+    // What a person edited stands until the source gives other content.
+    let same_content = *seen.given_hash() == incoming.content.hash();
     let same_read_of_source = desired.version.source == incoming.version.source
         && desired.version.revision == incoming.version.revision;
     if same_content && same_read_of_source {

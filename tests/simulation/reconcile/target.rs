@@ -114,6 +114,16 @@ async fn what_stands_twice_is_told_and_not_written_to() {
         counts(&report.findings),
         [(Kind::Equal, 7), (Kind::DoubledAtTarget, 1)]
     );
+    // No review tells of it, so the daily mail does.
+    let mail = world
+        .engine
+        .daily_digest("https://t.example")
+        .await
+        .unwrap();
+    assert_eq!(mail.subject, "Tidegate: 1 record needs you");
+    let line = format!("    {key}: {}\n", Kind::DoubledAtTarget.why());
+    assert!(mail.text.contains(&line), "{}", mail.text);
+    assert!(!mail.text.contains(" more: "), "{}", mail.text);
     heals(&world).await;
     assert_eq!(calls_that_write(&world), written);
 }

@@ -65,8 +65,13 @@ pub(crate) struct ReconcileView {
     findings: Findings,
     queued: u64,
     not_compared: Option<String>,
+    /// What was found, by name: what needs a person before what was healed.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<NoteView>>,
+    /// Findings that are counted and not named.
+    unnamed: u64,
+    /// Findings that only a person can put right.
+    needing_person: u64,
 }
 
 /// One finding.
@@ -194,7 +199,7 @@ fn ended(end: RunEnd) -> (&'static str, Option<String>, Option<Moment>) {
 
 impl From<ReconcileReport> for ReconcileView {
     fn from(report: ReconcileReport) -> Self {
-        let summary = report.summary();
+        let (summary, unnamed) = (report.summary(), report.unnamed());
         let (ended, reason, _) = ended(report.end);
         let notes = report.notes.into_iter().map(|note| NoteView {
             key: note.key,
@@ -212,9 +217,11 @@ impl From<ReconcileReport> for ReconcileView {
             pages: report.pages,
             rows: report.rows,
             findings: report.findings,
+            needing_person: report.findings.needing_person(),
             queued: report.queued,
             not_compared: report.not_compared,
             notes: Some(notes.collect()),
+            unnamed,
         }
     }
 }

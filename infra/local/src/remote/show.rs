@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use tidegate_model::UnixMs;
+use tidegate_policy::reconcile::Note;
 
 use super::Review;
 
@@ -31,14 +32,6 @@ pub(super) struct Flow {
     blocker: Option<Blocker>,
 }
 
-impl Flow {
-    /// When it was last reconciled, and what was found.
-    pub fn reconciled(&self) -> Option<(UnixMs, String)> {
-        let last = self.last_reconcile.as_ref()?;
-        Some((UnixMs(last.ended_at.as_millisecond()), last.summary.clone()))
-    }
-}
-
 /// A reconciliation.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Reconciled {
@@ -52,19 +45,25 @@ pub(super) struct Reconciled {
     queued: u64,
     #[serde(default)]
     notes: Vec<Note>,
-}
-
-/// One finding.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-struct Note {
-    key: String,
-    why: String,
+    unnamed: u64,
+    needing_person: u64,
 }
 
 impl Reconciled {
     /// It stopped before its deadline, and another part follows.
     pub fn goes_on(&self) -> bool {
         self.ended == "continues"
+    }
+
+    /// As a digest tells of it.
+    pub fn told(&self) -> tidegate_engine::Reconciled {
+        let needing = self.notes.iter().filter(|note| note.kind.needs_person());
+        tidegate_engine::Reconciled {
+            at: UnixMs(self.ended_at.as_millisecond()),
+            summary: self.summary.clone(),
+            needing_person: self.needing_person,
+            named: needing.cloned().collect(),
+        }
     }
 
     /// Everything was compared.
@@ -285,7 +284,10 @@ fn run(run: Option<&Run>) -> String {
 pub(super) fn reconciled(flow: &str, found: &Reconciled) -> String {
     let mut lines = vec![format!("{flow}: {}", found.summary)];
     let notes = found.notes.iter();
-    lines.extend(notes.map(|note| format!("  {:<16} {}", note.key, note.why)));
+    lines.extend(notes.map(|note| format!("  {:<16} {}", note.key, note.kind.why())));
+    if found.unnamed > 0 {
+        lines.push(format!("  and {} more; the log names each", found.unnamed));
+    }
     let took = found.ended_at.duration_since(found.started).as_secs();
     lines.push(format!(
         "{} rows in {} pages, {} queued, {}\n",

@@ -117,6 +117,7 @@ impl Comparing<'_> {
             window_missed = report.findings.window_missed,
             not_yet_due = report.findings.not_yet_due,
             remapped = report.findings.remapped,
+            put_back_at_source = report.findings.put_back_at_source,
             edited_at_target = report.findings.edited_at_target,
             missing_at_target = report.findings.missing_at_target,
             doubled_at_target = report.findings.doubled_at_target,

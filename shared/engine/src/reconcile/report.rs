@@ -39,6 +39,12 @@ pub struct ReconcileReport {
 }
 
 impl ReconcileReport {
+    /// Findings that are counted and not named.
+    pub fn unnamed(&self) -> u64 {
+        let named = u64::try_from(self.notes.len()).unwrap_or(u64::MAX);
+        self.findings.found().saturating_sub(named)
+    }
+
     /// The account in one line: `120 compared: 119 equal, 1 edited at target`.
     pub fn summary(&self) -> String {
         let how = match &self.end {

@@ -175,7 +175,12 @@ impl Comparing<'_> {
                 (if moved { kind } else { Kind::Pending }, StatePrint::LOOK)
             }
             (None, Some(register)) => {
-                let kind = self.compare_register(&row.key, &register).await?;
+                let mut kind = self.compare_register(&row.key, &register).await?;
+                if kind == Kind::Equal
+                    && reconcile::is_put_back(&register, &row.incoming, self.progress.started)
+                {
+                    kind = Kind::PutBackAtSource;
+                }
                 let state = self.state_after(row, &register, kind);
                 if matches!(plan, stage::StagePlan::Move(_)) {
                     self.stage(row, Some(register)).await?;

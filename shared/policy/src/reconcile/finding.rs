@@ -25,6 +25,9 @@ pub enum Kind {
     NotYetDue,
     /// The flow's revision rose since it was applied. Staged again.
     Remapped,
+    /// The source shows other content than it gave before, in a version that is no newer: it was put
+    /// back to an older state. What is newest stands (REG-1). A person must look.
+    PutBackAtSource,
     /// The register is clean and the target holds something else. Healed: made dirty again.
     EditedAtTarget,
     /// The register is clean and the target lacks the record. Healed: made dirty again.
@@ -54,12 +57,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Equal,
         Self::WebhookMissed,
         Self::WindowMissed,
         Self::NotYetDue,
         Self::Remapped,
+        Self::PutBackAtSource,
         Self::EditedAtTarget,
         Self::MissingAtTarget,
         Self::DoubledAtTarget,
@@ -82,6 +86,14 @@ impl Kind {
         )
     }
 
+    /// Whether only a person can put it right, and no review tells of it.
+    pub fn needs_person(self) -> bool {
+        matches!(
+            self,
+            Self::PutBackAtSource | Self::DoubledAtTarget | Self::UnknownAtSource
+        )
+    }
+
     /// Its name, as in an account.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,6 +102,7 @@ impl Kind {
             Self::WindowMissed => "window_missed",
             Self::NotYetDue => "not_yet_due",
             Self::Remapped => "remapped",
+            Self::PutBackAtSource => "put_back_at_source",
             Self::EditedAtTarget => "edited_at_target",
             Self::MissingAtTarget => "missing_at_target",
             Self::DoubledAtTarget => "doubled_at_target",
@@ -113,6 +126,7 @@ impl Kind {
             Self::WindowMissed => "window missed",
             Self::NotYetDue => "not yet due",
             Self::Remapped => "remapped",
+            Self::PutBackAtSource => "put back at source",
             Self::EditedAtTarget => "edited at target",
             Self::MissingAtTarget => "missing at target",
             Self::DoubledAtTarget => "doubled at target",
@@ -136,6 +150,9 @@ impl Kind {
             Self::WindowMissed => "the source is newer, and a window had passed over it; staged",
             Self::NotYetDue => "the source is newer, and no window was due yet; staged",
             Self::Remapped => "the flow's revision rose since it was applied; staged again",
+            Self::PutBackAtSource => {
+                "the source shows other content in a version that is no newer than what it gave before, as a backup does; not sent: change it at the source again"
+            }
             Self::EditedAtTarget => "edited at the target by hand; sent again",
             Self::MissingAtTarget => "gone at the target; sent again",
             Self::DoubledAtTarget => "several records of the target bear its key; look at them",
@@ -165,6 +182,21 @@ pub struct Note {
     pub kind: Kind,
 }
 
+impl Note {
+    /// Adds a finding to those that are named. Where no room is left, what needs a person takes the
+    /// place of what is healed.
+    pub fn add(self, notes: &mut Vec<Self>) {
+        if notes.len() < MAX_NOTES {
+            notes.push(self);
+        } else if self.kind.needs_person()
+            && let Some(healed) = notes.iter().rposition(|note| !note.kind.needs_person())
+        {
+            notes.remove(healed);
+            notes.push(self);
+        }
+    }
+}
+
 /// How many keys were compared, and how each ended. `compared` is counted when a key is taken up
 /// and each other term when it is judged, so the sum is a check (OUT-1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -182,6 +214,8 @@ pub struct Findings {
     pub not_yet_due: u64,
     /// Mapped anew.
     pub remapped: u64,
+    /// Put back at the source.
+    pub put_back_at_source: u64,
     /// Edited at the target.
     pub edited_at_target: u64,
     /// Gone at the target.
@@ -212,6 +246,18 @@ impl Findings {
     /// Counts one judgement.
     pub fn count(&mut self, kind: Kind) {
         *self.term(kind) += 1;
+    }
+
+    /// How many are findings: a report names the first of them.
+    pub fn found(&self) -> u64 {
+        let found = Kind::ALL.iter().filter(|kind| kind.is_finding());
+        found.map(|kind| self.of(*kind)).sum()
+    }
+
+    /// How many only a person can put right.
+    pub fn needing_person(&self) -> u64 {
+        let needing = Kind::ALL.iter().filter(|kind| kind.needs_person());
+        needing.map(|kind| self.of(*kind)).sum()
     }
 
     /// How many ended so.
@@ -245,6 +291,7 @@ impl Findings {
             Kind::WindowMissed => &mut self.window_missed,
             Kind::NotYetDue => &mut self.not_yet_due,
             Kind::Remapped => &mut self.remapped,
+            Kind::PutBackAtSource => &mut self.put_back_at_source,
             Kind::EditedAtTarget => &mut self.edited_at_target,
             Kind::MissingAtTarget => &mut self.missing_at_target,
             Kind::DoubledAtTarget => &mut self.doubled_at_target,

@@ -237,6 +237,16 @@ fn a_plan_that_writes_content_decides_and_the_others_leave_it_to_the_register() 
     assert_eq!(judge(Some(&known), &remapped).0, Some(Kind::Remapped));
 }
 
+fn edit(base: ContentHash) -> Override {
+    Override {
+        fields: named("a").fields().unwrap().clone(),
+        by: "ann".to_owned(),
+        why: "typing error".to_owned(),
+        at: NOW,
+        base,
+    }
+}
+
 /// The index must not say that all agree on what the register does not hold.
 #[test]
 fn only_the_content_of_the_register_agrees() {
@@ -255,18 +265,46 @@ fn only_the_content_of_the_register_agrees() {
     let gone = clean(Content::Deleted);
     assert!(!agrees(&gone, &of(Content::Deleted, 5, 0)), "no record");
     let mut edited = clean(named("a"));
-    edited.edited = Some(Override {
-        fields: named("a").fields().unwrap().clone(),
-        by: "ann".to_owned(),
-        why: "typing error".to_owned(),
-        at: NOW,
-        base: named("b").hash(),
-    });
+    edited.edited = Some(edit(named("b").hash()));
     assert!(!agrees(&edited, &of(named("a"), 5, 0)), "a person's");
     // Within one tick of the source's clock a later read saw other content.
     let mut later = clean(named("b"));
     later.desired.version.read = 7;
     assert!(!agrees(&later, &of(named("a"), 5, 3)));
+}
+
+#[rstest]
+#[case::older(4, 1, named("b"), true)]
+#[case::older_and_equal(4, 1, named("a"), false)]
+#[case::same_version(5, 1, named("b"), true)]
+#[case::unchanged(5, 1, named("a"), false)]
+#[case::newer(6, 1, named("b"), false)]
+#[case::mapped_by_an_older_revision(5, 0, named("b"), false)]
+#[case::older_and_mapped_anew(4, 2, named("b"), true)]
+fn what_goes_back_at_the_source_is_put_back(
+    #[case] source: u64,
+    #[case] revision: u32,
+    #[case] content: Content,
+    #[case] put_back: bool,
+) {
+    let register = clean(named("a"));
+    let shown = Incoming {
+        version: Version {
+            revision,
+            ..version(source)
+        },
+        ..incoming(content)
+    };
+    assert_eq!(is_put_back(&register, &shown, NOW), put_back);
+    let soon = register.applied.clone().unwrap().at + Duration::from_mins(1);
+    assert!(
+        !is_put_back(&register, &shown, soon),
+        "the listing may lag behind what was just told"
+    );
+    // What a person made of it is no matter of the source.
+    let mut edited = clean(named("c"));
+    edited.edited = Some(edit(named("a").hash()));
+    assert_eq!(is_put_back(&edited, &shown, NOW), put_back);
 }
 
 #[test]
@@ -389,6 +427,36 @@ fn a_report_names_what_was_not_as_it_should_be() {
         Kind::ALL.len(),
         "each has a reason of its own"
     );
+}
+
+#[test]
+fn what_needs_a_person_is_named_before_what_is_healed() {
+    let note = |key: usize, kind: Kind| Note {
+        key: key.to_string(),
+        kind,
+    };
+    let mut notes = Vec::new();
+    for key in 0..MAX_NOTES + 5 {
+        note(key, Kind::Stranded).add(&mut notes);
+    }
+    note(100, Kind::DoubledAtTarget).add(&mut notes);
+    assert_eq!(notes.len(), MAX_NOTES);
+    assert_eq!(notes.last(), Some(&note(100, Kind::DoubledAtTarget)));
+    assert_eq!(notes.first(), Some(&note(0, Kind::Stranded)));
+    for key in 0..MAX_NOTES + 5 {
+        note(key, Kind::UnknownAtSource).add(&mut notes);
+    }
+    assert_eq!(notes.len(), MAX_NOTES);
+    assert!(notes.iter().all(|note| note.kind.needs_person()));
+    let findings = Findings {
+        doubled_at_target: 1,
+        unknown_at_source: 55,
+        put_back_at_source: 2,
+        stranded: 55,
+        equal: 7,
+        ..Findings::default()
+    };
+    assert_eq!((findings.found(), findings.needing_person()), (113, 58));
 }
 
 #[test]

@@ -152,7 +152,7 @@ pub struct AttemptNote {
     pub outcome: String,
 }
 
-/// What a person changed before a replay; gone with the source's next version.
+/// What a person changed before a replay; gone once the source gives other content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Override {
     /// Fields that replace those of the source.
@@ -190,6 +190,12 @@ pub enum State {
 }
 
 impl Register {
+    /// Hash of what the source gave, whatever a person made of it.
+    pub fn given_hash(&self) -> &ContentHash {
+        let edited = self.edited.as_ref().map(|edit| &edit.base);
+        edited.unwrap_or(&self.desired.hash)
+    }
+
     /// Whether an item is the register of a record that the target holds as desired, with no work and
     /// no review: [`State::Applied`], told without reading its content. Most of a large flow is so.
     pub fn is_at_rest(item: &Item) -> bool {
