@@ -37,6 +37,8 @@ pub struct Registers {
     called: BTreeSet<String>,
     /// Present claim by record.
     claims: BTreeMap<String, (String, Life)>,
+    /// What that claim is to apply, by record: the hash of the content, and since when it is dirty.
+    tried: BTreeMap<String, (Option<String>, Option<i64>)>,
     /// How often a record was refused with 4xx since it had all its attempts.
     refused: BTreeMap<String, usize>,
     /// Records that the target made and still holds, by record.
@@ -57,6 +59,7 @@ impl Registers {
             unknown_claims: BTreeSet::new(),
             called: BTreeSet::new(),
             claims: BTreeMap::new(),
+            tried: BTreeMap::new(),
             refused: BTreeMap::new(),
             made: BTreeMap::new(),
             newest: BTreeMap::new(),

@@ -70,6 +70,7 @@ impl Registers {
         else {
             return;
         };
+        self.only_what_was_tried(book, write);
         let cause: Value = serde_json::from_str(cause).unwrap_or(Value::Null);
         let kind = cause
             .get("kind")
@@ -134,6 +135,22 @@ impl Registers {
                 Some(record),
                 format!("in review as {kind}, but {what}"),
             );
+        }
+    }
+}
+
+impl Registers {
+    /// TRY-1: whoever gives up a claim sends to review what was claimed, and nothing that came since.
+    fn only_what_was_tried(&self, book: &mut Book, write: &Write<'_>) {
+        let gives_up = text(write.before, "co").is_some() && text(write.after, "co").is_none();
+        let Some((hash, since)) = self.tried.get(write.record).filter(|_| gives_up) else {
+            return;
+        };
+        let same = hash.as_deref() == text(write.after, "dh");
+        let unchanged = since.is_none() || *since == number(write.after, "du");
+        if !same || !unchanged {
+            let what = "in review for content that was not tried".to_owned();
+            book.fault("TRY-1", write.now, Some(write.record), what);
         }
     }
 }

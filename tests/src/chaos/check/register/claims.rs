@@ -63,6 +63,9 @@ impl Registers {
         owners.insert(token.to_owned(), write.life);
         let claim = (token.to_owned(), write.life);
         self.claims.insert(write.record.to_owned(), claim);
+        let hash = text(write.after, "dh").map(str::to_owned);
+        let tried = (hash, number(write.after, "du"));
+        self.tried.insert(write.record.to_owned(), tried);
     }
 
     /// EFF-1 and EFF-2: who gives a claim up, and what is forgotten with it.
