@@ -123,11 +123,31 @@ fn the_scanner_passes_by_little_and_for_its_price() {
     }
 }
 
+#[test]
+fn each_function_acts_by_a_role_of_its_own_with_nothing_that_others_need() {
+    let source = template::source();
+    let resources = template::resources(&source);
+    for (function, text) in functions(&resources) {
+        let own = format!("Role: !GetAtt {function}Role.Arn");
+        assert!(text.contains(&own), "{function} has no {own}");
+        // AWS's ready-made policies name every resource of the account.
+        assert!(
+            text.contains("ManagedPolicyArns: [!Ref KeyUse]"),
+            "{function}"
+        );
+        assert!(!text.contains("Resource: \"*\""), "{function}");
+    }
+}
+
+/// Each function with its role.
 fn functions<'a>(resources: &BTreeMap<&'a str, String>) -> BTreeMap<&'a str, String> {
     let all = resources.iter();
     let functions = all.filter(|(_, text)| text.contains("Type: AWS::Serverless::Function\n"));
     functions
-        .map(|(name, text)| (*name, text.clone()))
+        .map(|(name, text)| {
+            let role = &resources[format!("{name}Role").as_str()];
+            (*name, format!("{text}{role}"))
+        })
         .collect()
 }
 

@@ -29,4 +29,5 @@ mod bridged;
 mod declared;
 mod deployment;
 mod journey;
+mod roles;
 mod watch;

@@ -42,6 +42,8 @@ pub enum RunBy {
     Emulator,
     /// `tidegate bridge` and `cargo lambda watch`: the template's switches are off.
     Bridge,
+    /// The emulator, and only when the test invokes one: the switches are off too.
+    Hand,
 }
 
 impl RunBy {
@@ -50,6 +52,7 @@ impl RunBy {
     fn stage(self, endpoint: Option<&str>) -> String {
         match (self, endpoint) {
             (Self::Emulator, _) => "dev".to_owned(),
+            (Self::Hand, _) => "by-hand".to_owned(),
             (Self::Bridge, None) => "bridged".to_owned(),
             (Self::Bridge, Some(_)) => format!("journey-{}", wall_clock_ms() / 1_000),
         }
@@ -59,7 +62,7 @@ impl RunBy {
     fn started_by(self) -> &'static str {
         match self {
             Self::Emulator => "aws",
-            Self::Bridge => "bridge",
+            Self::Bridge | Self::Hand => "bridge",
         }
     }
 }
@@ -167,7 +170,7 @@ impl Stack {
     pub async fn remove(&self) {
         if self.emulator.is_given() {
             self.wire
-                .cloudformation(&about("DeleteStack", &self.stage))
+                .form("cloudformation", &about("DeleteStack", &self.stage))
                 .await;
             let table = json!({"TableName": self.output("TableName")});
             self.wire
@@ -254,6 +257,52 @@ impl Stack {
         self.wire.json("sqs", "AmazonSQS.SendMessage", &sent).await;
     }
 
+    /// Removes every item of the table.
+    pub async fn empty_table(&self) {
+        self.remove_items(|_| true).await;
+    }
+
+    /// Removes the register of a record.
+    pub async fn forget_register(&self, key: &str) {
+        let of_it = |item: &Value| {
+            let register = item["pk"]["S"]
+                .as_str()
+                .is_some_and(|pk| pk.starts_with("register#"));
+            register && item["sk"]["S"] == key
+        };
+        self.remove_items(of_it).await;
+    }
+
+    async fn remove_items(&self, which: impl Fn(&Value) -> bool) {
+        for item in self.items().await.into_iter().filter(|item| which(item)) {
+            let key = json!({
+                "TableName": self.output("TableName"),
+                "Key": {"pk": item["pk"], "sk": item["sk"]},
+            });
+            self.wire
+                .json("dynamodb", "DynamoDB_20120810.DeleteItem", &key)
+                .await;
+        }
+    }
+
+    /// Lets the work of every record wait for so much longer than it has, in milliseconds.
+    pub async fn age_registers(&self, by_ms: i64) {
+        for mut item in self.items().await {
+            for since in ["du", "ps", "us"] {
+                let moment = item[since]["N"]
+                    .as_str()
+                    .and_then(|at| at.parse::<i64>().ok());
+                if let Some(moment) = moment {
+                    item[since]["N"] = json!((moment - by_ms).to_string());
+                }
+            }
+            let put = json!({"TableName": self.output("TableName"), "Item": item});
+            self.wire
+                .json("dynamodb", "DynamoDB_20120810.PutItem", &put)
+                .await;
+        }
+    }
+
     /// All items of the table.
     pub async fn items(&self) -> Vec<Value> {
         let mut items = Vec::new();
@@ -327,6 +376,8 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
         ("QualioRiskMedium", RISK_LEVELS[1].0),
         ("QualioRiskHigh", RISK_LEVELS[2].0),
         ("MailFrom", MAIL_FROM),
+        // The emulator sends by no identity.
+        ("MailIdentity", "*"),
         ("MailTo", MAIL_TO),
         ("AlarmMail", ALARM_MAIL),
         ("GradualDeployment", "false"),
@@ -357,12 +408,14 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
         form.push((format!("{member}.ParameterKey"), (*name).to_owned()));
         form.push((format!("{member}.ParameterValue"), (*value).to_owned()));
     }
-    wire.cloudformation(&form).await;
+    wire.form("cloudformation", &form).await;
 }
 
 /// The description of the stack once it stands; fails when it went wrong.
 async fn described(wire: &Wire, stage: &str) -> Option<String> {
-    let description = wire.cloudformation(&about("DescribeStacks", stage)).await;
+    let description = wire
+        .form("cloudformation", &about("DescribeStacks", stage))
+        .await;
     let status = between(&description, "<StackStatus>", "</StackStatus>").unwrap_or_default();
     if status == "CREATE_COMPLETE" {
         return Some(description);
@@ -371,7 +424,7 @@ async fn described(wire: &Wire, stage: &str) -> Option<String> {
         return None;
     }
     let events = wire
-        .cloudformation(&about("DescribeStackEvents", stage))
+        .form("cloudformation", &about("DescribeStackEvents", stage))
         .await;
     let reasons = pairs(&events, "LogicalResourceId", "ResourceStatusReason");
     panic!("the stack is {status}: {reasons:#?}");
@@ -402,7 +455,8 @@ fn pairs(xml: &str, first: &str, second: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+/// What stands between two texts.
+pub fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(start)?;
     rest.split_once(end).map(|(inner, _)| inner)
 }

@@ -77,14 +77,19 @@ impl Wire {
         parsed(path, &finished(path, request).await)
     }
 
-    /// One operation of `CloudFormation`, which takes a form and answers XML.
-    pub async fn cloudformation(&self, form: &[(String, String)]) -> String {
+    /// One operation of a service that takes a form and answers XML, as `CloudFormation`.
+    pub async fn form<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        service: &str,
+        form: &[(K, V)],
+    ) -> String {
+        let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (k.as_ref(), v.as_ref())).collect();
         let request = self
             .http
             .post(self.url("/"))
-            .header("authorization", authorization("cloudformation"))
-            .form(form);
-        finished("cloudformation", request).await
+            .header("authorization", authorization(service))
+            .form(&form);
+        finished(service, request).await
     }
 
     /// Puts an object into the emulator's S3; a path of one segment makes the bucket.
@@ -116,6 +121,23 @@ impl Wire {
             .flatten()
             .cloned()
             .collect()
+    }
+
+    /// The lines of a log group, oldest first.
+    pub async fn log_lines(&self, group: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut asked = json!({"logGroupName": group});
+        loop {
+            let page = self
+                .json("logs", "Logs_20140328.FilterLogEvents", &asked)
+                .await;
+            let events = page["events"].as_array().into_iter().flatten();
+            lines.extend(events.filter_map(|event| Some(event["message"].as_str()?.to_owned())));
+            match page.get("nextToken") {
+                Some(next) if !next.is_null() => asked["nextToken"] = next.clone(),
+                _ => return lines,
+            }
+        }
     }
 
     /// How many messages a queue holds: waiting, in flight and delayed.

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_testkit::doubles::{
     Call, Clock,
-    erp::{ErpConfig, ErpDouble, realistic_suppliers, webhook},
+    erp::{ErpConfig, ErpDouble, ErpSupplier, realistic_suppliers, webhook},
     qualio::{QualioConfig, QualioDouble},
 };
 
@@ -109,6 +109,31 @@ impl World {
         answer.expect("the webhook answers").status().as_u16()
     }
 
+    /// What API Gateway hands to the webhook of a supplier as this row shows it.
+    pub fn webhook_event(&self, row: &ErpSupplier, message_id: &str) -> Value {
+        let now_s = wall_clock_ms() / 1_000;
+        let told = webhook::Told::Whole(row);
+        let signed = webhook::sign(told, WEBHOOK_SECRET, message_id, now_s);
+        let signed = signed.expect("a webhook can be signed");
+        let headers: BTreeMap<&str, String> = signed.headers.into_iter().collect();
+        let path = format!("/v1/flows/{FLOW}/webhook");
+        http_event("POST", &path, &json!(headers), &signed.body)
+    }
+
+    /// What API Gateway hands to the API.
+    pub fn api_event(&self, method: &str, path: &str, body: &Value) -> Value {
+        let headers = json!({
+            "authorization": format!("Bearer {API_TOKEN}"),
+            "content-type": "application/json",
+        });
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        http_event(method, path, &headers, &body)
+    }
+
     /// Reads a path of the API.
     pub async fn read(&self, path: &str) -> Value {
         let request = self.stack.wire().http().get(self.stack.api_url(path));
@@ -188,6 +213,37 @@ impl World {
         })
         .await;
     }
+}
+
+/// An event of an HTTP API, payload format 2.0.
+fn http_event(method: &str, path: &str, headers: &Value, body: &str) -> Value {
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers,
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "local",
+            "domainName": "localhost",
+            "domainPrefix": "local",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "test",
+            },
+            "requestId": "test",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "20/Nov/2026:02:00:00 +0000",
+            "timeEpoch": wall_clock_ms(),
+        },
+        "body": body,
+        "isBase64Encoded": false,
+    })
 }
 
 /// The shipped flow file with parts of its text replaced.

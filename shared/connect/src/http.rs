@@ -97,7 +97,10 @@ impl Http for HttpClient {
         let deadline = Instant::now() + request.timeout;
         let prepared = timeout_at(deadline, self.prepare(request))
             .await
-            .map_err(|_| TransportError::SecretUnavailable(headers::secret_name(request)))??;
+            .map_err(|_| TransportError::SecretUnavailable {
+                name: headers::secret_name(request),
+                reason: format!("no answer within {:?}", request.timeout),
+            })??;
         let exchange = async {
             let response = prepared
                 .send()

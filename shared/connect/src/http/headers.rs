@@ -5,8 +5,9 @@ use reqwest::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
     HeaderValue as WireValue, TRANSFER_ENCODING, UPGRADE,
 };
-use tidegate_engine::ports::{
-    Header, HeaderValue, Request, Secret, SecretError, Secrets, TransportError,
+use tidegate_engine::{
+    chain,
+    ports::{Header, HeaderValue, Request, Secret, SecretError, Secrets, TransportError},
 };
 
 /// Headers that frame the message. A flow that sets one could make a server read two requests.
@@ -63,7 +64,10 @@ pub(super) async fn insert(
 async fn get(secrets: &dyn Secrets, name: &str) -> Result<Secret, TransportError> {
     secrets.get(name).await.map_err(|error| match error {
         SecretError::Missing(name) => TransportError::NoSecret(name),
-        SecretError::Unavailable { name, .. } => TransportError::SecretUnavailable(name),
+        SecretError::Unavailable { name, source } => TransportError::SecretUnavailable {
+            name,
+            reason: chain(source.as_ref()),
+        },
     })
 }
 

@@ -1,0 +1,59 @@
+//! Least privilege, permission by permission: each action and each resource that a role of a function
+//! is allowed is taken away in turn, the function is set to work, and the emulator's refusal of that
+//! very action is what has to show. What nobody misses is too much.
+
+mod policy;
+mod work;
+
+use std::collections::BTreeSet;
+
+use policy::Policy;
+use work::{Function, Works};
+
+use crate::{journey::QUICK_RETRIES, stack::RunBy, world::World};
+
+/// Enough for each kind of work to have a record of its own.
+const SUPPLIERS: u32 = 8;
+
+/// Statements that the emulator does not ask for, since Lambda does in the function's name, and what
+/// would fail without them: the journey on AWS itself. So would it without the use of the key, which
+/// is a policy of its own that all share.
+const UNSEEN: [(&str, &str); 3] = [
+    ("Poll", "no message would arrive"),
+    ("Log", "the log groups would stay empty"),
+    (
+        "Undelivered",
+        "Lambda refuses to deploy a function that can not use its dead-letter queue",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_permission_of_each_function_is_missed_when_it_is_taken_away() {
+    let world = World::run_by(RunBy::Hand, SUPPLIERS, &[QUICK_RETRIES]).await;
+    let works = Works::new(&world);
+    let mut unseen = BTreeSet::new();
+    let mut superfluous = Vec::new();
+    for function in Function::ALL {
+        let whole = Policy::of(&world, function.name()).await;
+        let denials = works.denials(function).await;
+        assert!(
+            denials.is_empty(),
+            "{function:?} lacks a permission: {denials:#?}"
+        );
+        for case in whole.cases() {
+            if let Some((sid, _)) = UNSEEN.iter().find(|(sid, _)| case.sid == *sid) {
+                unseen.insert(*sid);
+                continue;
+            }
+            whole.put(&world, &case.rest).await;
+            let denials = works.denials(function).await;
+            if !denials.iter().any(|denial| case.shows(denial)) {
+                superfluous.push(format!("{function:?} without {case}: {denials:?}"));
+            }
+        }
+        whole.put(&world, &whole.document).await;
+    }
+    assert!(superfluous.is_empty(), "not missed: {superfluous:#?}");
+    let listed: BTreeSet<&str> = UNSEEN.iter().map(|(sid, _)| *sid).collect();
+    assert_eq!(unseen, listed, "the list is out of date");
+}
