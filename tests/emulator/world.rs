@@ -109,31 +109,6 @@ impl World {
         answer.expect("the webhook answers").status().as_u16()
     }
 
-    /// What API Gateway hands to the webhook of a supplier as this row shows it.
-    pub fn webhook_event(&self, row: &ErpSupplier, message_id: &str) -> Value {
-        let now_s = wall_clock_ms() / 1_000;
-        let told = webhook::Told::Whole(row);
-        let signed = webhook::sign(told, WEBHOOK_SECRET, message_id, now_s);
-        let signed = signed.expect("a webhook can be signed");
-        let headers: BTreeMap<&str, String> = signed.headers.into_iter().collect();
-        let path = format!("/v1/flows/{FLOW}/webhook");
-        http_event("POST", &path, &json!(headers), &signed.body)
-    }
-
-    /// What API Gateway hands to the API.
-    pub fn api_event(&self, method: &str, path: &str, body: &Value) -> Value {
-        let headers = json!({
-            "authorization": format!("Bearer {API_TOKEN}"),
-            "content-type": "application/json",
-        });
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        http_event(method, path, &headers, &body)
-    }
-
     /// Reads a path of the API.
     pub async fn read(&self, path: &str) -> Value {
         let request = self.stack.wire().http().get(self.stack.api_url(path));
@@ -213,6 +188,31 @@ impl World {
         })
         .await;
     }
+}
+
+/// What API Gateway hands to the webhook of a supplier as this row shows it.
+pub fn webhook_event(row: &ErpSupplier, message_id: &str) -> Value {
+    let now_s = wall_clock_ms() / 1_000;
+    let told = webhook::Told::Whole(row);
+    let signed = webhook::sign(told, WEBHOOK_SECRET, message_id, now_s);
+    let signed = signed.expect("a webhook can be signed");
+    let headers: BTreeMap<&str, String> = signed.headers.into_iter().collect();
+    let path = format!("/v1/flows/{FLOW}/webhook");
+    http_event("POST", &path, &json!(headers), &signed.body)
+}
+
+/// What API Gateway hands to the API.
+pub fn api_event(method: &str, path: &str, body: &Value) -> Value {
+    let headers = json!({
+        "authorization": format!("Bearer {API_TOKEN}"),
+        "content-type": "application/json",
+    });
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    http_event(method, path, &headers, &body)
 }
 
 /// An event of an HTTP API, payload format 2.0.

@@ -77,7 +77,7 @@ impl Policy {
             let resources = texts(&statement["Resource"]);
             for action in &actions {
                 let left = actions.iter().filter(|other| *other != action);
-                let rest = self.with(at, "Action", left.collect());
+                let rest = self.with(at, "Action", &left.collect::<Vec<_>>());
                 cases.push(Case::of(
                     statement,
                     std::slice::from_ref(action),
@@ -87,14 +87,14 @@ impl Policy {
             }
             for resource in resources.iter().filter(|_| resources.len() > 1) {
                 let left = resources.iter().filter(|other| *other != resource);
-                let rest = self.with(at, "Resource", left.collect());
+                let rest = self.with(at, "Resource", &left.collect::<Vec<_>>());
                 cases.push(Case::of(statement, &actions, Some(resource), rest));
             }
         }
         cases
     }
 
-    fn with(&self, at: usize, part: &str, left: Vec<&String>) -> Value {
+    fn with(&self, at: usize, part: &str, left: &[&String]) -> Value {
         let mut document = self.document.clone();
         let statements = document["Statement"].as_array_mut().expect("statements");
         if left.is_empty() {

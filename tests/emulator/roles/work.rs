@@ -5,7 +5,7 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 use tidegate_testkit::doubles::{Action, Fault};
 
-use crate::world::{FLOW, World, wall_clock_ms};
+use crate::world::{FLOW, World, api_event, wall_clock_ms, webhook_event};
 
 /// What the emulator says of a permission that is lacking.
 const DENIED: &str = "is not authorized to perform";
@@ -196,9 +196,7 @@ impl<'a> Works<'a> {
     /// Tells of the present state of a supplier.
     async fn tell(&self, key: &str) {
         let row = self.world.erp.supplier(key).expect("a supplier");
-        let event = self
-            .world
-            .webhook_event(&row, &format!("msg_{}_{key}", self.rounds.get()));
+        let event = webhook_event(&row, &format!("msg_{}_{key}", self.rounds.get()));
         self.invoke(Function::Webhook, event).await;
     }
 
@@ -237,7 +235,7 @@ impl<'a> Works<'a> {
                 json!({}),
             ),
         ] {
-            let event = self.world.api_event(method, &path, &body);
+            let event = api_event(method, &path, &body);
             self.invoke(Function::Api, event).await;
         }
     }
