@@ -29,6 +29,7 @@ use tidegate_testkit::doubles::{
 const LIMIT: Duration = Duration::from_mins(2);
 const STEP: Duration = Duration::from_millis(100);
 
+const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const FLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
 
 fn tidegate() -> Command {
@@ -46,8 +47,8 @@ fn against(erp: &ErpDouble, qualio: &QualioDouble, folder: &Path) -> Command {
         .env("TIDEGATE_VAR_QUALIO_URL", qualio.url())
         .env("TIDEGATE_SECRET_ERP_TOKEN", "erp-token")
         .env("TIDEGATE_SECRET_QUALIO_API_KEY", "qualio-key")
-        .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_1", "whsec_unused")
-        .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2", "whsec_unused");
+        .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRET)
+        .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2", WEBHOOK_SECRET);
     for (id, title, ..) in RISK_LEVELS {
         let name = format!("TIDEGATE_VAR_QUALIO_RISK_{}", title.to_uppercase());
         command.env(name, id);
@@ -495,6 +496,31 @@ fn what_is_missing_without_the_demo_is_told_at_once() {
         assert!(told.contains(missing), "{missing} in {told}");
     }
     assert!(told.contains("TIDEGATE_VAR_") && told.contains("TIDEGATE_SECRET_"));
+}
+
+#[test]
+fn a_webhook_secret_that_is_none_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |arguments: &[&str], secret: &str| {
+        let mut command = tidegate();
+        command.args(arguments).args(["--flows", FLOWS]);
+        command.env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRET);
+        command.env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2", secret);
+        command.current_dir(folder.path()).output().unwrap()
+    };
+    let told = "`SUPPLIERS_WEBHOOK_2` can not be used: a webhook secret has 24 to 64 bytes";
+    let dev = &["dev", "--no-demo", "--listen", "127.0.0.1:0"][..];
+    let refused = with(dev, "whsec_c2hvcnQ=");
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(said.contains(told) && !said.contains("c2hvcnQ"), "{said}");
+    let found = with(&["check"], "whsec_c2hvcnQ=");
+    assert_eq!(found.status.code(), Some(1));
+    let said = text(&found.stdout);
+    assert!(said.contains(told) && !said.contains("c2hvcnQ"), "{said}");
+    assert!(said.ends_with("1 mistake\n"), "{said}");
+    let address = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x";
+    assert_eq!(with(&["check"], address).status.code(), Some(0));
 }
 
 #[test]
