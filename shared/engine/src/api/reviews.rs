@@ -279,9 +279,7 @@ impl Engine {
         if let Some(fault) = faults(&runtime, &key, &content).into_iter().find(brought) {
             return Err(ReviewError::Invalid(fault));
         }
-        let search = content
-            .fields()
-            .and_then(|fields| runtime.target.search_value(&key, fields));
+        let search = search_value(&runtime, &key, &content);
         let write = register::edit(&register.desired, &content.hash(), search.as_deref(), &edit);
         let is_own = |register: &Register| register.edited.as_ref() == Some(&edit);
         self.expect_written(&runtime, &key, &write, is_own).await?;
@@ -355,12 +353,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Decides that this version is not sent.
+    /// Decides that this version is not sent, nor what was edited of it.
     pub async fn discard(&self, id: &ReviewId) -> Result<(), ReviewError> {
         match id {
             ReviewId::Record(..) => {
-                let (runtime, key, _) = self.reviewed(id).await?;
-                self.expect_written(&runtime, &key, &register::discard(), |_| false)
+                let (runtime, key, register) = self.reviewed(id).await?;
+                let desired = &register.desired;
+                let search = search_value(&runtime, &key, &desired.content);
+                let write = register::discard(desired, search.as_deref());
+                self.expect_written(&runtime, &key, &write, |_| false)
                     .await?;
                 tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "discarded");
             }
@@ -419,6 +420,11 @@ impl Engine {
             _ => Err(ReviewError::Changed),
         }
     }
+}
+
+fn search_value(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Option<String> {
+    let fields = content.fields()?;
+    runtime.target.search_value(key, fields)
 }
 
 fn faults(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Vec<FaultView> {
