@@ -112,6 +112,26 @@ async fn a_discarded_version_is_not_sent_and_the_next_one_is() {
     assert_eq!(world.register(&key).state(), State::Applied);
 }
 
+/// Else what the source comes to say would be taken for what is desired already.
+#[tokio::test(start_paused = true)]
+async fn what_was_edited_and_discarded_is_sent_once_the_source_says_it() {
+    let (world, key, id) = world_with_refused().await;
+    let edit = json!({"fields": {"sponsor_id": 101}, "by": "ada", "why": "left the company"});
+    let edit = serde_json::from_value(edit).unwrap();
+    world.engine.edit_review(&id, edit).await.unwrap();
+    world.engine.discard(&id).await.unwrap();
+    let register = world.register(&key);
+    assert_eq!(
+        (register.state(), register.edited),
+        (State::Discarded, None)
+    );
+    world.erp.change(&key, |row| row.sponsor_id = 101).unwrap();
+    world.settle().await;
+    assert_eq!(world.register(&key).state(), State::Applied);
+    let held = &world.qualio.suppliers_of_key(&key)[0];
+    assert_eq!(held.sponsor_user_id, Some(101));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deletion_becomes_a_review() {
     let (world, _, _) = world_with_refused().await;

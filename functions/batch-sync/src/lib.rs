@@ -13,7 +13,6 @@ use tidegate_lambda::{
     deadline,
     event::{EventError, run_request},
 };
-use tidegate_policy::schedule::utc;
 
 /// The function's time-out in infra/template.yaml, for hosts that tell no true deadline.
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -33,13 +32,5 @@ pub enum BatchError {
 pub async fn handle(engine: &Engine, event: LambdaEvent<Value>) -> Result<RunReport, BatchError> {
     let (flow, request) = run_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
-    let report = engine.run(&flow, &request, deadline).await?;
-    let (end, reason) = (report.end.as_str(), report.end.reason());
-    let window = report.window.map(utc);
-    if report.end.needs_a_look() {
-        tracing::warn!(flow = %flow, window, end, reason, "the run did not complete");
-    } else if report.run.is_none() {
-        tracing::info!(flow = %flow, window, end, reason, "no run begins");
-    }
-    Ok(report)
+    Ok(engine.run(&flow, &request, deadline).await?)
 }

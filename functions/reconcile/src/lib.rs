@@ -13,7 +13,6 @@ use tidegate_lambda::{
     deadline,
     event::{EventError, reconcile_request},
 };
-use tidegate_policy::schedule::utc;
 
 /// The function's time-out in infra/template.yaml, for hosts that tell no true deadline.
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -36,13 +35,5 @@ pub async fn handle(
 ) -> Result<ReconcileReport, ReconcileError> {
     let (flow, request) = reconcile_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
-    let report = engine.reconcile(&flow, &request, deadline).await?;
-    let (end, reason) = (report.end.as_str(), report.end.reason());
-    let window = report.window.map(utc);
-    if report.end.needs_a_look() {
-        tracing::warn!(flow = %flow, window, end, reason, "the reconciliation did not complete");
-    } else if report.run.is_none() {
-        tracing::info!(flow = %flow, window, end, reason, "no reconciliation begins");
-    }
-    Ok(report)
+    Ok(engine.reconcile(&flow, &request, deadline).await?)
 }

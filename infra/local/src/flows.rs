@@ -12,7 +12,11 @@ use tidegate_model::{
     UnixMs,
     flow::{FlowFile, SourceSpec, TargetSpec},
 };
-use tidegate_policy::{check, flow::Flow};
+use tidegate_policy::{
+    check::{self, Mistake},
+    flow::Flow,
+    signature::SigningSecret,
+};
 
 use crate::place::{self, Place};
 
@@ -102,8 +106,8 @@ pub(crate) fn parse(files: &Files) -> anyhow::Result<Vec<(String, FlowFile)>> {
         .collect()
 }
 
-/// Loads flows that are to run. Every mistake of every file is told at once, and every setting and
-/// secret that is missing.
+/// Loads flows that are to run. Every mistake of every file is told at once, every setting and secret
+/// that is missing, and every webhook secret that is none.
 pub(crate) fn load(files: &Files, place: &Place, now: UnixMs) -> anyhow::Result<Vec<Arc<Flow>>> {
     let mut problems: BTreeSet<String> = check::check(files, place.settings(), now)
         .mistakes
@@ -117,6 +121,8 @@ pub(crate) fn load(files: &Files, place: &Place, now: UnixMs) -> anyhow::Result<
             Err(mistakes) => problems.extend(mistakes.iter().map(ToString::to_string)),
         }
         problems.extend(missing_secrets(name, text, place));
+        let malformed = malformed_secrets(name, text, place);
+        problems.extend(malformed.iter().map(ToString::to_string));
     }
     if problems.is_empty() {
         return Ok(flows);
@@ -137,9 +143,32 @@ fn missing_secrets(file: &str, text: &str, place: &Place) -> Vec<String> {
     };
     secrets(&flow)
         .into_iter()
-        .filter(|name| !place.has_secret(name))
+        .filter(|name| place.secret(name).is_none())
         .map(|name| format!("{file}: the secret `{name}` is not set"))
         .collect()
+}
+
+/// Webhook secrets that are here and verify nothing, each at the line that names it.
+pub(crate) fn malformed_secrets(file: &str, text: &str, place: &Place) -> Vec<Mistake> {
+    let Ok(flow) = toml::from_str::<FlowFile>(text) else {
+        return Vec::new();
+    };
+    let malformed = webhook_secrets(&flow).filter_map(|name| {
+        let fault = SigningSecret::try_new(place.secret(name)?.reveal()).err()?;
+        let quoted = format!("\"{name}\"");
+        let before = text.lines().take_while(|line| !line.contains(&quoted));
+        Some(Mistake {
+            file: file.to_owned(),
+            line: before.count() + 1,
+            message: format!("the secret `{name}` can not be used: {fault}"),
+        })
+    });
+    malformed.collect()
+}
+
+fn webhook_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
+    let names = flow.webhook.iter().flat_map(|webhook| &webhook.secrets);
+    names.map(String::as_str)
 }
 
 /// The names of the secrets of a flow.
@@ -149,18 +178,19 @@ pub(crate) fn secrets(flow: &FlowFile) -> BTreeSet<&str> {
         TargetSpec::Rest(target) => target.auth.secret(),
         TargetSpec::Qualio(target) => Some(target.secret.as_str()),
     };
-    let of_webhook = flow.webhook.iter().flat_map(|webhook| &webhook.secrets);
     source
         .auth
         .secret()
         .into_iter()
         .chain(of_target)
-        .chain(of_webhook.map(String::as_str))
+        .chain(webhook_secrets(flow))
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use tidegate_lambda::Config;
 
     use super::*;
@@ -188,6 +218,39 @@ mod tests {
             assert!(told.contains(missing), "{missing} in {told}");
         }
         assert!(!told.contains("`ERP_URL`"), "{told}");
+    }
+
+    #[test]
+    fn a_webhook_secret_that_is_none_is_told_by_its_line_and_never_by_its_value() {
+        let line = 1 + DEMO_FLOW
+            .lines()
+            .position(|line| line.contains("SUPPLIERS_WEBHOOK_2"))
+            .unwrap();
+        for (text, why) in [
+            ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", None),
+            (" whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", None),
+            ("whsec_MfKQ9r8GKYq_", Some("`whsec_` and base64")),
+            ("arn:aws:secretsmanager:eu", Some("`whsec_` and base64")),
+            ("whsec_MfKQ9r8GKYqr", Some("24 to 64 bytes")),
+            ("whsec_", Some("24 to 64 bytes")),
+        ] {
+            let place = Place::of_config(&Config::from_map(BTreeMap::new(), "a test"))
+                .with_secret("SUPPLIERS_WEBHOOK_1", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+                .with_secret("SUPPLIERS_WEBHOOK_2", text);
+            let told = load(&demo_files(), &place, UnixMs::EPOCH)
+                .unwrap_err()
+                .to_string();
+            let named = why.map(|why| {
+                format!("{DEMO_FILE}:{line}: the secret `SUPPLIERS_WEBHOOK_2` can not be used: a webhook secret ")
+                    + if why.starts_with('`') { "is " } else { "has " }
+                    + why
+            });
+            match named {
+                Some(named) => assert!(told.contains(&named), "{named} in {told}"),
+                None => assert!(!told.contains("can not be used"), "{text}: {told}"),
+            }
+            assert!(!told.contains("MfKQ9r8GKY"), "{told}");
+        }
     }
 
     #[test]

@@ -11,13 +11,19 @@ use tidegate_policy::{check, flow};
 use crate::{
     cli::{CheckArgs, Outcome, SchemaArgs},
     flows,
+    place::Place,
 };
 
-/// Tells every mistake of the flow files, and what each flow promises.
+/// Tells every mistake of the flow files, and what each flow promises. Of settings and secrets those
+/// that are set here are judged.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let files = flows::read(args.flows.as_deref())?;
-    let settings = Config::from_env().settings();
-    let report = check::check(&files, &settings, SystemClock.now());
+    let place = Place::of_config(&Config::from_env()).without_addresses();
+    let mut report = check::check(&files, place.settings(), SystemClock.now());
+    for (name, text) in &files {
+        let malformed = flows::malformed_secrets(name, text, &place);
+        report.mistakes.extend(malformed);
+    }
     print(&report.to_string())?;
     Ok(if report.is_ok() {
         Outcome::Fine

@@ -55,12 +55,20 @@ impl Place {
         self
     }
 
+    /// Without secrets that are the ARN of one: that is looked up on AWS only.
+    #[must_use]
+    pub(crate) fn without_addresses(mut self) -> Self {
+        self.secrets
+            .retain(|_, secret| !secret.reveal().starts_with("arn:"));
+        self
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    pub(crate) fn has_secret(&self, name: &str) -> bool {
-        self.secrets.contains_key(name)
+    pub(crate) fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.get(name)
     }
 }
 

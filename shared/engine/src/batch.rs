@@ -14,7 +14,6 @@ use tidegate_policy::{
     flow_state::Side,
     keys,
     run::{self, Counts, Holder, Lease, Mode, NextPage, Paging, Progress, RunRequest, Start},
-    schedule,
 };
 
 use crate::{
@@ -96,6 +95,18 @@ struct Running<'a> {
 impl Engine {
     /// Starts or continues a run.
     pub async fn run(
+        &self,
+        flow: &FlowId,
+        request: &RunRequest,
+        deadline: UnixMs,
+    ) -> Result<RunReport, EngineError> {
+        let report = self.run_part(flow, request, deadline).await?;
+        let (run, window) = (report.run.as_ref(), report.window);
+        report.end.log("run", flow, run, window);
+        Ok(report)
+    }
+
+    async fn run_part(
         &self,
         flow: &FlowId,
         request: &RunRequest,
@@ -465,13 +476,6 @@ fn lookback(runtime: &FlowRuntime, window: Option<UnixMs>) -> Duration {
 }
 
 fn not_begun(end: RunEnd, request: &RunRequest, now: UnixMs) -> RunReport {
-    tracing::info!(
-        end = end.as_str(),
-        reason = end.reason(),
-        until = end.until(),
-        window = request.window.map(schedule::utc),
-        "no run"
-    );
     RunReport {
         run: None,
         window: request.window,

@@ -119,6 +119,21 @@ impl Engine {
         deadline: UnixMs,
         most_keys: usize,
     ) -> Result<ReconcileReport, EngineError> {
+        let report = self
+            .reconcile_part(flow, request, deadline, most_keys)
+            .await?;
+        let (run, window) = (report.run.as_ref(), report.window);
+        report.end.log("reconciliation", flow, run, window);
+        Ok(report)
+    }
+
+    async fn reconcile_part(
+        &self,
+        flow: &FlowId,
+        request: &ReconcileRequest,
+        deadline: UnixMs,
+        most_keys: usize,
+    ) -> Result<ReconcileReport, EngineError> {
         let runtime = self.flow(flow)?;
         let now = self.now();
         let state = self.flow_state(flow).await?;

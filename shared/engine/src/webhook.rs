@@ -98,8 +98,8 @@ pub enum HookError {
     /// A secret could not be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A secret is no secret.
-    #[error("the secret {name} can not be used")]
+    /// No secret of the flow is one; this is the last of them.
+    #[error("the webhook secret {name} can not be used")]
     BadSecret {
         /// Its name.
         name: String,
@@ -143,20 +143,31 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The flow's secrets, filled up with decoys: every request costs the same.
+    /// The flow's secrets, filled up with decoys: every request costs the same. One that is none is
+    /// told of, by name, and the other goes on: a slip while they are rotated stops nobody.
     async fn signing_secrets(
         &self,
         runtime: Option<&FlowRuntime>,
     ) -> Result<Vec<SigningSecret>, HookError> {
         let mut secrets = Vec::new();
+        let mut bad = Vec::new();
         for name in runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets()) {
             let secret = self.ports.secrets.get(name).await?;
-            let secret =
-                SigningSecret::try_new(secret.reveal()).map_err(|source| HookError::BadSecret {
+            match SigningSecret::try_new(secret.reveal()) {
+                Ok(secret) => secrets.push(secret),
+                Err(source) => bad.push(HookError::BadSecret {
                     name: name.clone(),
                     source,
-                })?;
-            secrets.push(secret);
+                }),
+            }
+        }
+        let refusing = if secrets.is_empty() { bad.pop() } else { None };
+        for error in bad {
+            let flow = runtime.map(|runtime| runtime.flow.id().as_str());
+            tracing::error!(flow, error = %crate::chain(&error), "a webhook secret verifies nothing");
+        }
+        if let Some(error) = refusing {
+            return Err(error);
         }
         while secrets.len() < SECRETS {
             secrets.push(SigningSecret::decoy());

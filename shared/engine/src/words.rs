@@ -1,6 +1,7 @@
 //! Words of the log: what has a name in an account has the same in a log line, and a moment is written
 //! as RFC 3339 has it.
 
+use tidegate_model::{FlowId, RunId, UnixMs};
 use tidegate_policy::{run::Mode, schedule::utc};
 
 use crate::{HookAnswer, RunEnd, Staged};
@@ -38,12 +39,29 @@ impl RunEnd {
 
     /// Whether a person may have to look: it neither did what it was to do, nor waits for another or for
     /// whoever stopped the flow.
-    pub fn needs_a_look(&self) -> bool {
+    fn needs_a_look(&self) -> bool {
         matches!(self, Self::Cut | Self::Interrupted { .. } | Self::LeaseLost)
     }
 
+    /// Logs that a run, or what `work` names, did not complete or did not even begin (OUT-1).
+    pub(crate) fn log(
+        &self,
+        work: &'static str,
+        flow: &FlowId,
+        run: Option<&RunId>,
+        window: Option<UnixMs>,
+    ) {
+        let (end, reason, until) = (self.as_str(), self.reason(), self.until());
+        let window = window.map(utc);
+        if self.needs_a_look() {
+            tracing::warn!(flow = %flow, work, window, end, reason, "not complete");
+        } else if run.is_none() {
+            tracing::info!(flow = %flow, work, window, end, reason, until, "not begun");
+        }
+    }
+
     /// When the lease of another ends, if one holds it.
-    pub(crate) fn until(&self) -> Option<String> {
+    fn until(&self) -> Option<String> {
         match self {
             Self::Busy { until } => Some(utc(*until)),
             _ => None,
@@ -93,8 +111,6 @@ impl HookAnswer {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_model::UnixMs;
-
     use super::*;
 
     #[test]

@@ -199,7 +199,6 @@ impl Engine {
             let failed = matches!(verdict, Verdict::Defer { why: found, .. } if found == why);
             let since = message.failing_since.filter(|_| failed);
             if since.is_some_and(|since| self.now() > since + FETCH_GIVE_UP) {
-                self.leave_turn(&source_budget(runtime), turn).await?;
                 let given_up = self.give_up_fetch(runtime, key).await?;
                 return Ok(ReadFirst::Not(one_for_all(message, &given_up)));
             }

@@ -257,13 +257,24 @@ mod tests {
 
     #[test]
     fn a_secret_of_a_wrong_form_or_length_is_refused() {
-        assert_eq!(
-            SigningSecret::try_new("whsec_%").err(),
-            Some(SecretFault::Form)
-        );
-        assert_eq!(
-            SigningSecret::try_new("whsec_AAAA").err(),
-            Some(SecretFault::Length)
-        );
+        let of_bytes = |bytes: usize| format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
+        for (text, fault) in [
+            (of_bytes(23), Some(SecretFault::Length)),
+            (of_bytes(24), None),
+            (of_bytes(64), None),
+            (of_bytes(65), Some(SecretFault::Length)),
+            (format!("  {}\n", of_bytes(24)), None),
+            (of_bytes(24).replace("whsec_", ""), None),
+            ("whsec_%".to_owned(), Some(SecretFault::Form)),
+            (
+                of_bytes(24).replace("whsec_", "whsec:"),
+                Some(SecretFault::Form),
+            ),
+            (of_bytes(25).replace('=', ""), Some(SecretFault::Form)),
+            ("whsec_AAAA".to_owned(), Some(SecretFault::Length)),
+            (String::new(), Some(SecretFault::Length)),
+        ] {
+            assert_eq!(SigningSecret::try_new(&text).err(), fault, "{text}");
+        }
     }
 }

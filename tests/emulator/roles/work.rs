@@ -129,18 +129,13 @@ impl<'a> Works<'a> {
                 self.world.stack.forget_register(&self.keys[1]).await;
             }
             Function::Digest | Function::Api => {
-                let message = self.message(&self.keys[1], "batch");
-                let letter = record("dead-letters", &message.to_string());
+                let letter = message(&self.keys[1], "batch").to_string();
+                let letter = record("dead-letters", &letter);
                 self.invoke(Function::Digest, json!({"Records": [letter]}))
                     .await;
             }
             _ => {}
         }
-    }
-
-    fn message(&self, key: &str, tier: &str) -> Value {
-        let now = wall_clock_ms();
-        json!({"v": 1, "flow": FLOW, "keys": [key], "tier": tier, "first_sent": now})
     }
 
     async fn work(&self, function: Function) {
@@ -206,14 +201,14 @@ impl<'a> Works<'a> {
         let failing = &self.keys[2];
         let broken = Fault::new(Action::answer(500, json!({"message": "broken"}))).key(failing);
         self.world.qualio.set_fault(broken).expect("a fault");
-        let mut read = self.message(&self.keys[0], tier);
+        let mut read = message(&self.keys[0], tier);
         read["fetch"] = json!("forced");
-        let mut later = self.message(&self.keys[1], tier);
+        let mut later = message(&self.keys[1], tier);
         later["not_before"] = json!(wall_clock_ms() + LONG_MS);
-        let mut hint = self.message(&self.keys[3], tier);
+        let mut hint = message(&self.keys[3], tier);
         hint["fetch"] = json!("hint");
-        for message in [read, later, self.message(failing, tier), hint] {
-            let records = [record(tier, &message.to_string())];
+        for body in [read, later, message(failing, tier), hint] {
+            let records = [record(tier, &body.to_string())];
             self.invoke(function, json!({"Records": records})).await;
         }
     }
@@ -239,6 +234,12 @@ impl<'a> Works<'a> {
             self.invoke(Function::Api, event).await;
         }
     }
+}
+
+/// A message about a record.
+fn message(key: &str, tier: &str) -> Value {
+    let now = wall_clock_ms();
+    json!({"v": 1, "flow": FLOW, "keys": [key], "tier": tier, "first_sent": now})
 }
 
 /// A delivery of a message, as a mapping hands it over.

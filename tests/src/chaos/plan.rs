@@ -287,24 +287,12 @@ impl Plan {
         let few =
             |what: &str, low: u64, high: u64| u32::try_from(among(what, low, high)).unwrap_or(1);
         let dose = theme.dose();
-        let order = match among("order", 0, 9) {
-            // Only a whole row that says how old it is can be staged when nothing else will.
-            _ if matches!(theme, Theme::Stranded | Theme::Returned) => Order::Sequence,
-            0..=5 => Order::Sequence,
-            6..=8 => Order::Time,
-            _ => Order::Read,
+        let order = order(theme, among);
+        let begin = begin(theme, among);
+        let most_workers = match theme {
+            Theme::Overdue | Theme::Returned => 2,
+            _ => 3,
         };
-        let begin = match among("begin", 0, 3) {
-            0 if theme == Theme::Day => SPRING,
-            1 if theme == Theme::Day => AUTUMN,
-            _ if theme == Theme::Quota => LATE_MONDAY,
-            _ => MONDAY,
-        };
-        // A look-up in Qualio lists one status after another: a window must hold them all.
-        let least = if target == TargetKind::Qualio { 8 } else { 0 };
-        // Where look-ups are called for as well, a backlog is to wait for its turns.
-        let scarce = theme == Theme::Quota && target == TargetKind::Search;
-        let part = 1 + u32::from(scarce);
         Self {
             seed,
             dice,
@@ -312,16 +300,7 @@ impl Plan {
             dose,
             target,
             order,
-            deletion: match (among("deletion", 0, 3), target) {
-                (_, TargetKind::Upsert | TargetKind::Search)
-                    if matches!(theme, Theme::Gone | Theme::Vanished) =>
-                {
-                    "delete"
-                }
-                (0 | 1, TargetKind::Upsert | TargetKind::Search) => "delete",
-                (2, _) => "keep",
-                _ => "review",
-            },
+            deletion: deletion(theme, target, among),
             // A stamp makes newer versions of equal content impossible.
             stamped: dose.touched == 0
                 && among("stamped", 0, 2) > u64::from(dose.deeds.toggles > 50),
@@ -331,15 +310,7 @@ impl Plan {
             rates: dose.rates,
             outages: Vec::new(),
             workers: (
-                few(
-                    "real-time workers",
-                    2,
-                    if matches!(theme, Theme::Overdue | Theme::Returned) {
-                        2
-                    } else {
-                        3
-                    },
-                ),
+                few("real-time workers", 2, most_workers),
                 few("batch workers", 1, 3),
             ),
             batch_syncs: match theme {
@@ -351,27 +322,12 @@ impl Plan {
             summer_time: theme == Theme::Day && begin != MONDAY,
             quota: dose.quota.map(|quota| Quota {
                 // On the next day it is enough for all records, a look-up each included.
-                calls: quota.calls * if scarce { 3 } else { 2 } / 2,
+                calls: quota.calls * if is_scarce(theme, target) { 3 } else { 2 } / 2,
                 ..quota
             }),
-            limits: (
-                dose.limits.0 / part + least + few("real-time limit", 0, 2),
-                dose.limits.1 / part + least + few("batch limit", 0, 2),
-                // Where reads order, every hint and page waits for the others.
-                (dose.limits.2 + few("source limit", 0, 8))
-                    * if order == Order::Read { 3 } else { 1 },
-            ),
+            limits: limits((theme, target), order, few),
             settle_s: few("settle", dose.settle_s.0, dose.settle_s.1),
-            run_time: if matches!(theme, Theme::Compared | Theme::Vanished) {
-                Duration::from_secs(32)
-            } else if theme == Theme::Pages {
-                // A wait for a system is longer than what is left: another invocation goes on.
-                Duration::from_secs(45)
-            } else if among("short runs", 0, 2) == 0 {
-                Duration::from_secs(240)
-            } else {
-                Duration::from_secs(900)
-            },
+            run_time: run_time(theme, among),
             runs: Vec::new(),
             comparisons: Vec::new(),
         }
@@ -387,6 +343,75 @@ impl Plan {
     pub(super) fn ends_with_a_run(&mut self) {
         self.runs.push(self.calm + BEFORE_LAST_RUN);
     }
+}
+
+fn order(theme: Theme, among: impl Fn(&str, u64, u64) -> u64) -> Order {
+    match among("order", 0, 9) {
+        // Only a whole row that says how old it is can be staged when nothing else will.
+        _ if matches!(theme, Theme::Stranded | Theme::Returned) => Order::Sequence,
+        0..=5 => Order::Sequence,
+        6..=8 => Order::Time,
+        _ => Order::Read,
+    }
+}
+
+fn begin(theme: Theme, among: impl Fn(&str, u64, u64) -> u64) -> UnixMs {
+    match among("begin", 0, 3) {
+        0 if theme == Theme::Day => SPRING,
+        1 if theme == Theme::Day => AUTUMN,
+        _ if theme == Theme::Quota => LATE_MONDAY,
+        _ => MONDAY,
+    }
+}
+
+fn deletion(
+    theme: Theme,
+    target: TargetKind,
+    among: impl Fn(&str, u64, u64) -> u64,
+) -> &'static str {
+    match (among("deletion", 0, 3), target) {
+        (_, TargetKind::Upsert | TargetKind::Search)
+            if matches!(theme, Theme::Gone | Theme::Vanished) =>
+        {
+            "delete"
+        }
+        (0 | 1, TargetKind::Upsert | TargetKind::Search) => "delete",
+        (2, _) => "keep",
+        _ => "review",
+    }
+}
+
+/// Where look-ups are called for as well, a backlog is to wait for its turns.
+fn is_scarce(theme: Theme, target: TargetKind) -> bool {
+    theme == Theme::Quota && target == TargetKind::Search
+}
+
+fn limits(
+    (theme, target): (Theme, TargetKind),
+    order: Order,
+    few: impl Fn(&str, u64, u64) -> u32,
+) -> (u32, u32, u32) {
+    let (real_time, batch, source) = theme.dose().limits;
+    // A look-up in Qualio lists one status after another: a window must hold them all.
+    let least = if target == TargetKind::Qualio { 8 } else { 0 };
+    let part = 1 + u32::from(is_scarce(theme, target));
+    (
+        real_time / part + least + few("real-time limit", 0, 2),
+        batch / part + least + few("batch limit", 0, 2),
+        // Where reads order, every hint and page waits for the others.
+        (source + few("source limit", 0, 8)) * if order == Order::Read { 3 } else { 1 },
+    )
+}
+
+fn run_time(theme: Theme, among: impl Fn(&str, u64, u64) -> u64) -> Duration {
+    let seconds = match theme {
+        Theme::Compared | Theme::Vanished => 32,
+        // A wait for a system is longer than what is left: another invocation goes on.
+        Theme::Pages => 45,
+        _ if among("short runs", 0, 2) == 0 => 240,
+        _ => 900,
+    };
+    Duration::from_secs(seconds)
 }
 
 /// A record that stands at the source from the beginning.

@@ -279,23 +279,10 @@ impl Engine {
         if let Some(fault) = faults(&runtime, &key, &content).into_iter().find(brought) {
             return Err(ReviewError::Invalid(fault));
         }
-        let search = content
-            .fields()
-            .and_then(|fields| runtime.target.search_value(&key, fields));
+        let search = search_value(&runtime, &key, &content);
         let write = register::edit(&register.desired, &content.hash(), search.as_deref(), &edit);
-        let id_of = keys::register(runtime.flow.id(), &key);
-        let written = self
-            .write(&id_of, &write)
-            .await
-            .map_err(EngineError::from)?;
-        if let Written::Refused { current } = written {
-            // The answer of an earlier try may have been lost: it was this edit.
-            let now = current.as_ref().and_then(|item| Register::read(item).ok());
-            let own = now.flatten().and_then(|register| register.edited);
-            if own.as_ref() != Some(&edit) {
-                return Err(ReviewError::Changed);
-            }
-        }
+        let is_own = |register: &Register| register.edited.as_ref() == Some(&edit);
+        self.expect_written(&runtime, &key, &write, is_own).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, "review edited");
         self.review(id).await
     }
@@ -357,7 +344,7 @@ impl Engine {
                 "it would be refused without a call: edit what its dry run finds fault with, or mend it at its source",
             ));
         }
-        self.expect_written(&runtime, &key, &register::replay(now))
+        self.expect_written(&runtime, &key, &register::replay(now), |_| false)
             .await?;
         let flow = runtime.flow.id().clone();
         tracing::info!(flow = %flow, key = key.as_str(), "replayed");
@@ -366,12 +353,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Decides that this version is not sent.
+    /// Decides that this version is not sent, nor what was edited of it.
     pub async fn discard(&self, id: &ReviewId) -> Result<(), ReviewError> {
         match id {
             ReviewId::Record(..) => {
-                let (runtime, key, _) = self.reviewed(id).await?;
-                self.expect_written(&runtime, &key, &register::discard())
+                let (runtime, key, register) = self.reviewed(id).await?;
+                let desired = &register.desired;
+                let search = search_value(&runtime, &key, &desired.content);
+                let write = register::discard(desired, search.as_deref());
+                self.expect_written(&runtime, &key, &write, |_| false)
                     .await?;
                 tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "discarded");
             }
@@ -409,18 +399,32 @@ impl Engine {
         }
     }
 
+    /// Writes, and is refused where another came first. The answer of an earlier try may have been
+    /// lost: `is_own` tells by what stands there that it was this very write.
     async fn expect_written(
         &self,
         runtime: &FlowRuntime,
         key: &RecordKey,
         write: &Update,
+        is_own: impl Fn(&Register) -> bool,
     ) -> Result<(), ReviewError> {
         let id = keys::register(runtime.flow.id(), key);
-        match self.write(&id, write).await.map_err(EngineError::from)? {
-            Written::Done { .. } => Ok(()),
-            Written::Refused { .. } => Err(ReviewError::Changed),
+        let Written::Refused { current } =
+            self.write(&id, write).await.map_err(EngineError::from)?
+        else {
+            return Ok(());
+        };
+        let current = current.as_ref().and_then(|item| Register::read(item).ok());
+        match current.flatten() {
+            Some(register) if is_own(&register) => Ok(()),
+            _ => Err(ReviewError::Changed),
         }
     }
+}
+
+fn search_value(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Option<String> {
+    let fields = content.fields()?;
+    runtime.target.search_value(key, fields)
 }
 
 fn faults(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Vec<FaultView> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_model::{
-    ClaimToken, Content, ContentHash, Message, Tier, UnixMs, flow::Deletion, item::Update,
+    ClaimToken, Content, ContentHash, Fields, Message, Tier, UnixMs, flow::Deletion, item::Update,
 };
 use tidegate_policy::{
     flow_state::Side,
@@ -45,10 +45,11 @@ impl Work<'_> {
             return self.review(cause, None).await;
         }
         let mut session = self.session(permits);
+        let started = self.engine.now();
         let result = self.act(step, &mut session).await;
         session.end().await;
         match result {
-            Ok(Acted::Landed(landed, started)) => self.commit(landed, started).await,
+            Ok(Acted::Landed(landed)) => self.commit(landed, started).await,
             Ok(Acted::Review(kind, reason)) => {
                 let cause = ReviewCause {
                     kind,
@@ -87,7 +88,6 @@ impl Work<'_> {
 
     async fn act(&self, step: Step, session: &mut Session<'_>) -> Result<Acted, CallError> {
         let target = &self.job.runtime.target;
-        let started = self.engine.now();
         let id = self.claimed.target_id.as_deref();
         let landed = match &step {
             Step::Skip | Step::Keep => Landed::default(),
@@ -109,60 +109,67 @@ impl Work<'_> {
             },
             Step::CreateAgain(fields) => {
                 let made = target.create(session, self.body(fields, id)).await?;
-                let Some(found) = made.target_id else {
-                    return Ok(Acted::Landed(made, started));
-                };
-                if !self
-                    .still_mine(&register::adopt(&self.token, &found))
-                    .await?
-                {
-                    return Ok(Acted::Lost);
+                match made.target_id {
+                    Some(found) => return self.adopt(session, found, fields).await,
+                    None => made,
                 }
-                let mut landed = target
-                    .update(session, self.body(fields, Some(&found)))
-                    .await?;
-                landed.target_id.get_or_insert(found);
-                landed
             }
             Step::Remove(how) => target.remove(session, *how, self.job.key, id).await?,
             Step::Review { kind, reason } => return Ok(Acted::Review(*kind, (*reason).to_owned())),
-            Step::LookUp { search, fields } => match target.find(session, search).await? {
-                Found::One(found) => {
-                    // Stored before it is written to, or a crash here could create it twice.
-                    if !self
-                        .still_mine(&register::adopt(&self.token, &found))
-                        .await?
-                    {
-                        return Ok(Acted::Lost);
-                    }
-                    let mut landed = target
-                        .update(session, self.body(fields, Some(&found)))
-                        .await?;
-                    landed.target_id.get_or_insert(found);
-                    landed
-                }
-                Found::None => {
-                    let wanted = target
-                        .search_value(self.job.key, fields)
-                        .unwrap_or_default();
-                    if wanted != *search
-                        && !self
-                            .still_mine(&register::rewrite_intent(&self.token, &wanted))
-                            .await?
-                    {
-                        return Ok(Acted::Lost);
-                    }
-                    target.create(session, self.body(fields, None)).await?
-                }
-                Found::Many(count) => {
-                    return Ok(Acted::Review(
-                        ReviewKind::Ambiguous,
-                        format!("the target has {count} records that bear its mark"),
-                    ));
-                }
-            },
+            Step::LookUp { search, fields } => return self.look_up(session, search, fields).await,
         };
-        Ok(Acted::Landed(landed, started))
+        Ok(Acted::Landed(landed))
+    }
+
+    /// Finds what an earlier create may have made, and updates it; creates what is not there (EFF-2).
+    async fn look_up(
+        &self,
+        session: &mut Session<'_>,
+        search: &str,
+        fields: &Fields,
+    ) -> Result<Acted, CallError> {
+        let target = &self.job.runtime.target;
+        match target.find(session, search).await? {
+            Found::One(found) => self.adopt(session, found, fields).await,
+            Found::None => {
+                let wanted = target
+                    .search_value(self.job.key, fields)
+                    .unwrap_or_default();
+                if wanted != *search
+                    && !self
+                        .still_mine(&register::rewrite_intent(&self.token, &wanted))
+                        .await?
+                {
+                    return Ok(Acted::Lost);
+                }
+                let body = self.body(fields, None);
+                Ok(Acted::Landed(target.create(session, body).await?))
+            }
+            Found::Many(count) => Ok(Acted::Review(
+                ReviewKind::Ambiguous,
+                format!("the target has {count} records that bear its mark"),
+            )),
+        }
+    }
+
+    /// Updates a record that was found to stand there.
+    async fn adopt(
+        &self,
+        session: &mut Session<'_>,
+        found: String,
+        fields: &Fields,
+    ) -> Result<Acted, CallError> {
+        // Stored before it is written to, or a crash here could create it twice.
+        if !self
+            .still_mine(&register::adopt(&self.token, &found))
+            .await?
+        {
+            return Ok(Acted::Lost);
+        }
+        let body = self.body(fields, Some(&found));
+        let mut landed = self.job.runtime.target.update(session, body).await?;
+        landed.target_id.get_or_insert(found);
+        Ok(Acted::Landed(landed))
     }
 
     /// No call of an earlier claim can still take effect.
@@ -170,11 +177,7 @@ impl Work<'_> {
         self.claimed.unknown.as_ref() == Some(&self.token)
     }
 
-    fn body<'b>(
-        &'b self,
-        fields: &'b tidegate_model::Fields,
-        target_id: Option<&'b str>,
-    ) -> Write<'b> {
+    fn body<'b>(&'b self, fields: &'b Fields, target_id: Option<&'b str>) -> Write<'b> {
         Write {
             key: self.job.key,
             fields,
@@ -330,7 +333,7 @@ impl Work<'_> {
 
 /// What acting came to.
 enum Acted {
-    Landed(Landed, UnixMs),
+    Landed(Landed),
     Review(ReviewKind, String),
     Lost,
 }

@@ -5,7 +5,6 @@ use tidegate_model::{FlowId, RunId, UnixMs};
 use tidegate_policy::{
     keys,
     reconcile::{Findings, Note, ReconcileRequest},
-    schedule::utc,
 };
 
 use crate::{Engine, EngineError, RunEnd};
@@ -87,13 +86,6 @@ impl Engine {
 }
 
 pub(super) fn not_begun(end: RunEnd, request: &ReconcileRequest, now: UnixMs) -> ReconcileReport {
-    tracing::info!(
-        end = end.as_str(),
-        reason = end.reason(),
-        until = end.until(),
-        window = request.window.map(utc),
-        "no reconciliation"
-    );
     ReconcileReport {
         run: None,
         window: request.window,

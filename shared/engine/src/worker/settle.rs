@@ -28,8 +28,6 @@ enum Queueing {
     Turn,
     First,
     Anew,
-    /// As anew, but it waits for a person: that is no hop.
-    Stopped,
 }
 
 impl Queueing {
@@ -37,7 +35,6 @@ impl Queueing {
         match why {
             Wait::Turn => Self::Turn,
             Wait::Permit => Self::First,
-            Wait::Stopped => Self::Stopped,
             // After any other wait the backlog is another, and a new turn is taken.
             _ => Self::Anew,
         }
@@ -60,10 +57,15 @@ impl Engine {
             rest.hops = 0;
         }
         rest.fetch = settled.fetch;
-        let fails = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Defer { why, .. } if *why == Wait::FailedRead);
-        if settled.verdicts.iter().any(fails) {
+        let waits_for = |wait: Wait| {
+            let waits = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Defer { why, .. } if *why == wait);
+            settled.verdicts.iter().any(waits)
+        };
+        if waits_for(Wait::FailedRead) {
             rest.failing_since.get_or_insert(now);
         }
+        // Who waits for a person goes round for a reason.
+        let is_hop = !waits_for(Wait::Stopped);
         rest.repeat = settled.repeat;
         let mut deferred: BTreeMap<(i64, Queueing), Vec<RecordKey>> = BTreeMap::new();
         for (key, verdict) in settled.verdicts {
@@ -86,9 +88,7 @@ impl Engine {
             let mut copy = with_keys(&rest, keys);
             copy.had_turn = matches!(queueing, Queueing::Turn | Queueing::First);
             copy.turn = settled.turn.filter(|_| queueing == Queueing::Turn);
-            if queueing != Queueing::Stopped {
-                copy = hopped(copy);
-            }
+            let copy = if is_hop { hopped(copy) } else { copy };
             outgoing.push(delayed(copy, until, now));
         }
         self.send_then(outgoing, message).await

@@ -152,7 +152,7 @@ pub struct AttemptNote {
     pub outcome: String,
 }
 
-/// What a person changed before a replay; gone once the source gives other content.
+/// What a person changed before a replay; gone with other content of the source, or a discard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Override {
     /// Fields that replace those of the source.

@@ -378,15 +378,10 @@ pub fn rewrite_intent(token: &ClaimToken, search: &str) -> Update {
 /// can start meanwhile, and the new hash fences a commit of what was sent before. `search` is the
 /// search value of the edited fields: a create would be looked up by it (EFF-2).
 pub fn edit(seen: &Desired, hash: &ContentHash, search: Option<&str>, edit: &Override) -> Update {
-    Update::when(Condition::All(vec![
-        Condition::Exists(attr::REVIEW),
-        Condition::is(attr::DESIRED_VERSION, Op::Eq, seen.version.encode()),
-        // Of two edits at once, the second would drop the fields of the first.
-        Condition::is(attr::DESIRED_HASH, Op::Eq, seen.hash.0.as_str()),
-    ]))
-    .set(attr::OVERRIDE, json(edit))
-    .set(attr::DESIRED_HASH, hash.0.as_str())
-    .set_or_remove(attr::SEARCH_VALUE, search)
+    Update::when(reviewed_as(seen))
+        .set(attr::OVERRIDE, json(edit))
+        .set(attr::DESIRED_HASH, hash.0.as_str())
+        .set_or_remove(attr::SEARCH_VALUE, search)
 }
 
 /// A person sends a record again: out of review, with all its retries.
@@ -397,12 +392,17 @@ pub fn replay(now: UnixMs) -> Update {
         .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
 }
 
-/// A person decides not to send this version. The next version of the source is sent again.
-pub fn discard() -> Update {
-    Update::when(Condition::Exists(attr::REVIEW))
+/// A person decides not to send what was seen: nothing is sent until the source gives other content,
+/// or a newer revision sends all again. What was edited goes with it. Else a source that comes to say
+/// just that would be taken for what is desired already, and never sent; and a newer revision would
+/// send what somebody decided against. `search` is the search value of the source's fields.
+pub fn discard(seen: &Desired, search: Option<&str>) -> Update {
+    Update::when(reviewed_as(seen))
+        .set(attr::DESIRED_HASH, seen.content.hash().0)
+        .set_or_remove(attr::SEARCH_VALUE, search)
         .remove(REVIEW_ATTRIBUTES)
         .remove(DIRTY_ATTRIBUTES)
-        .remove(&[attr::NEXT_ATTEMPT, attr::DUE])
+        .remove(&[attr::NEXT_ATTEMPT, attr::DUE, attr::OVERRIDE])
 }
 
 /// A message about a dirty record went to the dead letters: it needs a person. Refused when it is
@@ -444,6 +444,16 @@ fn tiered(update: Update, tier: Tier, reason: &TierReason, now: UnixMs) -> Updat
         Tier::RealTime => update.change(attr::URGENT_SINCE, Change::Default(now.0.into())),
         Tier::Batch => update,
     }
+}
+
+/// It is in review, with what a person saw. Of two edits at once, the second would drop the fields of
+/// the first.
+fn reviewed_as(seen: &Desired) -> Condition {
+    Condition::All(vec![
+        Condition::Exists(attr::REVIEW),
+        Condition::is(attr::DESIRED_VERSION, Op::Eq, seen.version.encode()),
+        Condition::is(attr::DESIRED_HASH, Op::Eq, seen.hash.0.as_str()),
+    ])
 }
 
 /// The record has been dirty since the same moment as when it was claimed.

@@ -65,10 +65,14 @@ impl Decisions {
         let differs = |name: &str| text(before, name) != text(after, name);
         let dirty = |item| number(item, "du").is_some();
         if call.process.kind == ProcessKind::Api && text(before, "rv").is_some() && !differs("dv") {
-            let decided = if differs("ov") {
-                self.asked.get(record).cloned().map(Decision::Edited)
-            } else if text(after, "rv").is_none() && !dirty(after) {
+            let decided = if text(after, "rv").is_none() && !dirty(after) {
+                if text(after, "ov").is_some() {
+                    let what = "what was discarded stays edited".to_owned();
+                    book.fault("REG-1", now, Some(record), what);
+                }
                 Some(Decision::Discarded)
+            } else if differs("ov") {
+                self.asked.get(record).cloned().map(Decision::Edited)
             } else {
                 // Sent again: what was edited stays so.
                 return;

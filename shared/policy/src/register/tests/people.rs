@@ -117,12 +117,50 @@ fn a_replay_gives_all_retries_and_forgets_no_open_call() {
 #[test]
 fn a_discarded_version_is_not_sent_and_the_next_one_is() {
     let mut table = in_review();
-    assert!(table.write(&discard()));
+    assert!(table.write(&discard(&table.read().desired, None)));
     assert_eq!(table.read().state(), State::Discarded);
     assert!(!table.write(&claim(&token("w2"), NOW, NOW + S * 100, true)));
     assert!(table.write(&stage(&change(2, "b"), NOW)));
     let register = table.claim_later("w2");
     assert_eq!(register.unknown, Some(token("w")), "the open call is known");
+}
+
+#[test]
+fn a_discard_is_of_what_was_seen_and_takes_the_edit_with_it() {
+    let mut table = in_review();
+    let seen = table.read().desired;
+    assert!(table.write(&edited(&table.read(), "b")));
+    assert!(!table.write(&discard(&seen, Some("a"))), "not the edit");
+    assert!(table.write(&discard(&table.read().desired, Some("a"))));
+    let register = table.read();
+    assert_eq!(register.state(), State::Discarded);
+    assert_eq!(
+        (register.effective(), &register.edited),
+        (named("a"), &None)
+    );
+    assert_eq!(register.desired, seen, "as the source has it");
+    // What was edited is other content, once the source gives it.
+    assert!(table.write(&stage(&change(2, "b"), NOW)));
+    assert_eq!(table.read().state(), State::Pending);
+}
+
+#[test]
+fn what_a_newer_revision_sends_again_is_found_by_the_sources_name_eff_2() {
+    let mut table = Table::staged(1, "a");
+    let claimed = table.claim("w", NOW);
+    let why = cause(ReviewKind::Refused);
+    assert!(table.write(&to_review(&token("w"), &flow(), &why, None, &claimed)));
+    assert!(table.write(&edited(&table.read(), "b")));
+    assert!(table.write(&discard(&table.read().desired, Some("a"))));
+    let equal = Equal {
+        hash: named("a").hash(),
+        agrees: None,
+    };
+    let tier = (Tier::Batch, &TierReason::NotCritical);
+    assert!(table.write(&stage_again(version(2), &equal, "s", tier, NOW)));
+    let claimed = table.claim_later("w2");
+    assert_eq!(claimed.intent.as_deref(), Some("a"));
+    assert_eq!(claimed.effective(), named("a"));
 }
 
 #[test]
@@ -135,7 +173,7 @@ fn what_was_discarded_while_a_call_was_open_is_not_told_as_applied_que_2() {
     assert!(table.write(&stage(&change(3, "a"), NOW)));
     let why = cause(ReviewKind::DeadLetter);
     assert!(table.write(&dead_letter(&flow(), &why, NOW)));
-    assert!(table.write(&discard()));
+    assert!(table.write(&discard(&table.read().desired, None)));
     // The target may hold `b`: that it once held `a` says nothing.
     assert_eq!(table.read().state(), State::Discarded);
 }

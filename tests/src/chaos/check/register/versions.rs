@@ -32,7 +32,10 @@ pub(super) fn versions(book: &mut Book, write: &Write<'_>) {
         book.fault("REG-1", write.now, Some(write.record), what);
     }
     let new_content = text(write.before, "dh") != text(write.after, "dh");
-    if new_content && number(write.after, "du").is_none() {
+    let in_review = |item| text(item, "rv").is_some();
+    // What a person discards goes back to what the source says, and is not sent.
+    let discarded = write.by_person && in_review(write.before) && !in_review(write.after);
+    if new_content && !discarded && number(write.after, "du").is_none() {
         let what = "new content is desired and the record is not dirty".to_owned();
         book.fault("QUE-2", write.now, Some(write.record), what);
     }

@@ -21,8 +21,12 @@ impl Person {
                 0 => replay_as_seen(world, &seen),
                 1 => edit_as_seen(world, &seen),
                 _ => {
-                    if world.write(&discard()).happened {
+                    let name = seen.desired.content.fields().map(|fields| &fields["name"]);
+                    let name = name.and_then(serde_json::Value::as_str);
+                    let search = name.filter(|_| world.rules.traits.searchable);
+                    if world.write(&discard(&seen.desired, search)).happened {
                         world.ages.discarded();
+                        world.edited = None;
                         world.discarded = Some(world.table.read().desired.hash);
                     }
                 }
