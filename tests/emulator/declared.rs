@@ -124,7 +124,7 @@ fn the_scanner_passes_by_little_and_for_its_price() {
 }
 
 #[test]
-fn each_function_acts_by_a_role_of_its_own_with_nothing_that_others_need() {
+fn each_function_acts_by_a_role_of_its_own_and_by_no_ready_made_policy() {
     let source = template::source();
     let resources = template::resources(&source);
     for (function, text) in functions(&resources) {

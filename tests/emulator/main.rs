@@ -26,6 +26,7 @@ mod wire;
 mod world;
 
 mod bridged;
+mod canaries;
 mod declared;
 mod deployment;
 mod journey;

@@ -31,6 +31,15 @@ const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 /// The secret that is being rotated out: a valid one that nothing is signed with.
 const OLD_WEBHOOK_SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/// Every secret, by the name that the flow file gives it.
+pub const SECRETS: [(&str, &str); 5] = [
+    ("ERP_TOKEN", ERP_TOKEN),
+    ("QUALIO_API_KEY", QUALIO_API_KEY),
+    ("API_TOKEN", API_TOKEN),
+    ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRET),
+    ("SUPPLIERS_WEBHOOK_2", OLD_WEBHOOK_SECRET),
+];
+
 /// Any seed: the suppliers are realistic and always the same.
 const SEED: u64 = 7;
 
@@ -72,13 +81,7 @@ impl World {
             erp_url: &erp.url(),
             qualio_url: &qualio.url(),
             flows: flows.path(),
-            secrets: &[
-                ("ERP_TOKEN", ERP_TOKEN),
-                ("QUALIO_API_KEY", QUALIO_API_KEY),
-                ("API_TOKEN", API_TOKEN),
-                ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRET),
-                ("SUPPLIERS_WEBHOOK_2", OLD_WEBHOOK_SECRET),
-            ],
+            secrets: &SECRETS,
         })
         .await;
         Self {
@@ -192,9 +195,14 @@ impl World {
 
 /// What API Gateway hands to the webhook of a supplier as this row shows it.
 pub fn webhook_event(row: &ErpSupplier, message_id: &str) -> Value {
+    let whole = json!({"event": "supplier.changed", "supplier": row});
+    signed_event(&whole.to_string(), message_id)
+}
+
+/// What API Gateway hands to the webhook of a body that is signed as it is.
+pub fn signed_event(body: &str, message_id: &str) -> Value {
     let now_s = wall_clock_ms() / 1_000;
-    let told = webhook::Told::Whole(row);
-    let signed = webhook::sign(told, WEBHOOK_SECRET, message_id, now_s);
+    let signed = webhook::sign_body(body.to_owned(), WEBHOOK_SECRET, message_id, now_s);
     let signed = signed.expect("a webhook can be signed");
     let headers: BTreeMap<&str, String> = signed.headers.into_iter().collect();
     let path = format!("/v1/flows/{FLOW}/webhook");

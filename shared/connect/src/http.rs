@@ -97,10 +97,7 @@ impl Http for HttpClient {
         let deadline = Instant::now() + request.timeout;
         let prepared = timeout_at(deadline, self.prepare(request))
             .await
-            .map_err(|_| TransportError::SecretUnavailable {
-                name: headers::secret_name(request),
-                reason: format!("no answer within {:?}", request.timeout),
-            })??;
+            .map_err(|_| TransportError::SecretUnavailable(headers::secret_name(request)))??;
         let exchange = async {
             let response = prepared
                 .send()

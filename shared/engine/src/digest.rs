@@ -174,12 +174,18 @@ pub fn digest_mail(per_flow: &[FlowDigest], base_url: &str, now: UnixMs) -> Mail
         .iter()
         .filter_map(|digest| digest.reconciled.as_ref());
     let found: u64 = found.map(|reconciled| reconciled.needing_person).sum();
-    let reviews = per_flow.iter().map(|digest| to_u64(digest.reviews.len()));
+    let reviews: usize = per_flow.iter().map(|digest| digest.reviews.len()).sum();
+    let subject = match reviews {
+        0 => "Tidegate: nothing is stuck".to_owned(),
+        1 => "Tidegate: 1 record needs you".to_owned(),
+        n => format!("Tidegate: {n} records need you"),
+    };
     Mail {
-        subject: match reviews.sum::<u64>() + found {
-            0 => "Tidegate: nothing is stuck".to_owned(),
-            1 => "Tidegate: 1 record needs you".to_owned(),
-            n => format!("Tidegate: {n} records need you"),
+        // Apart from the reviews, which would drown among them: nobody can dismiss a finding.
+        subject: match found {
+            0 => subject,
+            1 => format!("{subject}, 1 finding of a comparison"),
+            n => format!("{subject}, {n} findings of comparisons"),
         },
         text: text_of(per_flow, base_url.trim_end_matches('/'), now),
     }
@@ -211,7 +217,7 @@ fn write_flow(
     } = digest;
     writeln!(text, "{flow}: {} in review", entries.len())?;
     if let Some(reconciled) = reconciled {
-        write_reconciled(text, flow, reconciled, base_url, now)?;
+        write_reconciled(text, reconciled, now)?;
     }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in entries {
@@ -249,32 +255,17 @@ fn write_flow(
     writeln!(text)
 }
 
-fn write_reconciled(
-    text: &mut String,
-    flow: &FlowId,
-    reconciled: &Reconciled,
-    base_url: &str,
-    now: UnixMs,
-) -> std::fmt::Result {
+fn write_reconciled(text: &mut String, reconciled: &Reconciled, now: UnixMs) -> std::fmt::Result {
     let age = readable(now.since(reconciled.at).as_secs());
     writeln!(text, "  reconciled {age} ago: {}", reconciled.summary)?;
     for note in &reconciled.named {
         writeln!(text, "    {}: {}", note.key, note.kind.why())?;
     }
-    match reconciled
-        .needing_person
-        .saturating_sub(to_u64(reconciled.named.len()))
-    {
+    let named = u64::try_from(reconciled.named.len()).unwrap_or(u64::MAX);
+    match reconciled.needing_person.saturating_sub(named) {
         0 => Ok(()),
-        more => writeln!(
-            text,
-            "    and {more} more: {base_url}/v1/flows/{flow}/reconcile"
-        ),
+        more => writeln!(text, "    and {more} more; the log of reconcile names each"),
     }
-}
-
-fn to_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// An age for people.

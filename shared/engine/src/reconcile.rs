@@ -343,7 +343,8 @@ impl Comparing<'_> {
         if kind.is_finding() {
             tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, key, kind = kind.as_str(), reason = kind.why(), "found");
             let key = key.to_owned();
-            Note { key, kind }.add(&mut self.progress.notes);
+            let kept = self.progress.notes_before_pass;
+            Note { key, kind }.add(&mut self.progress.notes, kept);
         }
     }
 

@@ -54,7 +54,8 @@ impl RunEnd {
         let (end, reason, until) = (self.as_str(), self.reason(), self.until());
         let window = window.map(utc);
         if self.needs_a_look() {
-            tracing::warn!(flow = %flow, work, window, end, reason, "not complete");
+            let run = run.map(RunId::as_str);
+            tracing::warn!(flow = %flow, work, run, window, end, reason, "not complete");
         } else if run.is_none() {
             tracing::info!(flow = %flow, work, window, end, reason, until, "not begun");
         }

@@ -93,14 +93,10 @@ pub fn agrees(register: &Register, incoming: &Incoming) -> bool {
         && incoming.content.hash() == desired.hash
 }
 
-/// Whether the source shows other content than it gave before in a version that is no newer, as one
-/// put back from a backup does. What came lately is left alone: a listing may lag behind a webhook.
+/// Whether the source shows other content than it gave before in an older version, as a record put
+/// back from a backup does. What came lately is left alone: a listing may lag behind a webhook.
 pub fn is_put_back(register: &Register, incoming: &Incoming, started: UnixMs) -> bool {
-    let (shown, given) = (incoming.version, register.desired.version);
-    // Another revision of the flow may read the same version differently.
-    let older = shown.source < given.source
-        || (shown.source == given.source && shown.revision == given.revision && shown <= given);
-    older
+    incoming.version.source < register.desired.version.source
         && incoming.content.hash() != *register.given_hash()
         && !has_moved_since(register, started - WEBHOOK_GRACE)
 }

@@ -1,9 +1,9 @@
 //! Each function at all of its work, so that whatever its role allows is asked for.
 
-use std::cell::Cell;
+use std::{cell::Cell, pin::pin};
 
 use serde_json::{Value, json};
-use tidegate_testkit::doubles::{Action, Fault};
+use tidegate_testkit::doubles::{Action, Fault, Gate};
 
 use crate::world::{FLOW, World, api_event, wall_clock_ms, webhook_event};
 
@@ -198,6 +198,7 @@ impl<'a> Works<'a> {
     /// A record to read and to send, one that must wait, one that the target fails with, and a hint
     /// about one that belongs to the batch tier.
     async fn apply(&self, function: Function, tier: &str) {
+        self.world.qualio.clear_faults();
         let failing = &self.keys[2];
         let broken = Fault::new(Action::answer(500, json!({"message": "broken"}))).key(failing);
         self.world.qualio.set_fault(broken).expect("a fault");
@@ -211,6 +212,31 @@ impl<'a> Works<'a> {
             let records = [record(tier, &body.to_string())];
             self.invoke(function, json!({"Records": records})).await;
         }
+        self.overtake(function, tier).await;
+    }
+
+    /// A critical change comes while a record is being sent: what waits then is sent for anew.
+    async fn overtake(&self, function: Function, tier: &str) {
+        let key = &self.keys[5];
+        let gate = Gate::new();
+        let held = Fault::new(Action::Hold(gate.clone())).key(key).times(1);
+        self.world.qualio.set_fault(held).expect("a fault");
+        let records = [record(tier, &message(key, tier).to_string())];
+        let work = self.invoke(function, json!({"Records": records}));
+        let overtaking = async {
+            gate.reached(1).await;
+            self.change(key);
+            self.tell(key).await;
+            gate.open();
+        };
+        let (mut work, mut overtaking) = (pin!(work), pin!(overtaking));
+        tokio::select! {
+            // It was refused something before it came so far.
+            _ = &mut work => {}
+            () = &mut overtaking => {
+                work.await;
+            }
+        }
     }
 
     async fn ask(&self) {
@@ -218,6 +244,7 @@ impl<'a> Works<'a> {
         for (method, path, body) in [
             ("GET", "/v1/flows".to_owned(), Value::Null),
             ("GET", "/v1/reviews".to_owned(), Value::Null),
+            ("GET", format!("/v1/flows/{FLOW}/records"), Value::Null),
             ("POST", format!("/v1/flows/{FLOW}/runs"), json!({})),
             (
                 "POST",

@@ -232,8 +232,17 @@ async fn a_record_that_was_put_back_at_the_source_is_named_until_it_changes_agai
     world.erp.change(key, |row| row.purpose.push_str(" (new)"));
     world.run(MANUAL).await;
     heals(&world).await;
+    // By its key the source shows what is newer: the listing lags.
+    list_once(&world, &before);
+    let report = world.reconcile(&anew()).await;
+    assert_eq!(counts(&report.findings), [(Kind::Equal, 12)]);
     for _ in 0..2 {
         list_once(&world, &before);
+        let by_key = Fault::new(Action::answer(200, json!(before[3]))).at(Point::BeforeAct);
+        world
+            .erp
+            .set_fault(by_key.path_contains(key).times(1))
+            .unwrap();
         let report = world.reconcile(&anew()).await;
         assert_eq!(
             counts(&report.findings),

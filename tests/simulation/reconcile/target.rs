@@ -120,7 +120,10 @@ async fn what_stands_twice_is_told_and_not_written_to() {
         .daily_digest("https://t.example")
         .await
         .unwrap();
-    assert_eq!(mail.subject, "Tidegate: 1 record needs you");
+    assert_eq!(
+        mail.subject,
+        "Tidegate: nothing is stuck, 1 finding of a comparison"
+    );
     let line = format!("    {key}: {}\n", Kind::DoubledAtTarget.why());
     assert!(mail.text.contains(&line), "{}", mail.text);
     assert!(!mail.text.contains(" more: "), "{}", mail.text);

@@ -68,8 +68,9 @@ pub(crate) struct ReconcileView {
     /// What was found, by name: what needs a person before what was healed.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<Vec<NoteView>>,
-    /// Findings that are counted and not named.
-    unnamed: u64,
+    /// Findings that are counted and not among the notes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unnamed: Option<u64>,
     /// Findings that only a person can put right.
     needing_person: u64,
 }
@@ -164,6 +165,7 @@ impl FlowView {
             last_reconcile: reconciled.map(|report| ReconcileView {
                 // One by one they stand at their own path.
                 notes: None,
+                unnamed: None,
                 ..ReconcileView::from(report)
             }),
             running: health.running,
@@ -221,7 +223,7 @@ impl From<ReconcileReport> for ReconcileView {
             queued: report.queued,
             not_compared: report.not_compared,
             notes: Some(notes.collect()),
-            unnamed,
+            unnamed: Some(unnamed),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(super) struct Reconciled {
     queued: u64,
     #[serde(default)]
     notes: Vec<Note>,
+    #[serde(default)]
     unnamed: u64,
     needing_person: u64,
 }

@@ -64,10 +64,11 @@ pub(super) async fn insert(
 async fn get(secrets: &dyn Secrets, name: &str) -> Result<Secret, TransportError> {
     secrets.get(name).await.map_err(|error| match error {
         SecretError::Missing(name) => TransportError::NoSecret(name),
-        SecretError::Unavailable { name, source } => TransportError::SecretUnavailable {
-            name,
-            reason: chain(source.as_ref()),
-        },
+        // What the place that keeps it says is for the log; an account shows the name.
+        SecretError::Unavailable { name, source } => {
+            tracing::warn!(secret = name, error = %chain(source.as_ref()), "a secret could not be read");
+            TransportError::SecretUnavailable(name)
+        }
     })
 }
 

@@ -12,7 +12,7 @@ use tidegate_model::{
 use tidegate_policy::{
     flow::FieldFault,
     keys,
-    register::{self, Override, Register, ReviewCause},
+    register::{self, Override, Register, ReviewCause, State},
 };
 
 use crate::{
@@ -344,7 +344,8 @@ impl Engine {
                 "it would be refused without a call: edit what its dry run finds fault with, or mend it at its source",
             ));
         }
-        self.expect_written(&runtime, &key, &register::replay(now), |_| false)
+        let is_own = |after: &Register| after.review.is_none() && after.dirty_since == Some(now);
+        self.expect_written(&runtime, &key, &register::replay(now), is_own)
             .await?;
         let flow = runtime.flow.id().clone();
         tracing::info!(flow = %flow, key = key.as_str(), "replayed");
@@ -358,11 +359,13 @@ impl Engine {
         match id {
             ReviewId::Record(..) => {
                 let (runtime, key, register) = self.reviewed(id).await?;
-                let desired = &register.desired;
-                let search = search_value(&runtime, &key, &desired.content);
-                let write = register::discard(desired, search.as_deref());
-                self.expect_written(&runtime, &key, &write, |_| false)
-                    .await?;
+                let search = search_value(&runtime, &key, &register.desired.content);
+                let write = register::discard(&register, search.as_deref());
+                let is_own = |after: &Register| {
+                    after.state() == State::Discarded
+                        && after.desired.version == register.desired.version
+                };
+                self.expect_written(&runtime, &key, &write, is_own).await?;
                 tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "discarded");
             }
             ReviewId::Orphan(flow, _) => {

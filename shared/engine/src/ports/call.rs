@@ -260,13 +260,8 @@ pub enum TransportError {
     #[error("the secret {0} is not configured")]
     NoSecret(String),
     /// The place that keeps a secret did not answer: nothing was sent.
-    #[error("the secret {name} could not be read: {reason}")]
-    SecretUnavailable {
-        /// Its name.
-        name: String,
-        /// Why, in the words of the place that keeps it.
-        reason: String,
-    },
+    #[error("the secret {0} could not be read")]
+    SecretUnavailable(String),
     /// The address can not be used: nothing was sent.
     #[error("the address can not be used: {0}")]
     BadRequest(String),

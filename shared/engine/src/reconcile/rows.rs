@@ -112,7 +112,9 @@ impl Comparing<'_> {
     }
 
     /// Whether nothing is to be done for a row: it belongs to another pass, was compared as it is, or
-    /// the index and the target say that all agree. Costs no read.
+    /// the index and the target say that all agree. Costs no read. So a record that was put back to just
+    /// what the comparison before had seen is told of only where the target is listed and shows the
+    /// difference.
     fn is_in_order(&mut self, row: &Row) -> Step<bool> {
         let print = KeyPrint::of(&row.key);
         if !self.is_in_pass(print) {
@@ -175,12 +177,10 @@ impl Comparing<'_> {
                 (if moved { kind } else { Kind::Pending }, StatePrint::LOOK)
             }
             (None, Some(register)) => {
-                let mut kind = self.compare_register(&row.key, &register).await?;
-                if kind == Kind::Equal
-                    && reconcile::is_put_back(&register, &row.incoming, self.progress.started)
-                {
-                    kind = Kind::PutBackAtSource;
-                }
+                let kind = match self.compare_register(&row.key, &register).await? {
+                    Kind::Equal => self.was_put_back(row, &register).await?,
+                    kind => kind,
+                };
                 let state = self.state_after(row, &register, kind);
                 if matches!(plan, stage::StagePlan::Move(_)) {
                     self.stage(row, Some(register)).await?;
@@ -192,6 +192,31 @@ impl Comparing<'_> {
         };
         self.judged(row.key.as_str(), kind);
         self.saw(print, state, known)
+    }
+
+    /// Whether what agrees with the target is not what the source shows any more. It is asked by its key
+    /// first: a listing may lag, or show what was beside what is.
+    async fn was_put_back(&mut self, row: &Row, register: &Register) -> Step<Kind> {
+        let started = self.progress.started;
+        if !reconcile::is_put_back(register, &row.incoming, started) {
+            return Ok(Kind::Equal);
+        }
+        self.may_go_on().await?;
+        let (reader, now) = (self.reader(self.read), self.engine.now());
+        let Ok(Some(shown)) = self.try_fetch(&row.key).await else {
+            // The next comparison tells.
+            return Ok(Kind::Pending);
+        };
+        Ok(match self.runtime.incoming(&shown, &reader, 0, now) {
+            Ok((key, incoming, _)) if key == row.key => {
+                if reconcile::is_put_back(register, &incoming, started) {
+                    Kind::PutBackAtSource
+                } else {
+                    Kind::Equal
+                }
+            }
+            _ => Kind::Pending,
+        })
     }
 
     /// What the index may say of a record whose comparison ended so.

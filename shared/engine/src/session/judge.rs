@@ -93,7 +93,7 @@ impl Session<'_> {
         let writes = request.effect == Effect::Write;
         match error {
             TransportError::NoSecret(_) => CallError::Blocked { reason },
-            TransportError::SecretUnavailable { .. } => CallError::Store(reason),
+            TransportError::SecretUnavailable(_) => CallError::Store(reason),
             TransportError::BadRequest(_) => CallError::Refused {
                 reason,
                 field: None,

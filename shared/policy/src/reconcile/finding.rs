@@ -25,8 +25,8 @@ pub enum Kind {
     NotYetDue,
     /// The flow's revision rose since it was applied. Staged again.
     Remapped,
-    /// The source shows other content than it gave before, in a version that is no newer: it was put
-    /// back to an older state. What is newest stands (REG-1). A person must look.
+    /// The source shows other content than it gave before, in an older version: it was put back, or its
+    /// versions began again. What is newest stands (REG-1). A person must look.
     PutBackAtSource,
     /// The register is clean and the target holds something else. Healed: made dirty again.
     EditedAtTarget,
@@ -151,7 +151,7 @@ impl Kind {
             Self::NotYetDue => "the source is newer, and no window was due yet; staged",
             Self::Remapped => "the flow's revision rose since it was applied; staged again",
             Self::PutBackAtSource => {
-                "the source shows other content in a version that is no newer than what it gave before, as a backup does; not sent: change it at the source again"
+                "the source shows other content in an older version than it gave before, as one that was restored from a backup does; not sent: change it at the source again"
             }
             Self::EditedAtTarget => "edited at the target by hand; sent again",
             Self::MissingAtTarget => "gone at the target; sent again",
@@ -184,12 +184,14 @@ pub struct Note {
 
 impl Note {
     /// Adds a finding to those that are named. Where no room is left, what needs a person takes the
-    /// place of what is healed.
-    pub fn add(self, notes: &mut Vec<Self>) {
+    /// place of what is healed, but not of the first `kept`: those of the passes before, which a pass
+    /// that is begun again returns to.
+    pub fn add(self, notes: &mut Vec<Self>, kept: usize) {
+        let is_healed = |(at, note): (usize, &Self)| at >= kept && !note.kind.needs_person();
         if notes.len() < MAX_NOTES {
             notes.push(self);
         } else if self.kind.needs_person()
-            && let Some(healed) = notes.iter().rposition(|note| !note.kind.needs_person())
+            && let Some(healed) = notes.iter().enumerate().rposition(is_healed)
         {
             notes.remove(healed);
             notes.push(self);

@@ -396,13 +396,20 @@ pub fn replay(now: UnixMs) -> Update {
 /// or a newer revision sends all again. What was edited goes with it. Else a source that comes to say
 /// just that would be taken for what is desired already, and never sent; and a newer revision would
 /// send what somebody decided against. `search` is the search value of the source's fields.
-pub fn discard(seen: &Desired, search: Option<&str>) -> Update {
-    Update::when(reviewed_as(seen))
-        .set(attr::DESIRED_HASH, seen.content.hash().0)
+pub fn discard(seen: &Register, search: Option<&str>) -> Update {
+    let hash = seen.desired.content.hash();
+    let update = Update::when(reviewed_as(&seen.desired))
+        .set(attr::DESIRED_HASH, hash.0.as_str())
         .set_or_remove(attr::SEARCH_VALUE, search)
         .remove(REVIEW_ATTRIBUTES)
         .remove(DIRTY_ATTRIBUTES)
-        .remove(&[attr::NEXT_ATTEMPT, attr::DUE, attr::OVERRIDE])
+        .remove(&[attr::NEXT_ATTEMPT, attr::DUE, attr::OVERRIDE]);
+    // The same content that an older revision of the flow applied: it must not pass for applied, or a
+    // comparison would find the target edited and send it.
+    match &seen.applied {
+        Some(applied) if applied.hash == hash => update.remove(APPLIED_ATTRIBUTES),
+        _ => update,
+    }
 }
 
 /// A message about a dirty record went to the dead letters: it needs a person. Refused when it is
@@ -425,6 +432,7 @@ const DIRTY_ATTRIBUTES: &[&str] = &[
     attr::CLAIMED_PENDING_SINCE,
     attr::URGENT_SINCE,
 ];
+const APPLIED_ATTRIBUTES: &[&str] = &[attr::APPLIED_VERSION, attr::APPLIED_HASH, attr::APPLIED_AT];
 const CLAIM_ATTRIBUTES: &[&str] = &[attr::CLAIM_OWNER, attr::CLAIM_UNTIL];
 const REVIEW_ATTRIBUTES: &[&str] = &[attr::REVIEW, attr::REVIEW_FLOW, attr::REVIEW_SINCE];
 
@@ -446,7 +454,7 @@ fn tiered(update: Update, tier: Tier, reason: &TierReason, now: UnixMs) -> Updat
     }
 }
 
-/// It is in review, with what a person saw. Of two edits at once, the second would drop the fields of
+/// It is in review, as this request read it. Of two edits at once, the second would drop the fields of
 /// the first.
 fn reviewed_as(seen: &Desired) -> Condition {
     Condition::All(vec![

@@ -88,7 +88,7 @@ fn what_is_applied_or_discarded_waits_no_more_and_the_next_change_waits_from_its
     let mut discarded = Table::staged(1, "a");
     discarded.write(&dead_letter(&flow(), &cause(ReviewKind::DeadLetter), NOW));
     assert_eq!(discarded.pending(), Some(NOW), "a review is still work");
-    assert!(discarded.write(&discard(&discarded.read().desired, None)));
+    assert!(discarded.write(&discard(&discarded.read(), None)));
     for mut table in [Table::applied(1, "a"), discarded] {
         assert_eq!(table.pending(), None);
         for gone in [
@@ -111,7 +111,7 @@ fn a_discard_during_a_call_leaves_no_age_behind() {
     let mut invalid = change(2, "b");
     invalid.review = Some((flow(), cause(ReviewKind::Invalid)));
     table.write(&stage(&invalid, at(10)));
-    assert!(table.write(&discard(&table.read().desired, None)));
+    assert!(table.write(&discard(&table.read(), None)));
     assert!(table.write(&commit_part(&token("w"), &done, &claimed, at(20))));
     let register = table.must(&stage(&change(3, "c"), at(70)));
     assert_eq!(register.pending_since, Some(at(70)));

@@ -117,7 +117,7 @@ fn a_replay_gives_all_retries_and_forgets_no_open_call() {
 #[test]
 fn a_discarded_version_is_not_sent_and_the_next_one_is() {
     let mut table = in_review();
-    assert!(table.write(&discard(&table.read().desired, None)));
+    assert!(table.write(&discard(&table.read(), None)));
     assert_eq!(table.read().state(), State::Discarded);
     assert!(!table.write(&claim(&token("w2"), NOW, NOW + S * 100, true)));
     assert!(table.write(&stage(&change(2, "b"), NOW)));
@@ -128,20 +128,38 @@ fn a_discarded_version_is_not_sent_and_the_next_one_is() {
 #[test]
 fn a_discard_is_of_what_was_seen_and_takes_the_edit_with_it() {
     let mut table = in_review();
-    let seen = table.read().desired;
+    let seen = table.read();
     assert!(table.write(&edited(&table.read(), "b")));
     assert!(!table.write(&discard(&seen, Some("a"))), "not the edit");
-    assert!(table.write(&discard(&table.read().desired, Some("a"))));
+    assert!(table.write(&discard(&table.read(), Some("a"))));
     let register = table.read();
     assert_eq!(register.state(), State::Discarded);
     assert_eq!(
         (register.effective(), &register.edited),
         (named("a"), &None)
     );
-    assert_eq!(register.desired, seen, "as the source has it");
+    assert_eq!(register.desired, seen.desired, "as the source has it");
     // What was edited is other content, once the source gives it.
     assert!(table.write(&stage(&change(2, "b"), NOW)));
     assert_eq!(table.read().state(), State::Pending);
+}
+
+/// Or a comparison would find the target edited, by the older revision's body, and send the newer's.
+#[test]
+fn what_an_older_revision_applied_is_not_applied_once_the_newer_one_is_discarded() {
+    let mut table = Table::applied(1, "a");
+    let equal = Equal {
+        hash: named("a").hash(),
+        agrees: None,
+    };
+    let tier = (Tier::Batch, &TierReason::NotCritical);
+    assert!(table.write(&stage_again(version(2), &equal, "s", tier, NOW)));
+    let later = NOW + Duration::from_hours(1);
+    let claimed = table.claim("w2", later);
+    let why = cause(ReviewKind::Refused);
+    assert!(table.write(&to_review(&token("w2"), &flow(), &why, None, &claimed)));
+    assert!(table.write(&discard(&table.read(), None)));
+    assert_eq!(table.read().state(), State::Discarded);
 }
 
 #[test]
@@ -151,7 +169,7 @@ fn what_a_newer_revision_sends_again_is_found_by_the_sources_name_eff_2() {
     let why = cause(ReviewKind::Refused);
     assert!(table.write(&to_review(&token("w"), &flow(), &why, None, &claimed)));
     assert!(table.write(&edited(&table.read(), "b")));
-    assert!(table.write(&discard(&table.read().desired, Some("a"))));
+    assert!(table.write(&discard(&table.read(), Some("a"))));
     let equal = Equal {
         hash: named("a").hash(),
         agrees: None,
@@ -173,7 +191,7 @@ fn what_was_discarded_while_a_call_was_open_is_not_told_as_applied_que_2() {
     assert!(table.write(&stage(&change(3, "a"), NOW)));
     let why = cause(ReviewKind::DeadLetter);
     assert!(table.write(&dead_letter(&flow(), &why, NOW)));
-    assert!(table.write(&discard(&table.read().desired, None)));
+    assert!(table.write(&discard(&table.read(), None)));
     // The target may hold `b`: that it once held `a` says nothing.
     assert_eq!(table.read().state(), State::Discarded);
 }

@@ -24,7 +24,7 @@ impl Person {
                     let name = seen.desired.content.fields().map(|fields| &fields["name"]);
                     let name = name.and_then(serde_json::Value::as_str);
                     let search = name.filter(|_| world.rules.traits.searchable);
-                    if world.write(&discard(&seen.desired, search)).happened {
+                    if world.write(&discard(&seen, search)).happened {
                         world.ages.discarded();
                         world.edited = None;
                         world.discarded = Some(world.table.read().desired.hash);
