@@ -97,7 +97,7 @@ enum Command {
     Bridge(BridgeArgs),
     /// Tell of an event of another system: it starts a batch of each flow that has a trigger for it
     Event(EventArgs),
-    /// Print the JSON Schema of a flow file, for editors; of events, or of the HTTP API
+    /// Print the JSON Schema of a flow file, for editors; of events, the HTTP API, or the metrics
     Schema(SchemaArgs),
 }
 
@@ -114,6 +114,9 @@ pub(crate) struct SchemaArgs {
     /// Print the OpenAPI 3.1 description of the HTTP API
     #[arg(long)]
     pub openapi: bool,
+    /// Print the table of the metrics as Markdown
+    #[arg(long, conflicts_with_all = ["events", "openapi"])]
+    pub metrics: bool,
 }
 
 /// What `event` is told.

@@ -22,6 +22,7 @@ mod flows;
 mod host;
 mod log;
 mod mail;
+mod metrics;
 mod offline;
 mod place;
 mod plan;
