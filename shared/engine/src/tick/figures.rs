@@ -111,11 +111,15 @@ impl Engine {
     }
 }
 
-/// Since the newest window that is due, if no run of it is complete.
+/// Since the first window that is due and that no complete run has covered; before the first complete
+/// run, the newest one.
 fn overdue(runtime: &FlowRuntime, lease: &Lease, now: UnixMs) -> Duration {
-    let due = runtime.flow.schedule().latest_due(now).map(|due| due.at);
-    let missing = due.filter(|at| lease.done_window.is_none_or(|done| done < *at));
-    missing.map_or(Duration::ZERO, |at| now.since(at))
+    let schedule = runtime.flow.schedule();
+    let missing = match lease.done_window {
+        Some(done) => schedule.next_after(done),
+        None => schedule.latest_due(now),
+    };
+    missing.map_or(Duration::ZERO, |due| now.since(due.at))
 }
 
 /// A part of a whole; all of nothing is none.

@@ -161,8 +161,8 @@ pub static RUN_OVERDUE: Metric = Metric {
     unit: Seconds,
     dimensions: &[Flow],
     statistic: Maximum,
-    meaning: "Time since the newest window that is due and has no complete run; 0 when it has. At each \
-              tick.",
+    meaning: "Time since the first window that is due and that no complete run has covered; 0 when all \
+              are. At each tick.",
 };
 
 /// Deliveries that were taken.
