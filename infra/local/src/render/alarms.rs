@@ -13,17 +13,17 @@ use tidegate_policy::register::ReviewKind;
 use super::resources::{Resource, camel, quoted};
 
 /// Success rate below which somebody is told, in percent (R11).
-const SUCCESS_GOAL: &str = "99.5";
+pub(super) const SUCCESS_GOAL: f64 = 99.5;
 /// Time over which it is taken, in seconds: a batch window lies within it, and enough calls that one
 /// that failed is not yet half a percent.
 const SUCCESS_PERIOD_S: u32 = 6 * 3_600;
 /// Net growth of the reviews of a flow, and in which time, of which somebody is told.
-const REVIEWS_GROWTH: &str = "10";
+const REVIEWS_GROWTH: f64 = 10.0;
 const REVIEWS_PERIOD_S: u32 = 6 * 3_600;
 /// Seconds that a breaker may be open.
-const BREAKER_OPEN_S: &str = "3600";
+const BREAKER_OPEN_S: f64 = 3_600.0;
 /// Waits of a message without progress: two days of a backlog. The worker warns of each 200th.
-const MESSAGE_HOPS: &str = "200";
+const MESSAGE_HOPS: f64 = 200.0;
 /// Half an hour in spans of two ticks.
 const RUN_MISSED_PERIODS: u32 = 3;
 /// Two ticks: what each of them emits is there at least once, also when one is late.
@@ -51,7 +51,7 @@ struct Alarm {
     period_s: u32,
     periods: u32,
     comparison: &'static str,
-    threshold: String,
+    threshold: f64,
     missing: Missing,
 }
 
@@ -91,7 +91,7 @@ fn at_ticks(flow: &FlowFile, id: &str, name: &str, metric: &'static Metric) -> A
         period_s: TICKS_S,
         periods: 1,
         comparison: "GreaterThanThreshold",
-        threshold: String::new(),
+        threshold: 0.0,
         missing: Missing::Ignore,
     }
 }
@@ -110,7 +110,7 @@ fn freshness(flow: &FlowFile, class: &str, goal_s: u32) -> Alarm {
         "does not end. If it is the limit, `tidegate simulate` shows what would be enough.".to_owned(),
     ];
     alarm.dimensions.push(class.to_owned());
-    alarm.threshold = goal_s.to_string();
+    alarm.threshold = goal_s.into();
     alarm
 }
 
@@ -125,7 +125,7 @@ fn run_missed(flow: &FlowFile) -> Alarm {
             .to_owned(),
         "/tidegate/${Stage}/batch-sync how its last run ended; then `tidegate run`.".to_owned(),
     ];
-    alarm.threshold = (u64::from(minutes) * 60).to_string();
+    alarm.threshold = f64::from(minutes) * 60.0;
     // The first run of a new flow has this long, since its first window may be hours ago.
     alarm.periods = RUN_MISSED_PERIODS;
     alarm
@@ -146,7 +146,7 @@ fn reviews_growing(flow: &FlowFile) -> Alarm {
     ];
     alarm.period_s = REVIEWS_PERIOD_S;
     alarm.comparison = "GreaterThanOrEqualToThreshold";
-    alarm.threshold = REVIEWS_GROWTH.to_owned();
+    alarm.threshold = REVIEWS_GROWTH;
     alarm.missing = Missing::NotBreaching;
     alarm
 }
@@ -164,7 +164,7 @@ fn dead_letters(flow: &FlowFile) -> Alarm {
         .push(ReviewKind::DeadLetter.as_str().to_owned());
     alarm.period_s = 300;
     alarm.comparison = "GreaterThanOrEqualToThreshold";
-    alarm.threshold = "1".to_owned();
+    alarm.threshold = 1.0;
     alarm.missing = Missing::NotBreaching;
     alarm
 }
@@ -186,7 +186,7 @@ fn messages_go_round(flow: &FlowFile) -> Alarm {
         "verdicts of its keys there say what it waits for.".to_owned(),
     ];
     alarm.comparison = "GreaterThanOrEqualToThreshold";
-    alarm.threshold = MESSAGE_HOPS.to_owned();
+    alarm.threshold = MESSAGE_HOPS;
     // A wait lasts 15 minutes at most.
     alarm.period_s = 900;
     alarm.missing = Missing::NotBreaching;
@@ -208,7 +208,7 @@ fn webhooks_silent(flow: &FlowFile) -> Option<Alarm> {
     alarm.period_s = 3_600;
     alarm.periods = hours;
     alarm.comparison = "LessThanThreshold";
-    alarm.threshold = "1".to_owned();
+    alarm.threshold = 1.0;
     alarm.missing = Missing::Breaching;
     Some(alarm)
 }
@@ -241,7 +241,7 @@ fn success_low(system: &str, tier: Tier) -> Alarm {
         period_s: SUCCESS_PERIOD_S,
         periods: 1,
         comparison: "LessThanThreshold",
-        threshold: SUCCESS_GOAL.to_owned(),
+        threshold: SUCCESS_GOAL,
         missing: Missing::NotBreaching,
     }
 }
@@ -260,7 +260,7 @@ fn breaker_open(system: &str) -> Alarm {
         period_s: TICKS_S,
         periods: 1,
         comparison: "GreaterThanThreshold",
-        threshold: BREAKER_OPEN_S.to_owned(),
+        threshold: BREAKER_OPEN_S,
         missing: Missing::Ignore,
     }
 }

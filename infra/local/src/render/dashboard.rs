@@ -7,7 +7,7 @@ use tidegate_model::{
 };
 use tidegate_policy::register::ReviewKind;
 
-use super::resources::Resource;
+use super::{alarms::SUCCESS_GOAL, resources::Resource};
 
 /// Widgets in a row; a dashboard is 24 wide.
 const IN_A_ROW: usize = 3;
@@ -242,7 +242,7 @@ fn of_system(system: &System, flows: &[FlowFile]) -> Vec<Graph> {
         HOUR_S,
         of_tiers(&metric::CALL_SUCCESS),
     );
-    success.goals = vec![("goal", 99.5)];
+    success.goals = vec![("goal", SUCCESS_GOAL)];
     let times = ["inside", "outside"].iter().flat_map(|window| {
         ["Average", "p95"]
             .map(|statistic| line_of(&metric::RESPONSE_TIME, &[name, window], statistic))
