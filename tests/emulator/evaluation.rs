@@ -1,4 +1,4 @@
-//! How an alarm comes to its state, as AWS documents it ("Using Amazon CloudWatch alarms": evaluation,
+//! How an alarm comes to its state, as AWS documents it ("Using Amazon `CloudWatch` alarms": evaluation,
 //! missing data). The emulator stores alarms and values, but looks at neither dimensions nor periods nor
 //! missing data.
 //!
@@ -28,7 +28,7 @@ pub enum Missing {
     /// As nothing: the state stays.
     Ignore,
     /// As nothing: where all are missing, nothing is known.
-    Missing,
+    Unknown,
 }
 
 /// When an alarm fires.
@@ -80,7 +80,7 @@ impl Rule {
                 "breaching" => Missing::Breaching,
                 "notBreaching" => Missing::NotBreaching,
                 "ignore" => Missing::Ignore,
-                _ => Missing::Missing,
+                _ => Missing::Unknown,
             },
         }
     }
@@ -89,7 +89,7 @@ impl Rule {
     pub fn next(&self, state: State, values: &[Option<f64>]) -> State {
         assert_eq!(values.len(), self.periods);
         let known = values.iter().flatten().count();
-        if known == 0 && self.missing == Missing::Missing {
+        if known == 0 && self.missing == Missing::Unknown {
             return State::InsufficientData;
         }
         let beyond: Vec<Option<bool>> = values
@@ -98,7 +98,7 @@ impl Rule {
                 (Some(value), _) => Some(self.is_beyond(*value)),
                 (None, Missing::Breaching) => Some(true),
                 (None, Missing::NotBreaching) => Some(false),
-                (None, Missing::Ignore | Missing::Missing) => None,
+                (None, Missing::Ignore | Missing::Unknown) => None,
             })
             .collect();
         let count = |wanted| beyond.iter().filter(|one| **one == wanted).count();
@@ -134,11 +134,8 @@ fn rule(periods: usize, missing: Missing) -> Rule {
 
 #[test]
 fn all_periods_must_be_beyond_the_threshold_unless_fewer_are_asked_for() {
-    let all = rule(3, Missing::Missing);
-    let two = Rule {
-        to_alarm: 2,
-        ..all
-    };
+    let all = rule(3, Missing::Unknown);
+    let two = Rule { to_alarm: 2, ..all };
     for (values, of_all, of_two) in [
         ([10.0, 11.0, 12.0], State::Alarm, State::Alarm),
         ([10.0, 0.0, 12.0], State::Ok, State::Alarm),
@@ -154,13 +151,23 @@ fn all_periods_must_be_beyond_the_threshold_unless_fewer_are_asked_for() {
 fn each_comparison_has_its_own_edge() {
     for (comparison, below, at, above) in [
         (Comparison::Greater, State::Ok, State::Ok, State::Alarm),
-        (Comparison::GreaterOrEqual, State::Ok, State::Alarm, State::Alarm),
+        (
+            Comparison::GreaterOrEqual,
+            State::Ok,
+            State::Alarm,
+            State::Alarm,
+        ),
         (Comparison::Less, State::Alarm, State::Ok, State::Ok),
-        (Comparison::LessOrEqual, State::Alarm, State::Alarm, State::Ok),
+        (
+            Comparison::LessOrEqual,
+            State::Alarm,
+            State::Alarm,
+            State::Ok,
+        ),
     ] {
         let rule = Rule {
             comparison,
-            ..rule(1, Missing::Missing)
+            ..rule(1, Missing::Unknown)
         };
         for (value, expected) in [(9.0, below), (10.0, at), (11.0, above)] {
             let state = rule.next(State::InsufficientData, &[Some(value)]);
@@ -174,7 +181,7 @@ fn what_is_missing_counts_as_the_alarm_says() {
     for (missing, of_none, of_one_bad) in [
         (Missing::Breaching, State::Alarm, State::Alarm),
         (Missing::NotBreaching, State::Ok, State::Ok),
-        (Missing::Missing, State::InsufficientData, State::Ok),
+        (Missing::Unknown, State::InsufficientData, State::Ok),
         (Missing::Ignore, State::Ok, State::Ok),
     ] {
         let rule = rule(2, missing);
@@ -185,6 +192,9 @@ fn what_is_missing_counts_as_the_alarm_says() {
     // What is open keeps the state, whichever it is.
     let ignores = rule(2, Missing::Ignore);
     assert_eq!(ignores.next(State::Alarm, &[None, None]), State::Alarm);
-    assert_eq!(ignores.next(State::Alarm, &[Some(10.0), None]), State::Alarm);
+    assert_eq!(
+        ignores.next(State::Alarm, &[Some(10.0), None]),
+        State::Alarm
+    );
     assert_eq!(ignores.next(State::Alarm, &[Some(0.0), None]), State::Ok);
 }
