@@ -31,6 +31,7 @@ mod queue;
 mod refill;
 mod remote;
 mod render;
+mod report;
 mod schedule;
 mod screen;
 mod simulate;
