@@ -16,7 +16,9 @@
 
 mod binaries;
 mod emulator;
+mod evaluation;
 mod local;
+mod metrics;
 mod python;
 mod stack;
 mod supervised;
@@ -25,6 +27,7 @@ mod until;
 mod wire;
 mod world;
 
+mod alarms;
 mod bridged;
 mod canaries;
 mod declared;

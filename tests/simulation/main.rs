@@ -20,6 +20,7 @@ mod fetches;
 mod hand;
 mod health;
 mod limits;
+mod measured;
 mod one_supplier;
 mod outages;
 mod pages;

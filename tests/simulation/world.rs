@@ -22,7 +22,7 @@ use tidegate_testkit::doubles::{
     members::MembersDouble,
     qualio::{QualioConfig, QualioDouble},
 };
-use tidegate_testkit::memory::MemoryStore;
+use tidegate_testkit::memory::{MemoryMetrics, MemoryStore};
 
 /// A call to a healthy target.
 const CALL_LATENCY: Duration = Duration::from_millis(120);
@@ -54,6 +54,7 @@ pub struct World {
     /// A service that upserts, for flows that go there.
     pub members: Arc<MembersDouble>,
     pub clock: Arc<TrueClock>,
+    pub metrics: Arc<MemoryMetrics>,
 }
 
 impl World {
@@ -96,6 +97,8 @@ impl World {
         setup.batch_syncs = 1;
         setup.settings = settings();
         setup.interposer = interposer;
+        let metrics = Arc::new(MemoryMetrics::default());
+        setup.metrics = Arc::<MemoryMetrics>::clone(&metrics);
         setup.secrets = [
             ("ERP_TOKEN", "erp-token"),
             ("QUALIO_API_KEY", "qualio-key"),
@@ -113,6 +116,7 @@ impl World {
             qualio,
             members,
             clock,
+            metrics,
         }
     }
 

@@ -31,7 +31,12 @@ mod view;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    middleware,
+    response::Response,
+};
 use tidegate_engine::Engine;
 use tidegate_lambda::Problem;
 use tidegate_policy::flow::MAX_CONTENT_BYTES;
@@ -64,5 +69,15 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .merge(serve(open))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .fallback(async || failure::unknown_path())
+        .layer(middleware::map_response_with_state(
+            Arc::clone(&engine),
+            emit_measured,
+        ))
         .with_state(engine)
+}
+
+/// Tells what a request read and wrote.
+async fn emit_measured(State(engine): State<Arc<Engine>>, response: Response) -> Response {
+    engine.emit_measured();
+    response
 }

@@ -16,7 +16,7 @@ use tidegate_lambda::{
 async fn main() -> anyhow::Result<()> {
     let config = Config::from_env();
     let (common, mail, base_url) = config.read::<(Common, MailAddresses, BaseUrl)>()?;
-    let (log, table, QueueAddresses { real_time, batch }, bus, folder) = common;
+    let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) = common;
     start_telemetry(&log)?;
     let aws = Aws::connect(config.values()).await?;
     let ports = Ports {
@@ -28,6 +28,7 @@ async fn main() -> anyhow::Result<()> {
         chance: Arc::new(SystemChance),
         http: Arc::new(Unwired),
         secrets: Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock))),
+        metrics: Arc::new(emf),
     };
     let engine = assemble(ports, &folder, &config.settings(), connect)?;
     run(service_fn(|event: LambdaEvent<_>| {

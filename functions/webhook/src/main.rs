@@ -13,7 +13,8 @@ use tidegate_lambda::{
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::from_env();
-    let (log, table, QueueAddresses { real_time, batch }, bus, folder) = config.read::<Common>()?;
+    let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) =
+        config.read::<Common>()?;
     start_telemetry(&log)?;
     let aws = Aws::connect(config.values()).await?;
     let ports = Ports {
@@ -25,6 +26,7 @@ async fn main() -> anyhow::Result<()> {
         chance: Arc::new(SystemChance),
         http: Arc::new(Unwired),
         secrets: Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock))),
+        metrics: Arc::new(emf),
     };
     let engine = assemble(ports, &folder, &config.settings(), connect)?;
     run(tidegate_webhook::router(engine))

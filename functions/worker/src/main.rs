@@ -15,7 +15,8 @@ use tidegate_lambda::{
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::from_env();
-    let (log, table, QueueAddresses { real_time, batch }, bus, folder) = config.read::<Common>()?;
+    let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) =
+        config.read::<Common>()?;
     start_telemetry(&log)?;
     let aws = Aws::connect(config.values()).await?;
     let secrets = Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock)));
@@ -28,6 +29,7 @@ async fn main() -> anyhow::Result<()> {
         chance: Arc::new(SystemChance),
         http: Arc::new(HttpClient::new(secrets.clone())),
         secrets,
+        metrics: Arc::new(emf),
     };
     let engine = assemble(ports, &folder, &config.settings(), connect)?;
     run(service_fn(|event: LambdaEvent<_>| {

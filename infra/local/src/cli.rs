@@ -9,11 +9,12 @@ use crate::{
     bridge::{self, BridgeArgs},
     dev, offline, plan, preview, remote,
     render::{self, RenderArgs},
+    report::{self, ReportArgs},
     simulate::{self, SimulateArgs},
 };
 
 /// Where the state of an instance lies unless `--data` says otherwise.
-const DEFAULT_DATA: &str = ".tidegate";
+pub(crate) const DEFAULT_DATA: &str = ".tidegate";
 /// Where the HTTP server listens unless `--listen` says otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
 
@@ -26,6 +27,8 @@ that are simulated on loopback, 120 suppliers, and changes that trickle in. No c
 const EXAMPLES: &str = "\
 Examples:
   tidegate                            run everything with the demo; Ctrl-C stops, a second start goes on
+  tidegate report --since 2026-11-22 --baseline before.json
+                                      success, latency, freshness and cost since then, beside a saved report
   tidegate status                     in another terminal: how the flows are doing
   tidegate preview suppliers          what the next batch would send, and why; sends nothing
   tidegate reviews                    what needs a person
@@ -79,6 +82,8 @@ enum Command {
     Plan(PlanArgs),
     /// Run days of a flow in virtual time: are its windows and freshness goals kept, and at what price?
     Simulate(Box<SimulateArgs>),
+    /// Sum up the metrics of a time: success, latency, freshness, calls spared, cost; beside an earlier one
+    Report(ReportArgs),
     /// Show what a batch would send and why that tier; sends and stages nothing
     Preview(PreviewArgs),
     /// Start a batch now
@@ -97,7 +102,7 @@ enum Command {
     Bridge(BridgeArgs),
     /// Tell of an event of another system: it starts a batch of each flow that has a trigger for it
     Event(EventArgs),
-    /// Print the JSON Schema of a flow file, for editors; of events, or of the HTTP API
+    /// Print the JSON Schema of a flow file, for editors; of events, the HTTP API, or the metrics
     Schema(SchemaArgs),
 }
 
@@ -114,6 +119,9 @@ pub(crate) struct SchemaArgs {
     /// Print the OpenAPI 3.1 description of the HTTP API
     #[arg(long)]
     pub openapi: bool,
+    /// Print the table of the metrics as Markdown
+    #[arg(long, conflicts_with_all = ["events", "openapi"])]
+    pub metrics: bool,
 }
 
 /// What `event` is told.
@@ -333,6 +341,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Check(args)) => offline::check(&args),
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Schema(args)) => offline::schema(&args),
         Some(Command::Event(args)) => remote::event(&args).await,
         Some(Command::Simulate(args)) => simulate::run(*args).await,

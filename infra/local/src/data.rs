@@ -5,6 +5,7 @@
 //! spool/           what was promised and stands in no register
 //! mail/            digests, as .eml
 //! tidegate.log     JSON lines
+//! metrics.jsonl    metrics, as AWS takes them out of logs
 //! token            bearer token of the local API (mode 600)
 //! instance.json    where the running instance answers
 //! demo/            state and secrets of the simulated systems
@@ -87,6 +88,10 @@ impl DataDir {
 
     pub(crate) fn log(&self) -> PathBuf {
         self.root.join("tidegate.log")
+    }
+
+    pub(crate) fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.jsonl")
     }
 
     pub(crate) fn token_path(&self) -> PathBuf {

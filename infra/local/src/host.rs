@@ -23,6 +23,7 @@ use crate::{
     bus::LocalBus,
     data::DataDir,
     mail::FileMailer,
+    metrics::MetricsFile,
     place::Place,
     queue::LocalQueue,
     refill::refill,
@@ -98,6 +99,7 @@ impl Host {
             chance: Arc::new(SystemChance),
             http: Arc::new(HttpClient::new(Arc::<Place>::clone(&secrets))),
             secrets,
+            metrics: Arc::new(MetricsFile::open(&data.metrics())?),
         };
         let engine = Arc::new(Engine::new(ports, runtimes(flows)));
         for runtime in engine.flows() {

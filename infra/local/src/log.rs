@@ -48,7 +48,7 @@ pub(crate) fn start(to: &LogTo, config: &Config) -> anyhow::Result<()> {
 
 /// A file that never grows beyond its limit.
 #[derive(Clone)]
-struct LogFile(Arc<Mutex<Open>>);
+pub(crate) struct LogFile(Arc<Mutex<Open>>);
 
 struct Open {
     path: PathBuf,
@@ -57,7 +57,7 @@ struct Open {
 }
 
 impl LogFile {
-    fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let open = Open::at(path)
             .with_context(|| format!("the log {} can not be opened", path.display()))?;
         Ok(Self(Arc::new(Mutex::new(open))))
@@ -76,10 +76,17 @@ impl Open {
     }
 
     fn put_aside(&mut self) -> io::Result<()> {
-        fs::rename(&self.path, self.path.with_extension("log.1"))?;
+        fs::rename(&self.path, aside(&self.path))?;
         *self = Self::at(&self.path)?;
         Ok(())
     }
+}
+
+/// Where a full file is put: beside it, with `.1` at its end.
+pub(crate) fn aside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".1");
+    name.into()
 }
 
 impl Write for &LogFile {

@@ -6,6 +6,7 @@ use anyhow::bail;
 use serde_json::Value;
 use tidegate_engine::{Event, ports::Clock as _};
 use tidegate_lambda::{Config, SystemClock};
+use tidegate_model::metric;
 use tidegate_policy::{check, flow};
 
 use crate::{
@@ -32,10 +33,12 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Prints the JSON Schema of a flow file, of events, or the description of the HTTP API.
+/// Prints the JSON Schema of a flow file, of events, the description of the HTTP API, or the
+/// metrics.
 pub(crate) fn schema(args: &SchemaArgs) -> anyhow::Result<Outcome> {
     let text = match &args.events {
         _ if args.openapi => tidegate_api::openapi_text(),
+        _ if args.metrics => metric::markdown(),
         None => flow::json_schema(),
         Some(None) => format!("{:#}\n", Value::Object(Event::schemas())),
         Some(Some(name)) => match Event::schemas().get(name) {

@@ -12,10 +12,10 @@ use tidegate_connect::HttpClient;
 use tidegate_engine::{
     Engine, Event, Foreseen, Ports, PreviewRequest, Previewed,
     api::PlannedRequest,
-    ports::{Clock, Events, Mail, Mailer, Outgoing, PortError, Queue, Receipt},
+    ports::{Clock, Events, Mail, Mailer, Metrics, Outgoing, PortError, Queue, Receipt},
 };
 use tidegate_lambda::{Config, SystemChance, SystemClock};
-use tidegate_model::{FlowId, RecordKey, Tier, TierReason};
+use tidegate_model::{FlowId, RecordKey, Tier, TierReason, UnixMs, metric::Sample};
 
 use crate::{
     cli::{Outcome, PreviewArgs},
@@ -77,6 +77,7 @@ pub(crate) async fn run(args: PreviewArgs) -> anyhow::Result<Outcome> {
             chance: Arc::new(SystemChance),
             http: Arc::new(HttpClient::new(Arc::<Place>::clone(&secrets))),
             secrets,
+            metrics: Arc::new(Nowhere),
         },
         runtimes(loaded),
     );
@@ -133,6 +134,11 @@ impl Events for Nowhere {
         // Only news of the breaker arrives here; the breaker itself is in the table.
         Ok(())
     }
+}
+
+/// A look is not measured.
+impl Metrics for Nowhere {
+    fn emit(&self, _: UnixMs, _: &[Sample]) {}
 }
 
 #[async_trait]

@@ -1,8 +1,9 @@
 //! `tidegate render`: what flow files say of the stack, written into its template.
 //!
-//! Flow files decide which schedules the stack has (windows, daily comparisons, the daily mail) and
-//! which rules (those of triggers). These stand in marked regions of the template; everything else
-//! in it is written by hand. So a flow is one TOML file, and nobody keeps a cron in step with it.
+//! Flow files decide which schedules the stack has (windows, daily comparisons, the daily mail), which
+//! rules (those of triggers), which alarms on what flows are held to, and what the dashboard shows. These
+//! stand in marked regions of the template; everything else in it is written by hand. So a flow is one
+//! TOML file, and nobody keeps a cron or an alarm in step with it.
 //!
 //! Invariants
 //! - Nothing outside a region is touched.
@@ -10,7 +11,9 @@
 //! - What AWS or a person would find too late is refused: names that are too long or stand there
 //!   twice, and settings and secrets that the template gives no function.
 
+mod alarms;
 mod cron;
+mod dashboard;
 mod names;
 mod needs;
 mod region;
@@ -117,6 +120,8 @@ fn render(template: &str, flows: &[FlowFile]) -> anyhow::Result<Rendered> {
     let regions = [
         ("schedules", resources::schedules(flows)?),
         ("rules", resources::rules(flows)),
+        ("alarms", alarms::alarms(flows)),
+        ("dashboard", dashboard::dashboard(flows)),
     ];
     let mut text = template.to_owned();
     let mut stale = Vec::new();

@@ -16,7 +16,7 @@ mod load;
 mod network;
 mod options;
 mod page;
-mod price;
+pub(crate) mod price;
 mod rows;
 mod series;
 mod shape;

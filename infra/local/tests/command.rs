@@ -219,6 +219,20 @@ async fn the_demo_applies_suppliers_and_goes_on_after_kill_9() {
     .await;
     let after = two.standing().await;
     assert!(after.values().all(|count| *count == 1), "{after:?}");
+    the_report_reads_what_both_wrote(folder.path()).await;
+}
+
+/// It finds the lines by itself, those of the process that was killed among them.
+async fn the_report_reads_what_both_wrote(folder: &Path) {
+    until("both measured what they applied", async || {
+        let report = run(&["report", "--since", "2026-01-01"], folder);
+        assert_eq!(report.status.code(), Some(0), "{}", text(&report.stderr));
+        let text = text(&report.stdout);
+        let has = |figure: &str| text.lines().any(|line| line.trim().starts_with(figure));
+        let both = has("sync latency, batch") && has("sync latency, real_time");
+        (both && has("success rate, batch") && has("DynamoDB write request units")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

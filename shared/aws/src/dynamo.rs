@@ -1,12 +1,14 @@
 //! The store on DynamoDB.
 
 mod attribute;
+mod meter;
 mod render;
 mod table;
 mod token;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,14 +20,18 @@ use aws_sdk_dynamodb::{
         query::builders::QueryFluentBuilder,
         update_item::{UpdateItemError, UpdateItemOutput},
     },
-    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{
+        AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValue,
+        ReturnValuesOnConditionCheckFailure,
+    },
 };
-use tidegate_engine::ports::{Listing, ListingPage, Store, StoreError, Written};
+use tidegate_engine::ports::{Consumed, Listing, ListingPage, Store, StoreError, Written};
 use tidegate_model::item::{Item, ItemKey, Update};
 
 pub use self::table::{TableError, create_table};
 use self::{
     attribute::{PARTITION, Raw, Unreadable, item_of, key_of, raw_key},
+    meter::Meter,
     render::{Rendered, absent_copies, render},
 };
 use crate::AwsFailure;
@@ -53,6 +59,7 @@ type Boxed = Box<dyn std::error::Error + Send + Sync>;
 pub struct DynamoStore {
     client: Client,
     table: String,
+    meter: Arc<Meter>,
 }
 
 impl DynamoStore {
@@ -61,6 +68,7 @@ impl DynamoStore {
         Self {
             client,
             table: table.into(),
+            meter: Arc::default(),
         }
     }
 
@@ -80,14 +88,24 @@ impl DynamoStore {
             .set_expression_attribute_names(rendered.names)
             .set_expression_attribute_values(rendered.values)
             .return_values(ReturnValue::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        outcome(sent)
+        let written = outcome(sent)?;
+        match &written {
+            Ok(answer) => self.meter.wrote(answer.consumed_capacity.as_ref()),
+            Err(_) => self.meter.refused(),
+        }
+        Ok(written.map(|answer| answer.attributes))
     }
 
     fn query(&self, listing: &Listing) -> QueryFluentBuilder {
-        let query = self.client.query().table_name(&self.table);
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let (query, attribute, value) = match listing {
             Listing::Partition(partition) => (query.consistent_read(true), PARTITION, partition),
             // An index is never strongly consistent.
@@ -117,9 +135,11 @@ impl DynamoStore {
                 .client
                 .batch_get_item()
                 .request_items(&self.table, wanted)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await
                 .map_err(AwsFailure::from)?;
+            self.meter.read(answer.consumed_capacity().first());
             let rows = answer
                 .responses
                 .and_then(|mut by_table| by_table.remove(&self.table));
@@ -144,9 +164,9 @@ impl DynamoStore {
 /// Tells a refused condition from a failure.
 fn outcome(
     sent: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
-) -> Result<Result<Option<Raw>, Option<Raw>>, AwsFailure> {
+) -> Result<Result<UpdateItemOutput, Option<Raw>>, AwsFailure> {
     let error = match sent {
-        Ok(answer) => return Ok(Ok(answer.attributes)),
+        Ok(answer) => return Ok(Ok(answer)),
         Err(error) => error,
     };
     match error {
@@ -236,6 +256,7 @@ impl Store for DynamoStore {
             .send()
             .await
             .map_err(|error| failed(AwsFailure::from(error).into()))?;
+        self.meter.read(answer.consumed_capacity.as_ref());
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
         let next = next.map(|key| token::encode(&key, listing)).transpose();
         let items: Result<Vec<_>, _> = answer
@@ -248,5 +269,9 @@ impl Store for DynamoStore {
             items: items.map_err(|error: Unreadable| failed(error.into()))?,
             next: next.map_err(|error| failed(error.into()))?,
         })
+    }
+
+    fn consumed(&self) -> Consumed {
+        self.meter.take()
     }
 }

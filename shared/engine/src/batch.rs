@@ -9,7 +9,7 @@ mod page;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidegate_model::{FlowId, RunId, UnixMs, item::Update};
+use tidegate_model::{FlowId, RunId, UnixMs, item::Update, metric};
 use tidegate_policy::{
     flow_state::Side,
     keys,
@@ -18,6 +18,7 @@ use tidegate_policy::{
 
 use crate::{
     Engine, EngineError, Event, FlowRuntime,
+    measure::started_by,
     ports::{CallError, Index, Page, PageRequest, PageSize, Written},
 };
 
@@ -212,6 +213,7 @@ impl Running<'_> {
             )
             .await?;
         log_end(flow, &self.progress.run, &report);
+        self.measure_run(&report);
         let event = Event::RunFinished {
             flow: flow.clone(),
             run: self.progress.run.to_string(),
@@ -430,6 +432,20 @@ impl Running<'_> {
                 reason: format!("the target could not be listed: {error}"),
             })),
         }
+    }
+
+    fn measure_run(&self, report: &RunReport) {
+        if report.end == RunEnd::Complete {
+            let flow = &self.runtime.flow;
+            let start = started_by(flow, &self.progress);
+            let took = report.ended_at.since(report.started);
+            self.engine.measure(
+                &metric::RUN_TIME,
+                &[flow.id().as_str(), &start],
+                took.as_secs_f64(),
+            );
+        }
+        self.engine.emit_measured();
     }
 
     /// Gives the lease up unless the run is complete or lost.

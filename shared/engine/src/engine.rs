@@ -15,10 +15,11 @@ use tidegate_policy::{breaker, flow::Flow, flow_state::FlowState, keys};
 
 use crate::{
     Event,
+    measure::Measured,
     news::Noted,
     ports::{
-        Chance, Clock, Events, Http, Mailer, PortError, Queue, Secret, SecretError, Secrets,
-        Source, Store, StoreError, Target, Written,
+        Chance, Clock, Events, Http, Mailer, Metrics, PortError, Queue, Secret, SecretError,
+        Secrets, Source, Store, StoreError, Target, Written,
     },
 };
 
@@ -41,6 +42,8 @@ pub struct Ports {
     pub http: Arc<dyn Http>,
     /// Secrets.
     pub secrets: Arc<dyn Secrets>,
+    /// Metrics.
+    pub metrics: Arc<dyn Metrics>,
 }
 
 /// A flow with its connectors.
@@ -70,6 +73,13 @@ impl FlowRuntime {
             source_breaker,
             target_breaker,
         }
+    }
+
+    /// Whether a batch of the flow may be under way: response times inside and outside sync windows
+    /// are told apart by it (R11).
+    pub(crate) fn in_window(&self, now: UnixMs) -> bool {
+        let due = self.flow.schedule().latest_due(now);
+        due.is_some_and(|due| now < due.at + self.flow.max_run())
     }
 }
 
@@ -103,6 +113,8 @@ pub struct Engine {
     pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
     /// News that is told at the end of a piece of work.
     pub(crate) noted: Noted,
+    /// Values that are emitted at the end of a piece of work.
+    pub(crate) measured: Measured,
     /// Work of one process asks for permits one after another: it would only race with itself.
     grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
 }
@@ -119,6 +131,7 @@ impl Engine {
             flows,
             seen_slots: Mutex::default(),
             noted: Noted::default(),
+            measured: Measured::default(),
             grant_locks: Mutex::default(),
         }
     }

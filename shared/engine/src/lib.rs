@@ -13,6 +13,7 @@ mod digest;
 mod engine;
 mod event;
 mod fetch;
+mod measure;
 mod news;
 mod orphan;
 pub mod ports;

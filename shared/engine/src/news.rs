@@ -43,6 +43,7 @@ impl Noted {
 impl Engine {
     /// Notes news; [`Engine::tell_noted`] publishes it.
     pub(crate) fn note(&self, event: Event) {
+        self.measure_news(&event);
         self.noted.push(event);
     }
 
@@ -61,8 +62,9 @@ impl Engine {
         });
     }
 
-    /// Publishes what was noted.
+    /// Publishes what was noted, and emits what was measured.
     pub(crate) async fn tell_noted(&self) {
+        self.emit_measured();
         let Kept { events, dropped } = self.noted.take();
         if dropped > 0 {
             tracing::warn!(

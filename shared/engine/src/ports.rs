@@ -12,7 +12,7 @@ mod target;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate_model::{Message, Tier, UnixMs};
+use tidegate_model::{Message, Tier, UnixMs, metric::Sample};
 
 pub use call::{
     Answer, CallError, Calls, Effect, Header, HeaderValue, Http, Request, Sent, TransportError,
@@ -20,7 +20,7 @@ pub use call::{
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use source::{Page, PageRequest, PageSize, Source};
-pub use store::{Listing, ListingPage, Store, StoreError, Written};
+pub use store::{Consumed, Listing, ListingPage, Store, StoreError, Written};
 pub use target::{
     Found, Index, Landed, Removal, Standing, StandingPage, Target, TargetTraits, Write,
 };
@@ -117,6 +117,12 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMs;
     /// Returns at the moment, or at once when it is past.
     async fn wait_until(&self, moment: UnixMs);
+}
+
+/// Metrics. What is lost harms no record, so nothing can fail and nothing waits.
+pub trait Metrics: Send + Sync {
+    /// Emits values as of a moment.
+    fn emit(&self, at: UnixMs, samples: &[Sample]);
 }
 
 /// Chance. The one place where it enters the engine.

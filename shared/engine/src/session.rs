@@ -93,14 +93,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether a batch of the flow may be under way: response times inside and outside sync windows
-    /// are told apart by it (R11).
-    fn in_window(&self, now: UnixMs) -> bool {
-        let flow = &self.scope.runtime.flow;
-        let due = flow.schedule().latest_due(now);
-        due.is_some_and(|due| now < due.at + flow.max_run())
-    }
-
     /// A permit whose stamp has not passed; takes another where the session has none left.
     async fn next_permit(&mut self) -> Result<Permit, CallError> {
         let mut late = 0;
@@ -272,13 +264,15 @@ impl Calls for Session<'_> {
             Ok(sent) => self.judge(&request, sent, started, epoch).await,
             Err(error) => Err(self.broken(&request, error, started, epoch).await),
         };
+        self.engine
+            .measure_call(&self.scope, status, started, &outcome);
         tracing::info!(
             flow = %self.scope.runtime.flow.id(),
             key = self.scope.key.map(RecordKey::as_str),
             endpoint = %self.scope.budget.endpoint,
             tier = self.scope.budget.tier.as_str(),
             method = request.method.as_str(),
-            in_window = self.in_window(started),
+            in_window = self.scope.runtime.in_window(started),
             status,
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             reason = outcome.as_ref().err().map(ToString::to_string),

@@ -227,6 +227,18 @@ impl Engine {
         runtime: &FlowRuntime,
         key: &RecordKey,
         incoming: &Incoming,
+        seen: Option<Register>,
+    ) -> Result<StageResult, EngineError> {
+        let result = self.try_stage(runtime, key, incoming, seen).await?;
+        self.measure_staged(runtime, result.staged);
+        Ok(result)
+    }
+
+    async fn try_stage(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        incoming: &Incoming,
         mut seen: Option<Register>,
     ) -> Result<StageResult, EngineError> {
         let id = keys::register(runtime.flow.id(), key);
@@ -240,6 +252,7 @@ impl Engine {
             match self.write(&id, &write).await? {
                 Written::Done { before, after } => {
                     let before = before.as_ref().map_or(Ok(None), Register::read)?;
+                    self.measure_coalesced(runtime, before.as_ref(), planned.is_some());
                     let Some(plan) = planned else {
                         return Ok(without_content(
                             Register::read(&after)?.as_ref(),

@@ -1,6 +1,7 @@
 //! tick: the only heartbeat. Sweeps the stranded, starts what is due and has no run, goes on with
 //! runs that were interrupted, and counts what is pending from the registers (QUE-2, OUT-1).
 
+mod figures;
 mod freshness;
 mod gauges;
 mod sweep;
@@ -13,6 +14,7 @@ use sweep::{Sweep, Waiting};
 use tidegate_model::{
     FlowId, RecordKey, Tier,
     item::{Condition, Item, Update, Value},
+    metric,
 };
 use tidegate_policy::{
     breaker::Breaker,
@@ -44,20 +46,24 @@ impl Engine {
                 failed = Some(error);
             }
         }
+        if failed.is_none() && only.is_none() {
+            self.measure(&metric::TICKS, &[], 1.0);
+        }
+        self.emit_measured();
         failed.map_or(Ok(()), Err)
     }
 
     async fn tick_flow(&self, runtime: &FlowRuntime) -> Result<(), EngineError> {
         let flow = runtime.flow.id();
-        let breaker = self.target_breaker(runtime).await?;
-        let state = self.after_outage(flow, &breaker).await?;
+        let look = self.look(runtime).await?;
+        let state = self.after_outage(flow, &look.target).await?;
         let lease = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
         if state.stops(Side::Source).is_none() {
             self.start_due(runtime, &lease).await?;
             self.resume_reconcile(runtime).await?;
         }
         let before = self.gauges(flow).await?;
-        let sweep = Sweep::of(&state, &breaker, self.now());
+        let sweep = Sweep::of(&state, &look.target, self.now());
         if sweep == Sweep::All {
             self.forget_turns(flow).await?;
         }
@@ -78,6 +84,7 @@ impl Engine {
             &Update::when(Condition::ALWAYS).set("gauges", text),
         )
         .await?;
+        self.measure_tick(runtime, (&before, &gauges), &look, &lease);
         for event in breached {
             self.tell(event).await;
         }
@@ -222,11 +229,6 @@ impl Engine {
         gauges.count(&register);
         add_print(&mut gauges.key_sums, KeyPrint::of(&key));
         sweep.candidate(key, &register, self.now())
-    }
-
-    async fn target_breaker(&self, runtime: &FlowRuntime) -> Result<Breaker, EngineError> {
-        let key = keys::breaker(runtime.flow.file().target.name());
-        Ok(Breaker::read(self.read(&key).await?.as_ref()))
     }
 
     /// The flow's state. After an outage of its target everything dirty is to be queued again.

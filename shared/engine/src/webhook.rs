@@ -12,6 +12,7 @@ use tidegate_model::{
     Content, Fetch, FlowId, Message, RecordKey, Tier, UnixMs,
     flow::VersionSpec,
     item::{Condition, Update, Value},
+    metric,
 };
 use tidegate_policy::{
     keys,
@@ -138,6 +139,8 @@ impl Engine {
             return Ok(HookAnswer::Unauthorized);
         };
         let answer = self.take_hook(runtime, request).await?;
+        let taken = matches!(answer, HookAnswer::Accepted(_));
+        self.measure_count(&metric::WEBHOOKS, &[runtime.flow.id().as_str()], taken);
         self.tell_noted().await;
         tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), "webhook");
         Ok(answer)

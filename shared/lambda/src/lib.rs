@@ -11,6 +11,7 @@ mod assemble;
 mod clock;
 mod config;
 mod deadline;
+mod emf;
 pub mod event;
 mod failed;
 mod flows;
@@ -24,6 +25,7 @@ pub use config::{
     MailAddresses, QueueAddresses, Reader, SECRET_PREFIX, SETTING_PREFIX, Table,
 };
 pub use deadline::deadline;
+pub use emf::{Emf, emf_lines};
 pub use failed::failed;
 pub use flows::{FlowsError, FlowsProblem, load_flows};
 pub use problem::Problem;

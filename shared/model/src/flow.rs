@@ -195,4 +195,13 @@ pub struct WebhookSpec {
     #[serde(default)]
     #[schemars(extend("format" = "expression"))]
     pub row: Option<String>,
+    /// Hours without a delivery after which somebody is told.
+    #[serde(default = "default_silent_after_h")]
+    #[schemars(range(min = 1, max = 168))]
+    pub silent_after_h: u32,
+}
+
+/// A day: a source that pushes at all has changes every day.
+fn default_silent_after_h() -> u32 {
+    24
 }

@@ -8,6 +8,7 @@ pub mod flow;
 mod id;
 pub mod item;
 mod message;
+pub mod metric;
 mod tier;
 mod time;
 mod version;

@@ -141,6 +141,19 @@ impl CompiledSchedule {
         worst
     }
 
+    /// What a window is called among those of a day: its local time, or `every` where there is one
+    /// every so many minutes.
+    pub fn start_name(&self, at: UnixMs) -> String {
+        match self.cadence {
+            Cadence::Windows(_) => {
+                let local = self.local(at);
+                let time = local.split_once(' ').map(|(_, time)| time.to_owned());
+                time.unwrap_or(local)
+            }
+            Cadence::Every(..) => "every".to_owned(),
+        }
+    }
+
     /// A moment as local time: `2026-10-25 02:00`.
     pub fn local(&self, at: UnixMs) -> String {
         match Timestamp::from_millisecond(at.0) {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tidegate_engine::ports::Outgoing;
+use tidegate_engine::ports::{Metrics, Outgoing};
+use tidegate_model::{UnixMs, metric::Sample};
 
 use crate::{Effect, PortCall, ProcessId};
 
@@ -65,3 +66,8 @@ pub trait Interposer: Send + Sync {
 pub struct Quiet;
 
 impl Interposer for Quiet {}
+
+/// Nobody looks at them.
+impl Metrics for Quiet {
+    fn emit(&self, _: UnixMs, _: &[Sample]) {}
+}

@@ -85,6 +85,7 @@ impl Process {
                 truth: Arc::clone(&self.shared.clock),
                 ahead_ms: self.ahead_ms,
             }),
+            metrics: Arc::clone(self.shared.metrics()),
             chance: Arc::new(SeededChance::new(self.shared.seed_of(self.id, incarnation))),
         };
         Alive {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tidegate_engine::ports::Store;
+use tidegate_engine::ports::{Metrics, Store};
 use tidegate_model::Tier;
 
 use crate::{Interposer, Quiet};
@@ -77,6 +77,8 @@ pub struct Setup {
     pub tick_every: Duration,
     /// What goes wrong.
     pub interposer: Arc<dyn Interposer>,
+    /// Where metrics go.
+    pub metrics: Arc<dyn Metrics>,
     /// Another store than the one in memory: the production store, for a run in real time that is
     /// held against its simulation. [`World::table`](crate::World::table) is then empty.
     pub store: Option<Arc<dyn Store>>,
@@ -117,6 +119,7 @@ impl Setup {
             batch_sync_timeout: Duration::from_secs(900),
             tick_every: Duration::from_secs(300),
             interposer: Arc::new(Quiet),
+            metrics: Arc::new(Quiet),
             store: None,
         }
     }

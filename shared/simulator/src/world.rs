@@ -12,7 +12,7 @@ use std::{
 
 use tidegate_engine::{
     Engine, Event, RunReport,
-    ports::{Chance, Http, Mail, Store},
+    ports::{Chance, Http, Mail, Metrics, Store},
 };
 use tidegate_model::{EndpointId, Tier, UnixMs};
 use tidegate_testkit::memory::{FixedSecrets, MemoryStore, SeededChance};
@@ -61,6 +61,10 @@ impl Shared {
 
     pub(crate) fn meter(&self, count: impl FnOnce(&mut Meters)) {
         count(&mut locked(&self.meters));
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<dyn Metrics> {
+        &self.setup.metrics
     }
 
     pub(crate) fn keep_mail(&self, mail: &Mail) {

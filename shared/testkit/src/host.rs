@@ -13,8 +13,8 @@ use tidegate_policy::{
 };
 
 use crate::memory::{
-    Faulty, FixedSecrets, ManualClock, MemoryEvents, MemoryHttp, MemoryMailer, MemoryQueue,
-    MemoryStore, QueueRules, SeededChance,
+    Faulty, FixedSecrets, ManualClock, MemoryEvents, MemoryHttp, MemoryMailer, MemoryMetrics,
+    MemoryQueue, MemoryStore, QueueRules, SeededChance,
 };
 
 /// 2026-11-20T02:00:00Z, the moment of the events in `infra/events`.
@@ -37,6 +37,8 @@ pub struct Host {
     pub mailer: Arc<Faulty<MemoryMailer>>,
     /// The other systems.
     pub http: Arc<MemoryHttp>,
+    /// Its metrics.
+    pub metrics: Arc<MemoryMetrics>,
 }
 
 /// The settings that the shipped flows and examples name. Nobody answers at these addresses.
@@ -86,6 +88,7 @@ impl Host {
         let events = Arc::new(Faulty::new(MemoryEvents::default()));
         let mailer = Arc::new(Faulty::new(MemoryMailer::default()));
         let http = Arc::new(MemoryHttp::default());
+        let metrics = Arc::new(MemoryMetrics::default());
         let ports = Ports {
             store: Arc::<Faulty<MemoryStore>>::clone(&store),
             queue: Arc::<Faulty<MemoryQueue>>::clone(&queue),
@@ -95,6 +98,7 @@ impl Host {
             chance: Arc::new(SeededChance::new(1)),
             http: Arc::<MemoryHttp>::clone(&http),
             secrets: Arc::new(FixedSecrets::new(secrets)),
+            metrics: Arc::<MemoryMetrics>::clone(&metrics),
         };
         Self {
             engine: Arc::new(Engine::new(ports, runtimes)),
@@ -104,6 +108,7 @@ impl Host {
             events,
             mailer,
             http,
+            metrics,
         }
     }
 }

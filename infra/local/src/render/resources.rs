@@ -72,7 +72,7 @@ fn windows(flow: &FlowFile) -> anyhow::Result<Vec<Resource>> {
             more => format!("{before}{more}"),
         };
         Timer {
-            id: format!("{}Windows{}", camel(flow), number("")),
+            id: format!("{}Windows{}", camel(flow.name.as_str()), number("")),
             name: format!("{}{}", flow.name, number("-")),
             cron,
             zone: time_zone,
@@ -89,7 +89,7 @@ fn windows(flow: &FlowFile) -> anyhow::Result<Vec<Resource>> {
 /// by its scheduled time.
 fn comparison(flow: &FlowFile) -> anyhow::Result<Resource> {
     Ok(written(&Timer {
-        id: format!("{}Reconcile", camel(flow)),
+        id: format!("{}Reconcile", camel(flow.name.as_str())),
         name: format!("{}-reconcile", flow.name),
         cron: daily(RECONCILE_AT)?,
         zone: &flow.schedule.time_zone,
@@ -149,7 +149,7 @@ fn written(timer: &Timer<'_>) -> Resource {
 pub(super) fn rules(flows: &[FlowFile]) -> Vec<Resource> {
     let of_a_flow = |flow: &FlowFile| {
         let rules = (1..).zip(trigger::rules(flow));
-        let id = camel(flow);
+        let id = camel(flow.name.as_str());
         let resources = rules.flat_map(|(number, asked)| {
             let id = format!("{id}Event{number}");
             [rule(&id, flow, &asked), permission(&id)]
@@ -210,13 +210,13 @@ fn permission(rule: &str) -> Resource {
 }
 
 /// A text in quotes of YAML in which nothing but they has a meaning.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The name of a flow as resources are named: `end-of-day` is `EndOfDay`.
-fn camel(flow: &FlowFile) -> String {
-    let parts = flow.name.as_str().split('-').map(|part| {
+/// A name of a flow file as resources are named: `end-of-day` is `EndOfDay`.
+pub(super) fn camel(name: &str) -> String {
+    let parts = name.split('-').map(|part| {
         let mut letters = part.chars();
         let first = letters.next().map(|first| first.to_ascii_uppercase());
         first.into_iter().chain(letters).collect::<String>()

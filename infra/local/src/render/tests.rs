@@ -25,6 +25,14 @@ fn changed<'a>(before: &'a str, after: &'a str) -> (Vec<&'a str>, Vec<&'a str>) 
     (without(before, after), without(after, before))
 }
 
+/// The template without the graphs of its dashboard, each a line.
+fn without_widgets(template: &str) -> String {
+    let lines = template
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("{\"height\":"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_template_says_what_the_shipped_flows_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../flows");
@@ -47,9 +55,15 @@ fn the_template_says_what_the_shipped_flows_say() {
 fn a_change_of_windows_changes_the_crons_and_nothing_else() {
     let earlier = SUPPLIERS.replacen("at = \"10:00\"", "at = \"09:00\"", 1);
     let rendered = render(TEMPLATE, &[flow(&earlier)]).unwrap();
-    assert_eq!(rendered.stale, ["SuppliersWindows is stale in schedules"]);
     assert_eq!(
-        changed(TEMPLATE, &rendered.text),
+        rendered.stale,
+        [
+            "SuppliersWindows is stale in schedules",
+            "Dashboard is stale in dashboard"
+        ]
+    );
+    assert_eq!(
+        changed(&without_widgets(TEMPLATE), &without_widgets(&rendered.text)),
         (
             vec!["      ScheduleExpression: cron(0 2,10,14,18 * * ? *)"],
             vec!["      ScheduleExpression: cron(0 2,9,14,18 * * ? *)"]
@@ -69,7 +83,8 @@ fn a_window_at_another_minute_is_a_schedule_of_its_own_and_goes_with_it() {
         rendered.stale,
         [
             "SuppliersWindows is stale in schedules",
-            "SuppliersWindows2 is missing in schedules"
+            "SuppliersWindows2 is missing in schedules",
+            "Dashboard is stale in dashboard"
         ]
     );
     assert!(
@@ -88,17 +103,62 @@ fn a_window_at_another_minute_is_a_schedule_of_its_own_and_goes_with_it() {
 #[test]
 fn another_flow_adds_its_schedules_and_changes_none() {
     let rendered = render(TEMPLATE, &[flow(SUPPLIERS), named("end-of-day")]).unwrap();
-    let (gone, _) = changed(TEMPLATE, &rendered.text);
+    let (before, after) = (without_widgets(TEMPLATE), without_widgets(&rendered.text));
+    let (gone, _) = changed(&before, &after);
     assert_eq!(gone, Vec::<&str>::new());
+    let is_alarm = |stale: &&String| stale.ends_with(" in alarms");
+    let (alarms, others): (Vec<&String>, Vec<&String>) = rendered.stale.iter().partition(is_alarm);
     assert_eq!(
-        rendered.stale,
+        others,
         [
             "EndOfDayWindows is missing in schedules",
-            "EndOfDayReconcile is missing in schedules"
+            "EndOfDayReconcile is missing in schedules",
+            "Dashboard is stale in dashboard"
         ]
     );
+    // Its systems are those of the other, and have their alarms.
+    let of_it = |stale: &&String| stale.starts_with("EndOfDay");
+    assert_eq!(alarms.len(), 7);
+    assert!(alarms.iter().all(of_it), "{alarms:?}");
     let input = r#"Input: '{"flow":"end-of-day","window":"<aws.scheduler.scheduled-time>"}'"#;
     assert_eq!(rendered.text.matches(input).count(), 2);
+}
+
+#[test]
+fn goals_and_systems_of_a_flow_are_its_alarms() {
+    let alarms = alarms::alarms(&[flow(CONTACTS)]);
+    let ids: Vec<&str> = alarms.iter().map(|alarm| alarm.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "ContactsFreshnessCritical",
+            "ContactsFreshnessOther",
+            "ContactsRunMissed",
+            "ContactsReviewsGrowing",
+            "ContactsDeadLetters",
+            "ContactsMessagesGoRound",
+            "ContactsWebhooksSilent",
+            "NewsletterRealTimeSuccessLow",
+            "NewsletterBatchSuccessLow",
+            "CrmBatchSuccessLow",
+            "NewsletterBreakerOpen",
+            "CrmBreakerOpen",
+        ]
+    );
+    let mut pulled = flow(CONTACTS);
+    pulled.webhook = None;
+    assert_eq!(alarms::alarms(&[pulled]).len(), alarms.len() - 1);
+    let goal = flow(CONTACTS).freshness.other_s;
+    assert!(alarms[1].text.contains(&format!("Threshold: {goal}\n")));
+}
+
+#[test]
+fn the_dashboard_shows_every_metric_of_the_table() {
+    let dashboard = dashboard::dashboard(&[flow(SUPPLIERS)]);
+    for metric in tidegate_model::metric::METRICS {
+        let named = format!("\"tidegate-${{Stage}}\",\"{}\"", metric.name);
+        assert!(dashboard[0].text.contains(&named), "{metric}");
+    }
 }
 
 #[test]

@@ -240,11 +240,14 @@ impl Work<'_> {
     }
 
     fn log_applied(&self, now: UnixMs) {
+        let flow = self.job.runtime.flow.id();
+        let (tier, latency_ms) = (self.claimed.tier, self.latency_ms(now));
+        self.engine.measure_applied(flow.as_str(), tier, latency_ms);
         tracing::info!(
-            flow = %self.job.runtime.flow.id(),
+            flow = %flow,
             key = self.job.key.as_str(),
-            tier = self.claimed.tier.as_str(),
-            latency_ms = self.latency_ms(now),
+            tier = tier.as_str(),
+            latency_ms,
             "applied"
         );
     }

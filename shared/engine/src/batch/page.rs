@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tidegate_model::{RecordKey, Tier, UnixMs};
+use tidegate_model::{RecordKey, Tier, UnixMs, metric};
 use tidegate_policy::{
     flow::RowError,
     register::{Register, ReviewCause, ReviewKind},
@@ -48,6 +48,7 @@ impl Running<'_> {
             self.queue(&record_keys, tier, repeats).await?;
         }
         debug_assert!(counts.add_up(), "OUT-1: {counts:?}");
+        self.measure_unstaged(superseded, counts.rejected);
         self.progress.counts += counts;
         self.progress.newest_us = self.progress.newest_us.max(newest_us);
         Ok(())
@@ -162,6 +163,17 @@ impl Running<'_> {
             }
         }
         Ok(results)
+    }
+
+    /// Rows that were not staged: others of the page were newer, or they are no record.
+    fn measure_unstaged(&self, superseded: u64, rejected: u64) {
+        let flow = self.runtime.flow.id().as_str();
+        let measure = |metric, dimensions: &[&str], count| {
+            self.engine.measure_count(metric, dimensions, count);
+        };
+        measure(&metric::RECEIVED, &[flow], superseded + rejected);
+        measure(&metric::OUTCOMES, &[flow, "superseded"], superseded);
+        measure(&metric::OUTCOMES, &[flow, "rejected"], rejected);
     }
 
     async fn queue(

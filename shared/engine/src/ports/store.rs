@@ -49,6 +49,15 @@ pub struct ListingPage {
     pub next: Option<String>,
 }
 
+/// What the table was asked for, in the units that are billed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Consumed {
+    /// Read request units; half of one for what is not strongly consistent.
+    pub reads: f64,
+    /// Write request units.
+    pub writes: f64,
+}
+
 /// The one table.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -63,4 +72,8 @@ pub trait Store: Send + Sync {
         after: Option<&str>,
         limit: u32,
     ) -> Result<ListingPage, StoreError>;
+    /// What was consumed since this was asked last; nothing where nothing is billed.
+    fn consumed(&self) -> Consumed {
+        Consumed::default()
+    }
 }

@@ -39,7 +39,9 @@ impl Session<'_> {
                 self.healthy(took, epoch, request.effect).await;
                 let null = Value::Null;
                 let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
-                let said = answer::scrub(&said, request.body.as_ref());
+                // What it calls a field may be what it was sent, too.
+                let scrub = |text: &str| answer::scrub(text, request.body.as_ref());
+                let (field, said) = (field.as_deref().map(scrub), scrub(&said));
                 let reason = format!(
                     "{} answered {}: {said}",
                     self.scope.budget.endpoint, sent.status

@@ -26,8 +26,25 @@ impl FieldClass {
 }
 
 impl Gauges {
-    /// The age of a class of fields where it misses its goal. Critical changes that no webhook tells of
-    /// are found by the next run at the latest, so for critical fields only a change that waits counts.
+    /// The age that a goal is held against. Critical changes that no webhook tells of are found by the
+    /// next run at the latest, so for critical fields only a change that waits counts. `None` for others
+    /// before the first complete run.
+    pub(super) fn age(
+        &self,
+        class: FieldClass,
+        covered: Option<UnixMs>,
+        now: UnixMs,
+    ) -> Option<Duration> {
+        match class {
+            FieldClass::Critical => {
+                let oldest = self.oldest_real_time_ms.map(UnixMs);
+                Some(oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)))
+            }
+            FieldClass::Other => self.staleness(Tier::Batch, covered, now),
+        }
+    }
+
+    /// The age of a class of fields where it misses its goal.
     pub(crate) fn breach(
         &self,
         class: FieldClass,
@@ -35,12 +52,7 @@ impl Gauges {
         covered: Option<UnixMs>,
         now: UnixMs,
     ) -> Option<Duration> {
-        let age = match class {
-            FieldClass::Critical => self
-                .oldest_real_time_ms
-                .map(|oldest| now.since(UnixMs(oldest))),
-            FieldClass::Other => self.staleness(Tier::Batch, covered, now),
-        };
+        let age = self.age(class, covered, now);
         age.filter(|age| *age > class.goal(flow))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tidegate_model::{Message, RecordKey, Tier, UnixMs};
+use tidegate_model::{Message, RecordKey, Tier, UnixMs, metric};
 use tidegate_policy::{limiter::Limit, schedule::utc};
 
 use super::{Delivery, Disposition, Settled};
@@ -88,7 +88,7 @@ impl Engine {
             let mut copy = with_keys(&rest, keys);
             copy.had_turn = matches!(queueing, Queueing::Turn | Queueing::First);
             copy.turn = settled.turn.filter(|_| queueing == Queueing::Turn);
-            let copy = if is_hop { hopped(copy) } else { copy };
+            let copy = if is_hop { self.hopped(copy) } else { copy };
             outgoing.push(delayed(copy, until, now));
         }
         self.send_then(outgoing, message).await
@@ -96,7 +96,8 @@ impl Engine {
 
     /// It came before its time: a queue delays by 15 minutes at most, so long waits go in hops.
     pub(super) async fn delay_again(&self, delivery: &Delivery, not_before: UnixMs) -> Disposition {
-        let copy = delayed(hopped(delivery.message.clone()), not_before, self.now());
+        let hopped = self.hopped(delivery.message.clone());
+        let copy = delayed(hopped, not_before, self.now());
         self.send_then(vec![copy], &delivery.message).await
     }
 
@@ -128,23 +129,25 @@ impl Engine {
         (message.had_turn, message.turn) = (false, None);
         delayed(message, now + after, now)
     }
-}
 
-/// The same, after one more wait. One that goes round for long is told of, and goes on: what it says
-/// is still to be done.
-fn hopped(mut message: Message) -> Message {
-    message.hops = message.hops.saturating_add(1);
-    if is_told(message.hops) {
-        tracing::warn!(
-            flow = %message.flow,
-            tier = message.tier.as_str(),
-            keys = message.keys.len(),
-            hops = message.hops,
-            first_sent = %message.first_sent,
-            "a message goes round without progress"
-        );
+    /// The same, after one more wait. One that goes round for long is told of, and goes on: what it
+    /// says is still to be done.
+    fn hopped(&self, mut message: Message) -> Message {
+        message.hops = message.hops.saturating_add(1);
+        let flow = message.flow.as_str();
+        self.measure_count(&metric::MESSAGE_HOPS, &[flow], message.hops);
+        if is_told(message.hops) {
+            tracing::warn!(
+                flow,
+                tier = message.tier.as_str(),
+                keys = message.keys.len(),
+                hops = message.hops,
+                first_sent = %message.first_sent,
+                "a message goes round without progress"
+            );
+        }
+        message
     }
-    message
 }
 
 fn is_told(hops: u32) -> bool {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{FromConfig, Reader};
+use crate::Emf;
 
 /// The table's name, from `TIDEGATE_TABLE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +105,18 @@ impl FromConfig for LogFilter {
     }
 }
 
+/// The namespace of the metrics, from `TIDEGATE_NAMESPACE`; `tidegate` when it is left out.
+impl FromConfig for Emf {
+    fn from_config(reader: &mut Reader<'_>) -> Option<Self> {
+        let namespace = reader.optional("TIDEGATE_NAMESPACE");
+        Some(Self::new(
+            namespace.unwrap_or_else(|| "tidegate".to_owned()),
+        ))
+    }
+}
+
 /// What every function is configured with.
-pub type Common = (LogFilter, Table, QueueAddresses, Bus, FlowsFolder);
+pub type Common = (LogFilter, Table, QueueAddresses, Bus, FlowsFolder, Emf);
 
 fn url(reader: &mut Reader<'_>, key: &str) -> Option<String> {
     let value = reader.required(key)?;

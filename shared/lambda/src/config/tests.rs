@@ -1,4 +1,5 @@
 use super::*;
+use crate::Emf;
 
 fn config(values: &[(&str, &str)]) -> Config {
     let values = values
@@ -35,10 +36,11 @@ fn a_function_needs_only_what_it_asks_for() {
         ("TIDEGATE_BUS", "bus"),
         ("TIDEGATE_BASE_URL", "https://x.example/"),
     ]);
-    let (bus, base, log) = config.read::<(Bus, BaseUrl, LogFilter)>().unwrap();
+    let (bus, base, log, emf) = config.read::<(Bus, BaseUrl, LogFilter, Emf)>().unwrap();
     assert_eq!(bus, Bus("bus".to_owned()));
     assert_eq!(base, BaseUrl(Some("https://x.example".to_owned())));
     assert_eq!(log, LogFilter("info".to_owned()));
+    assert_eq!(emf, Emf::new("tidegate"));
 }
 
 fn config_of_two_senders() -> Config {

@@ -1,0 +1,237 @@
+//! The table itself. Order and sentences are those of the documentation.
+
+use super::{
+    Dimension::{Class, Flow, Kind, Outcome, Start, System, Tier, Window},
+    Metric,
+    Statistic::{Average, Maximum, Sum},
+    Unit::{Count, Milliseconds, Percent, Seconds},
+};
+
+/// Requests to other systems.
+pub static CALLS: Metric = Metric {
+    name: "Calls",
+    unit: Count,
+    dimensions: &[System, Tier],
+    statistic: Sum,
+    meaning: "Requests that were sent to a source or target, at the end of each.",
+};
+
+/// Whether requests were answered as they should be.
+pub static CALL_SUCCESS: Metric = Metric {
+    name: "CallSuccess",
+    unit: Percent,
+    dimensions: &[System, Tier],
+    statistic: Average,
+    meaning: "100 for a request that the system answered, 0 for one that it failed: no answer, 5xx, \
+              429, or refused credentials. What it says of a record (422, 404) is an answer. The \
+              average is the success rate.",
+};
+
+/// How long answers take.
+pub static RESPONSE_TIME: Metric = Metric {
+    name: "ResponseTime",
+    unit: Milliseconds,
+    dimensions: &[System, Window],
+    statistic: Average,
+    meaning: "Time from a request's leaving to its whole answer, where one came. `inside` from a \
+              window's start for `max_run_minutes`, `outside` at other times.",
+};
+
+/// From staging to commit.
+pub static SYNC_LATENCY: Metric = Metric {
+    name: "SyncLatency",
+    unit: Milliseconds,
+    dimensions: &[Flow, Tier],
+    statistic: Average,
+    meaning: "Time from the staging of a record's oldest change that was not applied to its commit, at \
+              each commit.",
+};
+
+/// Age of a class of fields.
+pub static FRESHNESS: Metric = Metric {
+    name: "Freshness",
+    unit: Seconds,
+    dimensions: &[Flow, Class],
+    statistic: Maximum,
+    meaning: "Age that the goal of the flow file is held against, at each tick. `critical`: that of the \
+              oldest critical change that waits, 0 when none does. `other`: that of the newest complete \
+              run or of the oldest other change that waits; none before the first complete run.",
+};
+
+/// Permits that are free.
+pub static BUDGET_LEFT: Metric = Metric {
+    name: "BudgetLeft",
+    unit: Percent,
+    dimensions: &[System, Tier],
+    statistic: Average,
+    meaning: "Calls of the limit's window that could leave at once, at each tick. A source has one \
+              budget, told as `batch`.",
+};
+
+/// What is left of the day's share.
+pub static QUOTA_LEFT: Metric = Metric {
+    name: "QuotaLeft",
+    unit: Percent,
+    dimensions: &[System, Tier],
+    statistic: Average,
+    meaning: "What is left of the tier's share in the day's quota, at each tick; only where the flow \
+              file names a quota (`limits.day`).",
+};
+
+/// For how long calls have been paused.
+pub static BREAKER_OPEN: Metric = Metric {
+    name: "BreakerOpen",
+    unit: Seconds,
+    dimensions: &[System],
+    statistic: Maximum,
+    meaning: "Time since the breaker opened, its probes included; 0 while it is closed. At each tick.",
+};
+
+/// What waits.
+pub static BACKLOG: Metric = Metric {
+    name: "Backlog",
+    unit: Count,
+    dimensions: &[Flow, Tier],
+    statistic: Maximum,
+    meaning: "Records that wait to be applied, counted from the registers at each tick.",
+};
+
+/// What needs a person.
+pub static REVIEWS: Metric = Metric {
+    name: "Reviews",
+    unit: Count,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "Records in review, counted from the registers at each tick. Rows and messages that are no \
+              record are not among them.",
+};
+
+/// By how much that grew.
+pub static REVIEWS_GROWTH: Metric = Metric {
+    name: "ReviewsGrowth",
+    unit: Count,
+    dimensions: &[Flow],
+    statistic: Sum,
+    meaning: "Records in review, less those of the tick before; negative when people were quicker. The \
+              sum over a time is the growth in it.",
+};
+
+/// What came to review.
+pub static REVIEWS_OPENED: Metric = Metric {
+    name: "ReviewsOpened",
+    unit: Count,
+    dimensions: &[Flow, Kind],
+    statistic: Sum,
+    meaning: "Records, rows and messages that came to need a person, by why.",
+};
+
+/// What came in.
+pub static RECEIVED: Metric = Metric {
+    name: "Received",
+    unit: Count,
+    dimensions: &[Flow],
+    statistic: Sum,
+    meaning: "Changes that a run, a webhook, a fetch or a comparison brought.",
+};
+
+/// How changes ended.
+pub static OUTCOMES: Metric = Metric {
+    name: "Outcomes",
+    unit: Count,
+    dimensions: &[Flow, Outcome],
+    statistic: Sum,
+    meaning: "Changes by how they ended: `applied`; `unchanged`, the register held the same; \
+              `superseded`, it held something newer; `coalesced`, a newer one came before it was sent; \
+              `rejected`, no record; `in_review`. The rest waits (`Backlog`).",
+};
+
+/// How long runs take.
+pub static RUN_TIME: Metric = Metric {
+    name: "RunTime",
+    unit: Seconds,
+    dimensions: &[Flow, Start],
+    statistic: Maximum,
+    meaning: "Time from the start of a run to its complete end, all its parts. Told apart by what \
+              started it, since the night run reads more: so the graph of one is its trend.",
+};
+
+/// A run that did not happen.
+pub static RUN_OVERDUE: Metric = Metric {
+    name: "RunOverdue",
+    unit: Seconds,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "Time since the first window that is due and that no complete run has covered; 0 when all \
+              are. At each tick.",
+};
+
+/// Deliveries that were taken.
+pub static WEBHOOKS: Metric = Metric {
+    name: "Webhooks",
+    unit: Count,
+    dimensions: &[Flow],
+    statistic: Sum,
+    meaning: "Signed deliveries that were taken, repeated ones included.",
+};
+
+/// The heartbeat.
+pub static TICKS: Metric = Metric {
+    name: "Ticks",
+    unit: Count,
+    dimensions: &[],
+    statistic: Sum,
+    meaning: "Ticks that looked at every flow without an error.",
+};
+
+/// Waits of a message without progress.
+pub static MESSAGE_HOPS: Metric = Metric {
+    name: "MessageHops",
+    unit: Count,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "Waits of a message in which nothing came of it, each time that it waits once more.",
+};
+
+/// What the table is read for.
+pub static READ_UNITS: Metric = Metric {
+    name: "ReadUnits",
+    unit: Count,
+    dimensions: &[],
+    statistic: Sum,
+    meaning: "Read request units that DynamoDB says it has billed.",
+};
+
+/// What the table is written for.
+pub static WRITE_UNITS: Metric = Metric {
+    name: "WriteUnits",
+    unit: Count,
+    dimensions: &[],
+    statistic: Sum,
+    meaning: "Write request units that DynamoDB says it has billed, the index's included. Of writes that \
+              a condition refused it says nothing: each is counted as one.",
+};
+
+/// All of them.
+pub static METRICS: [&Metric; 21] = [
+    &CALLS,
+    &CALL_SUCCESS,
+    &RESPONSE_TIME,
+    &SYNC_LATENCY,
+    &FRESHNESS,
+    &BUDGET_LEFT,
+    &QUOTA_LEFT,
+    &BREAKER_OPEN,
+    &BACKLOG,
+    &REVIEWS,
+    &REVIEWS_GROWTH,
+    &REVIEWS_OPENED,
+    &RECEIVED,
+    &OUTCOMES,
+    &RUN_TIME,
+    &RUN_OVERDUE,
+    &WEBHOOKS,
+    &TICKS,
+    &MESSAGE_HOPS,
+    &READ_UNITS,
+    &WRITE_UNITS,
+];
