@@ -1,6 +1,11 @@
 //! What can be typed, and what the process answers with.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_policy::run::Mode;
@@ -308,6 +313,35 @@ pub(crate) struct Remote {
     pub data: PathBuf,
 }
 
+impl Remote {
+    /// The options that name the same instance once more, for a command line that is told; never the
+    /// token.
+    pub(crate) fn options(&self) -> String {
+        match &self.url {
+            Some(url) => format!(" --url {}", quoted(url)),
+            None => data_option(&self.data),
+        }
+    }
+}
+
+/// The option that names a data folder; none for the usual one.
+pub(crate) fn data_option(data: &Path) -> String {
+    if data == Path::new(DEFAULT_DATA) {
+        return String::new();
+    }
+    format!(" --data {}", quoted(&data.display().to_string()))
+}
+
+/// A text as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
+    if text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// An address of a server.
 pub(crate) fn http_url(text: &str) -> Result<String, &'static str> {
     let is_http = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https");
@@ -395,6 +429,37 @@ mod tests {
         }
         for text in ["ftp://x", "localhost:8787", "http://", "x", ""] {
             assert!(http_url(text).unwrap_err().contains("http://"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_told_command_names_the_same_instance() {
+        for (given, told) in [
+            (&[][..], ""),
+            (&["--data", ".tidegate"], ""),
+            (
+                &["--data", "/var/lib/tidegate"],
+                " --data /var/lib/tidegate",
+            ),
+            (&["--data", "it's"], r" --data 'it'\''s'"),
+            (
+                &["--url", "https://x.example/a?b", "--token", "t"],
+                " --url 'https://x.example/a?b'",
+            ),
+            (
+                &["--url", "http://127.0.0.1:8787", "--data", "d"],
+                " --url http://127.0.0.1:8787",
+            ),
+        ] {
+            let line = [&["tidegate", "status"], given].concat();
+            let Ok(Cli {
+                command: Some(Command::Status(remote)),
+                ..
+            }) = Cli::try_parse_from(line)
+            else {
+                panic!("{given:?}");
+            };
+            assert_eq!(remote.options(), told);
         }
     }
 

@@ -18,7 +18,7 @@ use tidegate_lambda::{Config, SystemChance, SystemClock};
 use tidegate_model::{FlowId, RecordKey, Tier, TierReason, UnixMs, metric::Sample};
 
 use crate::{
-    cli::{Outcome, PreviewArgs},
+    cli::{Outcome, PreviewArgs, data_option},
     data::DataDir,
     demo::DemoPlace,
     flows,
@@ -85,8 +85,9 @@ pub(crate) async fn run(args: PreviewArgs) -> anyhow::Result<Outcome> {
     let previews = previewed.map_err(|error| {
         anyhow::Error::new(error).context(if running.is_none() && !demo.settings.is_empty() {
             format!(
-                "no instance runs with {}, so the simulated systems are not there; start `tidegate` first",
-                args.data.display()
+                "no instance runs with {}, so the simulated systems are not there; start `tidegate{}` first",
+                args.data.display(),
+                data_option(&args.data)
             )
         } else {
             format!("no preview of {flow}")
@@ -192,7 +193,7 @@ fn record_lines(preview: &Previewed) -> Vec<String> {
         Foreseen::Update { .. } => format!("{key}  update{tier}"),
         Foreseen::Remove => format!("{key}  remove{tier}"),
         Foreseen::Unchanged if preview.requests.is_empty() => format!("{key}  unchanged"),
-        Foreseen::Unchanged => format!("{key}  unchanged; what stands there was sent by"),
+        Foreseen::Unchanged => format!("{key}  unchanged; sent again it would be"),
         Foreseen::Superseded => format!("{key}  older than what is known already"),
     }];
     lines.extend(preview.faults.iter().map(|fault| {

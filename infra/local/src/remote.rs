@@ -41,8 +41,9 @@ pub(crate) async fn start_run(args: &RunArgs) -> anyhow::Result<Outcome> {
     let body = mode.map(|mode| json!({ "mode": mode }));
     let asked: Asked = client.post(&path, body).await?;
     print(&format!(
-        "{}: a batch was asked for; `tidegate status` shows how it goes\n",
-        asked.flow
+        "{}: a batch was asked for; {}\n",
+        asked.flow,
+        look_again(&args.remote)
     ))?;
     Ok(Outcome::Fine)
 }
@@ -64,11 +65,17 @@ pub(crate) async fn event(args: &EventArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Found);
     }
     print(&format!(
-        "{}: a batch was asked for by the event {}; `tidegate status` shows how it goes\n",
+        "{}: a batch was asked for by the event {}; {}\n",
         taken.flows.join(", "),
-        taken.id
+        taken.id,
+        look_again(&args.remote)
     ))?;
     Ok(Outcome::Fine)
+}
+
+/// How a person goes on looking at the same instance.
+fn look_again(remote: &Remote) -> String {
+    format!("`tidegate status{}` shows how it goes", remote.options())
 }
 
 /// What became of an event.
@@ -114,8 +121,9 @@ pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
         }
     }
     print(&format!(
-        "{}: asked for; it has not ended yet (or the flow is stopped), `tidegate status` shows how it goes\n",
-        asked.flow
+        "{}: asked for; it has not ended yet (or the flow is stopped), {}\n",
+        asked.flow,
+        look_again(&args.remote)
     ))?;
     Ok(Outcome::Found)
 }
@@ -136,7 +144,7 @@ pub(crate) async fn status(remote: &Remote) -> anyhow::Result<Outcome> {
 pub(crate) async fn reviews(args: &ReviewsArgs) -> anyhow::Result<Outcome> {
     let client = Client::new(&args.remote)?;
     let reviews = all_reviews(&client, args.flow.as_deref()).await?;
-    print(&show::reviews(&reviews))?;
+    print(&show::reviews(&reviews, &args.remote.options()))?;
     Ok(Outcome::Fine)
 }
 

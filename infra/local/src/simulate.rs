@@ -31,7 +31,12 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
@@ -47,6 +52,10 @@ use drain::Pace;
 use figures::Figures;
 use load::Loaded;
 use story::Parts;
+use words::counted;
+
+/// So many changes take a minute or more without optimisation, some milliseconds each.
+const SLOW_CHANGES: u64 = 10_000;
 
 /// Simulates, and tells what came of it.
 pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<Outcome> {
@@ -79,6 +88,7 @@ fn run_here(args: &SimulateArgs) -> anyhow::Result<Outcome> {
         let opened = open.create(true).append(true).open(path);
         opened.with_context(|| cannot_write(path))?;
     }
+    tell_if_slow(args);
     let began = SystemClock.now();
     let mut figures = with_parts(args, &loaded, story::tell)?;
     figures.real_ms = millis(SystemClock.now().since(began));
@@ -102,6 +112,21 @@ fn run_here(args: &SimulateArgs) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Broken
     })
+}
+
+/// Says that it takes minutes, where that can be helped: time goes into each change alike, and without
+/// optimisation into each many times.
+fn tell_if_slow(args: &SimulateArgs) {
+    let changes = args.all_changes();
+    if cfg!(debug_assertions) && changes >= SLOW_CHANGES {
+        let mut out = io::stderr().lock();
+        // Whoever does not listen misses a hint.
+        drop(writeln!(
+            out,
+            "{} in a build without optimisation take minutes: `cargo run --release -- simulate` takes a fraction",
+            counted(changes, "change", "changes")
+        ));
+    }
 }
 
 /// The figures with their answer.

@@ -77,6 +77,17 @@ fn a_goal_below_the_schedule_ends_in_exit_code_3_and_says_why() {
 }
 
 #[test]
+fn a_system_that_is_slow_is_named_in_the_answer_and_was_not_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["suppliers", "--flows", FLOWS, "--slow", "09:00-12:00=12"];
+    let output = simulate(&arguments, folder.path());
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("and qualio slow for 3 h, "), "{told}");
+    assert!(!told.contains("while it was away"), "{told}");
+}
+
+#[test]
 fn three_times_the_peak_fails_where_limits_are_tight_and_passes_where_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let example = format!("{FLOWS}/examples/contacts.toml");

@@ -313,6 +313,7 @@ impl Engine {
             .await?
             .pop()
             .flatten();
+        let is_nowhere = row.is_none() && seen.is_none();
         let incoming = if let Some(row) = row {
             match runtime.incoming(&row, reader, 0, now) {
                 Ok((_, incoming, _)) => incoming,
@@ -327,7 +328,13 @@ impl Engine {
             runtime.deletion(key, one.before.as_ref(), reader, now)
         };
         let result = self.stage(runtime, key, &incoming, seen).await?;
-        tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), outcome = result.staged.as_str(), "fetched");
+        let flow = runtime.flow.id();
+        if is_nowhere {
+            tracing::warn!(flow = %flow, key = key.as_str(), "not found at source, and not known here: nothing is staged");
+        } else {
+            let outcome = result.staged.as_str();
+            tracing::info!(flow = %flow, key = key.as_str(), outcome, "fetched");
+        }
         Ok(Fetched::Staged {
             repeats: result.repeats,
         })

@@ -108,8 +108,9 @@ impl FlowRuntime {
         now: UnixMs,
     ) -> Option<ReviewCause> {
         let faults = self.flow.validate(fields);
+        // Each reading of the row finds them; that of new content is told when it is staged.
         for fault in &faults {
-            tracing::warn!(flow = %self.flow.id(), key = key.as_str(), field = fault.field, reason = fault.reason, "invalid");
+            tracing::debug!(flow = %self.flow.id(), key = key.as_str(), field = fault.field, reason = fault.reason, "invalid");
         }
         let more = faults.len().saturating_sub(1);
         let (field, reason) = match faults.into_iter().next() {
@@ -260,6 +261,7 @@ impl Engine {
                         ));
                     };
                     if let Some((flow, cause)) = &plan.review {
+                        tracing::warn!(flow = %flow, key = key.as_str(), kind = cause.kind.as_str(), field = cause.field, reason = cause.reason, "staged for a person");
                         self.note_review(flow, key, cause);
                         return Ok(StageResult {
                             staged: Staged::InReview,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Problem;
 use crate::{
-    cli::Remote,
+    cli::{Remote, data_option},
     data::{DataDir, is_token},
 };
 
@@ -33,8 +33,9 @@ impl Client {
             None => match data.running()? {
                 Some(instance) => instance.url,
                 None => bail!(
-                    "no instance runs with the data folder {}; start `tidegate`, or name an instance with --url",
-                    data.root().display()
+                    "no instance runs with the data folder {}; start `tidegate{}`, or name an instance with --url",
+                    data.root().display(),
+                    data_option(&remote.data)
                 ),
             },
         };

@@ -321,8 +321,8 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// What needs a person.
-pub(super) fn reviews(reviews: &[Review]) -> String {
+/// What needs a person. `options` name the instance.
+pub(super) fn reviews(reviews: &[Review], options: &str) -> String {
     if reviews.is_empty() {
         return "nothing needs you\n".to_owned();
     }
@@ -345,7 +345,7 @@ pub(super) fn reviews(reviews: &[Review]) -> String {
         lines.extend(tried.map(|attempt| format!("  tried {}: {}", attempt.at, attempt.outcome)));
     }
     lines.push(format!(
-        "{} in all. `tidegate replay ID --dry-run` shows what would be sent.\n",
+        "{} in all. `tidegate replay ID --dry-run{options}` shows what would be sent.\n",
         reviews.len()
     ));
     lines.join("\n")

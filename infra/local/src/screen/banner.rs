@@ -2,7 +2,10 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::log::LogTo;
+use crate::{
+    cli::{data_option, quoted},
+    log::LogTo,
+};
 
 /// What is told at start.
 pub(crate) struct Banner {
@@ -30,23 +33,13 @@ impl Banner {
         let token = if self.token_in_env {
             "$TIDEGATE_API_TOKEN".to_owned()
         } else {
-            format!("$(cat {})", quoted(&self.data.join("token")))
+            let path = self.data.join("token");
+            format!("$(cat {})", quoted(&path.display().to_string()))
         };
         format!(
             "curl -s {method}-H \"Authorization: Bearer {token}\" {}{path}",
             self.url
         )
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &std::path::Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    if text.chars().all(is_plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -90,9 +83,15 @@ impl fmt::Display for Banner {
         if let Some((_, qualio)) = &self.demo {
             writeln!(f, "  curl -s {qualio}/_double/suppliers")?;
         }
+        let options = data_option(&self.data);
+        let each = if options.is_empty() {
+            String::new()
+        } else {
+            format!(", each with{options}")
+        };
         writeln!(
             f,
-            "or: tidegate status, reviews, preview {flow}, digest (by cargo: cargo run -- status)"
+            "or: tidegate status, reviews, preview {flow}, digest{each} (by cargo: cargo run -- status{options})"
         )?;
         writeln!(f, "Ctrl-C stops.")
     }
@@ -121,7 +120,13 @@ mod tests {
         let line = "curl -s -H \"Authorization: Bearer $(cat .tidegate/token)\" \
                     http://127.0.0.1:8787/v1/flows\n";
         assert!(shown.contains(line), "{shown}");
+        assert!(
+            shown.contains("digest (by cargo: cargo run -- status)\n"),
+            "{shown}"
+        );
         let shown = banner("my data/it's").to_string();
+        let each = r"digest, each with --data 'my data/it'\''s' (by cargo";
+        assert!(shown.contains(each), "{shown}");
         assert!(shown.contains(r"$(cat 'my data/it'\''s/token')"), "{shown}");
     }
 }

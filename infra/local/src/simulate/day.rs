@@ -129,7 +129,7 @@ fn refuse(args: &SimulateArgs) -> Result<(), PlanError> {
     if !(FIRST_YEAR..=LAST_YEAR).contains(&args.date.year()) {
         return Err(PlanError::NoSuchDay);
     }
-    let all = u64::from(args.changes()) * u64::from(args.peak) * u64::from(args.days);
+    let all = args.all_changes();
     if all > MAX_CHANGES {
         return Err(PlanError::TooMany(all));
     }

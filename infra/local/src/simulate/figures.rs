@@ -181,6 +181,8 @@ pub(crate) struct Figures {
     pub other: Freshness,
     /// The longest gap between two windows that day, in seconds.
     pub longest_gap_s: u64,
+    /// The longest of any day, those on which the clock is changed among them: what `check` tells.
+    pub worst_gap_s: u64,
     /// Windows that were due, to the end of the story.
     pub windows: u64,
     /// Windows that broke.

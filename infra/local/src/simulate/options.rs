@@ -123,6 +123,11 @@ impl SimulateArgs {
         self.changes.or(expected).unwrap_or(CHANGES)
     }
 
+    /// Changes of all days, with the peak.
+    pub(crate) fn all_changes(&self) -> u64 {
+        u64::from(self.changes()) * u64::from(self.peak) * u64::from(self.days)
+    }
+
     /// Per cent of the changes that are critical.
     pub(crate) fn critical(&self) -> u32 {
         let expected = self.expected.map(|expected| expected.critical_percent);

@@ -123,6 +123,7 @@ impl Series {
         self.of_calls(parts, &ended, calls, &mut figures);
         of_registers(parts, ended.watch, until, &mut figures);
         let schedule = parts.loaded.runtime.flow.schedule();
+        figures.worst_gap_s = schedule.worst_gap().span.as_secs();
         let first = schedule.next_after(plan.begin - Duration::from_millis(1));
         let due = std::iter::successors(first, |due| schedule.next_after(due.at));
         figures.windows = count(due.take_while(|due| due.at <= until).count());

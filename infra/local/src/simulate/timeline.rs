@@ -139,13 +139,21 @@ fn facts(text: &mut String, figures: &Figures) -> fmt::Result {
         figures.receives_per_applied(),
         counted(figures.attempts_spent, "retry", "retries"),
     )?;
-    writeln!(
+    write!(
         text,
-        "  breaker: opened {}, {} to {} while it was away",
+        "  breaker: opened {}",
         counted(figures.openings, "time", "times"),
-        counted(figures.calls_while_away, "call", "calls"),
-        figures.target,
     )?;
+    let mut spells = figures.spells.iter();
+    if spells.any(|(is_source, is_away, ..)| !is_source && *is_away) {
+        write!(
+            text,
+            ", {} to {} while it was away",
+            counted(figures.calls_while_away, "call", "calls"),
+            figures.target,
+        )?;
+    }
+    writeln!(text)?;
     for recovery in &figures.recovery {
         writeln!(
             text,

@@ -16,12 +16,7 @@ pub(super) fn sentences(figures: &Figures) -> Vec<String> {
 }
 
 fn answer(figures: &Figures) -> String {
-    let load = format!(
-        "with {} in {} and {} in the batch tier",
-        counted(came(figures), "change", "changes"),
-        counted(figures.days.into(), "day", "days"),
-        rate(figures.batch.limit.into(), figures.batch.per_s),
-    );
+    let load = load(figures);
     if figures.is_kept() {
         let mut goals = Vec::new();
         if figures.critical.came > 0 {
@@ -41,6 +36,35 @@ fn answer(figures: &Figures) -> String {
         return format!("Kept: {load}, {held}every window was done before the next one began.");
     }
     format!("Not kept: {load}, {}.", faults(figures).join(", and "))
+}
+
+/// What was borne: changes and limit, and systems that were away or slow.
+fn load(figures: &Figures) -> String {
+    let mut load = vec![
+        format!(
+            "{} in {}",
+            counted(came(figures), "change", "changes"),
+            counted(figures.days.into(), "day", "days"),
+        ),
+        format!(
+            "{} in the batch tier",
+            rate(figures.batch.limit.into(), figures.batch.per_s)
+        ),
+    ];
+    for (name, is_of_source) in [(&figures.source, true), (&figures.target, false)] {
+        for (what, is_away_here) in [("away", true), ("slow", false)] {
+            let spells = figures.spells.iter().filter(|(is_source, is_away, ..)| {
+                (*is_source, *is_away) == (is_of_source, is_away_here)
+            });
+            let ms: i64 = spells.map(|(.., from, until)| until - from).sum();
+            if ms > 0 {
+                let lasted = span(u64::try_from(ms / 1_000).unwrap_or(0));
+                load.push(format!("{name} {what} for {lasted}"));
+            }
+        }
+    }
+    let last = load.pop().unwrap_or_default();
+    format!("with {} and {last}", load.join(", "))
 }
 
 /// Changes of every kind.
@@ -323,17 +347,28 @@ fn what_limit_allows(figures: &Figures, local: &Local) -> String {
 /// What was seen is one day's luck; the schedule allows more.
 fn what_schedule_allows(figures: &Figures) -> String {
     let (gap, drain) = (figures.longest_gap_s, figures.longest_drain_s);
+    let worst = figures.worst_gap_s.max(gap);
     let goal = figures.other.goal_s;
-    let over = if figures.other.is_fresh() && gap + drain > goal {
-        format!(
-            " That is more than the goal of {}: a change just after a window would break it.",
-            span(goal)
-        )
+    let changed = if worst > gap {
+        format!(" ({} when the clock is changed)", span(worst))
     } else {
         String::new()
     };
+    let when = if !figures.other.is_fresh() || worst + drain <= goal {
+        None
+    } else if gap + drain > goal {
+        Some("That")
+    } else {
+        Some("When the clock is changed that")
+    };
+    let over = when.map_or_else(String::new, |when| {
+        format!(
+            " {when} is more than the goal of {}: a change just after a window would break it.",
+            span(goal)
+        )
+    });
     format!(
-        "Other fields: seen {}; the schedule allows {} between two windows + {} to work off.{over}",
+        "Other fields: seen {}; the schedule allows {}{changed} between two windows + {} to work off.{over}",
         span_up(figures.other.worst_s),
         span(gap),
         span(drain),

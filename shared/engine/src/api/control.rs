@@ -22,7 +22,13 @@ const COALESCE: Duration = Duration::from_secs(10);
 pub struct Accepted {
     /// An earlier request that has just been taken does it.
     pub coalesced: bool,
+    /// What comes of it, and where that is seen.
+    pub note: &'static str,
 }
+
+/// Said without asking anybody: whether the source has the record turns out later.
+const SYNC_NOTE: &str = "the record is read from its source and applied: GET it to see what came of \
+    it; of a key that the source does not have nothing is staged, and the log says `not found at source`";
 
 /// A pause.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,12 +59,18 @@ impl Engine {
         let now = self.now();
         let mark = keys::memory("sync", flow, key.as_str());
         if self.is_remembered(&mark, now).await? {
-            return Ok(Accepted { coalesced: true });
+            return Ok(Accepted {
+                coalesced: true,
+                note: SYNC_NOTE,
+            });
         }
         self.ask_fetch(runtime, key.clone(), Fetch::Forced).await?;
         self.remember_until(&mark, now + COALESCE).await?;
         tracing::info!(flow = %flow, key = key.as_str(), "force sync");
-        Ok(Accepted { coalesced: false })
+        Ok(Accepted {
+            coalesced: false,
+            note: SYNC_NOTE,
+        })
     }
 
     /// Asks for a run now.

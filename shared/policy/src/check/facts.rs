@@ -39,7 +39,7 @@ pub struct FlowFacts {
     pub calls_a_day: Option<(u64, u64)>,
     /// Whether a reconciliation compares what stands at the target, too.
     pub compares_target: bool,
-    /// The longest time between two windows (R2).
+    /// The longest time between two windows (R2). How long a batch takes depends on what comes.
     pub worst_gap: WorstGap,
     /// The next windows in local time.
     pub next_windows: Vec<String>,
@@ -156,7 +156,11 @@ impl fmt::Display for FlowFacts {
                 span(gap.span.as_secs())
             )?;
         }
-        writeln!(f, " (between {} and {})", gap.from, gap.to)?;
+        writeln!(
+            f,
+            " (between {} and {}), plus the time that a batch takes: `tidegate simulate` measures it",
+            gap.from, gap.to
+        )?;
         writeln!(
             f,
             "  next windows ({}): {}",

@@ -73,13 +73,13 @@ fn shipped_flows_have_no_mistakes_and_no_warnings() {
   batch: 50 calls a minute, 25 records a minute (2 calls a record)
   a day: 70000 calls of the quota, 21000 of them kept for real-time; the limits by themselves would allow 100800, so a full day ends at the quota
   reconcile: source, registers and target
-  worst-case staleness: 8 h, and 9 h when the clock is changed (between 2026-10-25 02:00 and 2026-10-25 10:00)
+  worst-case staleness: 8 h, and 9 h when the clock is changed (between 2026-10-25 02:00 and 2026-10-25 10:00), plus the time that a batch takes: `tidegate simulate` measures it
   next windows (Europe/Berlin): 2026-11-20 10:00, 2026-11-20 14:00, 2026-11-20 18:00
 contacts.toml: flow contacts, revision 1, hash {}
   real-time: 30 calls a minute, 30 records a minute (1 call a record)
   batch: 60 calls a minute, 60 records a minute (1 call a record)
   reconcile: source, registers and target
-  worst-case staleness: 15 min (between 2026-01-01 00:00 and 2026-01-01 00:15)
+  worst-case staleness: 15 min (between 2026-01-01 00:00 and 2026-01-01 00:15), plus the time that a batch takes: `tidegate simulate` measures it
   next windows (America/New_York): 2026-11-20 03:15, 2026-11-20 03:30, 2026-11-20 03:45
   rule contacts-event-1 on the stack's bus, to batch-sync: EventPattern {{"detail":{{"region":["us"]}},"detail-type":["end of day"],"source":["crm"]}}, InputTransformer {{"InputPathsMap":{{"id":"$.id","time":"$.time"}},"InputTemplate":"{{\"flow\":\"contacts\",\"trigger\":{{\"id\":\"<id>\",\"time\":\"<time>\"}}}}"}}
 2 flows: no mistakes

@@ -201,6 +201,39 @@ fn what_the_schedule_allows_stands_beside_what_was_seen() {
 }
 
 #[test]
+fn the_gap_that_check_tells_stands_beside_that_of_the_days() {
+    let text = told(|figures| figures.worst_gap_s = 32_400);
+    assert!(
+        text.contains("the schedule allows 8 h (9 h when the clock is changed) between two windows + 16 min to work off. When the clock is changed that is more than the goal of 9 h"),
+        "{text}"
+    );
+    let text = told(|figures| (figures.worst_gap_s, figures.other.goal_s) = (32_400, 36_000));
+    assert!(
+        text.contains("(9 h when") && !text.contains("more than the goal"),
+        "{text}"
+    );
+    let text = told(|figures| figures.worst_gap_s = 28_800);
+    assert!(!text.contains("clock is changed"), "{text}");
+}
+
+#[test]
+fn the_first_sentence_names_systems_that_were_away_or_slow() {
+    let (began, hour) = (1_772_434_800_000, 3_600_000);
+    let text = told(|figures| {
+        figures.critical.worst_s = 7_500;
+        figures.spells = vec![
+            (false, true, began, began + hour),
+            (false, true, began + 2 * hour, began + 3 * hour),
+            (true, false, began, began + hour),
+        ];
+    });
+    assert!(
+        text.starts_with("Not kept: with 1,000 changes in 1 day, 50 calls a minute in the batch tier, erp slow for 1 h and qualio away for 2 h, 15 min can not be kept for critical fields."),
+        "{text}"
+    );
+}
+
+#[test]
 fn changes_that_fall_on_few_records_are_told() {
     let mut figures = figures();
     assert_eq!(crowded(&figures), None);
