@@ -24,7 +24,7 @@ pub use http::{Auth, Call, ErrorAction, ErrorRow, Method};
 pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
 pub use schedule::{Schedule, WindowSpec};
 pub use source::{ListSpec, OneSpec, Pages, RestSource, SourceSpec};
-pub use target::{FindSpec, QualioTarget, RestTarget, StandingSpec, TargetSpec};
+pub use target::{ContractSpec, FindSpec, QualioTarget, RestTarget, StandingSpec, TargetSpec};
 pub use trigger::{EventsSpec, TriggerSpec};
 
 use crate::FlowId;

@@ -6,6 +6,7 @@
 //! are compared with one another. Nothing is called and nothing but the given texts is read.
 
 mod across;
+mod against;
 mod calls;
 mod document;
 mod endpoints;
@@ -25,6 +26,7 @@ use std::fmt;
 
 use tidegate_model::{UnixMs, flow::FlowFile};
 
+pub use self::against::against;
 use self::document::Document;
 pub use self::facts::{FlowFacts, TierFacts};
 use crate::flow::Settings;

@@ -35,6 +35,7 @@ pub use target::{Find, Target};
 
 use crate::{
     check::Mistake,
+    contract::Writes,
     expr::{Context, ExprError},
     schedule::CompiledSchedule,
 };
@@ -57,6 +58,7 @@ pub struct Flow {
     schema: jsonschema::Validator,
     source: Source,
     target: Target,
+    writes: Option<Writes>,
 }
 
 impl Flow {
@@ -75,6 +77,7 @@ impl Flow {
 
     fn compile(file: FlowFile, text: &str, settings: &Settings) -> Result<Self, String> {
         let base = Context::new().with("env", settings);
+        let target = Target::compile(&file.target, &base)?;
         Ok(Self {
             hash: hash_of(text),
             retry_steps: file
@@ -88,7 +91,8 @@ impl Flow {
             rows: row::Rows::compile(&file, &base).map_err(|error| error.to_string())?,
             schema: compile_schema(&file.schema).map_err(|fault| fault.why)?,
             source: Source::compile(&file.source, &base)?,
-            target: Target::compile(&file.target, &base)?,
+            writes: Writes::of(&file, target.base_url()),
+            target,
             settings: settings.clone(),
             file,
         })
@@ -167,6 +171,11 @@ impl Flow {
     /// The target's calls.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// What it writes, where its target says what it accepts (`[target.contract]`).
+    pub fn writes(&self) -> Option<&Writes> {
+        self.writes.as_ref()
     }
 
     /// Reads a row of the source: its key, its version and its canonical fields.

@@ -130,6 +130,10 @@ pub struct RestTarget {
     /// registers are compared, the target is not.
     #[serde(default)]
     pub list: Option<StandingSpec>,
+    /// Where the target describes what it accepts. Left out: nothing is compared, and a drift shows as
+    /// refused calls.
+    #[serde(default)]
+    pub contract: Option<ContractSpec>,
     /// Header for an idempotency key, where the target keeps one: a repeat is then safe.
     #[serde(default)]
     pub idempotency_header: Option<String>,
@@ -141,6 +145,15 @@ pub struct RestTarget {
     /// Answers that mean something else than HTTP says.
     #[serde(default)]
     pub errors: Vec<ErrorRow>,
+}
+
+/// Where a target describes what it accepts. The calls that are looked up there are the flow's own.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContractSpec {
+    /// Path below `base_url` of an `OpenAPI` 3.x document in JSON.
+    #[schemars(extend("format" = "template"))]
+    pub openapi: String,
 }
 
 /// Finds a record by the value under which it was created.

@@ -24,6 +24,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             check_rest_calls(findings);
             check_find(findings);
             check_body_is_sent(findings);
+            check_contract(findings);
         }
         Some("qualio") => check_qualio_body(findings),
         _ => {}
@@ -169,6 +170,18 @@ fn check_body_is_sent(findings: &mut Findings<'_>) {
         findings.wrong(
             "/target",
             format!("`{call}` sends a body, but `[target.body]` is missing or empty"),
+        );
+    }
+}
+
+/// A description is held against what is sent.
+fn check_contract(findings: &mut Findings<'_>) {
+    let has = findings.document.get("/target/contract").is_some();
+    let mut calls = ["upsert", "create", "update"].into_iter();
+    if has && !calls.any(|call| sends_body(findings, call)) {
+        findings.wrong(
+            "/target/contract",
+            "`[target.contract]` has nothing to be held against: no call sends a body",
         );
     }
 }

@@ -124,6 +124,7 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/target/list/key", Holds::Expression(ROW)),
     ("/target/list/id", Holds::Pointer),
     ("/target/list/compare/*", Holds::Expression(ROW)),
+    ("/target/contract/openapi", Holds::Path(SETTINGS)),
     ("/target/errors/*/code_at", Holds::Pointer),
     ("/webhook/key", Holds::Expression(PUSHED)),
     ("/webhook/row", Holds::Expression(PUSHED)),

@@ -1,5 +1,7 @@
 //! The calls of a target.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use tidegate_model::{
     EndpointId, Fields, RecordKey,
@@ -24,6 +26,7 @@ pub struct Target {
     archive: Option<CallTemplate>,
     find: Option<Find>,
     list: Option<Standing>,
+    contract: Option<CallTemplate>,
     idempotency_header: Option<String>,
 }
 
@@ -73,6 +76,7 @@ impl Target {
                 archive: None,
                 find: None,
                 list: None,
+                contract: None,
                 idempotency_header: None,
             }),
         }
@@ -94,6 +98,13 @@ impl Target {
             }),
             None => None,
         };
+        let contract = match &rest.contract {
+            Some(spec) => {
+                let call = CallTemplate::get(&spec.openapi, &BTreeMap::new(), &rest.headers);
+                Some(call.map_err(error)?)
+            }
+            None => None,
+        };
         Ok(Self {
             base: base.clone(),
             name: rest.name.clone(),
@@ -107,6 +118,7 @@ impl Target {
             archive: call(&rest.archive)?,
             find,
             list: Standing::compile(rest, base).map_err(error)?,
+            contract,
             idempotency_header: rest.idempotency_header.clone(),
         })
     }
@@ -161,6 +173,12 @@ impl Target {
         self.list.as_ref()
     }
 
+    /// Reads what it says of itself; none where the flow does not say where. Its context is
+    /// [`Target::contract_context`].
+    pub fn contract(&self) -> Option<&CallTemplate> {
+        self.contract.as_ref()
+    }
+
     /// Header that takes an idempotency key, where the target keeps one.
     pub fn idempotency_header(&self) -> Option<&str> {
         self.idempotency_header.as_deref()
@@ -178,6 +196,11 @@ impl Target {
     /// What templates of `find` see: `search`, as it was sent, and `env`.
     pub fn find_context(&self, search: &str) -> Context {
         self.base.clone().with("search", search)
+    }
+
+    /// What the template of the description sees: `env`.
+    pub fn contract_context(&self) -> &Context {
+        &self.base
     }
 
     /// The value by which the record will be found: the create intent. None where the target cannot
