@@ -14,6 +14,7 @@ mod bad_days;
 mod commits;
 mod creates;
 mod cuts;
+mod drift;
 mod edges;
 mod events;
 mod fetches;

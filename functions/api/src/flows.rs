@@ -16,7 +16,7 @@ use crate::{
     bodies::{ReconcileAsked, RunAsked},
     body::{self, Members},
     failure::{refused, unreadable_path},
-    view::{FlowView, Page, ReconcileView, StopView},
+    view::{FlowView, Page, ReconcileView, SchemaView, StopView},
 };
 
 /// Characters of a person's name: it stands in every log line of what they did.
@@ -39,6 +39,17 @@ pub(crate) async fn all(
         // Flows are files of one folder: few enough for one page.
         next: None,
     }))
+}
+
+/// `GET /v1/flows/{flow}/schema`: what it writes, and what its target was last known to accept.
+pub(crate) async fn schema(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+) -> Result<Json<SchemaView>, Problem> {
+    let id = flow_id(flow)?;
+    let kept = engine.kept_contract(&id).await.map_err(refused)?;
+    let runtime = engine.flow(&id).map_err(|error| refused(error.into()))?;
+    Ok(Json(SchemaView::new(&runtime.flow, kept)))
 }
 
 /// `POST /v1/flows/{flow}/runs`, with a body only for a mode.

@@ -22,7 +22,7 @@ use crate::{
     events, flows,
     openapi::{self, Operation},
     records, reviews,
-    view::{FlowView, Page, ReconcileView, RecordView, ReviewView, StopView},
+    view::{FlowView, Page, ReconcileView, RecordView, ReviewView, SchemaView, StopView},
 };
 
 /// Where the description is served.
@@ -111,6 +111,14 @@ fn of_flows() -> Vec<Route> {
                 .optional_body::<RunBody>()
                 .answers::<RunAsked>(202, "A run was asked for")
                 .refuses(&[400, 404, 413]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/schema",
+            get(flows::schema),
+            Operation::new("get", "/v1/flows/{flow}/schema", "getSchema", "What the flow writes, and what its target was last known to accept")
+                .answers::<SchemaView>(200, "Revision, file, fields and contract")
+                .refuses(&[404]),
             [],
         ),
         Route::new(

@@ -4,6 +4,7 @@ mod flow;
 mod moment;
 mod record;
 mod review;
+mod schema;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use serde::Serialize;
 pub(crate) use flow::{FlowView, ReconcileView, StopView};
 pub(crate) use record::RecordView;
 pub(crate) use review::ReviewView;
+pub(crate) use schema::SchemaView;
 
 /// Some items of a listing, in the order in which their fields are declared.
 #[derive(Debug, Serialize, JsonSchema)]

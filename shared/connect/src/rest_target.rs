@@ -325,6 +325,23 @@ impl Target for RestTarget {
         })
     }
 
+    async fn contract(&self, calls: &mut dyn Calls) -> Result<Value, CallError> {
+        let target = self.flow.target();
+        let Some(call) = target.contract() else {
+            return Err(refused(
+                "the flow names no description of the target (`[target.contract]`)",
+            ));
+        };
+        let rendered = call.render(target.contract_context());
+        let rendered = rendered.map_err(|error| cannot_render(&error))?;
+        let request = self.endpoint.request(rendered, Effect::Read, None, None);
+        let answer = calls.call(request).await?;
+        match answer.action {
+            ErrorAction::Ok => Ok(answer.body),
+            _ => Err(gone(answer.action, answer.status)),
+        }
+    }
+
     fn print(&self, key: &RecordKey, fields: &Fields) -> Option<ContentHash> {
         let list = self.flow.target().list()?;
         let body = self.flow.body(key, fields).ok()?;

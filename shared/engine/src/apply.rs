@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tidegate_model::{ClaimToken, RecordKey, UnixMs};
 use tidegate_policy::{
-    flow_state::{self, Blocker, Side},
+    flow_state::{self, Blocker, BlockerCause, Side},
     keys,
     limiter::Permit,
     register::{self, CLOCK_SKEW, Register, ReviewKind},
@@ -154,12 +154,24 @@ impl Engine {
     ) -> bool {
         let blocker = Blocker {
             side,
+            cause: BlockerCause::Refusal,
             reason: reason.to_owned(),
             since: self.now(),
         };
+        self.block(runtime, &blocker, began).await
+    }
+
+    /// The same with the blocker as it is.
+    pub(crate) async fn block(
+        &self,
+        runtime: &FlowRuntime,
+        blocker: &Blocker,
+        began: UnixMs,
+    ) -> bool {
+        let Blocker { side, reason, .. } = blocker;
         let flow = runtime.flow.id();
         match self
-            .write(&keys::flow_state(flow), &flow_state::block(&blocker, began))
+            .write(&keys::flow_state(flow), &flow_state::block(blocker, began))
             .await
         {
             Ok(Written::Refused { .. }) => return false,
@@ -172,8 +184,8 @@ impl Engine {
         tracing::error!(flow = %flow, side = side.as_str(), reason, "flow blocked");
         self.tell(Event::FlowBlocked {
             flow: flow.clone(),
-            side,
-            reason: reason.to_owned(),
+            side: *side,
+            reason: reason.clone(),
         })
         .await;
         true

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tidegate_model::{FlowId, RunId, UnixMs, item::Update, metric};
 use tidegate_policy::{
-    flow_state::Side,
+    flow_state::{FlowState, Side},
     keys,
     run::{self, Counts, Holder, Lease, Mode, NextPage, Paging, Progress, RunRequest, Start},
 };
@@ -177,15 +177,18 @@ impl Engine {
             waited: Duration::ZERO,
             pages_before,
         };
-        running.go(state.checking).await
+        running.go(&state).await
     }
 }
 
 impl Running<'_> {
-    async fn go(mut self, checking: bool) -> Result<RunReport, EngineError> {
+    async fn go(mut self, state: &FlowState) -> Result<RunReport, EngineError> {
+        self.engine
+            .check_contract(self.runtime, state, self.progress.started)
+            .await?;
         let end = match self.link_targets().await? {
             Some(end) => end,
-            None => self.pages(checking).await?,
+            None => self.pages(state.checking).await?,
         };
         let end = self.close(end).await?;
         let report = RunReport {

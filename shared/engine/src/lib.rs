@@ -9,6 +9,7 @@ pub mod api;
 mod apply;
 mod batch;
 mod budget;
+mod contract;
 mod digest;
 mod engine;
 mod event;

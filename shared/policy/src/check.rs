@@ -26,7 +26,7 @@ use std::fmt;
 
 use tidegate_model::{UnixMs, flow::FlowFile};
 
-pub use self::against::against;
+pub use self::against::{Elsewhere, against, against_instance};
 use self::document::Document;
 pub use self::facts::{FlowFacts, TierFacts};
 use crate::flow::Settings;

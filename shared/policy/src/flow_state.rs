@@ -16,6 +16,8 @@ const PAUSED_SOURCE: &str = "pause_source";
 const PAUSED_TARGET: &str = "pause_target";
 const BLOCKER: &str = "blocker";
 const BLOCKED_SIDE: &str = "blocked_side";
+/// Stands where the side of a blocker does, while only the target's description can close it.
+const BY_CONTRACT: &str = "contract";
 const CHECKING: &str = "checking";
 const SWEEP_ALL: &str = "sweep_all";
 const SWEPT: &str = "swept";
@@ -97,15 +99,50 @@ impl Paused {
     }
 }
 
+/// What a blocker is about: whose answer tells that its cause is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockerCause {
+    /// A system refused a call; the next call tells.
+    #[default]
+    Refusal,
+    /// The target accepts something else than the flow writes (R20); its description tells. A call of a
+    /// record would be the harm itself.
+    Drift,
+}
+
+impl BlockerCause {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_refusal(&self) -> bool {
+        *self == Self::Refusal
+    }
+}
+
 /// A cause that stops a whole flow and needs a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocker {
     /// The system that refuses.
     pub side: Side,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "BlockerCause::is_refusal")]
+    pub cause: BlockerCause,
     /// What it says, without secrets.
     pub reason: String,
     /// Since when.
     pub since: UnixMs,
+}
+
+impl Blocker {
+    /// Whose word closes it.
+    fn closed_by(&self) -> &'static str {
+        match self.cause {
+            BlockerCause::Refusal => self.side.as_str(),
+            BlockerCause::Drift => BY_CONTRACT,
+        }
+    }
 }
 
 /// What stops a flow at present.
@@ -159,10 +196,28 @@ impl FlowState {
             return Some(format!("paused by {}: {}", pause.by, pause.reason));
         }
         match &self.blocker {
-            Some(blocker) if blocker.side == side && !self.checking => {
+            Some(blocker)
+                if blocker.side == side && !(self.checking && blocker.cause.is_refusal()) =>
+            {
                 Some(format!("blocked: {}", blocker.reason))
             }
             _ => None,
+        }
+    }
+
+    /// Whether the flow stands because its target drifted.
+    pub fn has_drifted(&self) -> bool {
+        let blocker = self.blocker.as_ref();
+        blocker.is_some_and(|blocker| blocker.cause == BlockerCause::Drift)
+    }
+
+    /// Whether the target may be asked what it accepts: as any call, and after a drift once a person
+    /// asked to look again.
+    pub fn may_ask_contract(&self) -> bool {
+        if self.has_drifted() {
+            self.paused.target.is_none() && self.checking
+        } else {
+            self.stops(Side::Target).is_none()
         }
     }
 }
@@ -206,16 +261,25 @@ pub fn after_outage(over: UnixMs, now: UnixMs) -> Update {
 pub fn block(blocker: &Blocker, began: UnixMs) -> Update {
     Update::when(Condition::absent_or(CHECKING, Op::Lt, began.0))
         .set(BLOCKER, json(blocker))
-        .set(BLOCKED_SIDE, blocker.side.as_str())
+        .set(BLOCKED_SIDE, blocker.closed_by())
         .remove(&[CHECKING])
 }
 
 /// A call succeeded while the blocker of that side was being checked. What was parked meanwhile is
 /// queued again.
 pub fn unblock(side: Side, now: UnixMs) -> Update {
+    close(side.as_str(), now)
+}
+
+/// The target accepts again what the flow writes, as a person asked to check.
+pub fn unblock_drift(now: UnixMs) -> Update {
+    close(BY_CONTRACT, now)
+}
+
+fn close(by: &str, now: UnixMs) -> Update {
     Update::when(Condition::All(vec![
         Condition::Exists(CHECKING),
-        Condition::is(BLOCKED_SIDE, Op::Eq, side.as_str()),
+        Condition::is(BLOCKED_SIDE, Op::Eq, by),
     ]))
     .set(SWEEP_ALL, now.0)
     .remove(&[BLOCKER, BLOCKED_SIDE, CHECKING])

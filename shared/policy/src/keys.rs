@@ -94,6 +94,11 @@ pub fn flow_state(flow: &FlowId) -> ItemKey {
     at(format!("flow#{flow}"), "state")
 }
 
+/// What the target of a flow was last known to accept.
+pub fn contract(flow: &FlowId) -> ItemKey {
+    at(format!("flow#{flow}"), "contract")
+}
+
 /// What tick last counted of a flow.
 pub fn flow_gauges(flow: &FlowId) -> ItemKey {
     at(format!("flow#{flow}"), "gauges")

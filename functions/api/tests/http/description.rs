@@ -108,6 +108,7 @@ async fn every_operation_is_served_as_it_is_described() {
     let flow = "/v1/flows/suppliers";
     let review = "/v1/reviews/suppliers~SUP-000002";
     caller.get("/v1/flows").await.ok(200);
+    caller.get(&format!("{flow}/schema")).await.ok(200);
     caller.post(&format!("{flow}/runs")).await.ok(202);
     caller.post(&format!("{flow}/reconcile")).await.ok(202);
     caller.get(&format!("{flow}/reconcile")).await.problem(404);

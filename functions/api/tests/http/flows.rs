@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use tidegate_engine::{Event, ports::Store as _};
 use tidegate_model::FlowId;
 use tidegate_policy::{
-    flow_state::{self, Blocker, Side},
+    contract,
+    flow_state::{self, Blocker, BlockerCause, Side},
     keys,
     reconcile::ReconcileRequest,
     run::{Mode, RunRequest},
@@ -250,6 +251,7 @@ async fn resuming_has_the_cause_of_a_blocker_checked_again() {
     let flow = FlowId::try_new("suppliers").unwrap();
     let blocker = Blocker {
         side: Side::Target,
+        cause: BlockerCause::Refusal,
         reason: "qualio answered 403".to_owned(),
         since: START,
     };
@@ -332,4 +334,26 @@ async fn a_body_that_is_no_object_is_refused() {
             "{problem}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_flow_writes_and_its_target_accepts_is_shown_without_a_call() {
+    let caller = Caller::with_contacts();
+    let path = "/v1/flows/contacts/schema";
+    let shown = caller.get(path).await.ok(200);
+    assert_eq!(shown["contract"], Value::Null, "it never told");
+    assert_eq!(shown["schema"]["properties"]["name"]["maxLength"], 120);
+    let flow = FlowId::try_new("contacts").unwrap();
+    let write = contract::keep(&contract::Contract::default(), 1, START);
+    let kept = caller
+        .host
+        .store
+        .update(&keys::contract(&flow), &write)
+        .await;
+    kept.unwrap();
+    let told = caller.get(path).await.ok(200)["contract"].clone();
+    assert_eq!(told["hash"], contract::Contract::default().hash());
+    assert_eq!(told["format"], contract::FORMAT);
+    assert_eq!(told["accepts"], json!({"operations": {}}));
+    caller.get("/v1/flows/nobody/schema").await.problem(404);
 }

@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use tidegate_connect::connect;
 use tidegate_engine::ports::{CallError, Standing, Target, TransportError, Write};
 use tidegate_model::{Fields, RecordKey};
-use tidegate_policy::flow::{Flow, Settings};
+use tidegate_policy::{
+    contract::{Contract, differences},
+    flow::{Flow, Settings},
+};
 use tidegate_testkit::doubles::{
     Action, Fault,
     members::{Lie, MembersDouble},
@@ -35,6 +38,10 @@ id = "/id"
 "#;
 
 fn target(url: &str, list: &str) -> Arc<dyn Target> {
+    connect(&flow(url, list)).1
+}
+
+fn flow(url: &str, list: &str) -> Arc<Flow> {
     let text = format!(
         r#"
 name = "members"
@@ -67,6 +74,7 @@ type = "rest"
 name = "dst"
 base_url = "{url}"
 auth = {{ type = "bearer", secret = "ERP_TOKEN" }}
+contract = {{ openapi = "/openapi.json" }}
 body = {{ name = "fields.name", about = {{ score = "fields.score" }} }}
 upsert = {{ method = "PUT", path = "/v1/members/{{{{ key }}}}", id = "/id" }}
 [target.list]
@@ -77,7 +85,7 @@ batch = {{ calls = 50, per_s = 60 }}
 "#
     );
     let flow = Flow::load("members.toml", &text, &Settings::new());
-    connect(&Arc::new(flow.unwrap_or_else(|wrong| panic!("{wrong:#?}")))).1
+    Arc::new(flow.unwrap_or_else(|wrong| panic!("{wrong:#?}")))
 }
 
 fn key(n: usize) -> RecordKey {
@@ -252,4 +260,30 @@ async fn a_page_that_breaks_is_too_large_or_is_refused_says_nothing() {
         matches!(refused, Err(CallError::Refused { .. })),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn what_the_target_says_of_itself_is_fetched_and_held_against_what_the_flow_writes() {
+    let double = MembersDouble::start(clock(), TOKEN).await.unwrap();
+    let flow = flow(&double.url(), BY_CURSOR);
+    let target = connect(&flow).1;
+    let mut calls = Direct::new(target.errors());
+    let none = target.contract(&mut calls).await;
+    assert!(matches!(none, Err(CallError::Gone { .. })), "{none:?}");
+    for (member, told) in [
+        (
+            json!({"properties": {"name": {}, "about": {"properties": {"score": {}}}}}),
+            0,
+        ),
+        (
+            json!({"properties": {"name": {}, "about": {"properties": {"points": {}}}}}),
+            1,
+        ),
+    ] {
+        double.describe(member);
+        let document = target.contract(&mut calls).await.unwrap();
+        let writes = flow.writes().unwrap();
+        let contract = Contract::read(&document, writes).unwrap();
+        assert_eq!(differences(writes, &contract).len(), told);
+    }
 }

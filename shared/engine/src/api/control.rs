@@ -128,7 +128,8 @@ impl Engine {
     }
 
     /// Goes on. Everything that is dirty is queued again; an open blocker's cause is checked by the
-    /// next call, which closes the blocker or puts it back.
+    /// next call, which closes the blocker or puts it back. After a drift no call may tell: a run is asked
+    /// for, which asks what the target accepts.
     pub async fn resume(&self, flow: &FlowId, by: &str) -> Result<(), EngineError> {
         self.flow(flow)?;
         let state = self.flow_state(flow).await?;
@@ -142,6 +143,9 @@ impl Engine {
             .events
             .emit(&Event::SweepRequested { flow: flow.clone() })
             .await?;
+        if state.has_drifted() {
+            self.run_now(flow, None).await?;
+        }
         Ok(())
     }
 }

@@ -114,6 +114,13 @@ pub trait Target: Send + Sync {
             field: None,
         })
     }
+    /// The document in which it says what it accepts, where the flow says that it has one.
+    async fn contract(&self, _: &mut dyn Calls) -> Result<Value, CallError> {
+        Err(CallError::Refused {
+            reason: "this target does not say what it accepts".to_owned(),
+            field: None,
+        })
+    }
     /// The print that these fields have once they are written. `None` where it can not be told.
     fn print(&self, _: &RecordKey, _: &Fields) -> Option<ContentHash> {
         None

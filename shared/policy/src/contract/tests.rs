@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 use tidegate_model::{UnixMs, flow::FlowFile};
 
 use super::*;
-use crate::{check, flow::Settings};
+use crate::{
+    check::{self, Elsewhere},
+    flow::Settings,
+};
 
 const CONTACTS: &str = include_str!("../../../../infra/flows/examples/contacts.toml");
 
@@ -269,6 +272,65 @@ fn a_file_is_held_against_a_description_at_its_lines() {
     assert_eq!(
         check::against("a.toml", CONTACTS, &settings, &document),
         None
+    );
+}
+
+#[test]
+fn a_file_is_compared_with_the_same_flow_elsewhere() {
+    let text = flow(EMAIL, TEXT_OF_80);
+    let settings = Settings::new();
+    let against = |there: Option<&Elsewhere>| -> Vec<String> {
+        let found = check::against_instance("a.toml", &text, &settings, there);
+        let told = found.iter().map(ToString::to_string);
+        told.map(|one| one.split_once(": ").unwrap().1.to_owned())
+            .collect()
+    };
+    let file: FlowFile = toml::from_str(&text).unwrap();
+    let document = described(&json!({"properties": {"email": {"type": "string"}}}));
+    let writes = writes(EMAIL, TEXT_OF_80);
+    let same = Elsewhere {
+        revision: file.revision,
+        file_hash: hash_of(&text),
+        schema: file.schema,
+        contract: Some(Contract::read(&document, &writes).unwrap()),
+    };
+    assert_eq!(against(Some(&same)), [] as [String; 0]);
+    assert_eq!(against(None), ["the flow `contacts` is not deployed there"]);
+    let mut other = same.clone();
+    other.revision += 1;
+    other.file_hash = "0".to_owned();
+    assert_eq!(against(Some(&other)), ["revision 1 here, 2 there"]);
+    other.revision -= 1;
+    other.schema["properties"]["email"]["maxLength"] = json!(70);
+    other.schema["properties"]["phone"] = json!({});
+    other.schema.remove("required");
+    other.contract = Some(Contract::default());
+    let told = against(Some(&other));
+    let wanted = [
+        "another file under the same revision: hash ",
+        "`required` is not in the schema there",
+        "`email` is {\"maxLength\":80,\"type\":\"string\"} here, {\"maxLength\":70,\"type\":\"string\"} there",
+        "`phone` is in the schema there only",
+        "there, PUT /3.0/members/{}: the flow calls it, the target does not describe it",
+    ];
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    for (told, wanted) in told.iter().zip(wanted) {
+        assert!(told.starts_with(wanted), "{told}");
+    }
+}
+
+#[test]
+fn a_description_that_no_call_could_be_held_against_is_a_mistake() {
+    let text = flow(EMAIL, "").replace("method = \"PUT\"", "send_body = false, method = \"PUT\"");
+    let report = check::check(&[("a.toml".to_owned(), text)], &Settings::new(), UnixMs(0));
+    let told: Vec<&str> = report
+        .mistakes
+        .iter()
+        .map(|one| one.message.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        ["`[target.contract]` has nothing to be held against: no call sends a body"]
     );
 }
 

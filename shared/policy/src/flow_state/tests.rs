@@ -48,6 +48,7 @@ fn paused_by(scope: Scope, by: &str) -> Update {
 fn blocked(side: Side, began: UnixMs) -> Update {
     let blocker = Blocker {
         side,
+        cause: BlockerCause::Refusal,
         reason: "the key is refused".to_owned(),
         since: began,
     };
@@ -185,4 +186,63 @@ fn an_outage_asks_for_one_sweep_however_many_look() {
     assert!(table.write(&swept_all(NOW, NOW)));
     assert!(!table.write(&after_outage(NOW, LATER)), "nor after it");
     assert!(table.write(&after_outage(LATER, LATER)), "a new outage");
+}
+
+#[test]
+fn after_a_drift_no_call_is_made_until_the_description_closes_it() {
+    let blocker = Blocker {
+        side: Side::Target,
+        cause: BlockerCause::Drift,
+        reason: "a property is gone".to_owned(),
+        since: UnixMs(10),
+    };
+    let blocked = block(&blocker, UnixMs(10)).evaluate(None).unwrap();
+    let state = FlowState::read(Some(&blocked));
+    assert_eq!(state.blocker.as_ref(), Some(&blocker));
+    assert!(state.has_drifted() && !state.may_ask_contract());
+    let resumed = resume(&state, UnixMs(20)).evaluate(Some(&blocked)).unwrap();
+    let state = FlowState::read(Some(&resumed));
+    assert!(
+        state.stops(Side::Target).is_some(),
+        "a record's call would be the harm"
+    );
+    assert!(state.may_ask_contract() && state.stops(Side::Source).is_none());
+    for side in [Side::Source, Side::Target] {
+        assert_eq!(unblock(side, UnixMs(30)).evaluate(Some(&resumed)), None);
+    }
+    let open = unblock_drift(UnixMs(30)).evaluate(Some(&resumed)).unwrap();
+    assert_eq!(FlowState::read(Some(&open)).stops(Side::Target), None);
+    assert_eq!(
+        unblock_drift(UnixMs(30)).evaluate(Some(&blocked)),
+        None,
+        "nobody asked"
+    );
+    let pause = Pause {
+        reason: "audit".to_owned(),
+        by: "ana".to_owned(),
+        since: UnixMs(25),
+    };
+    let paused = super::pause(Scope::Target, &pause)
+        .evaluate(Some(&resumed))
+        .unwrap();
+    assert!(!FlowState::read(Some(&paused)).may_ask_contract());
+}
+
+#[test]
+fn a_refusal_is_closed_by_a_call_and_not_by_a_description() {
+    let blocker = Blocker {
+        side: Side::Target,
+        cause: BlockerCause::Refusal,
+        reason: "403".to_owned(),
+        since: UnixMs(10),
+    };
+    let blocked = block(&blocker, UnixMs(10)).evaluate(None).unwrap();
+    let state = FlowState::read(Some(&blocked));
+    let resumed = resume(&state, UnixMs(20)).evaluate(Some(&blocked)).unwrap();
+    assert_eq!(unblock_drift(UnixMs(30)).evaluate(Some(&resumed)), None);
+    assert!(
+        unblock(Side::Target, UnixMs(30))
+            .evaluate(Some(&resumed))
+            .is_some()
+    );
 }

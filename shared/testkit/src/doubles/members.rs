@@ -5,6 +5,8 @@
 //!   answers `{"members":[...],"next":TEXT|null}`. A member is its body with `id` (the service's own)
 //!   and `ref` (the caller's key; null where a person made it by hand).
 //! - `GET /v1/members/by-offset?offset=&limit=` lists the same as a bare array.
+//! - `GET /openapi.json` describes it, once it was told how ([`Double::describe`]); needs no token. A
+//!   `PUT` of what is not described is then 422.
 //! - A bearer token, else 401. A parameter that is not known, a mistaken one, a cursor that was never
 //!   given are 400; a body that is no table is 422.
 //!
@@ -53,6 +55,7 @@ struct Held {
     members: Vec<Member>,
     made: u64,
     lie: Option<Lie>,
+    described: Option<Value>,
 }
 
 /// What the double knows.
@@ -105,6 +108,11 @@ impl Double<Members> {
     /// A person makes a member, with or without a key of the caller's.
     pub fn put_standing(&self, reference: Option<&str>, body: Map<String, Value>) -> Member {
         locked(&self.system().held).make(reference, body)
+    }
+
+    /// It takes members of this schema from now on, and says so.
+    pub fn describe(&self, member: Value) {
+        locked(&self.system().held).described = Some(member);
     }
 
     /// The listing lies from now on, or no longer.

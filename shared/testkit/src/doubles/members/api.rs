@@ -15,6 +15,7 @@ const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
 const MEMBERS: &str = "/v1/members";
 const BY_OFFSET: &str = "/v1/members/by-offset";
+const DESCRIPTION: &str = "/openapi.json";
 
 impl System for Members {
     fn subject(&self, call: &Incoming) -> Subject {
@@ -26,6 +27,9 @@ impl System for Members {
     }
 
     fn act(&self, call: &Incoming, _now_ms: i64) -> Acted {
+        if (call.method.as_str(), call.uri.path()) == ("GET", DESCRIPTION) {
+            return Acted::read(locked(&self.held).description());
+        }
         let header = call.headers.get("authorization");
         let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         if token != Some(self.token.as_str()) {
@@ -62,6 +66,9 @@ impl Held {
         let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
             return Acted::read(error(422, "a member is a table"));
         };
+        if !self.takes(&body) {
+            return Acted::read(error(422, "this is no member"));
+        }
         match self.find(key).and_then(|at| self.members.get_mut(at)) {
             Some(member) => {
                 member.body = body;
@@ -69,6 +76,31 @@ impl Held {
             }
             None => Acted::wrote(Reply::json(201, &shown(&self.make(Some(key), body)))),
         }
+    }
+
+    fn description(&self) -> Reply {
+        let Some(member) = &self.described else {
+            return error(404, "there is no such path");
+        };
+        let put = json!({ "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Member" } } },
+        }, "responses": { "200": { "description": "The member" } } });
+        Reply::json(
+            200,
+            &json!({
+                "openapi": "3.1.0",
+                "info": { "title": "Members", "version": "1" },
+                "paths": { "/v1/members/{ref}": { "put": put } },
+                "components": { "schemas": { "Member": member } },
+            }),
+        )
+    }
+
+    fn takes(&self, body: &Map<String, Value>) -> bool {
+        let body = Value::Object(body.clone());
+        let described = self.described.as_ref();
+        described.is_none_or(|member| jsonschema::is_valid(member, &body))
     }
 
     fn page(&self, call: &Incoming, place: &str) -> Result<Reply, Reply> {
