@@ -12,7 +12,7 @@ use tidegate_policy::run::Mode;
 
 use crate::{
     bridge::{self, BridgeArgs},
-    dev, offline, plan, preview, remote,
+    check, dev, offline, plan, preview, remote,
     render::{self, RenderArgs},
     report::{self, ReportArgs},
     simulate::{self, SimulateArgs},
@@ -41,6 +41,8 @@ Examples:
   tidegate event --source erp --detail-type \"end of day\"
                                       starts a batch of each flow that has a trigger for it
   tidegate check --flows my-flows     every mistake in your flow files, with its line
+  tidegate check --against https://api.example.com/openapi.json
+                                      does what the flows write fit what the target accepts now?
   tidegate render --check             is the template of the stack on AWS as the flow files have it?
   tidegate plan infra/flows/examples/sheet.csv
                                       which pattern carries each flow, and what quotas allow
@@ -170,11 +172,30 @@ pub(crate) struct DevArgs {
 
 /// What `check` is told.
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = CHECK_HELP)]
 pub(crate) struct CheckArgs {
     /// Folder of flow files, or one file [default: infra/flows or flows]
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
+    /// Compare with what a target accepts now, or with another instance
+    #[arg(long, value_name = "URL|FILE")]
+    pub against: Option<String>,
+    /// Bearer token of the instance that --against names
+    #[arg(long, requires = "against", hide_env_values = true)]
+    pub token: Option<String>,
 }
+
+const CHECK_HELP: &str = "\
+--against takes one of
+  the address of an OpenAPI 3.x document in JSON, or a file that holds one
+  the address of a target: each flow's `[target.contract]` says where below it that document lies
+  with --token, the address of another Tidegate, such as that of staging
+
+The first two are held against what each flow with a `[target.contract]` writes, and called without
+credentials: a document that needs some is fetched into a file first. The third compares revision, file
+and fields of each flow, and what its target there accepts.
+
+Exit code 1 when something differs.";
 
 /// What `plan` is told.
 #[derive(Clone, Debug, Args)]
@@ -372,7 +393,7 @@ pub(crate) async fn run() -> ExitCode {
     let done = match cli.command {
         None => dev::run(cli.dev).await,
         Some(Command::Dev(args)) => dev::run(args).await,
-        Some(Command::Check(args)) => offline::check(&args),
+        Some(Command::Check(args)) => check::run(&args).await,
         Some(Command::Render(args)) => render::run(&args),
         Some(Command::Plan(args)) => plan::run(&args),
         Some(Command::Report(args)) => report::run(&args),

@@ -14,6 +14,7 @@
 
 mod bridge;
 mod bus;
+mod check;
 mod cli;
 mod data;
 mod demo;

@@ -4,34 +4,11 @@ use std::io::Write as _;
 
 use anyhow::bail;
 use serde_json::Value;
-use tidegate_engine::{Event, ports::Clock as _};
-use tidegate_lambda::{Config, SystemClock};
+use tidegate_engine::Event;
 use tidegate_model::metric;
 use tidegate_policy::{check, flow};
 
-use crate::{
-    cli::{CheckArgs, Outcome, SchemaArgs},
-    flows,
-    place::Place,
-};
-
-/// Tells every mistake of the flow files, and what each flow promises. Of settings and secrets those
-/// that are set here are judged.
-pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
-    let files = flows::read(args.flows.as_deref())?;
-    let place = Place::of_config(&Config::from_env()).without_addresses();
-    let mut report = check::check(&files, place.settings(), SystemClock.now());
-    for (name, text) in &files {
-        let malformed = flows::malformed_secrets(name, text, &place);
-        report.mistakes.extend(malformed);
-    }
-    print(&report.to_string())?;
-    Ok(if report.is_ok() {
-        Outcome::Fine
-    } else {
-        Outcome::Found
-    })
-}
+use crate::cli::{Outcome, SchemaArgs};
 
 /// Prints the JSON Schema of a flow file, of events, the description of the HTTP API, or the
 /// metrics.

@@ -20,7 +20,7 @@ use tidegate_model::{FlowId, UnixMs};
 use tidegate_policy::register::{ReviewCause, ReviewKind};
 use tidegate_policy::run::Mode;
 
-use self::client::Client;
+pub(crate) use self::client::Client;
 use crate::{
     cli::{EventArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs},
     offline::print,

@@ -396,6 +396,59 @@ fn the_schemas_of_events_and_of_the_api_are_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn flow_files_are_compared_with_those_of_another_instance() {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = Instance::start(folder.path());
+    let token = std::fs::read_to_string(folder.path().join(".tidegate/token")).unwrap();
+    let flows = folder.path().join("mine");
+    std::fs::create_dir(&flows).unwrap();
+    let shipped = std::fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
+    let file = flows.join("suppliers.toml");
+    let compared = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let arguments = [
+            "check",
+            "--flows",
+            "mine",
+            "--against",
+            &instance.url,
+            "--token",
+            token.trim(),
+        ];
+        let output = run(&arguments, folder.path());
+        (output.status.code(), text_of(&output))
+    };
+    let (code, said) = compared(&shipped);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("1 flow: no differences from "), "{said}");
+    let (code, said) = compared(&shipped.replacen("maxLength = 200", "maxLength = 100", 1));
+    assert_eq!(code, Some(1), "{said}");
+    for told in [
+        "another file under the same revision: hash ",
+        "`name` is {\"maxLength\":100,\"minLength\":1,\"type\":\"string\"} here, {\"maxLength\":200,",
+        "2 differences from ",
+    ] {
+        assert!(said.contains(told), "{told} in {said}");
+    }
+    let (code, said) = compared(&shipped.replacen("revision = 1", "revision = 2", 1));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains(": revision 2 here, 1 there\n1 difference from "),
+        "{said}"
+    );
+    let (code, said) = compared(&shipped.replacen("name = \"suppliers\"", "name = \"others\"", 1));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains(": the flow `others` is not deployed there\n"),
+        "{said}"
+    );
+}
+
+fn text_of(output: &Output) -> String {
+    text(&[output.stdout.as_slice(), &output.stderr].concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_starts_a_batch_of_the_flow_that_has_a_trigger_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let flows = folder.path().join("flows");

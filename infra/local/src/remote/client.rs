@@ -17,7 +17,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An instance.
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
     token: String,
@@ -48,6 +48,20 @@ impl Client {
             None if is_named => bail!("give the token of {url} with --token or TIDEGATE_API_TOKEN"),
             None => data.token_of_running()?,
         };
+        Self::new_at(url, token)
+    }
+
+    /// The instance at an address.
+    pub(crate) fn at(url: &str, token: &str) -> anyhow::Result<Self> {
+        if !is_token(token) {
+            bail!(
+                "the token of --token is not one word of visible ASCII; give it without spaces and line breaks"
+            );
+        }
+        Self::new_at(url.trim_end_matches('/').to_owned(), token.to_owned())
+    }
+
+    fn new_at(url: String, token: String) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -68,7 +82,7 @@ impl Client {
     }
 
     /// Reads what may not be there.
-    pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
+    pub(crate) async fn find<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
         let (status, body) = self.send(Method::GET, path, None).await?;
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
