@@ -8,13 +8,16 @@ use tidegate_model::FlowId;
 use tidegate_policy::{
     flow_state::{FlowState, Side},
     reconcile::ReconcileRequest,
+    run::RunRequest,
 };
 use tidegate_simulator::MONDAY_MORNING;
-use tidegate_testkit::doubles::{Action, Call, Fault, erp::realistic_suppliers};
+use tidegate_testkit::doubles::{Action, Call, Fault, Point, erp::realistic_suppliers};
 
 use crate::world::{MANUAL, World, suppliers_flow};
 
 const HOUR: Duration = Duration::from_hours(1);
+/// Longer than the breaker of a source stays open.
+const SLOW_IS_FORGOTTEN: Duration = Duration::from_mins(30);
 
 /// The supplier flow to a service that describes itself; `also` is a line of the body.
 fn flow(revision: u32, also: &str) -> String {
@@ -220,4 +223,29 @@ async fn a_target_that_does_not_tell_is_believed_as_before() {
     assert_eq!((now.hash, now.fetched_at), (known.hash, known.fetched_at));
     assert!(state(&world).await.blocker.is_none());
     assert_eq!(in_review(&world), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_in_another_invocation_does_not_ask_again() {
+    let world = World::new(realistic_suppliers(4, 260, 0), &[flow(1, "")]);
+    world
+        .members
+        .describe(member(&["name", "score"], &["name"]));
+    let slow = Fault::new(Action::DelayMs(8_000)).at(Point::BeforeAct);
+    world.erp.set_fault(slow).unwrap();
+    let soon = world.engine.now() + Duration::from_secs(45);
+    let first = world.engine.run(&id(), &MANUAL, soon).await.unwrap();
+    assert_eq!(first.end, RunEnd::Continues);
+    assert_eq!(calls(&world, "GET").len(), 1);
+    world.erp.clear_faults();
+    tokio::time::sleep(SLOW_IS_FORGOTTEN).await;
+    let rest = RunRequest {
+        resume: first.run,
+        ..MANUAL
+    };
+    let report = world.run(rest).await;
+    assert_eq!(report.end, RunEnd::Complete);
+    assert_eq!(calls(&world, "GET").len(), 1);
+    world.run(MANUAL).await;
+    assert_eq!(calls(&world, "GET").len(), 2, "another run asks");
 }
