@@ -196,11 +196,11 @@ fn after_a_drift_no_call_is_made_until_the_description_closes_it() {
         reason: "a property is gone".to_owned(),
         since: UnixMs(10),
     };
-    let blocked = block(&blocker, UnixMs(10)).evaluate(None).unwrap();
-    let state = FlowState::read(Some(&blocked));
+    let stopped = block(&blocker, UnixMs(10)).evaluate(None).unwrap();
+    let state = FlowState::read(Some(&stopped));
     assert_eq!(state.blocker.as_ref(), Some(&blocker));
     assert!(state.has_drifted() && !state.may_ask_contract());
-    let resumed = resume(&state, UnixMs(20)).evaluate(Some(&blocked)).unwrap();
+    let resumed = resume(&state, UnixMs(20)).evaluate(Some(&stopped)).unwrap();
     let state = FlowState::read(Some(&resumed));
     assert!(
         state.stops(Side::Target).is_some(),
@@ -213,7 +213,7 @@ fn after_a_drift_no_call_is_made_until_the_description_closes_it() {
     let open = unblock_drift(UnixMs(30)).evaluate(Some(&resumed)).unwrap();
     assert_eq!(FlowState::read(Some(&open)).stops(Side::Target), None);
     assert_eq!(
-        unblock_drift(UnixMs(30)).evaluate(Some(&blocked)),
+        unblock_drift(UnixMs(30)).evaluate(Some(&stopped)),
         None,
         "nobody asked"
     );
@@ -236,9 +236,9 @@ fn a_refusal_is_closed_by_a_call_and_not_by_a_description() {
         reason: "403".to_owned(),
         since: UnixMs(10),
     };
-    let blocked = block(&blocker, UnixMs(10)).evaluate(None).unwrap();
-    let state = FlowState::read(Some(&blocked));
-    let resumed = resume(&state, UnixMs(20)).evaluate(Some(&blocked)).unwrap();
+    let stopped = block(&blocker, UnixMs(10)).evaluate(None).unwrap();
+    let state = FlowState::read(Some(&stopped));
+    let resumed = resume(&state, UnixMs(20)).evaluate(Some(&stopped)).unwrap();
     assert_eq!(unblock_drift(UnixMs(30)).evaluate(Some(&resumed)), None);
     assert!(
         unblock(Side::Target, UnixMs(30))
