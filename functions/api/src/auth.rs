@@ -25,18 +25,26 @@ pub(crate) async fn require_token(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let expected = engine
-        .secret(TOKEN_SECRET)
-        .await
-        .map_err(|error| no_token(&error))?;
     let given = token(request.headers()).unwrap_or_default();
-    if expected.reveal().is_empty() || !same(given, expected.reveal()) {
+    let asked = engine.now();
+    let known = is_known(&engine, given).await?
+        // The token may have been rotated within the minutes for which it is kept.
+        || engine.renew_secrets([TOKEN_SECRET], asked).await.map_err(|error| no_token(&error))?
+            && is_known(&engine, given).await?;
+    if !known {
         return Err(Problem::unauthorized(
             "send `Authorization: Bearer TOKEN` with the token of this API",
         )
         .with_header(header::WWW_AUTHENTICATE, CHALLENGE));
     }
     Ok(next.run(request).await)
+}
+
+/// Whether this is the token of the API.
+async fn is_known(engine: &Engine, given: &str) -> Result<bool, Problem> {
+    let expected = engine.secret(TOKEN_SECRET).await;
+    let expected = expected.map_err(|error| no_token(&error))?;
+    Ok(!expected.reveal().is_empty() && same(given, expected.reveal()))
 }
 
 /// Without its token the API is closed, not open.

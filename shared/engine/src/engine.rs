@@ -103,6 +103,8 @@ pub struct Engine {
     pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
     /// News that is told at the end of a piece of work.
     pub(crate) noted: Noted,
+    /// When a secret was last looked up because a caller's did not fit.
+    pub(crate) renewed: Mutex<BTreeMap<String, UnixMs>>,
     /// Work of one process asks for permits one after another: it would only race with itself.
     grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
 }
@@ -119,6 +121,7 @@ impl Engine {
             flows,
             seen_slots: Mutex::default(),
             noted: Noted::default(),
+            renewed: Mutex::default(),
             grant_locks: Mutex::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_engine::{
-    Engine, FlowRuntime, Ports,
+    CachedSecrets, Engine, FlowRuntime, Ports,
     ports::{Source, Target},
 };
 use tidegate_model::UnixMs;
@@ -13,8 +13,8 @@ use tidegate_policy::{
 };
 
 use crate::memory::{
-    Faulty, FixedSecrets, ManualClock, MemoryEvents, MemoryHttp, MemoryMailer, MemoryQueue,
-    MemoryStore, QueueRules, SeededChance,
+    Faulty, ManualClock, MemoryEvents, MemoryHttp, MemoryMailer, MemoryQueue, MemoryStore,
+    MemoryVault, QueueRules, SeededChance,
 };
 
 /// 2026-11-20T02:00:00Z, the moment of the events in `infra/events`.
@@ -37,6 +37,8 @@ pub struct Host {
     pub mailer: Arc<Faulty<MemoryMailer>>,
     /// The other systems.
     pub http: Arc<MemoryHttp>,
+    /// Where its secrets are kept.
+    pub vault: MemoryVault,
 }
 
 /// The settings that the shipped flows and examples name. Nobody answers at these addresses.
@@ -86,6 +88,8 @@ impl Host {
         let events = Arc::new(Faulty::new(MemoryEvents::default()));
         let mailer = Arc::new(Faulty::new(MemoryMailer::default()));
         let http = Arc::new(MemoryHttp::default());
+        let vault = MemoryVault::new(secrets);
+        let cached = CachedSecrets::new(vault.clone(), Arc::<ManualClock>::clone(&clock));
         let ports = Ports {
             store: Arc::<Faulty<MemoryStore>>::clone(&store),
             queue: Arc::<Faulty<MemoryQueue>>::clone(&queue),
@@ -94,7 +98,7 @@ impl Host {
             clock: Arc::<ManualClock>::clone(&clock),
             chance: Arc::new(SeededChance::new(1)),
             http: Arc::<MemoryHttp>::clone(&http),
-            secrets: Arc::new(FixedSecrets::new(secrets)),
+            secrets: Arc::new(cached),
         };
         Self {
             engine: Arc::new(Engine::new(ports, runtimes)),
@@ -104,6 +108,7 @@ impl Host {
             events,
             mailer,
             http,
+            vault,
         }
     }
 }

@@ -22,7 +22,7 @@ pub use faulty::{Faulty, INNER_TEXT};
 pub use http::MemoryHttp;
 pub use mail::{MemoryEvents, MemoryMailer};
 pub use queue::MemoryQueue;
-pub use secret::FixedSecrets;
+pub use secret::MemoryVault;
 pub use store::MemoryStore;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,7 @@
 //! Who may ask.
 
+use std::time::Duration;
+
 use axum::{body::Body, http::Request};
 
 use crate::caller::{Caller, TOKEN};
@@ -67,4 +69,26 @@ async fn without_a_token_of_its_own_the_api_is_closed() {
     let empty = Caller::with_secrets(&[("API_TOKEN", "")]);
     let request = Request::get("/v1/flows").header("authorization", "Bearer ");
     empty.send(request, Body::empty()).await.problem(401);
+}
+
+/// A rotated token is good at once, and so many wrong ones cost one look at the vault.
+#[tokio::test]
+async fn a_rotated_token_is_known_at_once_and_guessing_costs_a_look_in_twenty_seconds() {
+    let caller = Caller::new();
+    let ask = async |token: &str| {
+        let request = Request::get("/v1/flows").header("authorization", format!("Bearer {token}"));
+        caller.send(request, Body::empty()).await
+    };
+    ask(TOKEN).await.ok(200);
+    caller.host.vault.put("API_TOKEN", "the-next-token");
+    ask("the-next-token").await.ok(200);
+    ask(TOKEN).await.problem(401);
+    assert_eq!(caller.host.vault.fetched("API_TOKEN"), 2);
+    for _ in 0..10 {
+        ask("a-guess").await.problem(401);
+    }
+    assert_eq!(caller.host.vault.fetched("API_TOKEN"), 2);
+    caller.host.clock.advance(Duration::from_secs(20));
+    ask("a-guess").await.problem(401);
+    assert_eq!(caller.host.vault.fetched("API_TOKEN"), 3);
 }
