@@ -36,7 +36,7 @@ use tidegate_engine::Engine;
 use tidegate_lambda::Problem;
 use tidegate_policy::flow::MAX_CONTENT_BYTES;
 
-pub use auth::TOKEN_SECRET;
+pub use auth::{FIELDS_TOKEN_SECRET, TOKEN_SECRET};
 pub use openapi::{openapi, openapi_text};
 use routes::Route;
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tidegate_engine::{Engine, api::Accepted};
+use tidegate_engine::{
+    Engine,
+    api::{Accepted, Access},
+};
 use tidegate_lambda::Problem;
 use tidegate_model::{FlowId, RecordKey};
 
@@ -28,11 +31,15 @@ type RecordPath = Result<Path<(String, String)>, PathRejection>;
 /// `GET /v1/flows/{flow}/records/{key}`
 pub(crate) async fn one(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     path: RecordPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (flow, key) = record(path)?;
-    let found = engine.record(&flow, &key).await.map_err(refused)?;
+    let found = engine
+        .record(&flow, &key, access.0)
+        .await
+        .map_err(refused)?;
     let record =
         found.ok_or_else(|| Problem::not_found(format!("the flow {flow} has no such record")))?;
     // Weak: the answer tells the age too, which changes while the record does not.
@@ -57,6 +64,7 @@ pub(crate) async fn one(
 /// `GET /v1/flows/{flow}/records?cursor=&limit=`
 pub(crate) async fn some(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     flow: Result<Path<String>, PathRejection>,
     query: query::Arrived,
 ) -> Result<Json<Page<RecordView>>, Problem> {
@@ -70,7 +78,10 @@ pub(crate) async fn some(
         .as_deref()
         .map(|cursor| cursor::decode(&listing, cursor))
         .transpose()?;
-    let page = engine.records(&flow, token, limit).await.map_err(refused)?;
+    let page = engine
+        .records(&flow, token, limit, access.0)
+        .await
+        .map_err(refused)?;
     let items = page.items.into_iter().map(RecordView::from).collect();
     let next = page.next.map(|token| cursor::encode(&listing, &token));
     Ok(Json(Page { items, next }))

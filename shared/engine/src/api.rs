@@ -3,11 +3,13 @@
 //! READ-1: nothing here calls another system. Reads come from the table; what changes the world is
 //! queued.
 
+mod access;
 mod control;
 mod health;
 mod records;
 mod reviews;
 
+pub use access::{Access, MASK};
 pub use control::{Accepted, PauseRequest};
 pub use health::{BreakerHealth, BudgetHealth, FlowHealth, FreshnessHealth, WindowHealth};
 pub use records::{RecordPage, RecordView};

@@ -124,9 +124,16 @@ impl Engine {
     ) -> Result<bool, SecretError> {
         let mut any = false;
         for name in names {
-            if self.may_renew(name) && self.ports.secrets.renew(name, used).await? {
-                tracing::info!(secret = name, "a secret was replaced");
-                any = true;
+            if !self.may_renew(name) {
+                continue;
+            }
+            match self.ports.secrets.renew(name, used).await {
+                Ok(false) | Err(SecretError::Missing(_)) => {}
+                Ok(true) => {
+                    tracing::info!(secret = name, "a secret was replaced");
+                    any = true;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(any)

@@ -14,6 +14,8 @@ mod description;
 mod events;
 mod flows;
 mod gateway;
+mod private;
+
 mod records;
 mod refusals;
 mod reviews;
