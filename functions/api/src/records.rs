@@ -8,16 +8,13 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tidegate_engine::{
-    Engine,
-    api::{Accepted, Access},
-};
+use tidegate_engine::{Engine, api::Access};
 use tidegate_lambda::Problem;
 use tidegate_model::{FlowId, RecordKey};
 
 use crate::{
     cursor,
-    failure::{refused, unknown_path, unreadable_path},
+    failure::{forget_refused, refused, unknown_path, unreadable_path},
     flows::{flow_id, flow_named},
     query::{self, Parameters},
     view::{Page, RecordView},
@@ -87,16 +84,27 @@ pub(crate) async fn some(
     Ok(Json(Page { items, next }))
 }
 
-/// `POST /v1/flows/{flow}/records/{key}/sync`
-pub(crate) async fn sync(
+/// `POST /v1/flows/{flow}/records/{key}/sync` and `/forget`
+pub(crate) async fn act(
     State(engine): State<Arc<Engine>>,
     path: RecordPath,
-) -> Result<(StatusCode, Json<Accepted>), Problem> {
+) -> Result<Response, Problem> {
     let Path((flow, rest)) = path.map_err(unreadable_path)?;
-    let key = rest.strip_suffix("/sync").ok_or_else(unknown_path)?;
-    let (flow, key) = record(Ok(Path((flow, key.to_owned()))))?;
-    let accepted = engine.force_sync(&flow, &key).await.map_err(refused)?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    let (key, verb) = rest.rsplit_once('/').ok_or_else(unknown_path)?;
+    let named = Ok(Path((flow, key.to_owned())));
+    match verb {
+        "sync" => {
+            let (flow, key) = record(named)?;
+            let accepted = engine.force_sync(&flow, &key).await.map_err(refused)?;
+            Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+        }
+        "forget" => {
+            let (flow, key) = record(named)?;
+            let forgotten = engine.forget(&flow, &key).await.map_err(forget_refused)?;
+            Ok(Json(forgotten).into_response())
+        }
+        _ => Err(unknown_path()),
+    }
 }
 
 fn record(path: RecordPath) -> Result<(FlowId, RecordKey), Problem> {

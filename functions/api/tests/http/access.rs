@@ -7,7 +7,7 @@ use axum::{body::Body, http::Request};
 use crate::caller::{Caller, TOKEN};
 
 /// Every path with each of its methods.
-const PATHS: [(&str, &str); 15] = [
+const PATHS: [(&str, &str); 16] = [
     ("GET", "/v1/flows"),
     ("POST", "/v1/events"),
     ("POST", "/v1/flows/suppliers/runs"),
@@ -18,6 +18,7 @@ const PATHS: [(&str, &str); 15] = [
     ("GET", "/v1/flows/suppliers/records"),
     ("GET", "/v1/flows/suppliers/records/SUP-000001"),
     ("POST", "/v1/flows/suppliers/records/SUP-000001/sync"),
+    ("POST", "/v1/flows/suppliers/records/SUP-000001/forget"),
     ("GET", "/v1/reviews"),
     ("GET", "/v1/reviews/suppliers~SUP-000001"),
     ("PATCH", "/v1/reviews/suppliers~SUP-000001"),

@@ -13,6 +13,7 @@ mod caller;
 mod description;
 mod events;
 mod flows;
+mod forget;
 mod gateway;
 mod private;
 
