@@ -41,7 +41,7 @@ use tidegate_engine::Engine;
 use tidegate_lambda::{Problem, guard};
 use tidegate_policy::flow::MAX_CONTENT_BYTES;
 
-pub use auth::TOKEN_SECRET;
+pub use auth::{FIELDS_TOKEN_SECRET, TOKEN_SECRET};
 pub use openapi::{openapi, openapi_text};
 use routes::Route;
 

@@ -22,7 +22,9 @@ use tidegate_policy::run::Mode;
 
 use self::client::Client;
 use crate::{
-    cli::{EventArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs},
+    cli::{
+        EventArgs, ForgetArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs,
+    },
     offline::print,
 };
 
@@ -168,6 +170,29 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<Outcome> {
         named.id
     ))?;
     Ok(Outcome::Fine)
+}
+
+/// `forget FLOW KEY`
+pub(crate) async fn forget(args: &ForgetArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let path = format!(
+        "/v1/flows/{}/records/{}/forget",
+        ReviewId::encode_path(&args.flow),
+        ReviewId::encode_path(&args.key)
+    );
+    let forgotten: Forgotten = client.post(&path, None).await?;
+    print(&format!(
+        "{} is forgotten, and {} of its rows among the reviews; what its source changes of it is kept again\n",
+        forgotten.key, forgotten.reviews
+    ))?;
+    Ok(Outcome::Fine)
+}
+
+/// What was forgotten.
+#[derive(Deserialize)]
+struct Forgotten {
+    key: String,
+    reviews: u32,
 }
 
 /// `digest`

@@ -121,14 +121,20 @@ impl Engine {
         }
         let flow = FlowId::try_new(request.flow).ok();
         let runtime = flow.and_then(|flow| self.flow(&flow).ok());
-        let secrets = self.signing_secrets(runtime.map(AsRef::as_ref)).await?;
+        let runtime = runtime.map(AsRef::as_ref);
+        let began = self.now();
+        let secrets = self.signing_secrets(runtime).await?;
         let signed = Signed {
             id: request.id,
             timestamp: request.timestamp,
             signature: request.signature,
             body: request.body,
         };
-        let verified = signature::verify(signed, &secrets, self.now());
+        let mut verified = signature::verify(signed, &secrets, self.now());
+        if !verified && self.are_replaced(runtime, began).await {
+            let secrets = self.signing_secrets(runtime).await?;
+            verified = signature::verify(signed, &secrets, self.now());
+        }
         let Some(runtime) = runtime.filter(|_| verified) else {
             // Of a flow that is there only: the text of another's name is anybody's.
             let flow = runtime.map(|runtime| runtime.flow.id().as_str());
@@ -144,6 +150,19 @@ impl Engine {
         self.tell_noted().await;
         tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), "webhook");
         Ok(answer)
+    }
+
+    /// Whether a secret that was read after `began` has been replaced since. Where that can not be
+    /// learnt, the delivery is as wrong as before: its sender comes again.
+    async fn are_replaced(&self, runtime: Option<&FlowRuntime>, began: UnixMs) -> bool {
+        let names = runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets());
+        let renewed = self
+            .renew_secrets(names.iter().map(String::as_str), began)
+            .await;
+        renewed.unwrap_or_else(|error| {
+            tracing::warn!(error = %crate::chain(&error), "a webhook secret could not be looked up");
+            false
+        })
     }
 
     /// The flow's secrets, filled up with decoys: every request costs the same. One that is none is

@@ -60,3 +60,44 @@ async fn a_secret_that_can_not_be_read_says_why_and_is_not_remembered() {
     );
     assert_eq!(secrets.get("KEY").await.unwrap().reveal(), "hush");
 }
+
+#[tokio::test]
+async fn a_refused_secret_is_looked_up_once_and_is_worth_a_call_only_when_it_was_replaced() {
+    let (double, aws) = Double::connect().await;
+    double.answers(["old", "old", "new", "new"].map(|text| (200, json!({"SecretString": text}))));
+    let clock = Arc::new(ManualClock::new(UnixMs(1_000)));
+    let secrets = aws.secrets(values(ARN), clock.clone());
+    secrets.get("KEY").await.unwrap();
+    clock.set(UnixMs(2_000));
+    assert!(
+        !secrets.renew("KEY", UnixMs(1_500)).await.unwrap(),
+        "the same is kept"
+    );
+    assert_eq!(double.asked().len(), 2);
+    clock.set(UnixMs(3_000));
+    assert!(secrets.renew("KEY", UnixMs(2_500)).await.unwrap());
+    // Another call that began with the old one, and one that began with the new one.
+    assert!(secrets.renew("KEY", UnixMs(2_600)).await.unwrap());
+    assert_eq!(double.asked().len(), 3, "it is known to have been replaced");
+    clock.set(UnixMs(4_000));
+    assert!(!secrets.renew("KEY", UnixMs(3_500)).await.unwrap());
+    assert_eq!(double.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_refused_secret_is_not_used_again_while_it_can_not_be_looked_up() {
+    let (double, aws) = Double::connect().await;
+    let denied = json!({"__type": "AccessDeniedException", "message": "not yours"});
+    double.answers([
+        (200, json!({"SecretString": "old"})),
+        (400, denied.clone()),
+        (400, denied),
+        (200, json!({"SecretString": "new"})),
+    ]);
+    let clock = Arc::new(ManualClock::new(UnixMs(1_000)));
+    let secrets = aws.secrets(values(ARN), clock.clone());
+    secrets.get("KEY").await.unwrap();
+    assert!(secrets.renew("KEY", UnixMs(1_000)).await.is_err());
+    assert!(secrets.get("KEY").await.is_err());
+    assert_eq!(secrets.get("KEY").await.unwrap().reveal(), "new");
+}

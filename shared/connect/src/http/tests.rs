@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidegate_engine::ports::{
     Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets, TransportError,
 };
-use tidegate_model::flow::Method;
+use tidegate_model::{UnixMs, flow::Method};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -35,6 +35,10 @@ impl Secrets for Known {
             }),
             _ => Err(SecretError::Missing(name.to_owned())),
         }
+    }
+
+    async fn renew(&self, _name: &str, _used: UnixMs) -> Result<bool, SecretError> {
+        Ok(false)
     }
 }
 

@@ -29,6 +29,10 @@ impl Secrets for TwoSecrets {
             _ => Err(SecretError::Missing(name.to_owned())),
         }
     }
+
+    async fn renew(&self, _name: &str, _used: UnixMs) -> Result<bool, SecretError> {
+        Ok(false)
+    }
 }
 
 pub(crate) struct Direct {

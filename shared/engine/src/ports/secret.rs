@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use tidegate_model::UnixMs;
 
 /// A secret's text. Never shown, not even by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,4 +49,15 @@ pub enum SecretError {
 pub trait Secrets: Send + Sync {
     /// The secret of this name.
     async fn get(&self, name: &str) -> Result<Secret, SecretError>;
+
+    /// The secret was refused in a call that began at `used`. True when another has taken its place
+    /// since: the call is worth repeating. False: the one that is kept is the one that is refused.
+    async fn renew(&self, name: &str, used: UnixMs) -> Result<bool, SecretError>;
+}
+
+/// Where secrets are kept: each look-up is a call, or costs nothing where they are at hand.
+#[async_trait]
+pub trait Vault: Send + Sync {
+    /// The secret of this name as it is now.
+    async fn fetch(&self, name: &str) -> Result<Secret, SecretError>;
 }

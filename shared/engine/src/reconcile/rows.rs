@@ -244,6 +244,8 @@ impl Comparing<'_> {
         let target_id = register.target_id.as_deref();
         let at_target = match content {
             Content::Deleted => self.memory.has_deleted(print),
+            // With what, is not known any more, nor what would be sent.
+            Content::Forgotten => AtTarget::NotCompared,
             Content::Record(_) => self.memory.at_target(print, wanted.as_ref(), target_id),
         };
         let listed = self.progress.listed.as_ref();

@@ -7,7 +7,7 @@ use tidegate_model::{UnixMs, flow::ErrorAction};
 use tidegate_policy::answer;
 
 use super::Session;
-use crate::ports::{Answer, CallError, Effect, Request, Sent, TransportError};
+use crate::ports::{Answer, CallError, Effect, Request, SecretError, Sent, TransportError, Wait};
 
 impl Session<'_> {
     pub(super) async fn judge(
@@ -28,12 +28,9 @@ impl Session<'_> {
             }
             ErrorAction::Blocked => {
                 self.healthy_but_refused(took, epoch, request.effect).await;
-                Err(CallError::Blocked {
-                    reason: format!(
-                        "{} refused the credentials with {}",
-                        self.scope.budget.endpoint, sent.status
-                    ),
-                })
+                Err(self
+                    .refused_credentials(request, sent.status, started)
+                    .await)
             }
             ErrorAction::Review => {
                 self.healthy(took, epoch, request.effect).await;
@@ -75,6 +72,42 @@ impl Session<'_> {
                     Err(self.unhealthy(reason, started, epoch, writes).await)
                 }
             },
+        }
+    }
+
+    /// The refused secret may have been replaced where it is kept: then the work comes back at once
+    /// and its call bears the new one, which is no attempt (TRY-1). It ends: only a secret that
+    /// differs from the refused one is worth a call.
+    async fn refused_credentials(
+        &self,
+        request: &Request,
+        status: u16,
+        started: UnixMs,
+    ) -> CallError {
+        let endpoint = &self.scope.budget.endpoint;
+        let mut replaced = false;
+        for name in request
+            .headers
+            .iter()
+            .filter_map(|header| header.value.secret())
+        {
+            match self.engine.ports.secrets.renew(name, started).await {
+                Ok(other) => replaced |= other,
+                Err(SecretError::Missing(_)) => {}
+                Err(error) => {
+                    return CallError::Store(format!("{endpoint}: {}", crate::chain(&error)));
+                }
+            }
+        }
+        if replaced {
+            tracing::info!(endpoint = %endpoint, status, "a refused secret was replaced");
+            return CallError::Deferred {
+                until: self.engine.now(),
+                why: Wait::Secret,
+            };
+        }
+        CallError::Blocked {
+            reason: format!("{endpoint} refused the credentials with {status}"),
         }
     }
 

@@ -32,9 +32,7 @@ pub fn scrub(text: &str, sent: Option<&Value>) -> String {
     values.dedup();
     let mut shown = text.to_owned();
     for value in &values {
-        if shown.contains(value.as_str()) {
-            shown = shown.replace(value.as_str(), MARK);
-        }
+        shown = take_out(&shown, value);
     }
     // A line break could forge a line of a log.
     let shown: String = shown
@@ -42,6 +40,21 @@ pub fn scrub(text: &str, sent: Option<&Value>) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     cut(&shown)
+}
+
+/// Whatever its case: a provider may quote an address of mail in small letters.
+fn take_out(text: &str, value: &str) -> String {
+    // Of ASCII letters only, so that every place is the same in both.
+    let small = text.to_ascii_lowercase();
+    let mut shown = String::new();
+    let mut from = 0;
+    for (at, found) in small.match_indices(&value.to_ascii_lowercase()) {
+        shown.push_str(text.get(from..at).unwrap_or_default());
+        shown.push_str(MARK);
+        from = at + found.len();
+    }
+    shown.push_str(text.get(from..).unwrap_or_default());
+    shown
 }
 
 fn leaves(value: &Value, found: &mut Vec<String>) {
@@ -96,6 +109,7 @@ mod tests {
     #[case::one_line_of_many("line two is bad", json!({"notes": "line one\n line two \n"}), "… is bad")]
     #[case::blanks_around("Acme is bad", json!({"name": " Acme "}), "… is bad")]
     #[case::twice("Acme is not Acme", json!({"name": "Acme"}), "… is not …")]
+    #[case::other_case("é@x.y is NOT É@X.Y, nor ACME", json!({"n": "Acme", "m": "É@x.y"}), "é@x.y is NOT …, nor …")]
     #[case::names_stay("name is missing", json!({"name": "Acme"}), "name is missing")]
     #[case::quoted(r#"{"n":"A \"B\" C"} is bad"#, json!({"name": r#"A "B" C"#}), r#"{"n":"…"} is bad"#)]
     #[case::line_breaks("one\r\ntwo", json!({}), "one  two")]

@@ -190,6 +190,18 @@ use super::*;
     "\"approved\",\n",
     "the critical field `approved` stands there twice"
 )]
+#[case::private_twice(
+    "\"phone\", \"address\"]",
+    "\"phone\", \"phone\"]",
+    "\"phone\", \"phone\"",
+    "the private field `phone` stands there twice"
+)]
+#[case::private_unknown(
+    "\"phone\", \"address\"]",
+    "\"phone\", \"adress\"]",
+    "\"adress\"",
+    "`private` names `adress`, which is not in `[fields]`; did you mean `address`?"
+)]
 #[case::required(
     "required = [\n    \"name\",",
     "required = [\n    \"nmae\",",
