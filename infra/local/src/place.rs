@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use tidegate_engine::ports::{Secret, SecretError, Secrets};
+use tidegate_engine::ports::{Doubt, Secret, SecretError, Secrets};
 use tidegate_lambda::Config;
 use tidegate_model::UnixMs;
 use tidegate_policy::flow::Settings;
@@ -81,7 +81,7 @@ impl Secrets for Place {
     }
 
     /// The environment is read once: none is replaced before the next start.
-    async fn renew(&self, _name: &str, _used: UnixMs) -> Result<bool, SecretError> {
+    async fn renew(&self, _: &str, _: Doubt, _: UnixMs) -> Result<bool, SecretError> {
         Ok(false)
     }
 }

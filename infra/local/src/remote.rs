@@ -102,6 +102,15 @@ struct Named {
 /// `reconcile FLOW`: asks for one, waits for its end and prints what it found.
 pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     let client = Client::new(&args.remote)?;
+    let flows: show::Flows = client.get("/v1/flows").await?;
+    let flow = flows.items.iter().find(|flow| flow.name == args.flow);
+    if let Some(reason) = flow.and_then(show::Flow::stopped_at_source) {
+        print(&format!(
+            "{}: stopped, so nothing is compared: {reason}\nresume it first: POST /v1/flows/{}/resume\n",
+            args.flow, args.flow
+        ))?;
+        return Ok(Outcome::Found);
+    }
     let path = reconcile_path(&args.flow);
     let before: Option<show::Reconciled> = client.find(&path).await?;
     let body = args.accept_absent.then(|| json!({ "accept_absent": true }));

@@ -17,7 +17,7 @@ use tidegate_model::UnixMs;
 
 use crate::{
     Engine,
-    ports::{Clock, Secret, SecretError, Secrets, Vault},
+    ports::{Clock, Doubt, Secret, SecretError, Secrets, Vault},
 };
 
 /// A secret that a person has changed is in use after at most this long; and at ten thousand
@@ -96,10 +96,13 @@ impl<V: Vault> Secrets for CachedSecrets<V> {
         }
     }
 
-    async fn renew(&self, name: &str, used: UnixMs) -> Result<bool, SecretError> {
+    async fn renew(&self, name: &str, doubt: Doubt, used: UnixMs) -> Result<bool, SecretError> {
         let refused = self.with_cached(name, |cached| {
-            // A refused secret is not sent again, should the vault not answer now.
-            cached.until = UnixMs::EPOCH;
+            // A refused secret is not sent again, should the vault not answer now. One that a caller's
+            // does not fit stays: else anybody could take it from the others.
+            if doubt == Doubt::Refused {
+                cached.until = UnixMs::EPOCH;
+            }
             (cached.secret.clone(), cached.replaced)
         });
         // Another call met the same rotation and was quicker.
@@ -127,7 +130,7 @@ impl Engine {
             if !self.may_renew(name) {
                 continue;
             }
-            match self.ports.secrets.renew(name, used).await {
+            match self.ports.secrets.renew(name, Doubt::Unmatched, used).await {
                 Ok(false) | Err(SecretError::Missing(_)) => {}
                 Ok(true) => {
                     tracing::info!(secret = name, "a secret was replaced");

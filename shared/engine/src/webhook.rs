@@ -173,7 +173,7 @@ impl Engine {
         })
     }
 
-    /// The flow's secrets, filled up with decoys: every request costs the same. And why others can not
+    /// The flow's secrets, filled up with decoys: comparing costs the same for every request. And why others can not
     /// be used: a slip while they are rotated does not stop what the other has signed.
     async fn signing_secrets(
         &self,

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tidegate_engine::{
     CachedSecrets, Event,
     ports::{
-        Clock, Events, HeaderValue, Http, Listing, ListingPage, Mail, Mailer, Outgoing, PortError,
-        Queue, Receipt, Request, Secret, SecretError, Secrets, Sent, Store, StoreError,
+        Clock, Doubt, Events, HeaderValue, Http, Listing, ListingPage, Mail, Mailer, Outgoing,
+        PortError, Queue, Receipt, Request, Secret, SecretError, Secrets, Sent, Store, StoreError,
         TransportError, Written,
     },
 };
@@ -391,7 +391,7 @@ impl Secrets for ProcessPorts {
 
     /// Not among the calls that go wrong: what comes of a vault that does not answer is as if `get`
     /// had failed.
-    async fn renew(&self, name: &str, used: UnixMs) -> Result<bool, SecretError> {
-        self.secrets.renew(name, used).await
+    async fn renew(&self, name: &str, doubt: Doubt, used: UnixMs) -> Result<bool, SecretError> {
+        self.secrets.renew(name, doubt, used).await
     }
 }

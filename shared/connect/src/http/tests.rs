@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tidegate_engine::ports::{
-    Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets, TransportError,
+    Doubt, Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets, TransportError,
 };
 use tidegate_model::{UnixMs, flow::Method};
 use tokio::{
@@ -37,7 +37,7 @@ impl Secrets for Known {
         }
     }
 
-    async fn renew(&self, _name: &str, _used: UnixMs) -> Result<bool, SecretError> {
+    async fn renew(&self, _: &str, _: Doubt, _: UnixMs) -> Result<bool, SecretError> {
         Ok(false)
     }
 }

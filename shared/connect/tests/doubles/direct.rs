@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_connect::HttpClient;
 use tidegate_engine::ports::{
-    Answer, CallError, Calls, Http, Request, Secret, SecretError, Secrets, TransportError,
+    Answer, CallError, Calls, Doubt, Http, Request, Secret, SecretError, Secrets, TransportError,
 };
 use tidegate_model::{
     UnixMs,
@@ -30,7 +30,7 @@ impl Secrets for TwoSecrets {
         }
     }
 
-    async fn renew(&self, _name: &str, _used: UnixMs) -> Result<bool, SecretError> {
+    async fn renew(&self, _: &str, _: Doubt, _: UnixMs) -> Result<bool, SecretError> {
         Ok(false)
     }
 }

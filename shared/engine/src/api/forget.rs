@@ -123,6 +123,35 @@ fn is_row_of(runtime: &FlowRuntime, key: &RecordKey, item: &Item) -> bool {
     }
     match serde_json::from_str(body) {
         Ok(row) => runtime.flow.key_of_row(&row).is_ok_and(|of| of == *key),
-        Err(_) => body.contains(key.as_str()),
+        Err(_) => names(body, key.as_str()),
+    }
+}
+
+/// Whether a text has a key in it that is no part of another word.
+fn names(text: &str, key: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    text.match_indices(key).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text
+            .get(at + key.len()..)
+            .and_then(|after| after.chars().next());
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_key_is_no_part_of_another() {
+        for text in [r#"{"id":"SUP-1","na"#, "SUP-1", r#"{"id":SUP-1}"#] {
+            assert!(names(text, "SUP-1"), "{text}");
+        }
+        for text in [r#"{"id":"SUP-10","na"#, "XSUP-1", "SUP-1-a", "", "SUP-"] {
+            assert!(!names(text, "SUP-1"), "{text}");
+        }
+        assert!(names("SUP-10 SUP-1", "SUP-1"));
+        assert!(!names("1042", "42"));
     }
 }

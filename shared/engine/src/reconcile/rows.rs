@@ -6,7 +6,7 @@ use tidegate_policy::{
     fingerprint::{KeyPrint, StatePrint},
     flow::RowError,
     keys,
-    reconcile::{self, AtTarget, Kind, Phase},
+    reconcile::{self, AtTarget, Kind, MAX_NOTES, Phase},
     register::{self, Register, ReviewCause, ReviewKind},
     stage::{self, Incoming},
     sweep::Waits,
@@ -200,6 +200,11 @@ impl Comparing<'_> {
         let started = self.progress.started;
         if !reconcile::is_put_back(register, &row.incoming, started) {
             return Ok(Kind::Equal);
+        }
+        // As many as a report can name: of a whole source that was put back each would cost a call.
+        if usize::try_from(self.progress.findings.put_back_at_source).is_ok_and(|n| n >= MAX_NOTES)
+        {
+            return Ok(Kind::PutBackAtSource);
         }
         self.may_go_on().await?;
         let (reader, now) = (self.reader(self.read), self.engine.now());

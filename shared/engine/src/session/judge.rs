@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_model::{UnixMs, flow::ErrorAction};
 use tidegate_policy::answer;
 
 use super::Session;
-use crate::ports::{Answer, CallError, Effect, Request, SecretError, Sent, TransportError, Wait};
+use crate::ports::{
+    Answer, CallError, Doubt, Effect, Request, SecretError, Sent, TransportError, Wait,
+};
 
 impl Session<'_> {
     pub(super) async fn judge(
@@ -36,8 +38,10 @@ impl Session<'_> {
                 self.healthy(took, epoch, request.effect).await;
                 let null = Value::Null;
                 let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
-                // What it calls a field may be what it was sent, too.
-                let scrub = |text: &str| answer::scrub(text, request.body.as_ref());
+                // What it calls a field may be what it was sent, too; a look-up is sent in its address.
+                let values = (answer::query_values(&request.url), &request.body);
+                let values = json!([values.0, values.1]);
+                let scrub = |text: &str| answer::scrub(text, Some(&values));
                 let (field, said) = (field.as_deref().map(scrub), scrub(&said));
                 let reason = format!(
                     "{} answered {}: {said}",
@@ -91,7 +95,13 @@ impl Session<'_> {
             .iter()
             .filter_map(|header| header.value.secret())
         {
-            match self.engine.ports.secrets.renew(name, started).await {
+            match self
+                .engine
+                .ports
+                .secrets
+                .renew(name, Doubt::Refused, started)
+                .await
+            {
                 Ok(other) => replaced |= other,
                 Err(SecretError::Missing(_)) => {}
                 Err(error) => {

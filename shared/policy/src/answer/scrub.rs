@@ -1,5 +1,6 @@
 //! Makes a provider's text fit to be shown: what was sent to it is taken out.
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 /// The longest reason that is kept, in characters: it stands in a register, whose item is to stay
@@ -57,6 +58,25 @@ fn take_out(text: &str, value: &str) -> String {
     shown
 }
 
+/// What the query of an address says, word by word: the value that a record is looked up by stands
+/// there, alone or in an expression.
+pub fn query_values(url: &str) -> Vec<String> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let decoded = query.split('&').map(|pair| {
+        let value = pair.split_once('=').map_or("", |(_, value)| value);
+        percent_decode_str(&value.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    });
+    let mut values = Vec::new();
+    for value in decoded {
+        let words = value.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '(' | ')'));
+        values.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        values.push(value);
+    }
+    values
+}
+
 fn leaves(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => {
@@ -95,7 +115,16 @@ mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
 
-    use super::{MAX_REASON_CHARS, scrub};
+    use super::{MAX_REASON_CHARS, query_values, scrub};
+
+    #[test]
+    fn what_a_record_was_looked_up_by_is_taken_out() {
+        let at = "https://a.example/people?$filter=email%20eq%20'grete%40x.example'&name=Acme+GmbH";
+        let sent = json!([query_values(at), null]);
+        let told = "no `grete@x.example` of Acme GmbH among people";
+        assert_eq!(scrub(told, Some(&sent)), "no `…` of … among people");
+        assert_eq!(query_values("https://a.example/people"), [""; 1]);
+    }
 
     #[rstest]
     #[case::text("name `Acme GmbH` is taken", json!({"name": "Acme GmbH"}), "name `…` is taken")]
