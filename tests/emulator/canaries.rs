@@ -118,7 +118,7 @@ fn canaries() -> Vec<Forms> {
 
 fn plant(world: &World, key: &str) {
     let changed = world.erp.change(key, |row| {
-        row.legal_name = format!("{NAME} {key}");
+        NAME.clone_into(&mut row.legal_name);
         EMAIL.clone_into(&mut row.contact.email);
         PHONE.clone_into(&mut row.contact.phone);
     });

@@ -30,6 +30,7 @@ mod pushes;
 mod reads;
 mod reconcile;
 mod reconcile_faults;
+mod rotations;
 mod runs;
 mod stages;
 mod ticks;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value as Json, json};
-use tidegate_engine::{Event, RunEnd, RunReport};
+use tidegate_engine::{Event, RunEnd, RunReport, api::Access};
 use tidegate_model::{FlowId, RecordKey, SourceVersion, UnixMs, Version, item::Value};
 use tidegate_policy::{
     keys,
@@ -241,7 +241,11 @@ async fn each_row_is_counted_as_what_became_of_it_out_1() {
     assert_eq!(counts.queued, 3, "{counts:?}");
     // Found again by the same name when the same row comes again.
     world.run(MANUAL).await;
-    let reviews = world.engine.reviews(&flow(), None, 50).await.unwrap();
+    let reviews = world
+        .engine
+        .reviews(&flow(), None, 50, Access::Fields)
+        .await
+        .unwrap();
     let kinds = reviews.items.iter().map(|review| review.cause.kind);
     let rejected = kinds.filter(|kind| *kind == ReviewKind::Rejected);
     assert_eq!(

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::json;
 use tidegate_engine::{
     DeadLetter, Event,
-    api::{ReviewError, ReviewId},
+    api::{Access, ReviewError, ReviewId},
 };
 use tidegate_model::{FlowId, Message, RecordKey, Tier};
 use tidegate_policy::register::{ReviewKind, State};
@@ -35,7 +35,7 @@ async fn world_with_refused() -> (World, String, ReviewId) {
 #[tokio::test(start_paused = true)]
 async fn a_refused_record_is_edited_tried_dry_replayed_and_applied() {
     let (world, key, id) = world_with_refused().await;
-    let review = world.engine.review(&id).await.unwrap();
+    let review = world.engine.review(&id, Access::Fields).await.unwrap();
     assert_eq!(review.cause.kind, ReviewKind::Refused);
     assert_eq!(review.cause.field.as_deref(), Some("sponsor_user_id"));
     // News names no field that the flow does not: it may be anything.
@@ -48,9 +48,13 @@ async fn a_refused_record_is_edited_tried_dry_replayed_and_applied() {
         json!({"fields": {"sponsor_id": 101}, "by": "ada", "why": "left the company"}),
     )
     .unwrap();
-    world.engine.edit_review(&id, edit).await.unwrap();
+    world
+        .engine
+        .edit_review(&id, edit, Access::Fields)
+        .await
+        .unwrap();
     let calls = world.qualio.calls().len();
-    let dry = world.engine.dry_run(&id).await.unwrap();
+    let dry = world.engine.dry_run(&id, Access::Fields).await.unwrap();
     assert_eq!(world.qualio.calls().len(), calls, "a dry run sends nothing");
     let request = dry.requests.last().unwrap();
     assert_eq!(request.body.as_ref().unwrap()["sponsor_user_id"], 101);
@@ -118,7 +122,11 @@ async fn what_was_edited_and_discarded_is_sent_once_the_source_says_it() {
     let (world, key, id) = world_with_refused().await;
     let edit = json!({"fields": {"sponsor_id": 101}, "by": "ada", "why": "left the company"});
     let edit = serde_json::from_value(edit).unwrap();
-    world.engine.edit_review(&id, edit).await.unwrap();
+    world
+        .engine
+        .edit_review(&id, edit, Access::Fields)
+        .await
+        .unwrap();
     world.engine.discard(&id).await.unwrap();
     let register = world.register(&key);
     assert_eq!(
@@ -282,5 +290,49 @@ async fn a_dead_letter_becomes_a_review_and_stands_in_the_mail() {
         "https://tidegate.example/v1/reviews/suppliers~",
     ] {
         assert!(mail.text.contains(part), "{part} in {}", mail.text);
+    }
+}
+
+/// What a target repeats of a private value is kept nowhere: not in the history, in the review, in a
+/// mail.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_repeats_private_values_keeps_none_of_them() {
+    let rows = realistic_suppliers(6, 1, 0);
+    let (key, contact) = (rows[0].id.clone(), rows[0].contact.clone());
+    let world = World::new(rows, &[suppliers_flow()]);
+    let told = format!(
+        "{} of {} is in use by {}",
+        contact.email.to_uppercase(),
+        contact.name,
+        contact.phone
+    );
+    let refused = Action::answer(400, json!({ "message": told }));
+    world
+        .qualio
+        .set_fault(Fault::new(refused).method("POST"))
+        .unwrap();
+    world.start();
+    world.settle().await;
+    let id = ReviewId::Record(flow(), RecordKey::try_new(key.clone()).unwrap());
+    let review = world.engine.review(&id, Access::Masked).await.unwrap();
+    assert!(
+        review.cause.reason.contains("… of … is in use by …"),
+        "{review:?}"
+    );
+    let register = world.register(&key);
+    let mail = world
+        .engine
+        .daily_digest("https://api.example")
+        .await
+        .unwrap();
+    for text in [
+        format!("{:?}", register.history),
+        format!("{review:?}"),
+        mail.text,
+    ] {
+        for value in [&contact.email, &contact.name, &contact.phone] {
+            let found = text.to_lowercase().contains(&value.to_lowercase());
+            assert!(!found, "{value} in {text}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Reconciliation: each kind of finding provoked, healed through `apply`, and counted once.
 
+mod forgotten;
 mod index;
 mod parts;
 mod service;

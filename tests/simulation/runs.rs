@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_engine::{Event, RunEnd};
+use tidegate_engine::{Event, RunEnd, api::Access};
 use tidegate_model::{FlowId, RecordKey, UnixMs};
 use tidegate_policy::{
     register::{ReviewKind, State},
@@ -287,7 +287,12 @@ async fn an_unchanged_record_is_fresh_as_of_the_newest_complete_run() {
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     let began = world.engine.now();
     assert_eq!(world.run(MANUAL).await.end, RunEnd::Complete);
-    let view = world.engine.record(&flow, &key).await.unwrap().unwrap();
+    let view = world
+        .engine
+        .record(&flow, &key, Access::Fields)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(view.state, State::Applied);
     let last_updated = view.last_updated.unwrap();
     assert!(last_updated >= began, "{last_updated:?} {began:?}");

@@ -22,7 +22,7 @@ use tidegate_testkit::doubles::{
     members::MembersDouble,
     qualio::{QualioConfig, QualioDouble},
 };
-use tidegate_testkit::memory::{MemoryMetrics, MemoryStore};
+use tidegate_testkit::memory::{MemoryMetrics, MemoryStore, MemoryVault};
 
 /// A call to a healthy target.
 const CALL_LATENCY: Duration = Duration::from_millis(120);
@@ -79,9 +79,7 @@ impl World {
         let qualio = QualioConfig::new(doubles_clock, "qualio-key");
         let doubles = Doubles {
             erp: Arc::new(ErpDouble::unserved_of(erp)),
-            erp_authorization: "Bearer erp-token".to_owned(),
             qualio: Arc::new(QualioDouble::unserved_of(qualio)),
-            qualio_key: "qualio-key".to_owned(),
             members: Arc::new(members),
             latency: CALL_LATENCY,
         };
@@ -128,6 +126,11 @@ impl World {
     /// The queues.
     pub fn queue(&self) -> &Sqs {
         self.simulated.queue()
+    }
+
+    /// Where the secrets are kept.
+    pub fn vault(&self) -> &MemoryVault {
+        self.simulated.vault()
     }
 
     /// All events so far.

@@ -2,7 +2,11 @@
 //! shown nowhere.
 
 use axum::extract::rejection::PathRejection;
-use tidegate_engine::{EngineError, api::ReviewError, chain};
+use tidegate_engine::{
+    EngineError,
+    api::{ForgetError, ReviewError},
+    chain,
+};
 use tidegate_lambda::Problem;
 
 /// A failure of a use case.
@@ -40,6 +44,15 @@ pub(crate) fn review_refused(error: ReviewError) -> Problem {
             Problem::unprocessable(format!("the request can not be built: {why}"))
         }
         ReviewError::Engine(error) => refused(error),
+    }
+}
+
+/// A failure to forget.
+pub(crate) fn forget_refused(error: ForgetError) -> Problem {
+    match error {
+        ForgetError::NotFound(_) => Problem::not_found(error.to_string()),
+        ForgetError::Needed(why) => Problem::conflict(why),
+        ForgetError::Engine(error) => refused(error),
     }
 }
 

@@ -38,10 +38,10 @@ use axum::{
     response::Response,
 };
 use tidegate_engine::Engine;
-use tidegate_lambda::Problem;
+use tidegate_lambda::{Problem, guard};
 use tidegate_policy::flow::MAX_CONTENT_BYTES;
 
-pub use auth::TOKEN_SECRET;
+pub use auth::{FIELDS_TOKEN_SECRET, TOKEN_SECRET};
 pub use openapi::{openapi, openapi_text};
 use routes::Route;
 
@@ -69,6 +69,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .merge(serve(open))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .fallback(async || failure::unknown_path())
+        .layer(middleware::from_fn(guard))
         .layer(middleware::map_response_with_state(
             Arc::clone(&engine),
             emit_measured,

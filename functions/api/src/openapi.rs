@@ -16,6 +16,8 @@ use crate::{bodies, routes};
 const DEFINITIONS: &str = "#/components/schemas";
 /// Name of the scheme of the token.
 const TOKEN: &str = "token";
+/// What the two tokens are good for.
+const SCOPES: &str = "One of two tokens, both good for every operation. To `API_TOKEN` the fields that a flow file calls `private` are shown as `(private)`; `API_TOKEN_FIELDS` has the scope `fields` and sees their values.";
 /// Problems that every path with a token may answer with: no token, a fault here, the store.
 const USUAL: [u16; 3] = [401, 500, 503];
 
@@ -287,7 +289,7 @@ pub fn openapi() -> Value {
         "security": [{TOKEN: []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {TOKEN: {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {TOKEN: {"type": "http", "scheme": "bearer", "description": SCOPES}},
             "schemas": schemas.definitions(),
         },
     })

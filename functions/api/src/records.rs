@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tidegate_engine::{Engine, api::Accepted};
+use tidegate_engine::{Engine, api::Access};
 use tidegate_lambda::Problem;
 use tidegate_model::{FlowId, RecordKey};
 
 use crate::{
     cursor,
-    failure::{refused, unknown_path, unreadable_path},
+    failure::{forget_refused, refused, unknown_path, unreadable_path},
     flows::{flow_id, flow_named},
     query::{self, Parameters},
     view::{Page, RecordView},
@@ -28,11 +28,15 @@ type RecordPath = Result<Path<(String, String)>, PathRejection>;
 /// `GET /v1/flows/{flow}/records/{key}`
 pub(crate) async fn one(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     path: RecordPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (flow, key) = record(path)?;
-    let found = engine.record(&flow, &key).await.map_err(refused)?;
+    let found = engine
+        .record(&flow, &key, access.0)
+        .await
+        .map_err(refused)?;
     let record =
         found.ok_or_else(|| Problem::not_found(format!("the flow {flow} has no such record")))?;
     // Weak: the answer tells the age too, which changes while the record does not.
@@ -57,6 +61,7 @@ pub(crate) async fn one(
 /// `GET /v1/flows/{flow}/records?cursor=&limit=`
 pub(crate) async fn some(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     flow: Result<Path<String>, PathRejection>,
     query: query::Arrived,
 ) -> Result<Json<Page<RecordView>>, Problem> {
@@ -70,22 +75,36 @@ pub(crate) async fn some(
         .as_deref()
         .map(|cursor| cursor::decode(&listing, cursor))
         .transpose()?;
-    let page = engine.records(&flow, token, limit).await.map_err(refused)?;
+    let page = engine
+        .records(&flow, token, limit, access.0)
+        .await
+        .map_err(refused)?;
     let items = page.items.into_iter().map(RecordView::from).collect();
     let next = page.next.map(|token| cursor::encode(&listing, &token));
     Ok(Json(Page { items, next }))
 }
 
-/// `POST /v1/flows/{flow}/records/{key}/sync`
-pub(crate) async fn sync(
+/// `POST /v1/flows/{flow}/records/{key}/sync` and `/forget`
+pub(crate) async fn act(
     State(engine): State<Arc<Engine>>,
     path: RecordPath,
-) -> Result<(StatusCode, Json<Accepted>), Problem> {
+) -> Result<Response, Problem> {
     let Path((flow, rest)) = path.map_err(unreadable_path)?;
-    let key = rest.strip_suffix("/sync").ok_or_else(unknown_path)?;
-    let (flow, key) = record(Ok(Path((flow, key.to_owned()))))?;
-    let accepted = engine.force_sync(&flow, &key).await.map_err(refused)?;
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    let (key, verb) = rest.rsplit_once('/').ok_or_else(unknown_path)?;
+    let named = Ok(Path((flow, key.to_owned())));
+    match verb {
+        "sync" => {
+            let (flow, key) = record(named)?;
+            let accepted = engine.force_sync(&flow, &key).await.map_err(refused)?;
+            Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+        }
+        "forget" => {
+            let (flow, key) = record(named)?;
+            let forgotten = engine.forget(&flow, &key).await.map_err(forget_refused)?;
+            Ok(Json(forgotten).into_response())
+        }
+        _ => Err(unknown_path()),
+    }
 }
 
 fn record(path: RecordPath) -> Result<(FlowId, RecordKey), Problem> {

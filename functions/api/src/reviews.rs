@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use tidegate_engine::{
     Engine,
-    api::{EditRequest, ReviewId},
+    api::{Access, EditRequest, ReviewId},
 };
 use tidegate_lambda::Problem;
 use tidegate_model::FlowId;
@@ -33,6 +33,7 @@ type IdPath = Result<Path<String>, PathRejection>;
 /// `GET /v1/reviews?flow=&cursor=&limit=`: of one flow, or of all, flow by flow.
 pub(crate) async fn some(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     query: query::Arrived,
 ) -> Result<Json<Page<ReviewView>>, Problem> {
     let mut parameters = Parameters::read(query)?;
@@ -44,7 +45,7 @@ pub(crate) async fn some(
         engine.flow(only).map_err(|error| refused(error.into()))?;
     }
     let start = cursor.as_deref().map(Place::decode).transpose()?;
-    let (items, next) = page(&engine, only.as_ref(), start, limit).await?;
+    let (items, next) = page(&engine, only.as_ref(), start, limit, access.0).await?;
     let next = next.map(|place| place.encode());
     Ok(Json(Page { items, next }))
 }
@@ -77,6 +78,7 @@ async fn page(
     only: Option<&FlowId>,
     start: Option<Place>,
     limit: u32,
+    access: Access,
 ) -> Result<(Vec<ReviewView>, Option<Place>), Problem> {
     let (first, mut token) = match start {
         Some(place) => (Some(place.flow), place.token),
@@ -98,7 +100,7 @@ async fn page(
             return Ok((items, Some(Place { flow, token: after })));
         }
         let page = engine
-            .reviews(&flow, after.as_deref(), limit - have)
+            .reviews(&flow, after.as_deref(), limit - have, access)
             .await
             .map_err(refused)?;
         items.extend(page.items.into_iter().map(ReviewView::from));
@@ -113,16 +115,18 @@ async fn page(
 /// `GET /v1/reviews/{id}`
 pub(crate) async fn one(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     id: IdPath,
 ) -> Result<Json<ReviewView>, Problem> {
     let id = review_id(id)?;
-    let review = engine.review(&id).await.map_err(review_refused)?;
+    let review = engine.review(&id, access.0).await.map_err(review_refused)?;
     Ok(Json(review.into()))
 }
 
 /// `PATCH /v1/reviews/{id}`
 pub(crate) async fn edit(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     id: IdPath,
     body: body::Arrived,
 ) -> Result<Json<ReviewView>, Problem> {
@@ -135,7 +139,7 @@ pub(crate) async fn edit(
     };
     members.finish()?;
     let review = engine
-        .edit_review(&id, request)
+        .edit_review(&id, request, access.0)
         .await
         .map_err(review_refused)?;
     Ok(Json(review.into()))
@@ -144,13 +148,14 @@ pub(crate) async fn edit(
 /// `POST /v1/reviews/{id}/replay` and `/discard`
 pub(crate) async fn act(
     State(engine): State<Arc<Engine>>,
+    access: Extension<Access>,
     path: IdPath,
     query: query::Arrived,
 ) -> Result<Response, Problem> {
     let Path(path) = path.map_err(unreadable_path)?;
     let parameters = Parameters::read(query)?;
     match path.rsplit_once('/') {
-        Some((id, "replay")) => replay(&engine, &parse(id)?, parameters).await,
+        Some((id, "replay")) => replay(&engine, &parse(id)?, parameters, access.0).await,
         Some((id, "discard")) => discard(&engine, &parse(id)?, parameters).await,
         _ => Err(unknown_path()),
     }
@@ -161,11 +166,12 @@ async fn replay(
     engine: &Engine,
     id: &ReviewId,
     mut parameters: Parameters,
+    access: Access,
 ) -> Result<Response, Problem> {
     let dry_run = parameters.flag("dry_run")?;
     parameters.finish()?;
     if dry_run {
-        let plan = engine.dry_run(id).await.map_err(review_refused)?;
+        let plan = engine.dry_run(id, access).await.map_err(review_refused)?;
         return Ok(Json(plan).into_response());
     }
     engine.replay(id).await.map_err(review_refused)?;

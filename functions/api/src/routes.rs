@@ -11,7 +11,7 @@ use axum::{
 use serde_json::json;
 use tidegate_engine::{
     Engine,
-    api::{Accepted, DryRun},
+    api::{Accepted, DryRun, Forgotten},
 };
 
 use crate::{
@@ -196,7 +196,7 @@ fn of_records() -> Vec<Route> {
         ),
         Route::new(
             "/v1/flows/{flow}/records/{*key}",
-            post(records::sync),
+            post(records::act),
             Operation::new(
                 "post",
                 "/v1/flows/{flow}/records/{key}/sync",
@@ -205,7 +205,17 @@ fn of_records() -> Vec<Route> {
             )
             .answers::<Accepted>(202, "It was queued; repeats within 10 s are one")
             .refuses(&[400, 404]),
-            [],
+            [Operation::new(
+                "post",
+                "/v1/flows/{flow}/records/{key}/forget",
+                "forgetRecord",
+                "Erase its values, and keep the hashes that stop them from coming back",
+            )
+            .answers::<Forgotten>(
+                200,
+                "They are erased, and rows of it among the reviews discarded",
+            )
+            .refuses(&[400, 404, 409])],
         ),
     ]
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use futures_util::TryFutureExt;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use tidegate_aws::{Aws, QueueUrls};
 use tidegate_connect::{HttpClient, connect};
 use tidegate_engine::Ports;
 use tidegate_lambda::{
-    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, failed,
+    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, guarded,
     start_telemetry,
 };
 
@@ -33,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let engine = assemble(ports, &folder, &config.settings(), connect)?;
     run(service_fn(|event: LambdaEvent<_>| {
-        tidegate_batch_sync::handle(&engine, event).map_err(failed)
+        guarded(tidegate_batch_sync::handle(&engine, event))
     }))
     .await
     .map_err(anyhow::Error::from_boxed)

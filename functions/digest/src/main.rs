@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use futures_util::TryFutureExt;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use tidegate_aws::{Aws, QueueUrls};
 use tidegate_connect::connect;
 use tidegate_engine::Ports;
 use tidegate_lambda::{
     BaseUrl, Common, Config, MailAddresses, QueueAddresses, SystemChance, SystemClock, Unwired,
-    assemble, failed, start_telemetry,
+    assemble, guarded, start_telemetry,
 };
 
 #[tokio::main]
@@ -32,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let engine = assemble(ports, &folder, &config.settings(), connect)?;
     run(service_fn(|event: LambdaEvent<_>| {
-        tidegate_digest::handle(&engine, &base_url, event.payload).map_err(failed)
+        guarded(tidegate_digest::handle(&engine, &base_url, event.payload))
     }))
     .await
     .map_err(anyhow::Error::from_boxed)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_digest::handle;
-use tidegate_engine::{FlowDigest, Reconciled, digest_mail};
+use tidegate_engine::{FlowDigest, Reconciled, api::Access, digest_mail};
 use tidegate_lambda::BaseUrl;
 use tidegate_model::{FlowId, Message, RecordKey, Tier};
 use tidegate_policy::{
@@ -64,7 +64,11 @@ async fn answer(host: &Host, event: Value) -> Value {
 }
 
 async fn reviews(host: &Host) -> Vec<(String, String)> {
-    let page = host.engine.reviews(&flow(), None, 10).await.unwrap();
+    let page = host
+        .engine
+        .reviews(&flow(), None, 10, Access::Fields)
+        .await
+        .unwrap();
     let mut all: Vec<_> = page
         .items
         .into_iter()

@@ -11,12 +11,13 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequest, Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::post,
 };
 use serde_json::json;
 use tidegate_engine::{Engine, HookAnswer, HookRequest, MAX_BODY_BYTES, chain};
-use tidegate_lambda::Problem;
+use tidegate_lambda::{Problem, guard};
 
 /// Names the scheme that a 401 asks for (RFC 9110 wants one): Standard Webhooks has no registered
 /// name.
@@ -28,6 +29,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
     Router::new()
         .route("/v1/flows/{flow}/webhook", methods)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(guard))
         .with_state(engine)
 }
 

@@ -37,9 +37,9 @@ impl Write for Lines {
     }
 }
 
-/// The status of a delivery that [`SECRET`] signed, where the flow has these two.
-async fn status_with(texts: [&str; 2]) -> u16 {
-    let secrets = NAMES.into_iter().zip(texts);
+/// The status of a delivery that [`SECRET`] signed, where these are configured, one after another.
+async fn status_with(texts: &[&'static str]) -> u16 {
+    let secrets = NAMES.into_iter().zip(texts.iter().copied());
     let host = Host::new(&[FLOW], secrets, tidegate_connect::connect).unwrap();
     let now_s = START.0 / 1_000;
     let signed = sign(Told::Partial("SUP-000001"), SECRET, "a", now_s).unwrap();
@@ -56,12 +56,14 @@ async fn status_with(texts: [&str; 2]) -> u16 {
 async fn a_secret_that_is_none_is_named_in_the_log_and_does_not_stop_the_other() {
     let short = "whsec_c2hvcnQ=";
     let no_base64 = "whsec_%hidden";
+    assert_eq!(status_with(&[SECRET]).await, 202, "the other is missing");
+    assert_eq!(status_with(&[NEXT_SECRET]).await, 503, "it may have signed");
     for (texts, status, faults) in [
         ([SECRET, NEXT_SECRET], 202, [None, None]),
         ([SECRET, short], 202, [None, Some("24 to 64 bytes")]),
         ([no_base64, SECRET], 202, [Some("and base64"), None]),
         ([" ", SECRET], 202, [Some("24 to 64 bytes"), None]),
-        ([NEXT_SECRET, short], 401, [None, Some("24 to 64 bytes")]),
+        ([NEXT_SECRET, short], 503, [None, Some("24 to 64 bytes")]),
         (
             [no_base64, short],
             503,
@@ -72,7 +74,7 @@ async fn a_secret_that_is_none_is_named_in_the_log_and_does_not_stop_the_other()
         let writer = lines.clone();
         let log = tracing_subscriber::fmt().with_writer(move || writer.clone());
         let guard = tracing::subscriber::set_default(log.finish());
-        assert_eq!(status_with(texts).await, status, "{texts:?}");
+        assert_eq!(status_with(&texts).await, status, "{texts:?}");
         drop(guard);
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         for (name, fault) in NAMES.into_iter().zip(faults) {

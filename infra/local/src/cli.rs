@@ -103,6 +103,8 @@ enum Command {
     Reviews(ReviewsArgs),
     /// Send a record in review again
     Replay(ReplayArgs),
+    /// Erase the values of a record, and keep the hashes that stop them from coming back
+    Forget(ForgetArgs),
     /// Print the mail of the day as it would be sent now
     Digest(Remote),
     /// Poll a stack's queues, rules and schedules, and invoke functions that are served elsewhere
@@ -320,6 +322,17 @@ pub(crate) struct ReplayArgs {
     pub remote: Remote,
 }
 
+/// What `forget` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// The flow
+    pub flow: String,
+    /// The record's key: SUP-000017
+    pub key: String,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
 /// Which instance to talk to.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Remote {
@@ -407,6 +420,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Status(args)) => remote::status(&args).await,
         Some(Command::Reviews(args)) => remote::reviews(&args).await,
         Some(Command::Replay(args)) => remote::replay(&args).await,
+        Some(Command::Forget(args)) => remote::forget(&args).await,
         Some(Command::Digest(args)) => remote::digest(&args).await,
     };
     match done {

@@ -7,6 +7,7 @@
 //! tidegate.log     JSON lines
 //! metrics.jsonl    metrics, as AWS takes them out of logs
 //! token            bearer token of the local API (mode 600)
+//! token-fields     the one that shows private fields too (mode 600)
 //! instance.json    where the running instance answers
 //! demo/            state and secrets of the simulated systems
 //! lock             held by the one process that works with the folder
@@ -157,23 +158,12 @@ impl DataDir {
 
     /// The API's token; made at the first start.
     pub(crate) fn token(&self) -> anyhow::Result<String> {
-        let path = self.token_path();
-        match fs::read_to_string(&path) {
-            Ok(text) => return self.written_token(&text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(error).with_context(|| {
-                    format!(
-                        "the token file {} can not be read; remove it to have a new one",
-                        path.display()
-                    )
-                });
-            }
-        }
-        let token = random_hex();
-        write_private(&path, &format!("{token}\n"))
-            .with_context(|| format!("{} can not be written", path.display()))?;
-        Ok(token)
+        token_at(&self.token_path())
+    }
+
+    /// The API's token with the scope `fields`; made at the first start.
+    pub(crate) fn fields_token(&self) -> anyhow::Result<String> {
+        token_at(&self.root.join("token-fields"))
     }
 
     /// The token of the instance that runs with the folder.
@@ -185,20 +175,39 @@ impl DataDir {
                 path.display()
             )
         })?;
-        self.written_token(&text)
+        written_token(&path, &text)
     }
+}
 
-    /// What the token's file says.
-    fn written_token(&self, text: &str) -> anyhow::Result<String> {
-        let path = self.token_path();
-        if !is_token(text.trim()) {
-            bail!(
-                "the token file {} does not hold one word of visible ASCII; remove it and start `tidegate` again to have a new one",
-                path.display()
-            );
+/// The token in a file, which is made where there is none.
+fn token_at(path: &Path) -> anyhow::Result<String> {
+    match fs::read_to_string(path) {
+        Ok(text) => return written_token(path, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(error).with_context(|| {
+                format!(
+                    "the token file {} can not be read; remove it to have a new one",
+                    path.display()
+                )
+            });
         }
-        Ok(text.trim().to_owned())
     }
+    let token = random_hex();
+    write_private(path, &format!("{token}\n"))
+        .with_context(|| format!("{} can not be written", path.display()))?;
+    Ok(token)
+}
+
+/// What a token's file says.
+fn written_token(path: &Path, text: &str) -> anyhow::Result<String> {
+    if !is_token(text.trim()) {
+        bail!(
+            "the token file {} does not hold one word of visible ASCII; remove it and start `tidegate` again to have a new one",
+            path.display()
+        );
+    }
+    Ok(text.trim().to_owned())
 }
 
 /// Whether a text can be a bearer token: what an HTTP header carries whole, without spaces and line
@@ -288,11 +297,16 @@ mod tests {
         let token = data.token().unwrap();
         assert_eq!(token.len(), 2 * SECRET_BYTES);
         assert_eq!(data.token().unwrap(), token);
+        let with_fields = data.fields_token().unwrap();
+        assert_ne!(with_fields, token);
+        assert_eq!(data.fields_token().unwrap(), with_fields);
         #[cfg(unix)]
-        {
+        for file in ["token", "token-fields"] {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = fs::metadata(data.token_path()).unwrap().permissions();
-            assert_eq!(mode.mode() & 0o777, 0o600);
+            let mode = fs::metadata(folder.path().join(file))
+                .unwrap()
+                .permissions();
+            assert_eq!(mode.mode() & 0o777, 0o600, "{file}");
         }
     }
 }

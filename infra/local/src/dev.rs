@@ -128,7 +128,7 @@ pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| told)
 }
 
-/// Settings and secrets: of the environment, then of the demo; the API's token is our own.
+/// Settings and secrets: of the environment, then of the demo; the API's tokens are our own.
 fn place(config: &Config, data: &DataDir, demo: Option<&Demo>) -> anyhow::Result<Place> {
     let mut place = Place::of_config(config);
     if let Some(demo) = demo {
@@ -141,7 +141,8 @@ fn place(config: &Config, data: &DataDir, demo: Option<&Demo>) -> anyhow::Result
         ),
         None => data.token()?,
     };
-    Ok(place.with_secret(tidegate_api::TOKEN_SECRET, &token))
+    let place = place.with_secret(tidegate_api::TOKEN_SECRET, &token);
+    Ok(place.with_secret(tidegate_api::FIELDS_TOKEN_SECRET, &data.fields_token()?))
 }
 
 /// The API's token, where a person set it.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use tidegate_engine::ports::{Secret, SecretError, Secrets};
+use tidegate_engine::ports::{Doubt, Secret, SecretError, Secrets};
 use tidegate_lambda::Config;
+use tidegate_model::UnixMs;
 use tidegate_policy::flow::Settings;
 
 /// Where settings and secrets are looked for.
@@ -77,5 +78,10 @@ impl Secrets for Place {
     async fn get(&self, name: &str) -> Result<Secret, SecretError> {
         let found = self.secrets.get(name).cloned();
         found.ok_or_else(|| SecretError::Missing(name.to_owned()))
+    }
+
+    /// The environment is read once: none is replaced before the next start.
+    async fn renew(&self, _: &str, _: Doubt, _: UnixMs) -> Result<bool, SecretError> {
+        Ok(false)
     }
 }

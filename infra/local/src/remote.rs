@@ -22,7 +22,9 @@ use tidegate_policy::run::Mode;
 
 pub(crate) use self::client::Client;
 use crate::{
-    cli::{EventArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs},
+    cli::{
+        EventArgs, ForgetArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs,
+    },
     offline::print,
 };
 
@@ -100,6 +102,15 @@ struct Named {
 /// `reconcile FLOW`: asks for one, waits for its end and prints what it found.
 pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     let client = Client::new(&args.remote)?;
+    let flows: show::Flows = client.get("/v1/flows").await?;
+    let flow = flows.items.iter().find(|flow| flow.name == args.flow);
+    if let Some(reason) = flow.and_then(show::Flow::stopped_at_source) {
+        print(&format!(
+            "{}: stopped, so nothing is compared: {reason}\nresume it first: POST /v1/flows/{}/resume\n",
+            args.flow, args.flow
+        ))?;
+        return Ok(Outcome::Found);
+    }
     let path = reconcile_path(&args.flow);
     let before: Option<show::Reconciled> = client.find(&path).await?;
     let body = args.accept_absent.then(|| json!({ "accept_absent": true }));
@@ -168,6 +179,29 @@ pub(crate) async fn replay(args: &ReplayArgs) -> anyhow::Result<Outcome> {
         named.id
     ))?;
     Ok(Outcome::Fine)
+}
+
+/// `forget FLOW KEY`
+pub(crate) async fn forget(args: &ForgetArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let path = format!(
+        "/v1/flows/{}/records/{}/forget",
+        ReviewId::encode_path(&args.flow),
+        ReviewId::encode_path(&args.key)
+    );
+    let forgotten: Forgotten = client.post(&path, None).await?;
+    print(&format!(
+        "{} is forgotten, and {} of its rows among the reviews; what its source changes of it is kept again\n",
+        forgotten.key, forgotten.reviews
+    ))?;
+    Ok(Outcome::Fine)
+}
+
+/// What was forgotten.
+#[derive(Deserialize)]
+struct Forgotten {
+    key: String,
+    reviews: u32,
 }
 
 /// `digest`

@@ -267,6 +267,8 @@ async fn the_other_commands_talk_to_the_running_instance() {
     assert!(text(&digest.stdout).starts_with("Subject: Tidegate: "));
     let replay = ask(&["replay", "suppliers~SUP-009999", "--dry-run"]);
     assert!(text(&replay.stderr).contains("there is no such review"));
+    let forget = ask(&["forget", "suppliers", "SUP-009999"]);
+    assert!(text(&forget.stderr).contains("has no such record"));
     let url = ["status", "--url", &instance.url, "--token", "wrong"];
     assert!(text(&ask(&url).stderr).contains("does not know this token"));
 }

@@ -280,6 +280,7 @@ async fn a_server_that_is_no_tidegate_is_named_as_such() {
         &["reconcile", "suppliers"],
         &["replay", "suppliers~A"],
         &["replay", "suppliers~A", "--dry-run"],
+        &["forget", "suppliers", "A"],
         &["event", "--source", "erp", "--detail-type", "end of day"],
     ] {
         let arguments = [asked, &["--url", &url]].concat();

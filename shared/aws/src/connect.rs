@@ -17,9 +17,9 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use tidegate_engine::ports::Clock;
+use tidegate_engine::{CachedSecrets, ports::Clock};
 
-use crate::{DynamoStore, EventBridgeEvents, QueueUrls, SecretsStore, SesMailer, SqsQueue};
+use crate::{DynamoStore, EventBridgeEvents, QueueUrls, SecretsManager, SesMailer, SqsQueue};
 
 /// Until a connection must stand. Inside a region it takes a few milliseconds, with TLS too; after
 /// a second another attempt is the better bet.
@@ -127,8 +127,12 @@ impl Aws {
     }
 
     /// Secrets by name: each value is the secret itself, or its address in Secrets Manager.
-    pub fn secrets(&self, values: BTreeMap<String, String>, clock: Arc<dyn Clock>) -> SecretsStore {
-        SecretsStore::new(self.config.clone(), values, clock)
+    pub fn secrets(
+        &self,
+        values: BTreeMap<String, String>,
+        clock: Arc<dyn Clock>,
+    ) -> CachedSecrets<SecretsManager> {
+        CachedSecrets::new(SecretsManager::new(self.config.clone(), values), clock)
     }
 }
 

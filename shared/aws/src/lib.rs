@@ -20,4 +20,4 @@ pub use dynamo::{DynamoStore, TableError, create_table};
 pub use failure::AwsFailure;
 pub use mail::{EventBridgeEvents, SesMailer};
 pub use queue::{QueueUrls, SqsQueue};
-pub use secret::SecretsStore;
+pub use secret::SecretsManager;

@@ -12,7 +12,7 @@ use tidegate_policy::{
 
 use crate::{
     Engine, EngineError,
-    api::{ReviewEntry, ReviewId},
+    api::{Access, ReviewEntry, ReviewId},
     ports::{Mail, Written},
     reconcile::ReconcileReport,
 };
@@ -157,7 +157,9 @@ impl Engine {
         let mut entries = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let page = self.reviews(flow, after.as_deref(), 100).await?;
+            let page = self
+                .reviews(flow, after.as_deref(), 100, Access::Masked)
+                .await?;
             entries.extend(page.items);
             after = page.next;
             if after.is_none() || entries.len() >= READ_MOST {

@@ -115,6 +115,8 @@ pub struct Engine {
     pub(crate) noted: Noted,
     /// Values that are emitted at the end of a piece of work.
     pub(crate) measured: Measured,
+    /// When a secret was last looked up because a caller's did not fit.
+    pub(crate) renewed: Mutex<BTreeMap<String, UnixMs>>,
     /// Work of one process asks for permits one after another: it would only race with itself.
     grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
 }
@@ -132,6 +134,7 @@ impl Engine {
             seen_slots: Mutex::default(),
             noted: Noted::default(),
             measured: Measured::default(),
+            renewed: Mutex::default(),
             grant_locks: Mutex::default(),
         }
     }

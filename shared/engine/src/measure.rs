@@ -101,7 +101,7 @@ impl Engine {
         &self,
         scope: &Scope<'_>,
         status: u16,
-        started: UnixMs,
+        (started, took): (UnixMs, Duration),
         outcome: &Result<Answer, CallError>,
     ) {
         let system = scope.budget.endpoint.as_str();
@@ -122,7 +122,6 @@ impl Engine {
             } else {
                 "outside"
             };
-            let took = self.now().since(started);
             self.measure(&metric::RESPONSE_TIME, &[system, window], millis(took));
         }
     }

@@ -18,7 +18,7 @@ pub use call::{
     Answer, CallError, Calls, Effect, Header, HeaderValue, Http, Request, Sent, TransportError,
     Wait,
 };
-pub use secret::{Secret, SecretError, Secrets};
+pub use secret::{Doubt, Secret, SecretError, Secrets, Vault};
 pub use source::{Page, PageRequest, PageSize, Source};
 pub use store::{Consumed, Listing, ListingPage, Store, StoreError, Written};
 pub use target::{

@@ -16,7 +16,7 @@ use tidegate_policy::{
 
 use crate::{
     Engine, EngineError, FlowRuntime, UnknownFlow,
-    api::{FaultView, PlannedRequest, ReviewError},
+    api::{Access, FaultView, PlannedRequest, ReviewError},
     ports::{CallError, Found, Index, PageRequest},
     session::{Scope, Session},
     staging::{Reader, critical_changes},
@@ -424,14 +424,15 @@ impl Engine {
         if matches!(outcome, Foreseen::Review { .. }) {
             return Ok(bare(outcome));
         }
-        let planned = match self.plan_requests(runtime, key, fields, target_id, None) {
-            Ok(planned) => planned,
-            Err(ReviewError::Engine(error)) => return Err(error.into()),
-            Err(error) => {
-                let reason = error.to_string();
-                return Ok(bare(Foreseen::Review { reason }));
-            }
-        };
+        let planned =
+            match self.plan_requests(runtime, key, fields, target_id, None, Access::Fields) {
+                Ok(planned) => planned,
+                Err(ReviewError::Engine(error)) => return Err(error.into()),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Ok(bare(Foreseen::Review { reason }));
+                }
+            };
         Ok(Previewed {
             key: None,
             outcome,

@@ -265,7 +265,7 @@ impl Calls for Session<'_> {
             Err(error) => Err(self.broken(&request, error, started, epoch).await),
         };
         self.engine
-            .measure_call(&self.scope, status, started, &outcome);
+            .measure_call(&self.scope, status, (started, took), &outcome);
         tracing::info!(
             flow = %self.scope.runtime.flow.id(),
             key = self.scope.key.map(RecordKey::as_str),

@@ -95,7 +95,7 @@ impl FlowRuntime {
                 reason: "it was deleted at the source".to_owned(),
                 since: now,
             }),
-            Content::Deleted => None,
+            Content::Deleted | Content::Forgotten => None,
             Content::Record(fields) => self.invalid(key, fields, now),
         }
     }

@@ -121,17 +121,31 @@ impl Engine {
         }
         let flow = FlowId::try_new(request.flow).ok();
         let runtime = flow.and_then(|flow| self.flow(&flow).ok());
-        let secrets = self.signing_secrets(runtime.map(AsRef::as_ref)).await?;
+        let runtime = runtime.map(AsRef::as_ref);
+        let began = self.now();
         let signed = Signed {
             id: request.id,
             timestamp: request.timestamp,
             signature: request.signature,
             body: request.body,
         };
-        let verified = signature::verify(signed, &secrets, self.now());
+        let (mut secrets, mut faults) = self.signing_secrets(runtime).await;
+        let mut verified = signature::verify(signed, &secrets, self.now());
+        if !verified && self.are_replaced(runtime, began).await {
+            (secrets, faults) = self.signing_secrets(runtime).await;
+            verified = signature::verify(signed, &secrets, self.now());
+        }
+        let flow = runtime.map(|runtime| runtime.flow.id().as_str());
+        // One that could not be used may have signed it: then its sender is to come again.
+        let refusing = if verified { None } else { faults.pop() };
+        for fault in faults {
+            tracing::error!(flow, error = %crate::chain(&fault), "a webhook secret verifies nothing");
+        }
+        if let Some(fault) = refusing {
+            return Err(fault);
+        }
         let Some(runtime) = runtime.filter(|_| verified) else {
             // Of a flow that is there only: the text of another's name is anybody's.
-            let flow = runtime.map(|runtime| runtime.flow.id().as_str());
             tracing::warn!(
                 flow,
                 "webhook refused: no active secret signed it within five minutes"
@@ -146,36 +160,45 @@ impl Engine {
         Ok(answer)
     }
 
-    /// The flow's secrets, filled up with decoys: every request costs the same. One that is none is
-    /// told of, by name, and the other goes on: a slip while they are rotated stops nobody.
+    /// Whether a secret that was read after `began` has been replaced since. Where that can not be
+    /// learnt, the delivery is as wrong as before: its sender comes again.
+    async fn are_replaced(&self, runtime: Option<&FlowRuntime>, began: UnixMs) -> bool {
+        let names = runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets());
+        let renewed = self
+            .renew_secrets(names.iter().map(String::as_str), began)
+            .await;
+        renewed.unwrap_or_else(|error| {
+            tracing::warn!(error = %crate::chain(&error), "a webhook secret could not be looked up");
+            false
+        })
+    }
+
+    /// The flow's secrets, filled up with decoys: comparing costs the same for every request. And why others can not
+    /// be used: a slip while they are rotated does not stop what the other has signed.
     async fn signing_secrets(
         &self,
         runtime: Option<&FlowRuntime>,
-    ) -> Result<Vec<SigningSecret>, HookError> {
+    ) -> (Vec<SigningSecret>, Vec<HookError>) {
         let mut secrets = Vec::new();
-        let mut bad = Vec::new();
+        let mut faults = Vec::new();
         for name in runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets()) {
-            let secret = self.ports.secrets.get(name).await?;
-            match SigningSecret::try_new(secret.reveal()) {
+            match self.signing_secret(name).await {
                 Ok(secret) => secrets.push(secret),
-                Err(source) => bad.push(HookError::BadSecret {
-                    name: name.clone(),
-                    source,
-                }),
+                Err(fault) => faults.push(fault),
             }
-        }
-        let refusing = if secrets.is_empty() { bad.pop() } else { None };
-        for error in bad {
-            let flow = runtime.map(|runtime| runtime.flow.id().as_str());
-            tracing::error!(flow, error = %crate::chain(&error), "a webhook secret verifies nothing");
-        }
-        if let Some(error) = refusing {
-            return Err(error);
         }
         while secrets.len() < SECRETS {
             secrets.push(SigningSecret::decoy());
         }
-        Ok(secrets)
+        (secrets, faults)
+    }
+
+    async fn signing_secret(&self, name: &str) -> Result<SigningSecret, HookError> {
+        let secret = self.ports.secrets.get(name).await?;
+        SigningSecret::try_new(secret.reveal()).map_err(|source| HookError::BadSecret {
+            name: name.to_owned(),
+            source,
+        })
     }
 
     async fn take_hook(

@@ -4,7 +4,7 @@ use lambda_runtime::Diagnostic;
 use tidegate_engine::chain;
 
 /// The error with all its causes. The runtime logs it once, and hands it to whoever invoked.
-pub fn failed<E: std::error::Error>(error: E) -> Diagnostic {
+pub(crate) fn failed<E: std::error::Error>(error: E) -> Diagnostic {
     Diagnostic {
         error_type: std::any::type_name::<E>().to_owned(),
         error_message: chain(&error),

@@ -15,6 +15,7 @@ mod emf;
 pub mod event;
 mod failed;
 mod flows;
+mod panic;
 mod problem;
 mod telemetry;
 
@@ -26,7 +27,7 @@ pub use config::{
 };
 pub use deadline::deadline;
 pub use emf::{Emf, emf_lines};
-pub use failed::failed;
 pub use flows::{FlowsError, FlowsProblem, load_flows};
+pub use panic::{guard, guarded};
 pub use problem::Problem;
-pub use telemetry::{TelemetryError, start_telemetry};
+pub use telemetry::{TelemetryError, start_telemetry, start_telemetry_to};

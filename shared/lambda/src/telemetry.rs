@@ -8,7 +8,7 @@ use tracing_subscriber::{
     EnvFilter, filter::ParseError, fmt::MakeWriter, util::SubscriberInitExt as _,
 };
 
-use crate::LogFilter;
+use crate::{LogFilter, panic::log_panics};
 
 /// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,16 @@ pub enum TelemetryError {
 
 /// Starts logging for the whole process.
 pub fn start_telemetry(filter: &LogFilter) -> Result<(), TelemetryError> {
-    subscriber(filter, std::io::stdout)?.try_init()?;
+    start_telemetry_to(filter, std::io::stdout)
+}
+
+/// The same, to another place.
+pub fn start_telemetry_to<W>(filter: &LogFilter, writer: W) -> Result<(), TelemetryError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    subscriber(filter, writer)?.try_init()?;
+    log_panics();
     Ok(())
 }
 

@@ -21,6 +21,9 @@ pub enum Content {
     Record(Fields),
     /// The source deleted it.
     Deleted,
+    /// It exists, and its fields were erased at somebody's wish. What they were is told from others by
+    /// the hash that was stored with them, never by this content's own.
+    Forgotten,
 }
 
 /// A hash of a content: equal for equal contents, whatever the order of their fields.
@@ -44,16 +47,17 @@ impl Content {
                 feed_map(&mut hasher, fields);
             }
             Self::Deleted => hasher.update(b"d"),
+            Self::Forgotten => hasher.update(b"f"),
         }
         let digest = hasher.finalize();
         ContentHash(hex::encode(digest.get(..HASH_BYTES).unwrap_or(&digest)))
     }
 
-    /// The fields, unless the record is deleted.
+    /// The fields, unless the record is deleted or forgotten.
     pub fn fields(&self) -> Option<&Fields> {
         match self {
             Self::Record(fields) => Some(fields),
-            Self::Deleted => None,
+            Self::Deleted | Self::Forgotten => None,
         }
     }
 }

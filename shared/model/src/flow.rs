@@ -49,6 +49,10 @@ pub struct FlowFile {
     /// Names of canonical fields whose change of value makes a change critical: it goes at once.
     #[serde(default)]
     pub critical: Vec<String>,
+    /// Names of canonical fields that hold personal data: masked wherever people are shown fields,
+    /// unless their token has the scope `fields`.
+    #[serde(default)]
+    pub private: Vec<String>,
     /// Why some changes cannot wait for a batch, in a sentence. Needed where `critical` or
     /// `[webhook]` makes changes real-time, since batch is the default (R37).
     #[serde(default)]

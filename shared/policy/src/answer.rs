@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use refusal::refusal;
 pub use retry_after::hold;
-pub use scrub::{MAX_REASON_CHARS, scrub};
+pub use scrub::{MAX_REASON_CHARS, query_values, scrub};
 
 use tidegate_model::flow::{ErrorAction, ErrorRow};
 

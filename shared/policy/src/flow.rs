@@ -138,6 +138,11 @@ impl Flow {
         &self.file.critical
     }
 
+    /// Names of the fields that hold personal data.
+    pub fn private_fields(&self) -> &[String] {
+        &self.file.private
+    }
+
     /// Goal for the age of critical fields.
     pub fn critical_goal(&self) -> Duration {
         Duration::from_secs(u64::from(self.file.freshness.critical_s))

@@ -98,6 +98,13 @@ pub fn step(
     let fields = match claimed.effective() {
         Content::Record(fields) => fields,
         Content::Deleted => return removal(claimed, own, traits, deletion),
+        // No write makes a forgotten record dirty; blanks are never sent.
+        Content::Forgotten => {
+            return Step::Review {
+                kind: ReviewKind::Invalid,
+                reason: "its fields were forgotten: change it at its source",
+            };
+        }
     };
     if traits.upsert {
         return Step::Create(fields);

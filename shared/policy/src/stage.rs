@@ -98,7 +98,9 @@ pub fn plan(seen: Option<&Register>, incoming: &Incoming, critical: &[String]) -
             hash: desired.hash.clone(),
             agrees: (agrees && seen.edited.is_some()).then(|| incoming.content.clone()),
         };
-        let remapped = incoming.version.revision > desired.version.revision;
+        // What was forgotten stays so until the source gives other content.
+        let remapped = incoming.version.revision > desired.version.revision
+            && desired.content != Content::Forgotten;
         // What breaks the schema is what was edited: with the edit it may be sent.
         let edit_stands = seen.edited.is_some() && !agrees;
         let review = incoming.review.as_ref().map(|(_, cause)| cause.kind);

@@ -18,33 +18,28 @@ use tidegate_testkit::doubles::{
 pub struct Doubles {
     /// The ERP.
     pub erp: Arc<ErpDouble>,
-    /// What its calls bear as `Authorization`.
-    pub erp_authorization: String,
     /// Qualio.
     pub qualio: Arc<QualioDouble>,
-    /// What its calls bear as `X-API-Key`.
-    pub qualio_key: String,
-    /// A service that upserts. Its calls bear the ERP's `Authorization`.
+    /// A service that upserts.
     pub members: Arc<MembersDouble>,
     /// How long a call takes, there and back.
     pub latency: Duration,
 }
 
 impl Doubles {
-    fn incoming(&self, request: &Request) -> Result<Incoming, TransportError> {
+    fn incoming(request: &Request) -> Result<Incoming, TransportError> {
         let bad = |what: &str| TransportError::BadRequest(what.to_owned());
         let uri: Uri = request.url.parse().map_err(|_| bad("address"))?;
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         for header in &request.headers {
-            let value = match header.name.to_lowercase().as_str() {
-                "authorization" => self.erp_authorization.clone(),
-                "x-api-key" => self.qualio_key.clone(),
-                _ => header.value.to_string(),
-            };
             headers.insert(
                 HeaderName::try_from(header.name.as_str()).map_err(|_| bad("header"))?,
-                value.parse().map_err(|_| bad("header"))?,
+                header
+                    .value
+                    .to_string()
+                    .parse()
+                    .map_err(|_| bad("header"))?,
             );
         }
         let body = request.body.as_ref();
@@ -60,7 +55,7 @@ impl Doubles {
 #[async_trait]
 impl Http for Doubles {
     async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
-        let call = self.incoming(request)?;
+        let call = Self::incoming(request)?;
         let half = self.latency / 2;
         let (erp, qualio) = (Arc::clone(&self.erp), Arc::clone(&self.qualio));
         let members = Arc::clone(&self.members);

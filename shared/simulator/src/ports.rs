@@ -4,17 +4,18 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tidegate_engine::{
-    Event,
+    CachedSecrets, Event,
     ports::{
-        Clock, Events, Http, Listing, ListingPage, Mail, Mailer, Outgoing, PortError, Queue,
-        Receipt, Request, Secret, SecretError, Secrets, Sent, Store, StoreError, TransportError,
-        Written,
+        Clock, Doubt, Events, HeaderValue, Http, Listing, ListingPage, Mail, Mailer, Outgoing,
+        PortError, Queue, Receipt, Request, Secret, SecretError, Secrets, Sent, Store, StoreError,
+        TransportError, Written,
     },
 };
 use tidegate_model::{
-    Tier,
+    Tier, UnixMs,
     item::{Item, ItemKey, Update},
 };
+use tidegate_testkit::memory::MemoryVault;
 
 use crate::{
     CallMade, Delivered, Effect, Fate, Operation, PortCall, ProcessId, ProcessKind, life::Life,
@@ -40,6 +41,7 @@ pub(crate) struct ProcessPorts {
     pub(crate) life: Arc<Life>,
     pub(crate) process: ProcessId,
     pub(crate) incarnation: u32,
+    pub(crate) secrets: Arc<CachedSecrets<MemoryVault>>,
 }
 
 impl ProcessPorts {
@@ -106,6 +108,26 @@ impl ProcessPorts {
 
     fn observe(&self, call: &PortCall<'_>, effect: &Effect<'_>) {
         self.shared.interposer.observe(call, effect);
+    }
+
+    /// Puts secrets in, as the transport does. One that the world has not stays a name.
+    async fn with_secrets(&self, request: &Request) -> Result<Request, TransportError> {
+        let mut request = request.clone();
+        for header in &mut request.headers {
+            let HeaderValue::Secret { prefix, secret } = &header.value else {
+                continue;
+            };
+            match self.secrets.get(secret).await {
+                Ok(found) => {
+                    header.value = HeaderValue::Plain(format!("{prefix}{}", found.reveal()));
+                }
+                Err(SecretError::Missing(_)) => {}
+                Err(SecretError::Unavailable { name, .. }) => {
+                    return Err(TransportError::SecretUnavailable(name));
+                }
+            }
+        }
+        Ok(request)
     }
 
     async fn half(latency: Duration) {
@@ -315,6 +337,7 @@ impl Http for ProcessPorts {
         let call = self.call(Operation::Http { request });
         let act = || async {
             let left = self.shared.clock.now();
+            let request = &self.with_secrets(request).await?;
             // The answer that arrives at the very end of the time-out is in time.
             let sending = CALLER.scope(self.process, self.shared.http.send(request));
             let answer = tokio::time::timeout(request.timeout, sending)
@@ -355,7 +378,7 @@ impl Secrets for ProcessPorts {
     async fn get(&self, name: &str) -> Result<Secret, SecretError> {
         let call = self.call(Operation::Secret { name });
         let act = || async {
-            let secret = self.shared.secrets.get(name).await;
+            let secret = self.secrets.get(name).await;
             self.observe(&call, &Effect::Done);
             secret
         };
@@ -364,5 +387,11 @@ impl Secrets for ProcessPorts {
             source: INJECTED.into(),
         })
         .await
+    }
+
+    /// Not among the calls that go wrong: what comes of a vault that does not answer is as if `get`
+    /// had failed.
+    async fn renew(&self, name: &str, doubt: Doubt, used: UnixMs) -> Result<bool, SecretError> {
+        self.secrets.renew(name, doubt, used).await
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tidegate_engine::{Engine, Ports, ports::Clock};
+use tidegate_engine::{CachedSecrets, Engine, Ports, ports::Clock};
 use tidegate_testkit::memory::SeededChance;
 
 use crate::{
@@ -67,11 +67,17 @@ impl Process {
         deployment: u64,
         runtimes: Vec<tidegate_engine::FlowRuntime>,
     ) -> Alive {
+        let clock = Arc::new(SkewedClock {
+            truth: Arc::clone(&self.shared.clock),
+            ahead_ms: self.ahead_ms,
+        });
+        let vault = self.shared.vault.clone();
         let ports = ProcessPorts {
             shared: Arc::clone(&self.shared),
             life: Arc::new(Life::default()),
             process: self.id,
             incarnation,
+            secrets: Arc::new(CachedSecrets::new(vault, Arc::<SkewedClock>::clone(&clock))),
         };
         let port = Arc::new(ports.clone());
         let engine_ports = Ports {
@@ -81,10 +87,7 @@ impl Process {
             mailer: Arc::<ProcessPorts>::clone(&port),
             http: Arc::<ProcessPorts>::clone(&port),
             secrets: port,
-            clock: Arc::new(SkewedClock {
-                truth: Arc::clone(&self.shared.clock),
-                ahead_ms: self.ahead_ms,
-            }),
+            clock,
             metrics: Arc::clone(self.shared.metrics()),
             chance: Arc::new(SeededChance::new(self.shared.seed_of(self.id, incarnation))),
         };

@@ -15,7 +15,7 @@ use tidegate_engine::{
     ports::{Chance, Http, Mail, Metrics, Store},
 };
 use tidegate_model::{EndpointId, Tier, UnixMs};
-use tidegate_testkit::memory::{FixedSecrets, MemoryStore, SeededChance};
+use tidegate_testkit::memory::{MemoryStore, MemoryVault, SeededChance};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::{
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sqs: Sqs,
     pub(crate) http: Arc<dyn Http>,
-    pub(crate) secrets: FixedSecrets,
+    pub(crate) vault: MemoryVault,
     pub(crate) interposer: Arc<dyn Interposer>,
     pub(crate) latencies: Latencies,
     pub(crate) runs: Due<Posted>,
@@ -146,7 +146,7 @@ impl World {
             table,
             sqs: Sqs::new(Arc::clone(&clock), |tier| setup.queue(tier)),
             http,
-            secrets: FixedSecrets::new(secrets.map(|(name, text)| (name.as_str(), text.as_str()))),
+            vault: MemoryVault::new(secrets.map(|(name, text)| (name.as_str(), text.as_str()))),
             interposer: Arc::clone(&setup.interposer),
             latencies: setup.latencies,
             runs: Due::default(),
@@ -265,6 +265,11 @@ impl World {
     /// True time.
     pub fn clock(&self) -> &Arc<TrueClock> {
         &self.shared.clock
+    }
+
+    /// Where the secrets are kept: what is put there is in use when a process looks them up again.
+    pub fn vault(&self) -> &MemoryVault {
+        &self.shared.vault
     }
 
     /// The table.

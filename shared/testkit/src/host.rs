@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_engine::{
-    Engine, FlowRuntime, Ports,
+    CachedSecrets, Engine, FlowRuntime, Ports,
     ports::{Source, Target},
 };
 use tidegate_model::UnixMs;
@@ -13,8 +13,8 @@ use tidegate_policy::{
 };
 
 use crate::memory::{
-    Faulty, FixedSecrets, ManualClock, MemoryEvents, MemoryHttp, MemoryMailer, MemoryMetrics,
-    MemoryQueue, MemoryStore, QueueRules, SeededChance,
+    Faulty, ManualClock, MemoryEvents, MemoryHttp, MemoryMailer, MemoryMetrics, MemoryQueue,
+    MemoryStore, MemoryVault, QueueRules, SeededChance,
 };
 
 /// 2026-11-20T02:00:00Z, the moment of the events in `infra/events`.
@@ -39,6 +39,8 @@ pub struct Host {
     pub http: Arc<MemoryHttp>,
     /// Its metrics.
     pub metrics: Arc<MemoryMetrics>,
+    /// Where its secrets are kept.
+    pub vault: MemoryVault,
 }
 
 /// The settings that the shipped flows and examples name. Nobody answers at these addresses.
@@ -89,6 +91,8 @@ impl Host {
         let mailer = Arc::new(Faulty::new(MemoryMailer::default()));
         let http = Arc::new(MemoryHttp::default());
         let metrics = Arc::new(MemoryMetrics::default());
+        let vault = MemoryVault::new(secrets);
+        let cached = CachedSecrets::new(vault.clone(), Arc::<ManualClock>::clone(&clock));
         let ports = Ports {
             store: Arc::<Faulty<MemoryStore>>::clone(&store),
             queue: Arc::<Faulty<MemoryQueue>>::clone(&queue),
@@ -97,7 +101,7 @@ impl Host {
             clock: Arc::<ManualClock>::clone(&clock),
             chance: Arc::new(SeededChance::new(1)),
             http: Arc::<MemoryHttp>::clone(&http),
-            secrets: Arc::new(FixedSecrets::new(secrets)),
+            secrets: Arc::new(cached),
             metrics: Arc::<MemoryMetrics>::clone(&metrics),
         };
         Self {
@@ -109,6 +113,7 @@ impl Host {
             mailer,
             http,
             metrics,
+            vault,
         }
     }
 }

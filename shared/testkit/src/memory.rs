@@ -24,7 +24,7 @@ pub use http::MemoryHttp;
 pub use mail::{MemoryEvents, MemoryMailer};
 pub use metrics::MemoryMetrics;
 pub use queue::MemoryQueue;
-pub use secret::FixedSecrets;
+pub use secret::MemoryVault;
 pub use store::MemoryStore;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

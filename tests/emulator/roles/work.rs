@@ -5,7 +5,7 @@ use std::{cell::Cell, pin::pin};
 use serde_json::{Value, json};
 use tidegate_testkit::doubles::{Action, Fault, Gate};
 
-use crate::world::{FLOW, World, api_event, wall_clock_ms, webhook_event};
+use crate::world::{FLOW, World, api_event, fields_event, wall_clock_ms, webhook_event};
 
 /// What the emulator says of a permission that is lacking.
 const DENIED: &str = "is not authorized to perform";
@@ -260,6 +260,8 @@ impl<'a> Works<'a> {
             let event = api_event(method, &path, &body);
             self.invoke(Function::Api, event).await;
         }
+        let event = fields_event("GET", "/v1/reviews");
+        self.invoke(Function::Api, event).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate_engine::RunEnd;
+use tidegate_engine::{RunEnd, api::Access};
 use tidegate_policy::{
     keys,
     reconcile::{Kind, ReconcileRequest},
@@ -292,7 +292,12 @@ async fn a_row_that_is_no_record_is_left_to_a_person_once() {
     for _ in 0..2 {
         let report = world.reconcile(&anew()).await;
         assert_eq!(report.findings.rejected, 1, "{report:?}");
-        let reviews = world.engine.reviews(&flow(), None, 50).await.unwrap().items;
+        let reviews = world
+            .engine
+            .reviews(&flow(), None, 50, Access::Fields)
+            .await
+            .unwrap()
+            .items;
         assert_eq!(reviews.len(), 1, "{reviews:?}");
         assert_eq!(reviews[0].cause.kind, ReviewKind::Rejected);
     }

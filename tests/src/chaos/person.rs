@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::json;
 use tidegate_engine::{
-    api::{EditRequest, ReviewId},
+    api::{Access, EditRequest, ReviewId},
     ports::Clock,
 };
 use tidegate_simulator::ProcessKind;
@@ -119,7 +119,11 @@ async fn decide(told: &Told, record: &str, tries: u32, choice: Choice) {
             let fields = json!({ "level": edit.level, "note": edit.note });
             let request = json!({ "fields": fields, "by": "person", "why": "a test" });
             let request: EditRequest = serde_json::from_value(request).expect("an edit");
-            if engine.edit_review(&id, request).await.is_err() {
+            if engine
+                .edit_review(&id, request, Access::Fields)
+                .await
+                .is_err()
+            {
                 // It is still there, or another has seen to it.
                 return;
             }

@@ -1,11 +1,13 @@
 //! Who may ask.
 
+use std::time::Duration;
+
 use axum::{body::Body, http::Request};
 
 use crate::caller::{Caller, TOKEN};
 
 /// Every path with each of its methods.
-const PATHS: [(&str, &str); 15] = [
+const PATHS: [(&str, &str); 16] = [
     ("GET", "/v1/flows"),
     ("POST", "/v1/events"),
     ("POST", "/v1/flows/suppliers/runs"),
@@ -16,6 +18,7 @@ const PATHS: [(&str, &str); 15] = [
     ("GET", "/v1/flows/suppliers/records"),
     ("GET", "/v1/flows/suppliers/records/SUP-000001"),
     ("POST", "/v1/flows/suppliers/records/SUP-000001/sync"),
+    ("POST", "/v1/flows/suppliers/records/SUP-000001/forget"),
     ("GET", "/v1/reviews"),
     ("GET", "/v1/reviews/suppliers~SUP-000001"),
     ("PATCH", "/v1/reviews/suppliers~SUP-000001"),
@@ -67,4 +70,26 @@ async fn without_a_token_of_its_own_the_api_is_closed() {
     let empty = Caller::with_secrets(&[("API_TOKEN", "")]);
     let request = Request::get("/v1/flows").header("authorization", "Bearer ");
     empty.send(request, Body::empty()).await.problem(401);
+}
+
+/// A rotated token is good at once, and so many wrong ones cost one look at the vault.
+#[tokio::test]
+async fn a_rotated_token_is_known_at_once_and_guessing_costs_a_look_in_twenty_seconds() {
+    let caller = Caller::new();
+    let ask = async |token: &str| {
+        let request = Request::get("/v1/flows").header("authorization", format!("Bearer {token}"));
+        caller.send(request, Body::empty()).await
+    };
+    ask(TOKEN).await.ok(200);
+    caller.host.vault.put("API_TOKEN", "the-next-token");
+    ask("the-next-token").await.ok(200);
+    ask(TOKEN).await.problem(401);
+    assert_eq!(caller.host.vault.fetched("API_TOKEN"), 2);
+    for _ in 0..10 {
+        ask("a-guess").await.problem(401);
+    }
+    assert_eq!(caller.host.vault.fetched("API_TOKEN"), 2);
+    caller.host.clock.advance(Duration::from_secs(20));
+    ask("a-guess").await.problem(401);
+    assert_eq!(caller.host.vault.fetched("API_TOKEN"), 3);
 }

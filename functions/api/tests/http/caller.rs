@@ -28,6 +28,8 @@ use tidegate_testkit::{
 use tower::ServiceExt;
 
 pub const TOKEN: &str = "the-token-of-this-test";
+/// The token with the scope `fields`.
+pub const FIELDS_TOKEN: &str = "the-other-token-of-this-test";
 const SUPPLIERS: &str = include_str!("../../../../infra/flows/suppliers.toml");
 
 const CONTACTS: &str = include_str!("../../../../infra/flows/examples/contacts.toml");
@@ -75,7 +77,7 @@ pub struct Caller {
 impl Caller {
     /// The shipped flow of suppliers, and the same one under the name `vendors`.
     pub fn new() -> Self {
-        Self::with_secrets(&[("API_TOKEN", TOKEN)])
+        Self::with_secrets(&[("API_TOKEN", TOKEN), ("API_TOKEN_FIELDS", FIELDS_TOKEN)])
     }
 
     pub fn with_secrets(secrets: &[(&str, &str)]) -> Self {
@@ -139,7 +141,9 @@ impl Caller {
         };
         let text = body.to_string();
         assert!(!text.contains(INNER_TEXT), "inner text in {text}");
-        assert!(!text.contains(TOKEN), "the token in {text}");
+        for token in [TOKEN, FIELDS_TOKEN] {
+            assert!(!text.contains(token), "the token in {text}");
+        }
         every_moment_is_text("", &body);
         let media_type = parts.headers.get("content-type");
         let operation = described().check(Call {

@@ -140,6 +140,10 @@ async fn every_operation_is_served_as_it_is_described() {
         .ok(200);
     caller.post(&format!("{review}/replay")).await.ok(202);
     caller.post(&format!("{review}/discard")).await.problem(404);
+    caller
+        .post(&format!("{flow}/records/SUP-000001/forget"))
+        .await
+        .problem(409);
     let event = json!({"source": "erp", "detail_type": "end of day"});
     caller.post_json("/v1/events", event).await.ok(202);
     caller.get("/v1/openapi.json").await.ok(200);

@@ -13,7 +13,10 @@ mod caller;
 mod description;
 mod events;
 mod flows;
+mod forget;
 mod gateway;
+mod private;
+
 mod records;
 mod refusals;
 mod reviews;

@@ -32,6 +32,22 @@ pub(super) struct Flow {
     blocker: Option<Blocker>,
 }
 
+impl Flow {
+    /// Why it reads nothing from its source, if a person or a cause stopped it.
+    pub fn stopped_at_source(&self) -> Option<&str> {
+        let paused = self
+            .paused
+            .as_ref()
+            .and_then(|paused| paused.source.as_ref());
+        let paused = paused.map(|pause| pause.reason.as_str());
+        let blocked = self
+            .blocker
+            .as_ref()
+            .filter(|blocker| blocker.side != "target");
+        blocked.map(|blocker| blocker.reason.as_str()).or(paused)
+    }
+}
+
 /// A reconciliation.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Reconciled {

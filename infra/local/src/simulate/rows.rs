@@ -66,7 +66,7 @@ impl Made {
     pub(crate) fn fields(&self) -> Option<&Fields> {
         match &self.normal.content {
             Content::Record(fields) => Some(fields),
-            Content::Deleted => None,
+            Content::Deleted | Content::Forgotten => None,
         }
     }
 }

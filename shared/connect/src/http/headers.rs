@@ -82,12 +82,9 @@ pub(super) fn add_defaults(map: &mut HeaderMap, has_body: bool) {
 
 /// The secret that a request waits for.
 pub(super) fn secret_name(request: &Request) -> String {
-    let named = request
+    let mut named = request
         .headers
         .iter()
-        .find_map(|header| match &header.value {
-            HeaderValue::Plain(_) => None,
-            HeaderValue::Secret { secret, .. } | HeaderValue::Basic { secret, .. } => Some(secret),
-        });
-    named.cloned().unwrap_or_default()
+        .filter_map(|header| header.value.secret());
+    named.next().unwrap_or_default().to_owned()
 }

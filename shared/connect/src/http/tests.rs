@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tidegate_engine::ports::{
-    Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets, TransportError,
+    Doubt, Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets, TransportError,
 };
-use tidegate_model::flow::Method;
+use tidegate_model::{UnixMs, flow::Method};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -35,6 +35,10 @@ impl Secrets for Known {
             }),
             _ => Err(SecretError::Missing(name.to_owned())),
         }
+    }
+
+    async fn renew(&self, _: &str, _: Doubt, _: UnixMs) -> Result<bool, SecretError> {
+        Ok(false)
     }
 }
 

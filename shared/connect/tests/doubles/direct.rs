@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_connect::HttpClient;
 use tidegate_engine::ports::{
-    Answer, CallError, Calls, Http, Request, Secret, SecretError, Secrets, TransportError,
+    Answer, CallError, Calls, Doubt, Http, Request, Secret, SecretError, Secrets, TransportError,
 };
 use tidegate_model::{
     UnixMs,
@@ -28,6 +28,10 @@ impl Secrets for TwoSecrets {
             "QUALIO_API_KEY" => Ok(Secret::new(self.api_key.clone())),
             _ => Err(SecretError::Missing(name.to_owned())),
         }
+    }
+
+    async fn renew(&self, _: &str, _: Doubt, _: UnixMs) -> Result<bool, SecretError> {
+        Ok(false)
     }
 }
 

@@ -9,6 +9,7 @@ use tidegate_policy::{
     run::Lease,
 };
 
+use super::Access;
 use crate::{Engine, EngineError, FlowRuntime, ports::Listing};
 
 /// One record.
@@ -67,6 +68,7 @@ impl Engine {
         &self,
         flow: &FlowId,
         key: &RecordKey,
+        access: Access,
     ) -> Result<Option<RecordView>, EngineError> {
         let runtime = self.flow(flow)?;
         let register = self
@@ -77,8 +79,8 @@ impl Engine {
         let Some(register) = register else {
             return Ok(None);
         };
-        let (covered, epoch) = self.record_context(runtime).await?;
-        Ok(Some(self.view(flow, key, &register, covered, epoch)))
+        let context = self.record_context(runtime).await?;
+        Ok(Some(self.view(runtime, key, &register, context, access)))
     }
 
     /// Records of a flow, some at a time.
@@ -87,9 +89,10 @@ impl Engine {
         flow: &FlowId,
         cursor: Option<&str>,
         limit: u32,
+        access: Access,
     ) -> Result<RecordPage, EngineError> {
         let runtime = self.flow(flow)?;
-        let (covered, epoch) = self.record_context(runtime).await?;
+        let context = self.record_context(runtime).await?;
         let (mut shard, mut after) = read_cursor(cursor);
         let mut items = Vec::new();
         while shard < keys::REGISTER_SHARDS {
@@ -107,7 +110,7 @@ impl Engine {
                 if let (Ok(key), Some(register)) =
                     (RecordKey::try_new(key.sort), Register::read(&item)?)
                 {
-                    items.push(self.view(flow, &key, &register, covered, epoch));
+                    items.push(self.view(runtime, &key, &register, context, access));
                 }
             }
             after = page.next;
@@ -133,12 +136,13 @@ impl Engine {
 
     fn view(
         &self,
-        flow: &FlowId,
+        runtime: &FlowRuntime,
         key: &RecordKey,
         register: &Register,
-        covered: Option<UnixMs>,
-        epoch: u64,
+        (covered, epoch): (Option<UnixMs>, u64),
+        access: Access,
     ) -> RecordView {
+        let flow = &runtime.flow;
         let applied_at = register.applied.as_ref().map(|applied| applied.at);
         let last_updated = match register.state() {
             // Unchanged records are fresh as of the newest complete run.
@@ -150,10 +154,13 @@ impl Engine {
             },
         };
         let mut view = RecordView {
-            flow: flow.clone(),
+            flow: flow.id().clone(),
             key: key.clone(),
             state: register.state(),
-            fields: register.effective().fields().cloned(),
+            fields: register
+                .effective()
+                .fields()
+                .map(|fields| access.fields(flow, fields.clone())),
             version: register.desired.version.to_string(),
             last_updated,
             staleness_s: last_updated.map(|at| self.now().since(at).as_secs()),
@@ -165,7 +172,7 @@ impl Engine {
             history: register.history.clone(),
             target_id: register.target_id.clone(),
             review: register.review.clone(),
-            edited: register.edited.clone(),
+            edited: register.edited.clone().map(|edit| access.edit(flow, edit)),
             etag: String::new(),
         };
         view.etag = etag_of(&view);

@@ -15,6 +15,7 @@ use tidegate_policy::{
     register::{self, Override, Register, ReviewCause, State},
 };
 
+use super::{Access, MASK};
 use crate::{
     Engine, EngineError, FlowRuntime, UnknownFlow, orphan,
     ports::{CallError, Listing, Request, Write, Written},
@@ -210,8 +211,9 @@ impl Engine {
         flow: &FlowId,
         after: Option<&str>,
         limit: u32,
+        access: Access,
     ) -> Result<ReviewPage, EngineError> {
-        self.flow(flow)?;
+        let runtime = self.flow(flow)?;
         let page = self
             .ports
             .store
@@ -220,7 +222,7 @@ impl Engine {
         let items = page
             .items
             .iter()
-            .filter_map(|(key, item)| entry(flow, key, item))
+            .filter_map(|(key, item)| entry(runtime, key, item, access))
             .collect();
         Ok(ReviewPage {
             items,
@@ -229,11 +231,11 @@ impl Engine {
     }
 
     /// One review.
-    pub async fn review(&self, id: &ReviewId) -> Result<ReviewEntry, ReviewError> {
+    pub async fn review(&self, id: &ReviewId, access: Access) -> Result<ReviewEntry, ReviewError> {
         let (flow, key) = place(id);
-        self.flow(flow)?;
+        let runtime = self.flow(flow)?;
         let item = self.read(&key).await.map_err(EngineError::from)?;
-        item.and_then(|item| entry(flow, &key, &item))
+        item.and_then(|item| entry(runtime, &key, &item, access))
             .ok_or(ReviewError::NotFound)
     }
 
@@ -242,6 +244,7 @@ impl Engine {
         &self,
         id: &ReviewId,
         request: EditRequest,
+        access: Access,
     ) -> Result<ReviewEntry, ReviewError> {
         let (runtime, key, register) = self.reviewed(id).await?;
         if let Some(unknown) = request
@@ -251,6 +254,7 @@ impl Engine {
         {
             return Err(ReviewError::UnknownField(unknown.clone()));
         }
+        refuse_masks(&runtime, &request.fields)?;
         if register.desired.content == Content::Deleted {
             return Err(ReviewError::Unsuitable(
                 "a deleted record has no fields to edit",
@@ -284,11 +288,11 @@ impl Engine {
         let is_own = |register: &Register| register.edited.as_ref() == Some(&edit);
         self.expect_written(&runtime, &key, &write, is_own).await?;
         tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, "review edited");
-        self.review(id).await
+        self.review(id, access).await
     }
 
     /// Shows what a replay would send, and sends nothing.
-    pub async fn dry_run(&self, id: &ReviewId) -> Result<DryRun, ReviewError> {
+    pub async fn dry_run(&self, id: &ReviewId, access: Access) -> Result<DryRun, ReviewError> {
         let (runtime, key, register) = self.reviewed(id).await?;
         let Content::Record(fields) = register.effective() else {
             return Ok(DryRun {
@@ -302,6 +306,7 @@ impl Engine {
             &fields,
             register.target_id.as_deref(),
             register.etag.as_deref(),
+            access,
         )
     }
 
@@ -313,11 +318,14 @@ impl Engine {
         fields: &Fields,
         target_id: Option<&str>,
         etag: Option<&str>,
+        access: Access,
     ) -> Result<DryRun, ReviewError> {
         let faults = faults_of(runtime, key, fields);
+        // Masked before the request is made of them: what an expression makes of a value may show it.
+        let shown = access.fields(&runtime.flow, fields.clone());
         let write = Write {
             key,
-            fields,
+            fields: &shown,
             target_id,
             etag,
             idempotency_key: "new for each create",
@@ -326,6 +334,8 @@ impl Engine {
             Ok(requests) => requests.into_iter().map(PlannedRequest::from).collect(),
             // Fields with faults may not render; the faults say why.
             Err(_) if !faults.is_empty() => Vec::new(),
+            // Nor may a mask where a number belongs.
+            Err(_) if shown != *fields => Vec::new(),
             Err(error) => return Err(unbuildable(&error)),
         };
         Ok(DryRun { faults, requests })
@@ -425,6 +435,18 @@ impl Engine {
     }
 }
 
+/// A private field is left out of an edit, or given a value.
+fn refuse_masks(runtime: &FlowRuntime, fields: &Fields) -> Result<(), ReviewError> {
+    let is_mask = |name: &&String| fields.get(*name).is_some_and(|value| value == MASK);
+    let masked = runtime.flow.private_fields().iter().find(is_mask);
+    masked.map_or(Ok(()), |name| {
+        Err(ReviewError::Invalid(FaultView {
+            field: Some(name.clone()),
+            reason: format!("is shown as {MASK}, which is no value: leave it out to keep it"),
+        }))
+    })
+}
+
 fn search_value(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Option<String> {
     let fields = content.fields()?;
     runtime.target.search_value(key, fields)
@@ -461,7 +483,8 @@ fn place(id: &ReviewId) -> (&FlowId, ItemKey) {
     }
 }
 
-fn entry(flow: &FlowId, key: &ItemKey, item: &Item) -> Option<ReviewEntry> {
+fn entry(runtime: &FlowRuntime, key: &ItemKey, item: &Item, access: Access) -> Option<ReviewEntry> {
+    let flow = runtime.flow.id();
     let text = |name: &str| item.get(name).and_then(ItemValue::as_text);
     let cause: ReviewCause = serde_json::from_str(text("rv")?).ok()?;
     let register = Register::read(item).ok().flatten();
@@ -481,13 +504,15 @@ fn entry(flow: &FlowId, key: &ItemKey, item: &Item) -> Option<ReviewEntry> {
         },
         fields: register
             .as_ref()
-            .and_then(|register| register.effective().fields().cloned()),
+            .and_then(|register| register.effective().fields().cloned())
+            .map(|fields| access.fields(&runtime.flow, fields)),
         edited: register
             .as_ref()
-            .and_then(|register| register.edited.clone()),
+            .and_then(|register| register.edited.clone())
+            .map(|edit| access.edit(&runtime.flow, edit)),
         history: register
             .map(|register| register.history)
             .unwrap_or_default(),
-        body: text("body").map(str::to_owned),
+        body: text("body").map(|body| access.body(&runtime.flow, body.to_owned())),
     })
 }

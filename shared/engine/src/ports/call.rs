@@ -50,6 +50,16 @@ impl fmt::Display for HeaderValue {
     }
 }
 
+impl HeaderValue {
+    /// The name of the secret in it.
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Secret { secret, .. } | Self::Basic { secret, .. } => Some(secret),
+        }
+    }
+}
+
 /// A header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -124,6 +134,8 @@ pub enum Wait {
     NewerRevision,
     /// A call of another record that succeeds: none has since this one failed first.
     AnotherSuccess,
+    /// A secret that was replaced meanwhile: the next call bears the new one.
+    Secret,
     /// A person's pause or a blocker.
     Stopped,
     /// The store.
@@ -145,6 +157,7 @@ impl Wait {
             Self::FailedRead => "failed_read",
             Self::NewerRevision => "newer_revision",
             Self::AnotherSuccess => "another_success",
+            Self::Secret => "secret",
             Self::Stopped => "stopped",
             Self::Store => "store",
         }

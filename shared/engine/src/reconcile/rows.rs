@@ -6,7 +6,7 @@ use tidegate_policy::{
     fingerprint::{KeyPrint, StatePrint},
     flow::RowError,
     keys,
-    reconcile::{self, AtTarget, Kind, Phase},
+    reconcile::{self, AtTarget, Kind, MAX_NOTES, Phase},
     register::{self, Register, ReviewCause, ReviewKind},
     stage::{self, Incoming},
     sweep::Waits,
@@ -201,6 +201,11 @@ impl Comparing<'_> {
         if !reconcile::is_put_back(register, &row.incoming, started) {
             return Ok(Kind::Equal);
         }
+        // As many as a report can name: of a whole source that was put back each would cost a call.
+        if usize::try_from(self.progress.findings.put_back_at_source).is_ok_and(|n| n >= MAX_NOTES)
+        {
+            return Ok(Kind::PutBackAtSource);
+        }
         self.may_go_on().await?;
         let (reader, now) = (self.reader(self.read), self.engine.now());
         let Ok(Some(shown)) = self.try_fetch(&row.key).await else {
@@ -244,6 +249,8 @@ impl Comparing<'_> {
         let target_id = register.target_id.as_deref();
         let at_target = match content {
             Content::Deleted => self.memory.has_deleted(print),
+            // With what, is not known any more, nor what would be sent.
+            Content::Forgotten => AtTarget::NotCompared,
             Content::Record(_) => self.memory.at_target(print, wanted.as_ref(), target_id),
         };
         let listed = self.progress.listed.as_ref();

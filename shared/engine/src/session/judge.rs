@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_model::{UnixMs, flow::ErrorAction};
 use tidegate_policy::answer;
 
 use super::Session;
-use crate::ports::{Answer, CallError, Effect, Request, Sent, TransportError};
+use crate::ports::{
+    Answer, CallError, Doubt, Effect, Request, SecretError, Sent, TransportError, Wait,
+};
 
 impl Session<'_> {
     pub(super) async fn judge(
@@ -28,19 +30,18 @@ impl Session<'_> {
             }
             ErrorAction::Blocked => {
                 self.healthy_but_refused(took, epoch, request.effect).await;
-                Err(CallError::Blocked {
-                    reason: format!(
-                        "{} refused the credentials with {}",
-                        self.scope.budget.endpoint, sent.status
-                    ),
-                })
+                Err(self
+                    .refused_credentials(request, sent.status, started)
+                    .await)
             }
             ErrorAction::Review => {
                 self.healthy(took, epoch, request.effect).await;
                 let null = Value::Null;
                 let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
-                // What it calls a field may be what it was sent, too.
-                let scrub = |text: &str| answer::scrub(text, request.body.as_ref());
+                // What it calls a field may be what it was sent, too; a look-up is sent in its address.
+                let values = (answer::query_values(&request.url), &request.body);
+                let values = json!([values.0, values.1]);
+                let scrub = |text: &str| answer::scrub(text, Some(&values));
                 let (field, said) = (field.as_deref().map(scrub), scrub(&said));
                 let reason = format!(
                     "{} answered {}: {said}",
@@ -75,6 +76,48 @@ impl Session<'_> {
                     Err(self.unhealthy(reason, started, epoch, writes).await)
                 }
             },
+        }
+    }
+
+    /// The refused secret may have been replaced where it is kept: then the work comes back at once
+    /// and its call bears the new one, which is no attempt (TRY-1). It ends: only a secret that
+    /// differs from the refused one is worth a call.
+    async fn refused_credentials(
+        &self,
+        request: &Request,
+        status: u16,
+        started: UnixMs,
+    ) -> CallError {
+        let endpoint = &self.scope.budget.endpoint;
+        let mut replaced = false;
+        for name in request
+            .headers
+            .iter()
+            .filter_map(|header| header.value.secret())
+        {
+            match self
+                .engine
+                .ports
+                .secrets
+                .renew(name, Doubt::Refused, started)
+                .await
+            {
+                Ok(other) => replaced |= other,
+                Err(SecretError::Missing(_)) => {}
+                Err(error) => {
+                    return CallError::Store(format!("{endpoint}: {}", crate::chain(&error)));
+                }
+            }
+        }
+        if replaced {
+            tracing::info!(endpoint = %endpoint, status, "a refused secret was replaced");
+            return CallError::Deferred {
+                until: self.engine.now(),
+                why: Wait::Secret,
+            };
+        }
+        CallError::Blocked {
+            reason: format!("{endpoint} refused the credentials with {status}"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Makes a provider's text fit to be shown: what was sent to it is taken out.
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 /// The longest reason that is kept, in characters: it stands in a register, whose item is to stay
@@ -32,9 +33,7 @@ pub fn scrub(text: &str, sent: Option<&Value>) -> String {
     values.dedup();
     let mut shown = text.to_owned();
     for value in &values {
-        if shown.contains(value.as_str()) {
-            shown = shown.replace(value.as_str(), MARK);
-        }
+        shown = take_out(&shown, value);
     }
     // A line break could forge a line of a log.
     let shown: String = shown
@@ -42,6 +41,40 @@ pub fn scrub(text: &str, sent: Option<&Value>) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     cut(&shown)
+}
+
+/// Whatever its case: a provider may quote an address of mail in small letters.
+fn take_out(text: &str, value: &str) -> String {
+    // Of ASCII letters only, so that every place is the same in both.
+    let small = text.to_ascii_lowercase();
+    let mut shown = String::new();
+    let mut from = 0;
+    for (at, found) in small.match_indices(&value.to_ascii_lowercase()) {
+        shown.push_str(text.get(from..at).unwrap_or_default());
+        shown.push_str(MARK);
+        from = at + found.len();
+    }
+    shown.push_str(text.get(from..).unwrap_or_default());
+    shown
+}
+
+/// What the query of an address says, word by word: the value that a record is looked up by stands
+/// there, alone or in an expression.
+pub fn query_values(url: &str) -> Vec<String> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let decoded = query.split('&').map(|pair| {
+        let value = pair.split_once('=').map_or("", |(_, value)| value);
+        percent_decode_str(&value.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    });
+    let mut values = Vec::new();
+    for value in decoded {
+        let words = value.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '(' | ')'));
+        values.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        values.push(value);
+    }
+    values
 }
 
 fn leaves(value: &Value, found: &mut Vec<String>) {
@@ -82,7 +115,16 @@ mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
 
-    use super::{MAX_REASON_CHARS, scrub};
+    use super::{MAX_REASON_CHARS, query_values, scrub};
+
+    #[test]
+    fn what_a_record_was_looked_up_by_is_taken_out() {
+        let at = "https://a.example/people?$filter=email%20eq%20'grete%40x.example'&name=Acme+GmbH";
+        let sent = json!([query_values(at), null]);
+        let told = "no `grete@x.example` of Acme GmbH among people";
+        assert_eq!(scrub(told, Some(&sent)), "no `…` of … among people");
+        assert_eq!(query_values("https://a.example/people"), [""; 1]);
+    }
 
     #[rstest]
     #[case::text("name `Acme GmbH` is taken", json!({"name": "Acme GmbH"}), "name `…` is taken")]
@@ -96,6 +138,7 @@ mod tests {
     #[case::one_line_of_many("line two is bad", json!({"notes": "line one\n line two \n"}), "… is bad")]
     #[case::blanks_around("Acme is bad", json!({"name": " Acme "}), "… is bad")]
     #[case::twice("Acme is not Acme", json!({"name": "Acme"}), "… is not …")]
+    #[case::other_case("é@x.y is NOT É@X.Y, nor ACME", json!({"n": "Acme", "m": "É@x.y"}), "é@x.y is NOT …, nor …")]
     #[case::names_stay("name is missing", json!({"name": "Acme"}), "name is missing")]
     #[case::quoted(r#"{"n":"A \"B\" C"} is bad"#, json!({"name": r#"A "B" C"#}), r#"{"n":"…"} is bad"#)]
     #[case::line_breaks("one\r\ntwo", json!({}), "one  two")]

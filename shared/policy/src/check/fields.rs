@@ -1,4 +1,4 @@
-//! What critical fields and schema say about the canonical fields.
+//! What critical fields, private fields and schema say about the canonical fields.
 
 use serde_json::Value;
 
@@ -17,7 +17,8 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         );
         return;
     }
-    check_critical(findings);
+    check_named(findings, "critical");
+    check_named(findings, "private");
     let Some(schema) = document.get("/schema").and_then(Value::as_object) else {
         return;
     };
@@ -38,17 +39,18 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
 }
 
-fn check_critical(findings: &mut Findings<'_>) {
-    let names = texts(findings, "/critical");
+/// A list of names of fields.
+fn check_named(findings: &mut Findings<'_>, list: &str) {
+    let names = texts(findings, &format!("/{list}"));
     for (index, name) in names.iter().enumerate() {
-        let pointer = format!("/critical/{index}");
+        let pointer = format!("/{list}/{index}");
         if names.iter().take(index).any(|before| before == name) {
             findings.wrong(
                 &pointer,
-                format!("the critical field `{name}` stands there twice"),
+                format!("the {list} field `{name}` stands there twice"),
             );
         } else {
-            refuse_unknown(findings, &pointer, "`critical`", name);
+            refuse_unknown(findings, &pointer, &format!("`{list}`"), name);
         }
     }
 }

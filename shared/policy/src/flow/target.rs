@@ -255,9 +255,11 @@ pub(crate) fn base_url(template: &str, base: &Context) -> Result<String, String>
         && !rest.contains(['?', '#', '@', '\\'])
         && !rest.chars().any(|c| c.is_whitespace() || c.is_control());
     if !fits {
-        return Err(format!(
-            "`base_url` must be an address such as `https://api.example.com`, without user, query or fragment; `{template}` gives another text"
-        ));
+        // Without what stands there: it may hold a password.
+        return Err(
+            "`base_url` must be an address such as `https://api.example.com`, without user, query or fragment"
+                .to_owned(),
+        );
     }
     Ok(url.to_owned())
 }

@@ -1,4 +1,5 @@
 mod ages;
+mod forgotten;
 mod mistakes;
 mod people;
 mod walk;

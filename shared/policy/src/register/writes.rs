@@ -1,7 +1,9 @@
 //! The writes of the register protocol, one function a row.
 
+mod erase;
 mod reopen;
 
+pub use erase::{erase, why_not_erasable};
 pub use reopen::{reopen, reopen_deleted, reopen_missing};
 
 use serde::Serialize;
@@ -113,7 +115,8 @@ pub fn stage_again(
     (tier, reason): (Tier, &TierReason),
     now: UnixMs,
 ) -> Update {
-    let update = dirty(move_version(version, equal, by), now);
+    let mut update = dirty(move_version(version, equal, by), now);
+    update.condition = Condition::All(vec![update.condition, erase::not_forgotten()]);
     tiered(update, tier, reason, now)
         .set(attr::ATTEMPTS, 0)
         .remove(REVIEW_ATTRIBUTES)

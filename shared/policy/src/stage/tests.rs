@@ -328,3 +328,17 @@ fn only_what_is_new_to_us_may_stand_in_the_target_unknown_eff_2() {
     change.look_first = false;
     assert!(!new_of(plan(None, &change, &[])).look_first);
 }
+
+#[test]
+fn what_was_forgotten_is_not_sent_again_for_a_newer_revision() {
+    let (_, mut seen) = waiting(Tier::Batch);
+    let newer = incoming(Origin::Batch, version(5, 2, 8), "a");
+    assert!(matches!(
+        plan(Some(&seen), &newer, &[]),
+        StagePlan::Again(..)
+    ));
+    seen.desired.content = Content::Forgotten;
+    assert!(matches!(plan(Some(&seen), &newer, &[]), StagePlan::Move(_)));
+    let other = incoming(Origin::Batch, version(5, 2, 8), "b");
+    assert!(matches!(plan(Some(&seen), &other, &[]), StagePlan::New(_)));
+}

@@ -102,7 +102,7 @@ impl ErpConfig {
 
 /// What the double knows.
 pub struct Erp {
-    token: String,
+    token: Mutex<String>,
     on_write: OnWrite,
     rows: Mutex<BTreeMap<String, ErpSupplier>>,
 }
@@ -126,6 +126,11 @@ impl Double<Erp> {
     pub fn unserved_of(config: ErpConfig) -> Self {
         let clock = config.clock.clone();
         Self::unserved(Erp::new(config), clock)
+    }
+
+    /// Accepts this bearer token from now on, and no other.
+    pub fn set_token(&self, token: &str) {
+        token.clone_into(&mut locked(&self.system().token));
     }
 
     /// Every supplier, by id.
@@ -181,7 +186,7 @@ impl Erp {
     fn new(config: ErpConfig) -> Self {
         let rows = config.suppliers.into_iter();
         Self {
-            token: config.token,
+            token: Mutex::new(config.token),
             on_write: config.on_write,
             rows: Mutex::new(rows.map(|row| (row.id.clone(), row)).collect()),
         }

@@ -120,7 +120,7 @@ impl QualioConfig {
 
 /// What the double knows.
 pub struct Qualio {
-    api_key: String,
+    api_key: Mutex<String>,
     limit: Limit,
     sponsors: BTreeSet<u32>,
     on_write: OnWrite,
@@ -156,6 +156,11 @@ impl Double<Qualio> {
     pub fn unserved_of(config: QualioConfig) -> Self {
         let clock = config.clock.clone();
         Self::unserved(Qualio::new(config), clock)
+    }
+
+    /// Accepts this key from now on, and no other.
+    pub fn set_api_key(&self, api_key: &str) {
+        api_key.clone_into(&mut locked(&self.system().api_key));
     }
 
     /// Every supplier whatever its status, in order of creation.
@@ -219,7 +224,7 @@ impl Qualio {
     fn new(config: QualioConfig) -> Self {
         let standing = config.suppliers.into_iter();
         Self {
-            api_key: config.api_key,
+            api_key: Mutex::new(config.api_key),
             limit: config.limit,
             sponsors: config.sponsors,
             on_write: config.on_write,

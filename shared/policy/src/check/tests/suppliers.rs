@@ -181,7 +181,7 @@ use super::*;
     "\"{{ env.ERP_URL }}\"",
     "\"ftp://erp.example\"",
     "ftp",
-    "`base_url` must be an address such as `https://api.example.com`, without user, query or fragment; `ftp://erp.example` gives another text"
+    "`base_url` must be an address such as `https://api.example.com`, without user, query or fragment"
 )]
 // Fields and schema.
 #[case::critical_twice(
@@ -189,6 +189,18 @@ use super::*;
     "    \"approved\",",
     "\"approved\",\n",
     "the critical field `approved` stands there twice"
+)]
+#[case::private_twice(
+    "\"phone\", \"address\"]",
+    "\"phone\", \"phone\"]",
+    "\"phone\", \"phone\"",
+    "the private field `phone` stands there twice"
+)]
+#[case::private_unknown(
+    "\"phone\", \"address\"]",
+    "\"phone\", \"adress\"]",
+    "\"adress\"",
+    "`private` names `adress`, which is not in `[fields]`; did you mean `address`?"
 )]
 #[case::required(
     "required = [\n    \"name\",",

@@ -91,6 +91,8 @@ struct Rules {
     hands: bool,
     /// The breaker and the quota of a day stand before each call.
     gated: bool,
+    /// Somebody has the record forgotten.
+    forgets: bool,
 }
 
 const PLAIN: Rules = Rules {
@@ -100,6 +102,7 @@ const PLAIN: Rules = Rules {
     people: false,
     hands: false,
     gated: false,
+    forgets: false,
 };
 
 /// What became of a write.
@@ -124,6 +127,8 @@ struct World {
     newest: (u64, &'static str),
     /// What a person made of the source's content: stands until the source gives other content.
     edited: Option<(tidegate_model::ContentHash, &'static str)>,
+    /// The desired state as it was when its content was last forgotten.
+    forgotten: Option<(Version, tidegate_model::ContentHash)>,
     /// Content that a person last decided not to send.
     discarded: Option<tidegate_model::ContentHash>,
     /// Epochs of the attempts that count, by the walk's own ledger (TRY-1).
@@ -151,6 +156,7 @@ impl World {
             deliveries: Vec::new(),
             newest: (0, GONE),
             edited: None,
+            forgotten: None,
             discarded: None,
             attempts: Vec::new(),
             ages: Ages::default(),
@@ -324,6 +330,12 @@ impl World {
             let attempts = register.attempts_in(epoch);
             assert_eq!(usize::try_from(attempts).unwrap(), counted, "TRY-1");
             self.ages.check(&register);
+            let state = (register.desired.version, register.desired.hash.clone());
+            if self.forgotten.as_ref() == Some(&state) {
+                let content = &register.desired.content;
+                assert_eq!(*content, Content::Forgotten, "REG-1: it came back");
+                assert!(!register.is_dirty(), "REG-2: blanks are to be sent");
+            }
         }
     }
 
@@ -366,7 +378,7 @@ fn walk(seed: u64, rules: Rules) -> World {
             2..4 if world.rough && rules.hands => people::hand(&mut world),
             4..8 if rules.hands => reconciler.step(&mut world),
             // What only a replay can help is replayed in the end, whatever the rules.
-            8..12 if rules.people || !world.rough => person.step(&mut world),
+            8..12 if rules.people || rules.forgets || !world.rough => person.step(&mut world),
             12 if world.rough && rules.people => people::dead_letter_of_a_message(&mut world),
             13 if world.rough && rules.gated => world.gate.down = world.chance(40),
             14..18 if rules.gated => {

@@ -7,14 +7,17 @@ use tidegate_model::{
 
 use super::{
     super::{CLOCK_SKEW, Register, attr},
-    dirty, tiered,
+    dirty,
+    erase::not_forgotten,
+    tiered,
 };
 
 /// `reopen`: the target no longer holds what is known to be applied (a reconciliation compared it),
 /// so nothing is known to be applied and the record is dirty again; `apply` sends what is desired.
 ///
 /// Holds only while register and applied state are those that were compared and nobody works on
-/// the record: clean (no claim can start before this write), no open claim, no outcome unknown.
+/// the record: clean (no claim can start before this write), no open claim, no outcome unknown; and
+/// its content was not forgotten meanwhile.
 /// The desired state stays as it is (REG-1).
 pub fn reopen(compared: &Register, now: UnixMs) -> Update {
     let applied = |attribute: &'static str, value: Option<String>| match value {
@@ -44,6 +47,7 @@ pub fn reopen(compared: &Register, now: UnixMs) -> Update {
         Condition::Absent(attr::DIRTY_SINCE.to_owned()),
         Condition::Absent(attr::REVIEW.to_owned()),
         Condition::Absent(attr::UNKNOWN_SINCE_CLAIM.to_owned()),
+        not_forgotten(),
         Condition::absent_or(attr::CLAIM_UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
     ]));
     let update = dirty(untouched, now).set(attr::ATTEMPTS, 0).remove(&[

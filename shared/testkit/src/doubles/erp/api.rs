@@ -58,7 +58,7 @@ impl Erp {
     fn knows(&self, call: &Incoming) -> bool {
         let header = call.headers.get("authorization");
         let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        token == Some(self.token.as_str())
+        token == Some(locked(&self.token).as_str())
     }
 
     fn page(&self, page: &Page) -> Reply {

@@ -66,7 +66,7 @@ impl System for Qualio {
 
     fn act(&self, call: &Incoming, now_ms: i64) -> Acted {
         let key = call.headers.get("x-api-key").map(AsRef::as_ref);
-        if key != Some(self.api_key.as_bytes()) {
+        if key != Some(locked(&self.api_key).as_bytes()) {
             return Acted::read(message(403, "This key may not do this"));
         }
         let mut state = locked(&self.state);

@@ -138,12 +138,13 @@ impl Scene {
         deliveries.sort_unstable();
         let mut key = DefaultHasher::new();
         format!(
-            "{:?}{:?}{messages:?}{deliveries:?}{:?}{:?}{:?}{:?}{:?}{}{}{}{}{workers:?}{person:?}{}{}",
+            "{:?}{:?}{messages:?}{deliveries:?}{:?}{:?}{:?}{:?}{:?}{:?}{}{}{}{}{workers:?}{person:?}{}{}",
             world.table,
             world.target,
             world.newest,
             world.edited,
             world.discarded,
+            world.forgotten,
             world.attempts,
             world.ages,
             world.stranded,
@@ -256,4 +257,22 @@ fn every_moment_at_which_a_person_edits_replays_or_discards_ends_right_reg_2() {
         (rules, &[INVALID], 1, 4),
         (rules, &["alpha", INVALID], 0, 4),
     ]);
+}
+
+#[test]
+fn every_moment_at_which_it_is_forgotten_ends_right_and_brings_nothing_back_reg_1() {
+    let rules = Rules {
+        forgets: true,
+        ..PLAIN
+    };
+    explore_all(&[
+        (rules, &["alpha", "beta"], 0, 4),
+        (rules, &["alpha", "alpha"], 0, 4),
+        (rules, &["alpha"], 1, 4),
+    ]);
+    let deletes = Rules {
+        deletes: true,
+        ..rules
+    };
+    explore_all(&[(deletes, &["alpha", GONE], 0, 4)]);
 }

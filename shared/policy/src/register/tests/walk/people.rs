@@ -1,5 +1,5 @@
-//! People in the walk: one who works at the reviews, reads first and acts later, and hands that
-//! touch the target itself. And the dead letters, which make reviews of healthy records.
+//! People in the walk: one who works at the reviews and has the record forgotten, reads first and acts
+//! later, and hands that touch the target itself. And the dead letters, which make reviews of healthy records.
 
 use super::*;
 
@@ -14,9 +14,15 @@ impl Person {
         match self.seen.take() {
             None => {
                 let register = world.table.item.as_ref().map(|_| world.table.read());
-                let reviewed = register.filter(|register| register.review.is_some());
-                self.seen = reviewed.map(Box::new);
+                let now = world.now;
+                let forgets = world.rules.forgets && world.rough;
+                let acts = |register: &Register| {
+                    let erasable = why_not_erasable(register, now).is_none();
+                    register.review.is_some() || forgets && erasable
+                };
+                self.seen = register.filter(acts).map(Box::new);
             }
+            Some(seen) if seen.review.is_none() => forget_as_seen(world, &seen),
             Some(seen) => match world.dice.one_of(if world.rough { 3 } else { 1 }) {
                 0 => replay_as_seen(world, &seen),
                 1 => edit_as_seen(world, &seen),
@@ -67,6 +73,13 @@ fn replay_as_seen(world: &mut World, seen: &Register) {
     } else {
         // It died before it sent, or took its own write for another's: the sweep's case.
         world.stranded = true;
+    }
+}
+
+fn forget_as_seen(world: &mut World, seen: &Register) {
+    if world.write(&erase(seen, world.now)).happened && seen.desired.content != Content::Deleted {
+        let desired = world.table.read().desired;
+        world.forgotten = Some((desired.version, desired.hash));
     }
 }
 

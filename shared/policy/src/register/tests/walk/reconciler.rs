@@ -69,6 +69,7 @@ impl Reconciler {
         }
         let register = world.table.read();
         let at_target = match content {
+            _ if register.desired.content == Content::Forgotten => AtTarget::NotCompared,
             None => AtTarget::Missing,
             Some(name) if named(name) == register.effective() => AtTarget::Same,
             Some(_) => AtTarget::Other,
