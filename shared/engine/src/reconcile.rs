@@ -163,8 +163,8 @@ impl Engine {
         }
         let runs = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
         tracing::info!(flow = %flow, run = %progress.run, resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "reconciliation begins");
-        self.check_contract(runtime, &state, progress.started)
-            .await?;
+        // Boxed: it is too large to be held by every caller.
+        Box::pin(self.check_contract(runtime, &state, progress.started)).await?;
         let mut comparing = Comparing {
             engine: self,
             runtime,
@@ -189,7 +189,7 @@ impl Engine {
             queue: Vec::new(),
         };
         comparing.number_reads().await?;
-        // Boxed: it is too large to be held by every caller.
+        // So is this.
         Box::pin(comparing.go()).await
     }
 }
