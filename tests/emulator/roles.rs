@@ -7,13 +7,17 @@ mod work;
 
 use std::collections::BTreeSet;
 
-use policy::Policy;
+use policy::{Case, Policy};
 use work::{Function, Works};
 
 use crate::{journey::QUICK_RETRIES, stack::RunBy, world::World};
 
 /// Enough for each kind of work to have a record of its own.
 const SUPPLIERS: u32 = 8;
+
+/// Works that may pass without a word: the emulator hands over a line that comes 5 ms after the one
+/// before it with the next invocation of the process, and on a busy machine such lines are lost.
+const WORKS: u32 = 5;
 
 /// Statements that the emulator does not ask for, since Lambda does in the function's name, and what
 /// would fail without them: the journey on AWS itself. So would it without the use of the key, which
@@ -46,8 +50,7 @@ async fn each_permission_of_each_function_is_missed_when_it_is_taken_away() {
                 continue;
             }
             whole.put(&world, &case.rest).await;
-            let denials = works.denials(function).await;
-            if !denials.iter().any(|denial| case.shows(denial)) {
+            if let Err(denials) = missed(&works, function, &case).await {
                 superfluous.push(format!("{function:?} without {case}: {denials:?}"));
             }
         }
@@ -56,4 +59,16 @@ async fn each_permission_of_each_function_is_missed_when_it_is_taken_away() {
     assert!(superfluous.is_empty(), "not missed: {superfluous:#?}");
     let listed: BTreeSet<&str> = UNSEEN.iter().map(|(sid, _)| *sid).collect();
     assert_eq!(unseen, listed, "the list is out of date");
+}
+
+/// Whether a function's log names what was taken away; the refusals that it does name, if not.
+async fn missed(works: &Works<'_>, function: Function, case: &Case) -> Result<(), Vec<String>> {
+    let mut denials = Vec::new();
+    for _ in 0..WORKS {
+        denials = works.denials(function).await;
+        if denials.iter().any(|denial| case.shows(denial)) {
+            return Ok(());
+        }
+    }
+    Err(denials)
 }

@@ -138,6 +138,17 @@ async fn a_window_without_a_complete_run_is_overdue_until_it_has_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flow_that_never_completed_a_run_grows_overdue_however_often_its_windows_come() {
+    let world = World::new(realistic_suppliers(1, SUPPLIERS, 0), &[suppliers_flow()]);
+    for day in 0..3 {
+        world.engine.tick(None).await.unwrap();
+        let overdue = newest(&world, &metric::RUN_OVERDUE, &[FLOW]).map(f64::floor);
+        assert_eq!(overdue, Some(f64::from(6 + day * 24) * 3_600.0));
+        tokio::time::sleep(Duration::from_hours(24)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_growth_of_reviews_adds_up_to_their_number() {
     let world = world();
     let key = world.erp.suppliers()[0].id.clone();

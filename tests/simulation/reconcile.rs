@@ -3,6 +3,7 @@
 mod forgotten;
 mod index;
 mod parts;
+mod put_back;
 mod service;
 mod source;
 mod target;

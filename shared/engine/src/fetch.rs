@@ -19,6 +19,7 @@ use tidegate_policy::{
     flow_state::{FlowState, Side},
     keys,
     limiter::{LEAD, Limit},
+    reconcile,
     register::{Register, ReviewKind},
     run::{self, Lease},
     stage::{Incoming, Origin},
@@ -327,8 +328,16 @@ impl Engine {
             // What was pushed since the read began is newer than the answer that there is nothing.
             runtime.deletion(key, one.before.as_ref(), reader, now)
         };
-        let result = self.stage(runtime, key, &incoming, seen).await?;
         let flow = runtime.flow.id();
+        // Somebody wants the target to hold what the source shows, and is asked once more.
+        let asked_for = seen.as_ref().filter(|_| one.why == Some(Fetch::Forced));
+        let incoming = match asked_for {
+            Some(seen) if reconcile::is_put_back(seen, &incoming, now) => {
+                reconcile::put_back(seen, incoming, flow.clone(), now)
+            }
+            _ => incoming,
+        };
+        let result = self.stage(runtime, key, &incoming, seen).await?;
         if is_nowhere {
             tracing::warn!(flow = %flow, key = key.as_str(), "not found at source, and not known here: nothing is staged");
         } else {

@@ -21,10 +21,10 @@ pub use trail::{MOST_PAGES, Trail};
 
 use std::time::Duration;
 
-use tidegate_model::{Content, UnixMs, flow::Deletion};
+use tidegate_model::{Content, FlowId, UnixMs, Version, flow::Deletion};
 
 use crate::{
-    register::{CLOCK_SKEW, Register, State},
+    register::{CLOCK_SKEW, Register, ReviewCause, ReviewKind, State},
     stage::{self, Incoming, NoChange, StagePlan},
 };
 
@@ -99,6 +99,35 @@ pub fn is_put_back(register: &Register, incoming: &Incoming, started: UnixMs) ->
     incoming.version.source < register.desired.version.source
         && incoming.content.hash() != *register.given_hash()
         && !has_moved_since(register, started - WEBHOOK_GRACE)
+}
+
+/// What a source shows that was [put back](is_put_back), for a person to decide. It is staged as the
+/// newest read of the newest version, since no other may replace that (REG-1), and goes straight to
+/// review: a replay sends it, and without one nothing is sent.
+pub fn put_back(register: &Register, shown: Incoming, flow: FlowId, now: UnixMs) -> Incoming {
+    let newest = register.desired.version;
+    let reason = format!(
+        "the source shows version {} after {}, with other content, as one that was restored from a \
+         backup or created anew does: replay it to send what is shown now, or discard it to leave \
+         the target as it is; a change goes by itself once its version is above {}",
+        shown.version.source.0, newest.source.0, newest.source.0,
+    );
+    let version = Version {
+        source: newest.source,
+        revision: newest.revision.max(shown.version.revision),
+        read: shown.version.read.max(newest.read.saturating_add(1)),
+    };
+    let cause = ReviewCause {
+        kind: ReviewKind::PutBackAtSource,
+        field: None,
+        reason,
+        since: now,
+    };
+    Incoming {
+        version,
+        review: Some((flow, cause)),
+        ..shown
+    }
 }
 
 /// What the target shows of a record.

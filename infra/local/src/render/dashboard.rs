@@ -27,11 +27,12 @@ const OUTCOMES: [&str; 6] = [
     "rejected",
     "in_review",
 ];
-const KINDS: [ReviewKind; 7] = [
+const KINDS: [ReviewKind; 8] = [
     ReviewKind::Invalid,
     ReviewKind::Refused,
     ReviewKind::RetriesSpent,
     ReviewKind::DeletedAtSource,
+    ReviewKind::PutBackAtSource,
     ReviewKind::Ambiguous,
     ReviewKind::DeadLetter,
     ReviewKind::Rejected,

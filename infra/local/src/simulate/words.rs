@@ -53,6 +53,7 @@ pub(super) fn review(kind: &str) -> &str {
     match kind {
         "retries_spent" => "retries spent",
         "deleted_at_source" => "deleted at the source",
+        "put_back_at_source" => "put back at the source",
         "dead_letter" => "in the dead letters",
         other => other,
     }

@@ -178,7 +178,9 @@ impl Comparing<'_> {
             }
             (None, Some(register)) => {
                 let kind = match self.compare_register(&row.key, &register).await? {
-                    Kind::Equal => self.was_put_back(row, &register).await?,
+                    kind @ (Kind::Equal | Kind::InReview | Kind::Discarded) => {
+                        self.was_put_back(row, &register, kind).await?
+                    }
                     kind => kind,
                 };
                 let state = self.state_after(row, &register, kind);
@@ -194,14 +196,16 @@ impl Comparing<'_> {
         self.saw(print, state, known)
     }
 
-    /// Whether what agrees with the target is not what the source shows any more. It is asked by its key
-    /// first: a listing may lag, or show what was beside what is.
-    async fn was_put_back(&mut self, row: &Row, register: &Register) -> Step<Kind> {
+    /// Whether what was judged so is not what the source shows any more: then a person decides which of
+    /// them the target is to hold. It is asked by its key first: a listing may lag, or show what was
+    /// beside what is.
+    async fn was_put_back(&mut self, row: &Row, register: &Register, kind: Kind) -> Step<Kind> {
         let started = self.progress.started;
         if !reconcile::is_put_back(register, &row.incoming, started) {
-            return Ok(Kind::Equal);
+            return Ok(kind);
         }
-        // As many as a report can name: of a whole source that was put back each would cost a call.
+        // As many as a report can name: of a whole source that was put back each would cost a call, and
+        // a person's time.
         if usize::try_from(self.progress.findings.put_back_at_source).is_ok_and(|n| n >= MAX_NOTES)
         {
             return Ok(Kind::PutBackAtSource);
@@ -212,16 +216,25 @@ impl Comparing<'_> {
             // The next comparison tells.
             return Ok(Kind::Pending);
         };
-        Ok(match self.runtime.incoming(&shown, &reader, 0, now) {
-            Ok((key, incoming, _)) if key == row.key => {
-                if reconcile::is_put_back(register, &incoming, started) {
-                    Kind::PutBackAtSource
-                } else {
-                    Kind::Equal
+        match self.runtime.incoming(&shown, &reader, 0, now) {
+            Ok((key, shown, _)) if key == row.key => {
+                if !reconcile::is_put_back(register, &shown, started) {
+                    return Ok(kind);
                 }
+                let flow = self.runtime.flow.id().clone();
+                let incoming = reconcile::put_back(register, shown, flow, now);
+                let result = self
+                    .engine
+                    .stage(self.runtime, &key, &incoming, Some(register.clone()))
+                    .await?;
+                Ok(match result.staged {
+                    Staged::InReview => Kind::PutBackAtSource,
+                    // Something newer came meanwhile.
+                    Staged::New { .. } | Staged::Unchanged | Staged::Superseded => Kind::Pending,
+                })
             }
-            _ => Kind::Pending,
-        })
+            _ => Ok(Kind::Pending),
+        }
     }
 
     /// What the index may say of a record whose comparison ended so.

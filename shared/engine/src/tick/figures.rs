@@ -83,7 +83,8 @@ impl Engine {
         let (reviews, before) = (exact(gauges.in_review), exact(before.in_review));
         self.measure(&metric::REVIEWS, &[flow], reviews);
         self.measure(&metric::REVIEWS_GROWTH, &[flow], reviews - before);
-        let overdue = overdue(runtime, lease, now);
+        let first = gauges.first_ms.map_or(now, UnixMs);
+        let overdue = overdue(runtime, lease, first, now);
         self.measure(&metric::RUN_OVERDUE, &[flow], overdue.as_secs_f64());
         self.measure_look(runtime, look, now);
     }
@@ -112,12 +113,13 @@ impl Engine {
 }
 
 /// Since the first window that is due and that no complete run has covered; before the first complete
-/// run, the newest one.
-fn overdue(runtime: &FlowRuntime, lease: &Lease, now: UnixMs) -> Duration {
+/// run, the one that was due when the flow was first counted, so that a flow that never completes a run
+/// grows overdue however often its windows come.
+fn overdue(runtime: &FlowRuntime, lease: &Lease, first: UnixMs, now: UnixMs) -> Duration {
     let schedule = runtime.flow.schedule();
     let missing = match lease.done_window {
         Some(done) => schedule.next_after(done),
-        None => schedule.latest_due(now),
+        None => schedule.latest_due(first),
     };
     missing.map_or(Duration::ZERO, |due| now.since(due.at))
 }

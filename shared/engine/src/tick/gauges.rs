@@ -20,6 +20,8 @@ use crate::FlowRuntime;
 pub struct Gauges {
     /// When it was counted, in milliseconds since 1970.
     pub at_ms: i64,
+    /// When the flow was first counted; none in a count of an earlier release.
+    pub first_ms: Option<i64>,
     /// Records that have a register.
     pub records: u64,
     /// Records that the target holds as desired.
@@ -66,6 +68,7 @@ impl Gauges {
         };
         Self {
             at_ms: now.0,
+            first_ms: before.first_ms.or(Some(now.0)),
             key_sums: (0..keys::REGISTER_SHARDS).map(|_| 0).collect(),
             swept_real_time_ms: before.swept_real_time_ms,
             swept_batch_ms: before.swept_batch_ms,

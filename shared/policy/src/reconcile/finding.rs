@@ -17,7 +17,8 @@ pub const MAX_NOTES: usize = 50;
 pub enum Kind {
     /// Source, register and target agree.
     Equal,
-    /// The source is newer, and the flow's webhook never told of it. Healed: staged.
+    /// The source is newer, and no webhook had brought it: none came, or the hint that came waits still.
+    /// Healed: staged.
     WebhookMissed,
     /// The source is newer, and a complete run covered the change. Healed: staged.
     WindowMissed,
@@ -26,7 +27,7 @@ pub enum Kind {
     /// The flow's revision rose since it was applied. Staged again.
     Remapped,
     /// The source shows other content than it gave before, in an older version: it was put back, or its
-    /// versions began again. What is newest stands (REG-1). A person must look.
+    /// versions began again. The first of them are put in review (REG-1). A person must look.
     PutBackAtSource,
     /// The register is clean and the target holds something else. Healed: made dirty again.
     EditedAtTarget,
@@ -86,7 +87,7 @@ impl Kind {
         )
     }
 
-    /// Whether only a person can put it right, and no review tells of it.
+    /// Whether only a person can put it right, and no review tells of it, or none of some of them.
     pub fn needs_person(self) -> bool {
         matches!(
             self,
@@ -146,12 +147,12 @@ impl Kind {
     pub fn why(self) -> &'static str {
         match self {
             Self::Equal => "source, register and target agree",
-            Self::WebhookMissed => "the source is newer, and its webhook never came; staged",
+            Self::WebhookMissed => "the source is newer, and no webhook had brought it; staged",
             Self::WindowMissed => "the source is newer, and a window had passed over it; staged",
             Self::NotYetDue => "the source is newer, and no window was due yet; staged",
             Self::Remapped => "the flow's revision rose since it was applied; staged again",
             Self::PutBackAtSource => {
-                "the source shows other content in an older version than it gave before, as one that was restored from a backup does; not sent: change it at the source again"
+                "the source shows other content in an older version than it gave before, as one that was restored from a backup or created anew does; not sent, but put in review"
             }
             Self::EditedAtTarget => "edited at the target by hand; sent again",
             Self::MissingAtTarget => "gone at the target; sent again",
@@ -208,7 +209,7 @@ pub struct Findings {
     pub compared: u64,
     /// See [`Kind::Equal`]; so each of the following.
     pub equal: u64,
-    /// The webhook never came.
+    /// No webhook had brought it.
     pub webhook_missed: u64,
     /// A window passed over it.
     pub window_missed: u64,

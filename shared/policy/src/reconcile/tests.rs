@@ -187,6 +187,16 @@ fn a_change_that_did_not_arrive_is_told_by_the_way_it_should_have_come(
     assert_eq!(arrival.missed(NOW), kind);
 }
 
+fn of(content: Content, source: u64, read: u64) -> Incoming {
+    Incoming {
+        version: Version {
+            read,
+            ..version(source)
+        },
+        ..incoming(content)
+    }
+}
+
 fn incoming(content: Content) -> Incoming {
     Incoming {
         version: version(6),
@@ -251,13 +261,6 @@ fn edit(base: ContentHash) -> Override {
 #[test]
 fn only_the_content_of_the_register_agrees() {
     let register = clean(named("a"));
-    let of = |content: Content, source: u64, read: u64| Incoming {
-        version: Version {
-            read,
-            ..version(source)
-        },
-        ..incoming(content)
-    };
     assert!(agrees(&register, &of(named("a"), 5, 0)));
     assert!(agrees(&register, &of(named("a"), 6, 0)));
     assert!(!agrees(&register, &of(named("a"), 4, 0)), "superseded");
@@ -305,6 +308,57 @@ fn what_goes_back_at_the_source_is_put_back(
     let mut edited = clean(named("c"));
     edited.edited = Some(edit(named("a").hash()));
     assert_eq!(is_put_back(&edited, &shown, NOW), put_back);
+}
+
+#[rstest]
+#[case::by_an_older_read(0, 8)]
+#[case::by_a_newer_read(12, 12)]
+fn what_was_put_back_is_staged_as_the_newest_for_a_person(
+    #[case] shown_by: u64,
+    #[case] staged_as: u64,
+) {
+    let mut register = clean(named("a"));
+    register.desired.version.read = 7;
+    let shown = of(named("b"), 4, shown_by);
+    let flow = FlowId::try_new("f").unwrap();
+    let staged = put_back(&register, shown.clone(), flow.clone(), NOW);
+    assert_eq!(
+        staged.version,
+        Version {
+            read: staged_as,
+            ..version(5)
+        }
+    );
+    let plan = stage::plan(Some(&register), &staged, &[]);
+    let StagePlan::New(stage) = plan else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(stage.content, named("b"));
+    let (of_flow, cause) = stage.review.unwrap();
+    assert_eq!(
+        (of_flow, cause.kind, cause.since),
+        (flow, ReviewKind::PutBackAtSource, NOW)
+    );
+    assert!(
+        cause.reason.contains("shows version 4 after 5"),
+        "{}",
+        cause.reason
+    );
+    // The source goes on showing it.
+    register.desired.version = staged.version;
+    register.desired.hash = named("b").hash();
+    assert!(!is_put_back(&register, &shown, NOW));
+}
+
+/// A newer release staged it: its revision is no lower.
+#[test]
+fn what_was_put_back_keeps_the_newest_revision() {
+    let mut register = clean(named("a"));
+    register.desired.version.revision = 3;
+    let flow = FlowId::try_new("f").unwrap();
+    let staged = put_back(&register, of(named("b"), 4, 0), flow, NOW);
+    assert!(staged.version > register.desired.version);
+    assert_eq!(staged.version.revision, 3);
 }
 
 #[test]

@@ -180,6 +180,7 @@ fn a_kind_of_review_has_one_name_in_logs_and_in_the_table() {
         ReviewKind::Refused,
         ReviewKind::RetriesSpent,
         ReviewKind::DeletedAtSource,
+        ReviewKind::PutBackAtSource,
         ReviewKind::Ambiguous,
         ReviewKind::DeadLetter,
         ReviewKind::Rejected,

@@ -120,6 +120,8 @@ pub enum ReviewKind {
     RetriesSpent,
     /// It was deleted at the source and the flow asks for a person.
     DeletedAtSource,
+    /// The source shows other content in an older version than it gave before.
+    PutBackAtSource,
     /// A create may have happened and can not be found again, or was found more than once.
     Ambiguous,
     /// A message about it went to the dead letters.
@@ -136,6 +138,7 @@ impl ReviewKind {
             Self::Refused => "refused",
             Self::RetriesSpent => "retries_spent",
             Self::DeletedAtSource => "deleted_at_source",
+            Self::PutBackAtSource => "put_back_at_source",
             Self::Ambiguous => "ambiguous",
             Self::DeadLetter => "dead_letter",
             Self::Rejected => "rejected",

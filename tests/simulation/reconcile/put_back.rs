@@ -1,0 +1,184 @@
+//! A source that shows an older version with other content: restored from a backup, or created anew.
+//! What is newest stands until a person has decided (REG-1).
+
+use tidegate_engine::api::{Access, ReviewEntry, ReviewId};
+use tidegate_model::RecordKey;
+use tidegate_policy::{
+    reconcile::{Kind, MAX_NOTES},
+    register::{ReviewKind, State},
+};
+use tidegate_testkit::doubles::erp::ErpSupplier;
+
+use super::{LATER, anew, counts, flow, heals, settled, settled_under, source::list_once};
+use crate::world::{MANUAL, World, suppliers_flow};
+
+/// A record that was changed and applied, and then put back to what it was.
+async fn put_back(world: &World) -> ErpSupplier {
+    let before = world.erp.suppliers()[3].clone();
+    change(world, &before.id, "(newer)").await;
+    change(world, &before.id, "(new)").await;
+    begin_anew(world, &before);
+    tokio::time::sleep(LATER).await;
+    before
+}
+
+async fn change(world: &World, key: &str, how: &str) {
+    world.erp.change(key, |row| row.purpose.push_str(how));
+    world.run(MANUAL).await;
+    heals(world).await;
+}
+
+/// The versions of what is created anew begin again.
+fn begin_anew(world: &World, row: &ErpSupplier) {
+    let newest = world.erp.supplier(&row.id).unwrap().version;
+    assert!(world.erp.delete(&row.id));
+    assert!(world.erp.insert(row.clone()).version < newest);
+}
+
+fn id(key: &str) -> ReviewId {
+    ReviewId::Record(flow(), RecordKey::try_new(key).unwrap())
+}
+
+async fn review(world: &World, key: &str) -> ReviewEntry {
+    world.engine.review(&id(key), Access::Fields).await.unwrap()
+}
+
+fn purpose_at_target(world: &World, key: &str) -> String {
+    let supplier = &world.qualio.suppliers_of_key(key)[0];
+    supplier.intended_use.clone().unwrap()
+}
+
+async fn compared(world: &World) -> Vec<(Kind, u64)> {
+    counts(&world.reconcile(&anew()).await.findings)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_listing_alone_shows_to_be_older_is_no_matter() {
+    let world = settled(12).await;
+    let before = world.erp.suppliers();
+    change(&world, &before[3].id, "(new)").await;
+    list_once(&world, &before);
+    assert_eq!(compared(&world).await, [(Kind::Equal, 12)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_put_back_is_in_review_and_a_replay_sends_it() {
+    let world = settled(12).await;
+    let row = put_back(&world).await;
+    let report = world.reconcile(&anew()).await;
+    assert_eq!(
+        counts(&report.findings),
+        [(Kind::Equal, 11), (Kind::PutBackAtSource, 1)]
+    );
+    assert_eq!(report.notes[0].key, row.id);
+    let entry = review(&world, &row.id).await;
+    assert_eq!(entry.cause.kind, ReviewKind::PutBackAtSource);
+    let reason = &entry.cause.reason;
+    assert!(reason.contains("shows version 1 after 3"), "{reason}");
+    assert_eq!(entry.fields.unwrap()["purpose"], row.purpose.as_str());
+    world.settle().await;
+    assert!(
+        purpose_at_target(&world, &row.id).ends_with("(new)"),
+        "nobody has decided yet"
+    );
+    let waiting = [(Kind::Equal, 11), (Kind::InReview, 1)];
+    assert_eq!(compared(&world).await, waiting);
+
+    world.engine.replay(&id(&row.id)).await.unwrap();
+    heals(&world).await;
+    assert_eq!(purpose_at_target(&world, &row.id), row.purpose);
+    assert_eq!(compared(&world).await, [(Kind::Equal, 12)]);
+    assert_eq!(world.register(&row.id).state(), State::Applied);
+    // Its versions have not passed the old one yet.
+    world.erp.change(&row.id, |row| row.purpose.push('!'));
+    world.run(MANUAL).await;
+    tokio::time::sleep(LATER).await;
+    let again = [(Kind::Equal, 11), (Kind::PutBackAtSource, 1)];
+    assert_eq!(compared(&world).await, again);
+    for _ in 0..2 {
+        world.erp.change(&row.id, |row| row.purpose.push('!'));
+    }
+    world.run(MANUAL).await;
+    heals(&world).await;
+    assert!(purpose_at_target(&world, &row.id).ends_with("!!!"));
+    assert_eq!(compared(&world).await, [(Kind::Equal, 12)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_put_back_and_discarded_leaves_the_target_as_it_is() {
+    let world = settled(12).await;
+    let row = put_back(&world).await;
+    compared(&world).await;
+    world.engine.discard(&id(&row.id)).await.unwrap();
+    for _ in 0..2 {
+        world.settle().await;
+        tokio::time::sleep(LATER).await;
+        let decided = [(Kind::Equal, 11), (Kind::Discarded, 1)];
+        assert_eq!(compared(&world).await, decided);
+    }
+    assert!(purpose_at_target(&world, &row.id).ends_with("(new)"));
+}
+
+/// A review of the past would tell of a deletion that is none any more.
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_and_is_there_again_is_named_whatever_a_person_had_decided() {
+    let text = suppliers_flow();
+    let world = settled_under(40, &text).await;
+    let rows = world.erp.suppliers();
+    for row in &rows[..2] {
+        change(&world, &row.id, "(new)").await;
+        assert!(world.erp.delete(&row.id));
+        tokio::time::sleep(LATER).await;
+        world.reconcile(&anew()).await;
+        let cause = review(&world, &row.id).await.cause;
+        assert_eq!(cause.kind, ReviewKind::DeletedAtSource);
+    }
+    world.engine.discard(&id(&rows[1].id)).await.unwrap();
+    for row in &rows[..2] {
+        world.erp.insert(row.clone());
+    }
+    tokio::time::sleep(LATER).await;
+    let found = [(Kind::Equal, 38), (Kind::PutBackAtSource, 2)];
+    assert_eq!(compared(&world).await, found);
+    for row in &rows[..2] {
+        let cause = review(&world, &row.id).await.cause;
+        assert_eq!(cause.kind, ReviewKind::PutBackAtSource);
+        world.engine.replay(&id(&row.id)).await.unwrap();
+    }
+    heals(&world).await;
+    assert_eq!(purpose_at_target(&world, &rows[0].id), rows[0].purpose);
+    assert_eq!(compared(&world).await, [(Kind::Equal, 40)]);
+}
+
+/// Of a whole source that was put back each would cost a call, and a person's time.
+#[tokio::test(start_paused = true)]
+async fn of_a_source_that_was_put_back_as_a_whole_a_part_is_put_in_review_at_a_time() {
+    let world = settled(60).await;
+    let before = world.erp.suppliers();
+    for row in &before {
+        world.erp.change(&row.id, |row| row.purpose.push('!'));
+    }
+    world.run(MANUAL).await;
+    heals(&world).await;
+    for row in &before {
+        begin_anew(&world, row);
+    }
+    tokio::time::sleep(LATER).await;
+    assert_eq!(compared(&world).await, [(Kind::PutBackAtSource, 60)]);
+    let most = u64::try_from(MAX_NOTES).unwrap();
+    let second = [(Kind::PutBackAtSource, 60 - most), (Kind::InReview, most)];
+    assert_eq!(compared(&world).await, second);
+    assert_eq!(compared(&world).await, [(Kind::InReview, 60)]);
+}
+
+/// Whoever wants the target to hold what the source shows need not wait for the comparison.
+#[tokio::test(start_paused = true)]
+async fn a_forced_sync_of_what_was_put_back_asks_the_person() {
+    let world = settled(12).await;
+    let row = put_back(&world).await;
+    let key = RecordKey::try_new(row.id.as_str()).unwrap();
+    world.engine.force_sync(&flow(), &key).await.unwrap();
+    world.settle().await;
+    let cause = review(&world, &row.id).await.cause;
+    assert_eq!(cause.kind, ReviewKind::PutBackAtSource);
+}
