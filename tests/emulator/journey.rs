@@ -139,7 +139,7 @@ async fn a_failing_record_reaches_review(world: &World, key: &str, healthy: &str
 }
 
 /// What a worker could never read would end here after ten receives.
-async fn a_dead_letter_reaches_review(world: &World) {
+pub async fn a_dead_letter_reaches_review(world: &World) {
     let poison = json!("not a message");
     world.stack.send("RealtimeDeadLettersUrl", &poison).await;
     until("the dead letter is in review", LIMIT, || async {

@@ -6,15 +6,13 @@
     reason = "tests fail by panic"
 )]
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use axum::{body::Body, http::Request};
 use tidegate_testkit::{
     doubles::erp::webhook::{Told, sign},
     host::{Host, START},
+    log::Log,
 };
 use tidegate_webhook::router;
 use tower::ServiceExt;
@@ -23,19 +21,6 @@ const FLOW: &str = include_str!("../../../infra/flows/suppliers.toml");
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const NEXT_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NAMES: [&str; 2] = ["SUPPLIERS_WEBHOOK_1", "SUPPLIERS_WEBHOOK_2"];
-
-/// Lines of the log.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The status of a delivery that [`SECRET`] signed, where these are configured, one after another.
 async fn status_with(texts: &[&'static str]) -> u16 {
@@ -70,13 +55,12 @@ async fn a_secret_that_is_none_is_named_in_the_log_and_does_not_stop_the_other()
             [Some("and base64"), Some("24 to 64 bytes")],
         ),
     ] {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let log = tracing_subscriber::fmt().with_writer(move || writer.clone());
-        let guard = tracing::subscriber::set_default(log.finish());
+        let log = Arc::new(Log::default());
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::clone(&log));
+        let guard = tracing::subscriber::set_default(subscriber.finish());
         assert_eq!(status_with(&texts).await, status, "{texts:?}");
         drop(guard);
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = log.text();
         for (name, fault) in NAMES.into_iter().zip(faults) {
             let told: Vec<&str> = text
                 .lines()

@@ -3,45 +3,28 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panic")]
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tidegate_model::{FlowId, RecordKey, Tier};
 use tidegate_testkit::{
     doubles::erp::realistic_suppliers,
     host::{Host, START},
+    log::Log,
     memory::MemoryHttp,
 };
 use tidegate_worker::handle;
 
 const FLOW: &str = include_str!("../../../infra/flows/suppliers.toml");
 
-/// Lines of the log.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What is logged while a record is synced that the source answers so about.
 async fn log_of_a_sync(host: &Host, status: u16, row: &Value) -> String {
     let answer = row.clone();
     host.http
         .answer(move |_| Ok(MemoryHttp::json(status, answer.clone())));
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let log = tracing_subscriber::fmt().with_writer(move || writer.clone());
-    let _guard = tracing::subscriber::set_default(log.finish());
+    let log = Arc::new(Log::default());
+    let subscriber = tracing_subscriber::fmt().with_writer(Arc::clone(&log));
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
     let flow = FlowId::try_new("suppliers").unwrap();
     let key = RecordKey::try_new("SUP-000001").unwrap();
     host.engine.force_sync(&flow, &key).await.unwrap();
@@ -56,7 +39,7 @@ async fn log_of_a_sync(host: &Host, status: u16, row: &Value) -> String {
     assert!(done.unwrap().batch_item_failures.is_empty());
     // The next one is a request of its own.
     host.clock.advance(Duration::from_secs(11));
-    String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    log.text()
 }
 
 #[tokio::test]

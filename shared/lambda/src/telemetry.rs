@@ -65,36 +65,22 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{self, Write},
-        sync::{Arc, Mutex},
-    };
+    use std::{io, sync::Arc};
+
+    use tidegate_testkit::log::Log;
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn an_event_is_one_line_with_its_fields_at_the_top() {
-        let lines = Lines::default();
-        let writer = lines.clone();
+        let log = Arc::new(Log::default());
         let filter = LogFilter("info".to_owned());
-        let subscriber = subscriber(&filter, move || writer.clone()).unwrap();
+        let subscriber = subscriber(&filter, Arc::clone(&log)).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(flow = "suppliers", applied = 3, "run finished");
             tracing::debug!("not logged");
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = log.text();
         assert_eq!(text.lines().count(), 1, "{text}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["message"], "run finished");

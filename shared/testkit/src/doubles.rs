@@ -62,7 +62,7 @@ pub enum KillsOverHttp {
 
 /// The outcome of locking a mutex, whether or not a test thread panicked while it held it: one
 /// failed assertion must not turn every later call into a second failure.
-fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

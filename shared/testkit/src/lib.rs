@@ -2,5 +2,6 @@
 
 pub mod doubles;
 pub mod host;
+pub mod log;
 pub mod memory;
 pub mod openapi;
