@@ -28,7 +28,9 @@ pub struct Accepted {
 
 /// Said without asking anybody: whether the source has the record turns out later.
 const SYNC_NOTE: &str = "the record is read from its source and applied: GET it to see what came of \
-    it; of a key that the source does not have nothing is staged, and the log says `not found at source`";
+    it; an older version than before, with other content, goes to review once five minutes have passed since \
+    the last change; of a key that the source does not have nothing is staged, and the log says \
+    `not found at source`";
 
 /// A pause.
 #[derive(Clone, Debug, Deserialize)]
