@@ -33,5 +33,7 @@ mod canaries;
 mod declared;
 mod deployment;
 mod journey;
+#[cfg(target_os = "linux")]
+mod kills;
 mod roles;
 mod watch;
