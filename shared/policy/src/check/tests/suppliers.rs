@@ -288,6 +288,18 @@ use super::*;
     "secrets =",
     "`secrets[1]` must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most; what is written may be the secret itself, so it is not repeated"
 )]
+#[case::no_number_fits(
+    "minimum = 0, maximum = 100",
+    "minimum = 100.5, maximum = 0",
+    "audit_score = {",
+    "`minimum` 100.5 is above `maximum` 0 in `schema.properties.audit_score`: no value fits both"
+)]
+#[case::no_text_fits(
+    "minLength = 1, maxLength = 200",
+    "minLength = 201, maxLength = 200",
+    "maxLength = 200",
+    "`minLength` 201 is above `maxLength` 200 in `schema.properties.name`: no value fits both"
+)]
 // Tiers (R37).
 #[case::no_reason(
     "real_time_reason = \"Nobody may buy from a supplier that was blocked or lost its certificate.\"\n",
