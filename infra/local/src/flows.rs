@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use tidegate_model::{
     UnixMs,
-    flow::{FlowFile, SourceSpec, TargetSpec},
+    flow::{FlowFile, SecretName, SourceSpec, TargetSpec},
 };
 use tidegate_policy::{
     check::{self, Mistake},
@@ -168,7 +168,7 @@ pub(crate) fn malformed_secrets(file: &str, text: &str, place: &Place) -> Vec<Mi
 
 fn webhook_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     let names = flow.webhook.iter().flat_map(|webhook| &webhook.secrets);
-    names.map(String::as_str)
+    names.map(SecretName::as_str)
 }
 
 /// The names of the secrets of a flow.
@@ -251,6 +251,17 @@ mod tests {
             }
             assert!(!told.contains("MfKQ9r8GKY"), "{told}");
         }
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_its_name_is_not_told_as_missing() {
+        let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let text = DEMO_FLOW.replace("SUPPLIERS_WEBHOOK_2", key);
+        let place = Place::of_config(&Config::from_map(BTreeMap::new(), "a test"));
+        let error = load(&vec![(DEMO_FILE.to_owned(), text)], &place, UnixMs::EPOCH).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("must be the name of a secret"), "{told}");
+        assert!(!told.contains("MfKQ9r8GKY"), "{told}");
     }
 
     #[test]

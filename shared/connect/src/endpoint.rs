@@ -78,21 +78,21 @@ fn auth_header(auth: &Auth) -> Option<Header> {
             header.as_str(),
             HeaderValue::Secret {
                 prefix: "",
-                secret: secret.clone(),
+                secret: secret.to_string(),
             },
         ),
         Auth::Basic { user, secret } => (
             "Authorization",
             HeaderValue::Basic {
                 user: user.clone(),
-                secret: secret.clone(),
+                secret: secret.to_string(),
             },
         ),
         Auth::Bearer { secret } => (
             "Authorization",
             HeaderValue::Secret {
                 prefix: "Bearer ",
-                secret: secret.clone(),
+                secret: secret.to_string(),
             },
         ),
     };

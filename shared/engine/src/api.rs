@@ -17,4 +17,5 @@ pub use health::{BreakerHealth, BudgetHealth, FlowHealth, FreshnessHealth, Windo
 pub use records::{RecordPage, RecordView};
 pub use reviews::{
     DryRun, EditRequest, FaultView, PlannedRequest, ReviewEntry, ReviewError, ReviewId, ReviewPage,
+    waiting_since,
 };

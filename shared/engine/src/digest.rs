@@ -12,7 +12,7 @@ use tidegate_policy::{
 
 use crate::{
     Engine, EngineError,
-    api::{Access, ReviewEntry, ReviewId},
+    api::{Access, ReviewEntry, ReviewId, waiting_since},
     ports::{Mail, Written},
     reconcile::ReconcileReport,
 };
@@ -229,9 +229,8 @@ fn write_flow(
         writeln!(text, "  {kind}: {count}")?;
     }
     for entry in entries.iter().take(LISTED) {
-        // Each newer change renews the cause, and makes what waits no younger.
-        let since = entry.pending_since.unwrap_or(entry.cause.since);
-        let age = now.since(since.min(entry.cause.since)).as_secs();
+        let since = waiting_since(entry.pending_since, entry.cause.since);
+        let age = now.since(since).as_secs();
         writeln!(
             text,
             "\n  {} for {}\n    {}{}\n    {base_url}/v1/reviews/{}",

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_model::{
     Content, Fetch, FlowId, Message, RecordKey, Tier, UnixMs,
-    flow::VersionSpec,
+    flow::{SecretName, VersionSpec},
     item::{Condition, Update, Value},
     metric,
 };
@@ -165,7 +165,7 @@ impl Engine {
     async fn are_replaced(&self, runtime: Option<&FlowRuntime>, began: UnixMs) -> bool {
         let names = runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets());
         let renewed = self
-            .renew_secrets(names.iter().map(String::as_str), began)
+            .renew_secrets(names.iter().map(SecretName::as_str), began)
             .await;
         renewed.unwrap_or_else(|error| {
             tracing::warn!(error = %crate::chain(&error), "a webhook secret could not be looked up");
@@ -182,7 +182,7 @@ impl Engine {
         let mut secrets = Vec::new();
         let mut faults = Vec::new();
         for name in runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets()) {
-            match self.signing_secret(name).await {
+            match self.signing_secret(name.as_str()).await {
                 Ok(secret) => secrets.push(secret),
                 Err(fault) => faults.push(fault),
             }

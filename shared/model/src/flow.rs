@@ -10,6 +10,7 @@ mod expected;
 mod http;
 mod limits;
 mod schedule;
+mod secret;
 mod source;
 mod target;
 mod trigger;
@@ -23,6 +24,7 @@ pub use expected::Expected;
 pub use http::{Auth, Call, ErrorAction, ErrorRow, Method};
 pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
 pub use schedule::{Schedule, WindowSpec};
+pub use secret::{SecretName, SecretNameError};
 pub use source::{ListSpec, OneSpec, Pages, RestSource, SourceSpec};
 pub use target::{ContractSpec, FindSpec, QualioTarget, RestTarget, StandingSpec, TargetSpec};
 pub use trigger::{EventsSpec, TriggerSpec};
@@ -191,7 +193,7 @@ pub struct FreshnessGoals {
 pub struct WebhookSpec {
     /// Names of the active secrets: one, or two while a secret rotates.
     #[schemars(length(min = 1, max = 2))]
-    pub secrets: Vec<String>,
+    pub secrets: Vec<SecretName>,
     /// Expression over `body` that gives the record's key.
     #[schemars(extend("format" = "expression"))]
     pub key: String,

@@ -20,7 +20,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tidegate_model::{
     Fields, FlowId, RecordKey,
-    flow::{Auth, Deletion, FlowFile, TargetLimits, TargetSpec},
+    flow::{Auth, Deletion, FlowFile, SecretName, TargetLimits, TargetSpec},
 };
 
 pub use call::{CallTemplate, Rendered};
@@ -232,7 +232,11 @@ impl Flow {
 
     /// Names of every secret that the flow needs.
     pub fn secret_names(&self) -> BTreeSet<&str> {
-        let mut names: BTreeSet<&str> = self.webhook_secrets().iter().map(String::as_str).collect();
+        let mut names: BTreeSet<&str> = self
+            .webhook_secrets()
+            .iter()
+            .map(SecretName::as_str)
+            .collect();
         names.extend(self.source_secret());
         names.extend(self.target_secret());
         names
@@ -247,12 +251,12 @@ impl Flow {
     pub fn target_secret(&self) -> Option<&str> {
         match &self.file.target {
             TargetSpec::Rest(target) => Auth::secret(&target.auth),
-            TargetSpec::Qualio(target) => Some(&target.secret),
+            TargetSpec::Qualio(target) => Some(target.secret.as_str()),
         }
     }
 
     /// Names of the active secrets for webhooks: none without a webhook, two while one rotates.
-    pub fn webhook_secrets(&self) -> &[String] {
+    pub fn webhook_secrets(&self) -> &[SecretName] {
         self.file
             .webhook
             .as_ref()

@@ -71,8 +71,8 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} operations, {} faults, {} changes, {} effects ({} repeats); {} lost, {} duplicates, \
-             {} inverted orders, {} windows over the limit",
+            "{} operations, {} faults, {} changes, {} effects ({} of them repeats, which altered nothing); \
+             {} lost, {} duplicates, {} inverted orders, {} windows over the limit",
             self.operations,
             self.faults,
             self.changes,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
+use tidegate_engine::api::waiting_since;
 use tidegate_model::UnixMs;
 use tidegate_policy::reconcile::Note;
 
@@ -351,9 +352,9 @@ pub(super) fn reviews(reviews: &[Review], options: &str) -> String {
             .map(|field| format!(" (field {field})"));
         lines.push(review.id.clone());
         lines.push(format!(
-            "  {} since {}: {}{}",
+            "  {}, waiting since {}: {}{}",
             cause.kind.as_str().replace('_', " "),
-            cause.since,
+            waiting_since(review.pending_since, cause.since),
             cause.reason,
             field.unwrap_or_default()
         ));
@@ -382,4 +383,43 @@ pub(super) fn plan(plan: &Plan) -> String {
     }
     lines.push("Nothing was sent.\n".to_owned());
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn review(pending_since: Option<&str>) -> Review {
+        serde_json::from_value(json!({
+            "id": "suppliers~SUP-1", "flow": "suppliers", "key": "SUP-1",
+            "cause": {"kind": "refused", "field": null, "reason": "no", "since": "2026-11-20T09:00:00Z"},
+            "pending_since": pending_since,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_review_waits_since_its_oldest_change_as_in_the_daily_mail() {
+        for (pending_since, since) in [
+            (Some("2026-11-17T09:00:00Z"), "2026-11-17T09:00:00Z"),
+            (None, "2026-11-20T09:00:00Z"),
+        ] {
+            let told = reviews(&[review(pending_since)], "");
+            assert!(
+                told.contains(&format!("waiting since {since}: no")),
+                "{told}"
+            );
+        }
+        let entry = review(Some("2026-11-17T09:00:00Z")).entry().unwrap();
+        let found = tidegate_engine::FlowDigest {
+            flow: entry.flow.clone(),
+            reviews: vec![entry],
+            reconciled: None,
+        };
+        let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+        let mail = tidegate_engine::digest_mail(&[found], "", UnixMs(now.as_millisecond()));
+        assert!(mail.text.contains("SUP-1 for 3 days"), "{}", mail.text);
+    }
 }

@@ -227,6 +227,10 @@ pub(crate) struct Figures {
     pub recovery: Vec<Recovery>,
     /// Records that the target holds in the end.
     pub at_target: u64,
+    /// Records that source and target hold alike in the end.
+    pub equal: u64,
+    /// Records that differ between them in the end, are missing or stand twice.
+    pub differing: u64,
     /// Spans in which a system was away or slow: source or not, away or slow, from, until.
     pub spells: Vec<(bool, bool, i64, i64)>,
     /// What was counted.
@@ -241,10 +245,12 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Whether every window and every goal was kept, nothing was left and nobody is needed.
+    /// Whether every window and every goal was kept, nothing was left, nobody is needed, and the target
+    /// holds in the end what the source does.
     pub(crate) fn is_kept(&self) -> bool {
         let goals = self.critical.is_kept() && self.other.is_kept();
-        goals && self.broken.is_empty() && self.left == 0 && self.in_review == 0
+        let is_done = self.left == 0 && self.in_review == 0 && self.differing == 0;
+        goals && self.broken.is_empty() && is_done
     }
 
     /// Receives for each record applied.

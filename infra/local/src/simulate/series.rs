@@ -41,6 +41,10 @@ pub(super) struct Ended<'a> {
     pub reports: &'a [RunReport],
     /// Records that the target holds.
     pub at_target: u64,
+    /// Records that source and target hold alike ...
+    pub equal: u64,
+    /// ... and those that differ, are missing or stand twice.
+    pub differing: u64,
 }
 
 /// The story by minutes.
@@ -111,6 +115,8 @@ impl Series {
         let mut figures = Figures {
             until_ms: until.0,
             at_target: ended.at_target,
+            equal: ended.equal,
+            differing: ended.differing,
             longest_gap_s: self.longest_gap_s,
             most_pending: self.most_pending(),
             most_pending_real_time: self.most_real_time(),

@@ -66,6 +66,11 @@ impl Records {
         self.by_number.len()
     }
 
+    /// Every record as it stands.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Made> {
+        self.by_number.iter()
+    }
+
     /// The record of a number.
     pub(crate) fn get(&self, number: usize) -> Option<&Made> {
         self.by_number.get(number)

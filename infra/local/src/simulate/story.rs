@@ -4,6 +4,7 @@
 mod traffic;
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal as _, Write as _},
     sync::Arc,
     time::Duration,
@@ -15,7 +16,7 @@ use tidegate_engine::{
     ports::{Clock, Store},
 };
 use tidegate_model::{
-    ClaimToken, SourceVersion, Tier, TierReason, UnixMs, Version,
+    ClaimToken, Content, ContentHash, SourceVersion, Tier, TierReason, UnixMs, Version,
     item::{Change::Set, Condition, Item, ItemKey, Update},
 };
 use tidegate_policy::{
@@ -35,7 +36,7 @@ use super::{
     rows::Rows,
     series::{Ended, Series},
     source::SimulatedSource,
-    target::SimulatedTarget,
+    target::{SimulatedTarget, sent_body},
     watch::Watch,
 };
 use traffic::{Came, Traffic, traffic};
@@ -168,10 +169,7 @@ impl<'a> Story<'a> {
             let made = self.rows.first(&runtime.flow, number, at_us, seed)?;
             let fields = made.fields().cloned().unwrap_or_default();
             let key = made.normal.key.clone();
-            let id = self
-                .network
-                .target()
-                .put_standing(&runtime.flow, &key, &fields)?;
+            let id = self.network.target().put_standing(runtime, &key, &fields)?;
             let version = Version {
                 source: made.normal.source_version.unwrap_or(SourceVersion(0)),
                 revision: runtime.flow.revision(),
@@ -236,6 +234,7 @@ impl<'a> Story<'a> {
         let after = self.world.meters();
         let reports = self.world.reports();
         let at_target = u64::try_from(self.network.target().len()).unwrap_or(u64::MAX);
+        let (equal, differing) = self.compared()?;
         let ended = Ended {
             watch: &self.watch,
             before: &before,
@@ -244,8 +243,35 @@ impl<'a> Story<'a> {
             came: &came,
             reports: &reports,
             at_target,
+            equal,
+            differing,
         };
         Ok(series.figures(self.parts, ended))
+    }
+
+    /// Records that source and target hold alike, and the others: they differ, are missing or stand
+    /// twice. By what the two systems hold, so that neither registers nor counts are taken at their word.
+    fn compared(&self) -> anyhow::Result<(u64, u64)> {
+        let mut held: BTreeMap<ContentHash, usize> = BTreeMap::new();
+        let bodies = self.network.target().bodies()?;
+        let mut all = bodies.len();
+        for body in bodies {
+            *held.entry(Content::Record(body).hash()).or_default() += 1;
+        }
+        let records = self.network.records();
+        all = all.max(records.len());
+        let mut equal = 0;
+        for made in records.iter() {
+            let fields = made.fields().cloned().unwrap_or_default();
+            let body = sent_body(&self.parts.loaded.runtime, &made.normal.key, &fields)?;
+            let same = held.get_mut(&Content::Record(body).hash());
+            if let Some(left) = same.filter(|left| **left > 0) {
+                *left -= 1;
+                equal += 1;
+            }
+        }
+        let differing = u64::try_from(all.saturating_sub(equal)).unwrap_or(u64::MAX);
+        Ok((u64::try_from(equal).unwrap_or(u64::MAX), differing))
     }
 
     /// The first run, as on the day on which a flow goes live. It finds everything in step.

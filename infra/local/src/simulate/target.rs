@@ -12,7 +12,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, Uri},
 };
 use serde_json::{Map, Value, json};
-use tidegate_engine::ports::{Clock, Request, Sent, TransportError};
+use tidegate_engine::{
+    FlowRuntime,
+    ports::{Clock, Request, Sent, TransportError, Write},
+};
 use tidegate_model::{
     Fields, RecordKey,
     flow::{Method, TargetSpec},
@@ -20,7 +23,7 @@ use tidegate_model::{
 use tidegate_policy::flow::{CallTemplate, Flow};
 use tidegate_testkit::doubles::{
     Incoming, Limit,
-    qualio::{Contact, QualioConfig, QualioDouble, Status, Supplier, key_marker},
+    qualio::{QualioConfig, QualioDouble, RiskLevel, Status, Supplier},
 };
 
 use super::{
@@ -71,23 +74,29 @@ impl SimulatedTarget {
     /// Puts a record that stands there from the beginning; gives its id, where it has one.
     pub(crate) fn put_standing(
         &self,
-        flow: &Flow,
+        runtime: &FlowRuntime,
         key: &RecordKey,
         fields: &Fields,
     ) -> anyhow::Result<Option<String>> {
         match self {
             Self::Qualio(double) => {
-                let body = flow.body(key, fields)?;
-                let name = body.get("name").and_then(Value::as_str);
-                let mut supplier = Supplier::draft(name.unwrap_or_default());
+                let mut supplier = supplier_of(&sent_body(runtime, key, fields)?)?;
                 supplier.status = Status::Approved;
-                supplier.contact_information = Some(Contact {
-                    notes: Some(key_marker(key.as_str())),
-                    ..Contact::default()
-                });
                 Ok(Some(double.put_standing(supplier).supplier_id))
             }
-            Self::Rest(declared) => declared.put_standing(flow, key, fields),
+            Self::Rest(declared) => declared.put_standing(&runtime.flow, key, fields),
+        }
+    }
+
+    /// What it holds: of each record the body that writes it so.
+    pub(crate) fn bodies(&self) -> anyhow::Result<Vec<Fields>> {
+        match self {
+            Self::Qualio(double) => double.suppliers().iter().map(body_of).collect(),
+            Self::Rest(declared) => {
+                let state = declared.lock();
+                let bodies = state.bodies.values().filter_map(Value::as_object);
+                Ok(bodies.cloned().collect())
+            }
         }
     }
 
@@ -110,6 +119,61 @@ impl SimulatedTarget {
             Self::Rest(declared) => declared.lock().bodies.len(),
         }
     }
+}
+
+/// The body that makes a record of these fields, as the production code sends it.
+pub(crate) fn sent_body(
+    runtime: &FlowRuntime,
+    key: &RecordKey,
+    fields: &Fields,
+) -> anyhow::Result<Fields> {
+    let write = Write {
+        key,
+        fields,
+        target_id: None,
+        etag: None,
+        idempotency_key: "",
+    };
+    let requests = runtime.target.describe(write)?;
+    match requests.into_iter().rev().find_map(|request| request.body) {
+        Some(Value::Object(body)) => Ok(body),
+        _ => bail!("no call of the target sends the record {key}"),
+    }
+}
+
+/// The supplier that a body makes.
+fn supplier_of(body: &Fields) -> anyhow::Result<Supplier> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let mut supplier = Supplier::draft(text("name").unwrap_or_default());
+    supplier.intended_use = text("intended_use").map(str::to_owned);
+    supplier.risk_type = text("risk_id").and_then(RiskLevel::of_id);
+    let sponsor = body.get("sponsor_user_id").and_then(Value::as_u64);
+    supplier.sponsor_user_id = sponsor.map(u32::try_from).transpose()?;
+    let contact = body.get("contact_information").cloned();
+    supplier.contact_information = contact.map(serde_json::from_value).transpose()?;
+    Ok(supplier)
+}
+
+/// The body that makes a supplier.
+fn body_of(supplier: &Supplier) -> anyhow::Result<Fields> {
+    let mut body = Fields::new();
+    if let Value::Object(shown) = serde_json::to_value(supplier)? {
+        let written = [
+            "name",
+            "intended_use",
+            "sponsor_user_id",
+            "contact_information",
+        ];
+        body.extend(
+            shown
+                .into_iter()
+                .filter(|(name, _)| written.contains(&name.as_str())),
+        );
+    }
+    if let Some(risk) = &supplier.risk_type {
+        body.insert("risk_id".to_owned(), json!(risk.id));
+    }
+    Ok(body)
 }
 
 async fn ask_qualio(double: &QualioDouble, request: &Request) -> Result<Sent, TransportError> {

@@ -86,6 +86,17 @@ fn a_flow_that_creates_and_finds_is_answered_by_its_own_declaration() {
         50 + figures.changes.0,
         "EFF-2: each was found and not made again"
     );
+    assert_eq!((figures.equal, figures.differing), (figures.at_target, 0));
+}
+
+#[test]
+fn at_the_end_the_target_holds_what_the_source_does() {
+    for text in [SUPPLIERS, CONTACTS] {
+        let figures = simulated(text, "f --records 60 --changes 40 --new 10 --critical 20");
+        let told = verdict::sentences(&figures).join("\n");
+        assert_eq!((figures.equal, figures.differing), (64, 0), "{told}");
+        assert!(told.contains("At the end 64 records are alike"), "{told}");
+    }
 }
 
 #[test]

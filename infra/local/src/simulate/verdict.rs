@@ -12,7 +12,21 @@ pub(super) fn sentences(figures: &Figures) -> Vec<String> {
     sentences.extend(oldest("Critical fields", &figures.critical, &local));
     sentences.extend(oldest("Other fields", &figures.other, &local));
     sentences.extend(why(figures, &local));
+    sentences.push(end(figures));
     sentences
+}
+
+/// What the two systems hold in the end: nothing lost, nothing twice, and no older state over a newer.
+fn end(figures: &Figures) -> String {
+    let (source, target) = (&figures.source, &figures.target);
+    let differing = match figures.differing {
+        0 => "none differs, is missing or stands twice".to_owned(),
+        count => format!("{} not: different, missing or there twice", number(count)),
+    };
+    format!(
+        "At the end {} alike in {source} and {target}, and {differing}, by what the simulated systems hold.",
+        counted(figures.equal, "record is", "records are")
+    )
 }
 
 fn answer(figures: &Figures) -> String {
@@ -94,6 +108,14 @@ fn faults(figures: &Figures) -> Vec<String> {
         faults.push(format!(
             "{broken} of {} were not done when the next one began",
             counted(figures.windows, "window", "windows")
+        ));
+    }
+    if figures.differing > 0 {
+        faults.push(format!(
+            "{} between {} and {} at the end",
+            counted(figures.differing, "record differs", "records differ"),
+            figures.source,
+            figures.target
         ));
     }
     if figures.left > 0 {

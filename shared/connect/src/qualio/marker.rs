@@ -36,11 +36,15 @@ pub(super) fn line(text: Option<&str>, key: &RecordKey) -> String {
         .chars()
         .map(|c| if breaks_line(c) { ' ' } else { c })
         .collect();
-    let marker = format!("{OPEN}{key}{CLOSE}");
+    let marker = marker(key);
     match text.trim() {
         "" => marker,
         text => format!("{text} {marker}"),
     }
+}
+
+fn marker(key: &RecordKey) -> String {
+    format!("{OPEN}{key}{CLOSE}")
 }
 
 fn breaks_line(c: char) -> bool {
@@ -49,20 +53,30 @@ fn breaks_line(c: char) -> bool {
 
 /// The notes with our line in the place of the one that bears the key's marker, or at the end. All
 /// other lines stay as they are, to the byte.
+///
+/// A hand in Qualio may cut out the marker alone. So where no line bears it, the first that is our
+/// line's text without the marker is taken as ours, or it would stand beside the new one for ever.
+/// What is not recognised: a line without marker whose values changed meanwhile. It may as well be a
+/// person's words, so it stays, and a person has to remove it.
 pub(super) fn replace(notes: &str, line: &str, key: &RecordKey) -> String {
-    let mut replaced = false;
+    let bears = |old: &str| keys(old).any(|found| found == key.as_str());
+    let text = line.strip_suffix(&marker(key)).map_or("", str::trim_end);
+    let bare = |old: &str| !text.is_empty() && old.trim_end() == text;
+    let ours = notes
+        .split('\n')
+        .position(bears)
+        .or_else(|| notes.split('\n').position(bare));
     let mut kept: Vec<String> = Vec::new();
-    for old in notes.split('\n') {
-        if !keys(old).any(|found| found == key.as_str()) {
-            kept.push(old.to_owned());
-        } else if !replaced {
-            replaced = true;
+    for (at, old) in notes.split('\n').enumerate() {
+        if ours == Some(at) {
             let carriage_return = if old.ends_with('\r') { "\r" } else { "" };
             kept.push(format!("{line}{carriage_return}"));
+        } else if !bears(old) {
+            // A second line of ours is left out: there is one.
+            kept.push(old.to_owned());
         }
-        // A second line of ours is left out: there is one.
     }
-    if !replaced {
+    if ours.is_none() {
         if kept.last().is_some_and(String::is_empty) {
             kept.pop();
         }
@@ -120,6 +134,25 @@ mod tests {
     #[case::of_another_key("see [key:K2]", "see [key:K2]\nNEW")]
     fn our_line_is_replaced_and_the_others_stay(#[case] notes: &str, #[case] expected: &str) {
         assert_eq!(replace(notes, "NEW", &key("K")), expected);
+    }
+
+    #[rstest]
+    #[case::cut_out("a\nERP: 2\nb", "a\nERP: 2 [key:K]\nb")]
+    #[case::white_space_left("ERP: 2 \t\nb", "ERP: 2 [key:K]\nb")]
+    #[case::windows("a\r\nERP: 2\r\nb", "a\r\nERP: 2 [key:K]\r\nb")]
+    #[case::first_of_two("ERP: 2\nERP: 2", "ERP: 2 [key:K]\nERP: 2")]
+    #[case::a_marked_line_comes_first("ERP: 2\nold [key:K]", "ERP: 2\nERP: 2 [key:K]")]
+    #[case::indented(" ERP: 2", " ERP: 2\nERP: 2 [key:K]")]
+    #[case::within_words("see ERP: 2", "see ERP: 2\nERP: 2 [key:K]")]
+    #[case::values_changed("ERP: 1", "ERP: 1\nERP: 2 [key:K]")]
+    #[case::of_another_key("ERP: 2 [key:K2]", "ERP: 2 [key:K2]\nERP: 2 [key:K]")]
+    fn our_line_is_known_without_its_marker(#[case] notes: &str, #[case] expected: &str) {
+        assert_eq!(replace(notes, "ERP: 2 [key:K]", &key("K")), expected);
+    }
+
+    #[test]
+    fn a_line_of_the_marker_alone_takes_no_blank_line_for_itself() {
+        assert_eq!(replace("a\n\nb", "[key:K]", &key("K")), "a\n\nb\n[key:K]");
     }
 
     #[rstest]

@@ -86,6 +86,15 @@ pub struct ReviewEntry {
     pub body: Option<String>,
 }
 
+/// Since when a review waits, by its `pending_since` and its cause's `since`: that of the oldest change
+/// which the target is without. Each newer change renews the cause, and makes what waits no younger.
+pub fn waiting_since<T: Ord>(pending_since: Option<T>, cause_since: T) -> T {
+    match pending_since {
+        Some(pending_since) => pending_since.min(cause_since),
+        None => cause_since,
+    }
+}
+
 /// Some reviews, oldest first.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReviewPage {

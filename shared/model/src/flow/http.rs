@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SecretName;
+
 /// How calls are authenticated. Secrets are named, never written into the file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, tag = "type", rename_all = "snake_case")]
@@ -18,8 +20,7 @@ pub enum Auth {
         #[schemars(length(min = 1))]
         header: String,
         /// Name of the secret.
-        #[schemars(length(min = 1))]
-        secret: String,
+        secret: SecretName,
     },
     /// `Authorization: Basic`.
     Basic {
@@ -27,14 +28,12 @@ pub enum Auth {
         #[schemars(extend("format" = "template"))]
         user: String,
         /// Name of the secret that holds the password.
-        #[schemars(length(min = 1))]
-        secret: String,
+        secret: SecretName,
     },
     /// `Authorization: Bearer`.
     Bearer {
         /// Name of the secret.
-        #[schemars(length(min = 1))]
-        secret: String,
+        secret: SecretName,
     },
 }
 
@@ -44,7 +43,7 @@ impl Auth {
         match self {
             Self::None => None,
             Self::ApiKey { secret, .. } | Self::Basic { secret, .. } | Self::Bearer { secret } => {
-                Some(secret)
+                Some(secret.as_str())
             }
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Auth, BreakerSpec, Call, ErrorRow, ListSpec, Pages, TargetLimits,
+    Auth, BreakerSpec, Call, ErrorRow, ListSpec, Pages, SecretName, TargetLimits,
     source::{default_page_size, default_timeout_s},
 };
 use crate::EndpointId;
@@ -253,8 +253,7 @@ pub struct QualioTarget {
     #[schemars(range(min = 0, max = 120))]
     pub settle_s: u32,
     /// Name of the secret that holds the API key.
-    #[schemars(length(min = 1))]
-    pub secret: String,
+    pub secret: SecretName,
     /// What is sent: `name`, `contact_information`, `intended_use`, `sponsor_user_id`, `risk_id`,
     /// with expressions over `fields` and `key` as leaves.
     #[schemars(with = "BTreeMap<String, serde_json::Value>", extend("format" = "body"))]

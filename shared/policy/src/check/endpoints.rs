@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tidegate_model::flow::SecretName;
 
 use super::{Findings, document::child};
 use crate::{
@@ -107,14 +108,12 @@ fn check_webhook_secrets(findings: &mut Findings<'_>) {
     for (index, name) in secrets
         .iter()
         .enumerate()
-        .filter_map(|(index, name)| Some((index, name.as_str()?)))
+        // What is no name is told by its shape, and not repeated.
+        .filter_map(|(index, name)| Some((index, SecretName::try_new(name.as_str()?).ok()?)))
     {
-        let pointer = format!("/webhook/secrets/{index}");
-        if name.is_empty() {
-            findings.wrong(&pointer, "the name of a secret is empty");
-        } else if !seen.insert(name) {
+        if !seen.insert(name.as_str().to_owned()) {
             findings.wrong(
-                &pointer,
+                &format!("/webhook/secrets/{index}"),
                 format!("the secret `{name}` stands there twice: name two different ones, or one"),
             );
         }

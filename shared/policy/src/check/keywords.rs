@@ -1,7 +1,8 @@
-//! Misspelt words in a flow's JSON Schema, which JSON Schema itself passes over in silence: a record
-//! would then be sent that nobody checked.
+//! What JSON Schema itself passes over in silence in a flow's `[schema]`: misspelt words, by which a
+//! record would be sent that nobody checked, and bounds that no value is within, by which every record
+//! would end in review.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Findings,
@@ -75,6 +76,13 @@ const PLAIN: [&str; 37] = [
     "uniqueItems",
     "writeOnly",
 ];
+/// Keywords of which the first bounds from below what the second bounds from above.
+const BOUNDS: [(&str, &str); 4] = [
+    ("minimum", "maximum"),
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+];
 /// Formats that are checked.
 const FORMATS: [&str; 19] = [
     "date",
@@ -109,6 +117,7 @@ fn walk(findings: &mut Findings<'_>, schema: &Value, at: &str) {
     let Some(keywords) = schema.as_object() else {
         return;
     };
+    check_bounds(findings, keywords, at);
     let known = || ONE.iter().chain(&LIST).chain(&NAMED).chain(&PLAIN).copied();
     for (keyword, value) in keywords {
         let pointer = child(at, keyword);
@@ -147,6 +156,27 @@ fn walk_each(findings: &mut Findings<'_>, schemas: &Value, at: &str) {
             }
         }
         _ => {}
+    }
+}
+
+fn check_bounds(findings: &mut Findings<'_>, keywords: &Map<String, Value>, at: &str) {
+    for (lowest, highest) in BOUNDS {
+        let (Some(from), Some(to)) = (keywords.get(lowest), keywords.get(highest)) else {
+            continue;
+        };
+        if from
+            .as_f64()
+            .zip(to.as_f64())
+            .is_some_and(|(from, to)| from > to)
+        {
+            findings.wrong(
+                &child(at, lowest),
+                format!(
+                    "`{lowest}` {from} is above `{highest}` {to} in `{}`: no value fits both",
+                    dotted(at)
+                ),
+            );
+        }
     }
 }
 

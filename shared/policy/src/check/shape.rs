@@ -7,6 +7,7 @@ use jsonschema::{
     error::{TypeKind, ValidationErrorKind as Kind},
 };
 use serde_json::Value;
+use tidegate_model::flow::SecretName;
 
 use super::{
     Findings,
@@ -73,9 +74,9 @@ fn explain(findings: &mut Findings<'_>, schema: &Value, error: &ValidationError<
             findings.wrong(
                 &at,
                 format!(
-                    "`{}` {rule}, {} is written",
+                    "`{}` {rule}{}",
                     short(&at),
-                    written(error.instance())
+                    but_written(&at, error.instance())
                 ),
             );
         }
@@ -171,6 +172,19 @@ fn within(at: &str) -> String {
     }
 }
 
+/// What the file has instead. Where a secret is named that may be the secret itself, pasted.
+fn but_written(at: &str, value: &Value) -> String {
+    let place = at.trim_end_matches(|c: char| c == '/' || c.is_ascii_digit());
+    let names_secret = ["/secret", "/secrets", "/auth"]
+        .iter()
+        .any(|end| place.ends_with(end));
+    if names_secret && matches!(value, Value::String(_) | Value::Number(_)) {
+        "; what is written may be the secret itself, so it is not repeated".to_owned()
+    } else {
+        format!(", {} is written", written(value))
+    }
+}
+
 fn entries(limit: u64) -> &'static str {
     if limit == 1 { "entry" } else { "entries" }
 }
@@ -185,6 +199,9 @@ fn rule(kind: &Kind) -> String {
         Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
         Kind::MinItems { limit } => format!("must have at least {limit} {}", entries(*limit)),
         Kind::MaxItems { limit } => format!("must have at most {limit} {}", entries(*limit)),
+        Kind::Pattern { pattern } if pattern == SecretName::PATTERN => {
+            "must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most".to_owned()
+        }
         Kind::Pattern { .. } => "must be lower-case letters, digits and `-`".to_owned(),
         Kind::Constant { expected_value } => format!("must be {expected_value}"),
         other => format!("breaks the rule `{}`", other.keyword()),

@@ -266,3 +266,28 @@ fn windows_spans_and_what_never_came_are_told() {
         "{told}"
     );
 }
+
+#[test]
+fn what_the_systems_hold_at_the_end_is_told() {
+    let mut figures = figures();
+    figures.equal = 1_200;
+    let told = sentences(&figures);
+    assert!(figures.is_kept(), "{told:?}");
+    assert_eq!(
+        told.last().unwrap(),
+        "At the end 1,200 records are alike in erp and qualio, and none differs, is missing or stands twice, by what the simulated systems hold."
+    );
+    figures.differing = 3;
+    let told = sentences(&figures);
+    assert!(!figures.is_kept());
+    assert!(
+        told[0].ends_with("3 records differ between erp and qualio at the end."),
+        "{told:?}"
+    );
+    assert!(
+        told.last()
+            .unwrap()
+            .contains("and 3 not: different, missing or there twice"),
+        "{told:?}"
+    );
+}

@@ -102,7 +102,7 @@ fn assert_one(base: &str, from: &str, to: &str, at: &str, expected: &str) {
     "secret = \"CRM_API_KEY\"",
     "secret = \"\"",
     "auth = { type = \"api_key\"",
-    "`secret` must not be empty, an empty text is written"
+    "`secret` must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most; what is written may be the secret itself, so it is not repeated"
 )]
 fn a_mistake_in_the_contact_flow_is_told(
     #[case] from: &str,
@@ -111,6 +111,32 @@ fn a_mistake_in_the_contact_flow_is_told(
     #[case] expected: &str,
 ) {
     assert_one(CONTACTS, from, to, at, expected);
+}
+
+const KEY: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// A key that is pasted where its name belongs.
+#[rstest]
+#[case::of_calls("secret = \"CRM_API_KEY\"", "secret = \"KEY\"")]
+#[case::of_a_bearer("secret = \"NEWSLETTER_TOKEN\"", "secret = \"KEY\"")]
+#[case::of_webhooks("secrets = [\"CRM_WEBHOOK\"]", "secrets = [\"KEY\"]")]
+#[case::twice("secrets = [\"CRM_WEBHOOK\"]", "secrets = [\"KEY\", \"KEY\"]")]
+#[case::no_list("secrets = [\"CRM_WEBHOOK\"]", "secrets = \"KEY\"")]
+#[case::in_a_list("secret = \"NEWSLETTER_TOKEN\"", "secret = [\"KEY\"]")]
+#[case::no_table(
+    "auth = { type = \"bearer\", secret = \"NEWSLETTER_TOKEN\" }",
+    "auth = \"KEY\""
+)]
+#[case::no_quotes("secrets = [\"CRM_WEBHOOK\"]", "secrets = [KEY]")]
+fn a_secret_in_the_place_of_its_name_is_not_repeated(#[case] from: &str, #[case] to: &str) {
+    let text = edited(CONTACTS, from, &to.replace("KEY", KEY));
+    let line = line_of(&text, KEY);
+    let told = lines(&check_text(text).mistakes);
+    assert!(!told.is_empty());
+    for told in told {
+        assert!(told.starts_with(&format!("{line}: ")), "{told}");
+        assert!(!told.contains("whsec") && !told.contains("C2FV"), "{told}");
+    }
 }
 
 #[test]

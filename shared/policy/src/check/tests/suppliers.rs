@@ -276,6 +276,30 @@ use super::*;
     "secrets =",
     "the secret `SUPPLIERS_WEBHOOK_1` stands there twice: name two different ones, or one"
 )]
+#[case::a_secret_for_its_name(
+    "secret = \"QUALIO_API_KEY\"",
+    "secret = \"hush\"",
+    "\"hush\"",
+    "`secret` must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most; what is written may be the secret itself, so it is not repeated"
+)]
+#[case::a_webhook_secret_for_its_name(
+    "SUPPLIERS_WEBHOOK_2",
+    "hush",
+    "secrets =",
+    "`secrets[1]` must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most; what is written may be the secret itself, so it is not repeated"
+)]
+#[case::no_number_fits(
+    "minimum = 0, maximum = 100",
+    "minimum = 100.5, maximum = 0",
+    "audit_score = {",
+    "`minimum` 100.5 is above `maximum` 0 in `schema.properties.audit_score`: no value fits both"
+)]
+#[case::no_text_fits(
+    "minLength = 1, maxLength = 200",
+    "minLength = 201, maxLength = 200",
+    "maxLength = 200",
+    "`minLength` 201 is above `maxLength` 200 in `schema.properties.name`: no value fits both"
+)]
 // Tiers (R37).
 #[case::no_reason(
     "real_time_reason = \"Nobody may buy from a supplier that was blocked or lost its certificate.\"\n",
