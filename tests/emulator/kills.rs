@@ -1,11 +1,17 @@
-//! Functions that die: the process of each is killed in the middle of its work, and in the end nothing
-//! is lost, nothing stands twice and all are in step.
+//! Functions that die: the process of each is killed at its work, and in the end nothing is lost,
+//! nothing stands twice and all are in step.
+//!
+//! What calls the ERP or Qualio dies at such a call; the others while they are asked, again and again
+//! until an invocation has failed of it.
 
 use std::{
     collections::BTreeSet,
     fs,
     process::Command,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,7 +27,7 @@ use crate::{
 
 const SUPPLIERS: u32 = 12;
 
-/// A claim ends soon after its owner died. So does nothing else: a run's lease takes two minutes.
+/// A claim ends some seconds after its owner died. A run's lease still takes two minutes.
 const SHORT_CLAIMS: (&str, &str) = (
     "secret = \"QUALIO_API_KEY\"",
     "secret = \"QUALIO_API_KEY\"\ntimeout_s = 4\nsettle_s = 1",
@@ -33,6 +39,10 @@ const VISIBILITY_S: &str = "3";
 const LIMIT: Duration = Duration::from_mins(8);
 /// Between two ticks while a lease is waited for: each is an invocation.
 const TICK_EVERY: Duration = Duration::from_secs(2);
+
+/// Steps by which a kill comes later than the one before, up to the time that an invocation may take.
+const KILL_LATER_MS: u64 = 10;
+const KILLS_APART: u64 = 20;
 
 /// Kills the functions of one stack.
 #[derive(Clone)]
@@ -167,16 +177,27 @@ async fn whatever_function_dies_at_its_work_nothing_is_lost_or_done_twice() {
     assert_eq!(reviews.len(), 1, "the dead letter alone: {reviews:?}");
 }
 
-/// Works with a function that is killed meanwhile, again and again until it has been killed and the
-/// work was done: so do a sender, a person and a schedule.
+/// Works with a function that is killed meanwhile, until an invocation has failed of it; then once more
+/// in peace: so do a sender, a person and a schedule.
 async fn while_it_is_killed<F, Fut>(reaper: &Reaper, function: &str, work: F)
 where
     F: Fn() -> Fut,
     Fut: Future<Output = bool>,
 {
-    until(&format!("{function} was killed"), LIMIT, || async {
-        let (done, ()) = tokio::join!(work(), async { reaper.kill(function) });
-        (done && reaper.killed().contains(function)).then_some(())
+    let delays = AtomicU64::new(0);
+    until(&format!("{function} died at its work"), LIMIT, || async {
+        // Each a little later in its work than the one before.
+        let delay = KILL_LATER_MS * (delays.fetch_add(1, Ordering::Relaxed) % KILLS_APART);
+        let kill = async {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            reaper.kill(function);
+        };
+        let (done, ()) = tokio::join!(work(), kill);
+        (!done).then_some(())
+    })
+    .await;
+    until(&format!("{function} works again"), LIMIT, || async {
+        work().await.then_some(())
     })
     .await;
 }

@@ -330,13 +330,12 @@ impl Engine {
         };
         let flow = runtime.flow.id();
         // Somebody wants the target to hold what the source shows, and is asked once more.
-        let asked_for = seen.as_ref().filter(|_| one.why == Some(Fetch::Forced));
-        let incoming = match asked_for {
-            Some(seen) if reconcile::is_put_back(seen, &incoming, now) => {
-                reconcile::put_back(seen, incoming, flow.clone(), now)
-            }
-            _ => incoming,
-        };
+        let put_back = seen
+            .as_ref()
+            .filter(|_| one.why == Some(Fetch::Forced))
+            .filter(|seen| reconcile::is_put_back(seen, &incoming, now))
+            .and_then(|seen| runtime.put_back(seen, incoming.clone(), now));
+        let incoming = put_back.unwrap_or(incoming);
         let result = self.stage(runtime, key, &incoming, seen).await?;
         if is_nowhere {
             tracing::warn!(flow = %flow, key = key.as_str(), "not found at source, and not known here: nothing is staged");

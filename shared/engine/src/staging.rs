@@ -13,7 +13,7 @@ use tidegate_model::{
 };
 use tidegate_policy::{
     flow::RowError,
-    keys,
+    keys, reconcile,
     register::{self, CorruptRegister, Register, ReviewCause, ReviewKind},
     stage::{self, Incoming, NoChange, Origin, StagePlan},
 };
@@ -130,6 +130,35 @@ impl FlowRuntime {
             reason,
             since: now,
         })
+    }
+
+    /// What the source shows of a record that was put back to an older version, for a person.
+    pub(crate) fn put_back(
+        &self,
+        register: &Register,
+        shown: Incoming,
+        now: UnixMs,
+    ) -> Option<Incoming> {
+        let say = |version: &Version| self.flow.version_words(version.source);
+        let (older, newest) = (say(&shown.version), say(&register.desired.version));
+        let mut reason = format!(
+            "the source shows version {older} after {newest}, with other content, as one that was \
+             restored from a backup or created anew does: replay it to send what is shown now, or \
+             discard it to leave the target as it is; a change goes by itself once its version is \
+             above {newest}"
+        );
+        let fault = shown.review.as_ref().map(|(_, cause)| cause.clone());
+        if let Some(fault) = &fault {
+            reason.push_str("; what is shown now can not be sent as it is: ");
+            reason.push_str(&fault.reason);
+        }
+        let cause = ReviewCause {
+            kind: ReviewKind::PutBackAtSource,
+            field: fault.and_then(|fault| fault.field),
+            reason,
+            since: now,
+        };
+        reconcile::put_back(register, shown, (self.flow.id().clone(), cause))
     }
 
     /// Reads a row: its change, or why it is none.

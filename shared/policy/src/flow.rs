@@ -19,8 +19,8 @@ use std::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tidegate_model::{
-    Fields, FlowId, RecordKey,
-    flow::{Auth, Deletion, FlowFile, SecretName, TargetLimits, TargetSpec},
+    Fields, FlowId, RecordKey, SourceVersion,
+    flow::{Auth, Deletion, FlowFile, SecretName, TargetLimits, TargetSpec, VersionSpec},
 };
 
 pub use call::{CallTemplate, Rendered};
@@ -218,6 +218,18 @@ impl Flow {
     /// left out.
     pub fn body(&self, key: &RecordKey, fields: &Fields) -> Result<Value, ExprError> {
         self.target.body(key, fields)
+    }
+
+    /// A version as the source's people say it: the time or the number that it stands for.
+    pub fn version_words(&self, version: SourceVersion) -> String {
+        let us = i64::try_from(version.0).ok();
+        match (
+            &self.file.record.version,
+            us.map(jiff::Timestamp::from_microsecond),
+        ) {
+            (VersionSpec::Time { .. }, Some(Ok(time))) => time.to_string(),
+            _ => version.0.to_string(),
+        }
     }
 
     /// The key in a webhook's body. An error when the flow has no webhook.

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tidegate_model::{Content, FlowId, UnixMs, Version, flow::Deletion};
 
 use crate::{
-    register::{CLOCK_SKEW, Register, ReviewCause, ReviewKind, State},
+    register::{CLOCK_SKEW, Register, ReviewCause, State},
     stage::{self, Incoming, NoChange, StagePlan},
 };
 
@@ -101,32 +101,49 @@ pub fn is_put_back(register: &Register, incoming: &Incoming, started: UnixMs) ->
         && !has_moved_since(register, started - WEBHOOK_GRACE)
 }
 
-/// What a source shows that was [put back](is_put_back), for a person to decide. It is staged as the
-/// newest read of the newest version, since no other may replace that (REG-1), and goes straight to
-/// review: a replay sends it, and without one nothing is sent.
-pub fn put_back(register: &Register, shown: Incoming, flow: FlowId, now: UnixMs) -> Incoming {
-    let newest = register.desired.version;
-    let reason = format!(
-        "the source shows version {} after {}, with other content, as one that was restored from a \
-         backup or created anew does: replay it to send what is shown now, or discard it to leave \
-         the target as it is; a change goes by itself once its version is above {}",
-        shown.version.source.0, newest.source.0, newest.source.0,
-    );
-    let version = Version {
-        source: newest.source,
-        revision: newest.revision.max(shown.version.revision),
-        read: shown.version.read.max(newest.read.saturating_add(1)),
-    };
-    let cause = ReviewCause {
-        kind: ReviewKind::PutBackAtSource,
-        field: None,
-        reason,
-        since: now,
-    };
-    Incoming {
-        version,
-        review: Some((flow, cause)),
+/// What a source shows that was [put back](is_put_back), to be staged for a person to decide, for this
+/// cause: as the newest read of the newest version, since no other may replace that (REG-1). A replay
+/// sends it, and without one nothing is sent. Nobody need decide where the target holds just that.
+/// `None` of what was forgotten: no older version brings its values back.
+pub fn put_back(
+    register: &Register,
+    shown: Incoming,
+    cause: (FlowId, ReviewCause),
+) -> Option<Incoming> {
+    if register.desired.content == Content::Forgotten {
+        return None;
+    }
+    let hash = shown.content.hash();
+    let applied = register.applied.as_ref();
+    let holds = register.unknown.is_none() && applied.is_some_and(|applied| applied.hash == hash);
+    let review = if holds { shown.review } else { Some(cause) };
+    Some(Incoming {
+        version: newest_read(register, shown.version),
+        review,
         ..shown
+    })
+}
+
+/// What the source shows in an older version under a newer flow revision, with the content that it gave
+/// newest: to be staged as newest, since the mapping changed. A source whose versions began again would
+/// else keep the old mapping until they have passed the old ones.
+pub fn mapped_anew(register: &Register, shown: &Incoming) -> Option<Incoming> {
+    let newest = register.desired.version;
+    let is_behind =
+        shown.version.source < newest.source && shown.version.revision > newest.revision;
+    (is_behind && shown.content.hash() == *register.given_hash()).then(|| Incoming {
+        version: newest_read(register, shown.version),
+        ..shown.clone()
+    })
+}
+
+/// The newest version of a register, as a read of it saw it that is newer than any.
+fn newest_read(register: &Register, shown: Version) -> Version {
+    let newest = register.desired.version;
+    Version {
+        source: newest.source,
+        revision: newest.revision.max(shown.revision),
+        read: shown.read.max(newest.read.saturating_add(1)),
     }
 }
 

@@ -7,10 +7,15 @@ use tidegate_policy::{
     reconcile::{Kind, MAX_NOTES},
     register::{ReviewKind, State},
 };
-use tidegate_testkit::doubles::erp::ErpSupplier;
+use tidegate_testkit::doubles::{
+    Action, Fault, Gate,
+    erp::{ErpSupplier, webhook::Told},
+};
 
-use super::{LATER, anew, counts, flow, heals, settled, settled_under, source::list_once};
-use crate::world::{MANUAL, World, suppliers_flow};
+use super::{
+    LATER, anew, calls_that_write, counts, flow, heals, settled, settled_under, source::list_once,
+};
+use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
 
 /// A record that was changed and applied, and then put back to what it was.
 async fn put_back(world: &World) -> ErpSupplier {
@@ -181,4 +186,96 @@ async fn a_forced_sync_of_what_was_put_back_asks_the_person() {
     world.settle().await;
     let cause = review(&world, &row.id).await.cause;
     assert_eq!(cause.kind, ReviewKind::PutBackAtSource);
+}
+
+/// The newer version never reached it, and is no more: there is nothing to decide.
+#[tokio::test(start_paused = true)]
+async fn what_was_put_back_to_what_the_target_holds_ends_its_review() {
+    let world = settled(12).await;
+    let row = world.erp.suppliers()[3].clone();
+    world
+        .erp
+        .change(&row.id, |row| row.quality.audit_score = 140.0);
+    world.run(MANUAL).await;
+    assert_eq!(world.register(&row.id).state(), State::InReview);
+    begin_anew(&world, &row);
+    tokio::time::sleep(LATER).await;
+    let writes = calls_that_write(&world);
+    compared(&world).await;
+    heals(&world).await;
+    assert_eq!(world.register(&row.id).state(), State::Applied);
+    assert_eq!(
+        calls_that_write(&world),
+        writes,
+        "it held that all the time"
+    );
+    assert_eq!(compared(&world).await, [(Kind::Equal, 12)]);
+}
+
+/// Its values are gone for good, whatever a backup brings back.
+#[tokio::test(start_paused = true)]
+async fn what_was_forgotten_and_put_back_is_named_and_stays_forgotten() {
+    let world = settled(12).await;
+    let before = world.erp.suppliers()[3].clone();
+    let key = RecordKey::try_new(before.id.as_str()).unwrap();
+    change(&world, &before.id, "(new)").await;
+    world.engine.forget(&flow(), &key).await.unwrap();
+    begin_anew(&world, &before);
+    tokio::time::sleep(LATER).await;
+    let found = [(Kind::Equal, 11), (Kind::PutBackAtSource, 1)];
+    assert_eq!(compared(&world).await, found);
+    world.engine.force_sync(&flow(), &key).await.unwrap();
+    world.settle().await;
+    let table = format!("{:?}", world.table().items());
+    assert!(!table.contains(&before.contact.email));
+    assert!(world.register(&before.id).review.is_none());
+}
+
+/// Rule 1: whoever staged it meanwhile may have died before it was queued.
+#[tokio::test(start_paused = true)]
+async fn what_came_while_the_source_was_asked_stands_and_is_queued() {
+    let world = settled(12).await;
+    let row = put_back(&world).await;
+    let gate = Gate::new();
+    let by_key = Fault::new(Action::Hold(gate.clone())).path_contains(&row.id);
+    world.erp.set_fault(by_key.times(1)).unwrap();
+    let mut newest = row.clone();
+    newest.version = 9;
+    newest.purpose = "newest".to_owned();
+    let pushed = async {
+        gate.reached(1).await;
+        world
+            .webhook(Told::Whole(&newest), "m1", WEBHOOK_SECRETS[0])
+            .await;
+        gate.open();
+    };
+    let request = anew();
+    let (report, ()) = tokio::join!(world.reconcile(&request), pushed);
+    let found = [(Kind::Equal, 11), (Kind::Pending, 1)];
+    assert_eq!(counts(&report.findings), found);
+    assert_eq!(report.queued, 1);
+    heals(&world).await;
+    assert_eq!(purpose_at_target(&world, &row.id), "newest");
+}
+
+/// The versions of the source are below the newest that was seen, and the mapping goes on.
+#[tokio::test(start_paused = true)]
+async fn what_a_person_took_is_mapped_anew_by_a_newer_revision() {
+    let world = settled(12).await;
+    let row = put_back(&world).await;
+    compared(&world).await;
+    world.engine.replay(&id(&row.id)).await.unwrap();
+    heals(&world).await;
+    let remapped = suppliers_flow()
+        .replacen("revision = 1", "revision = 2", 1)
+        .replace(
+            "intended_use = \"fields.purpose\"",
+            "intended_use = \"fields.purpose ~ ' (mapped anew)'\"",
+        );
+    let world = world.redeployed(&[remapped]);
+    world.start();
+    assert_eq!(compared(&world).await, [(Kind::Remapped, 12)]);
+    heals(&world).await;
+    assert!(purpose_at_target(&world, &row.id).ends_with("(mapped anew)"));
+    assert_eq!(compared(&world).await, [(Kind::Equal, 12)]);
 }

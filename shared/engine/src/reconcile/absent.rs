@@ -272,14 +272,7 @@ impl Comparing<'_> {
             };
         }
         let incoming = self.runtime.deletion(key, register.as_ref(), &reader, now);
-        let result = self
-            .engine
-            .stage(self.runtime, key, &incoming, register)
-            .await?;
-        if let Some(tier) = result.message {
-            self.queue.push((key.clone(), tier));
-        }
-        let kind = match result.staged {
+        let kind = match self.stage_one(key, &incoming, register).await? {
             Staged::New { .. } | Staged::InReview => Kind::DeletedAtSource,
             Staged::Unchanged | Staged::Superseded => Kind::Pending,
         };

@@ -165,8 +165,15 @@ impl Comparing<'_> {
             self.progress.live += 1;
         }
         let now = self.engine.now();
-        let critical = critical_changes(self.runtime, register.as_ref(), &row.incoming);
-        let plan = stage::plan(register.as_ref(), &row.incoming, &critical);
+        let seen = register.as_ref();
+        let anew = seen.and_then(|seen| reconcile::mapped_anew(seen, &row.incoming));
+        let row = &Row {
+            key: row.key.clone(),
+            incoming: anew.unwrap_or_else(|| row.incoming.clone()),
+            modified_us: row.modified_us,
+        };
+        let critical = critical_changes(self.runtime, seen, &row.incoming);
+        let plan = stage::plan(seen, &row.incoming, &critical);
         let arrival = self.arrival(row.modified_us);
         let known = register.is_some();
         let by_plan = reconcile::judge_plan(&plan, &row.incoming, register.as_ref(), arrival, now);
@@ -221,15 +228,16 @@ impl Comparing<'_> {
                 if !reconcile::is_put_back(register, &shown, started) {
                     return Ok(kind);
                 }
-                let flow = self.runtime.flow.id().clone();
-                let incoming = reconcile::put_back(register, shown, flow, now);
-                let result = self
-                    .engine
-                    .stage(self.runtime, &key, &incoming, Some(register.clone()))
-                    .await?;
-                Ok(match result.staged {
+                let Some(incoming) = self.runtime.put_back(register, shown, now) else {
+                    return Ok(Kind::PutBackAtSource);
+                };
+                self.lease_for_staging().await?;
+                let seen = Some(register.clone());
+                let staged = self.stage_one(&key, &incoming, seen).await?;
+                Ok(match staged {
                     Staged::InReview => Kind::PutBackAtSource,
-                    // Something newer came meanwhile.
+                    // The target holds just that, or something newer came meanwhile, or it is what a
+                    // person had made of it.
                     Staged::New { .. } | Staged::Unchanged | Staged::Superseded => Kind::Pending,
                 })
             }
@@ -325,15 +333,25 @@ impl Comparing<'_> {
         if !known {
             self.link(&row.key, &mut incoming);
         }
+        let staged = self.stage_one(&row.key, &incoming, register).await?;
+        Ok(matches!(staged, Staged::New { .. } | Staged::InReview))
+    }
+
+    /// Stages, and queues what comes of it, were it another's work that has no message (rule 1).
+    pub(super) async fn stage_one(
+        &mut self,
+        key: &RecordKey,
+        incoming: &Incoming,
+        register: Option<Register>,
+    ) -> Step<Staged> {
         let result = self
             .engine
-            .stage(self.runtime, &row.key, &incoming, register)
+            .stage(self.runtime, key, incoming, register)
             .await?;
-        let moved = matches!(result.staged, Staged::New { .. } | Staged::InReview);
         if let Some(tier) = result.message {
-            self.queue.push((row.key.clone(), tier));
+            self.queue.push((key.clone(), tier));
         }
-        Ok(moved)
+        Ok(result.staged)
     }
 
     /// A record without register that stands in the target already is linked, not created again.

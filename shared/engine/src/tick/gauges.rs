@@ -20,7 +20,7 @@ use crate::FlowRuntime;
 pub struct Gauges {
     /// When it was counted, in milliseconds since 1970.
     pub at_ms: i64,
-    /// When the flow was first counted; none in a count of an earlier release.
+    /// When the flow was first counted; none before its first count, and in one of an earlier release.
     pub first_ms: Option<i64>,
     /// Records that have a register.
     pub records: u64,

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 /// Longest name of a secret, in characters.
 const MAX_CHARS: usize = 64;
 
-/// Names a secret, as environment variables and Secrets Manager do: capital letters, digits and `_`,
-/// a letter first.
+/// Names a secret, as environment variables are named: capital letters, digits and `_`, a letter
+/// first. Secrets Manager takes that too.
 ///
-/// Names are printed. So the rule is narrow, and a key that is pasted in the place of its name breaks it.
+/// Names are printed. So the rule is narrow, and most keys that are pasted in the place of their name
+/// break it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SecretName(String);

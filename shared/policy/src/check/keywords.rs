@@ -1,6 +1,6 @@
 //! What JSON Schema itself passes over in silence in a flow's `[schema]`: misspelt words, by which a
 //! record would be sent that nobody checked, and bounds that no value is within, by which every record
-//! would end in review.
+//! that has the field would end in review.
 
 use serde_json::{Map, Value};
 

@@ -87,7 +87,8 @@ impl Kind {
         )
     }
 
-    /// Whether only a person can put it right, and no review tells of it, or none of some of them.
+    /// Whether only a person can put it right. Of those that were put back the first have a review
+    /// besides.
     pub fn needs_person(self) -> bool {
         matches!(
             self,

@@ -310,6 +310,17 @@ fn what_goes_back_at_the_source_is_put_back(
     assert_eq!(is_put_back(&edited, &shown, NOW), put_back);
 }
 
+/// Why a person is asked.
+fn cause() -> (FlowId, ReviewCause) {
+    let cause = ReviewCause {
+        kind: ReviewKind::PutBackAtSource,
+        field: None,
+        reason: "older".to_owned(),
+        since: NOW,
+    };
+    (FlowId::try_new("f").unwrap(), cause)
+}
+
 #[rstest]
 #[case::by_an_older_read(0, 8)]
 #[case::by_a_newer_read(12, 12)]
@@ -320,8 +331,7 @@ fn what_was_put_back_is_staged_as_the_newest_for_a_person(
     let mut register = clean(named("a"));
     register.desired.version.read = 7;
     let shown = of(named("b"), 4, shown_by);
-    let flow = FlowId::try_new("f").unwrap();
-    let staged = put_back(&register, shown.clone(), flow.clone(), NOW);
+    let staged = put_back(&register, shown.clone(), cause()).unwrap();
     assert_eq!(
         staged.version,
         Version {
@@ -333,17 +343,7 @@ fn what_was_put_back_is_staged_as_the_newest_for_a_person(
     let StagePlan::New(stage) = plan else {
         panic!("{plan:?}");
     };
-    assert_eq!(stage.content, named("b"));
-    let (of_flow, cause) = stage.review.unwrap();
-    assert_eq!(
-        (of_flow, cause.kind, cause.since),
-        (flow, ReviewKind::PutBackAtSource, NOW)
-    );
-    assert!(
-        cause.reason.contains("shows version 4 after 5"),
-        "{}",
-        cause.reason
-    );
+    assert_eq!((stage.content, stage.review), (named("b"), Some(cause())));
     // The source goes on showing it.
     register.desired.version = staged.version;
     register.desired.hash = named("b").hash();
@@ -355,10 +355,62 @@ fn what_was_put_back_is_staged_as_the_newest_for_a_person(
 fn what_was_put_back_keeps_the_newest_revision() {
     let mut register = clean(named("a"));
     register.desired.version.revision = 3;
-    let flow = FlowId::try_new("f").unwrap();
-    let staged = put_back(&register, of(named("b"), 4, 0), flow, NOW);
+    let staged = put_back(&register, of(named("b"), 4, 0), cause()).unwrap();
     assert!(staged.version > register.desired.version);
     assert_eq!(staged.version.revision, 3);
+}
+
+/// The newer version never reached it, and is no more.
+#[rstest]
+#[case::known(None, None)]
+#[case::a_call_may_have_changed_it(Some("t"), Some(cause()))]
+fn nobody_is_asked_about_what_the_target_holds(
+    #[case] unknown: Option<&str>,
+    #[case] review: Option<(FlowId, ReviewCause)>,
+) {
+    let mut register = clean(named("a"));
+    register.desired.content = named("refused");
+    register.desired.hash = named("refused").hash();
+    register.unknown = unknown.map(|token| ClaimToken::try_new(token).unwrap());
+    let staged = put_back(&register, of(named("a"), 4, 0), cause()).unwrap();
+    assert_eq!(staged.review, review);
+}
+
+#[test]
+fn no_older_version_brings_back_what_was_forgotten() {
+    let mut register = clean(named("a"));
+    register.desired.content = Content::Forgotten;
+    let shown = of(named("b"), 4, 0);
+    assert!(is_put_back(&register, &shown, NOW), "it is named");
+    assert_eq!(put_back(&register, shown, cause()), None);
+}
+
+#[rstest]
+#[case::older_under_a_newer_revision(named("a"), 4, 2, true)]
+#[case::older(named("a"), 4, 1, false)]
+#[case::as_new(named("a"), 5, 2, false)]
+#[case::other_content(named("b"), 4, 2, false)]
+fn an_older_version_of_equal_content_is_mapped_anew(
+    #[case] content: Content,
+    #[case] source: u64,
+    #[case] revision: u32,
+    #[case] is: bool,
+) {
+    let register = clean(named("a"));
+    let mut shown = of(content, source, 9);
+    shown.version.revision = revision;
+    let staged = mapped_anew(&register, &shown);
+    assert_eq!(staged.is_some(), is);
+    if let Some(staged) = staged {
+        let newest = Version {
+            read: 9,
+            revision,
+            ..version(5)
+        };
+        assert_eq!(staged.version, newest);
+        let plan = stage::plan(Some(&register), &staged, &[]);
+        assert!(matches!(plan, StagePlan::Again(..)), "{plan:?}");
+    }
 }
 
 #[test]
