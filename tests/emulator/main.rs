@@ -17,6 +17,9 @@
 mod binaries;
 mod emulator;
 mod evaluation;
+#[path = "../bare/first_poll.rs"]
+#[allow(dead_code, reason = "the benchmark reads the time too")]
+mod first_poll;
 mod local;
 mod metrics;
 mod python;
@@ -34,4 +37,5 @@ mod declared;
 mod deployment;
 mod journey;
 mod roles;
+mod start;
 mod watch;
