@@ -99,6 +99,15 @@ pub(crate) fn workspace() -> BTreeMap<String, Manifest> {
 }
 
 #[test]
+fn a_panic_unwinds_in_what_is_deployed() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let table: Table = text.parse().unwrap();
+    // Where nothing is said, `cargo lambda build --release` says "abort", and no guard answers.
+    let said = &table["profile"]["release"]["panic"];
+    assert_eq!(said.as_str(), Some("unwind"));
+}
+
+#[test]
 fn all_crates_of_the_workspace_are_read() {
     let crates = workspace();
     for name in [

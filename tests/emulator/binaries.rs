@@ -41,17 +41,22 @@ pub fn package_of(function: &str) -> String {
 pub fn packages() -> &'static BTreeMap<&'static str, Vec<u8>> {
     static PACKAGES: OnceLock<BTreeMap<&'static str, Vec<u8>>> = OnceLock::new();
     PACKAGES.get_or_init(|| {
-        let built = build();
         FUNCTIONS
             .iter()
             .map(|function| {
-                let binary = built.join(package_of(function));
+                let binary = built().join(package_of(function));
                 let bytes = fs::read(&binary)
                     .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
                 (*function, zipped(&[("bootstrap".to_owned(), bytes)]))
             })
             .collect()
     })
+}
+
+/// The folder of the functions' binaries.
+pub fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build)
 }
 
 /// Builds in the workspace's own build folder: cargo has let go of its lock before it runs tests. With

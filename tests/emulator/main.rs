@@ -17,6 +17,9 @@
 mod binaries;
 mod emulator;
 mod evaluation;
+#[path = "../bare/first_poll.rs"]
+#[allow(dead_code, reason = "the benchmark reads the time too")]
+mod first_poll;
 mod local;
 mod metrics;
 mod python;
@@ -36,4 +39,5 @@ mod journey;
 #[cfg(target_os = "linux")]
 mod kills;
 mod roles;
+mod start;
 mod watch;

@@ -10,8 +10,9 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::Arc,
     time::Duration,
@@ -137,7 +138,7 @@ struct Api {
 
 impl Api {
     fn of(folder: &Path) -> Self {
-        let token = std::fs::read_to_string(folder.join(".tidegate/token")).unwrap();
+        let token = fs::read_to_string(folder.join(".tidegate/token")).unwrap();
         Self {
             token: token.trim().to_owned(),
         }
@@ -375,6 +376,72 @@ fn a_right_file_is_no_mistake_and_the_schema_is_json() {
     assert_eq!(schema["title"], "FlowFile");
 }
 
+/// The files of a folder and those below it, by their path in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = PathBuf::from(path.file_name().unwrap());
+        if path.is_dir() {
+            let below = self::files(&path).into_iter();
+            files.extend(below.map(|(path, bytes)| (name.join(path), bytes)));
+        } else {
+            files.insert(name, fs::read(path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn another_window_shows_in_the_template_and_in_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let infra = folder.path().join("infra");
+    for (path, bytes) in files(&Path::new(FLOWS).join("..")) {
+        // Neither the command's own crate nor what `sam build` left.
+        if !path.starts_with("local") && !path.starts_with(".aws-sam") {
+            let copy = infra.join(path);
+            fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            fs::write(copy, bytes).unwrap();
+        }
+    }
+    let flow = infra.join("flows/suppliers.toml");
+    let shipped = fs::read_to_string(&flow).unwrap();
+    let earlier = shipped.replacen("at = \"10:00\"", "at = \"09:00\"", 1);
+    assert_ne!(earlier, shipped);
+    // What is written into files besides, and what is printed for others to keep.
+    let printed = || {
+        [
+            &["schema"][..],
+            &["schema", "--events"],
+            &["schema", "--openapi"],
+            &["schema", "--metrics"],
+        ]
+        .map(|arguments| run(arguments, folder.path()).stdout)
+    };
+    let (before, printed_before) = (files(&infra), printed());
+    assert!(printed_before.iter().all(|output| !output.is_empty()));
+
+    fs::write(&flow, earlier).unwrap();
+    let stale = run(&["render", "--check"], folder.path());
+    assert_eq!(stale.status.code(), Some(1), "{}", text(&stale.stdout));
+    let rendered = run(&["render"], folder.path());
+    assert!(rendered.status.success(), "{}", text(&rendered.stderr));
+
+    assert_eq!(printed(), printed_before);
+    let after = files(&infra);
+    let paths: Vec<_> = after.keys().collect();
+    assert_eq!(paths, before.keys().collect::<Vec<_>>());
+    let differ = |path: &&PathBuf| before.get(*path) != after.get(*path);
+    let differing: Vec<_> = after.keys().filter(differ).collect();
+    assert_eq!(
+        differing,
+        [
+            Path::new("flows/suppliers.toml"),
+            Path::new("template.yaml")
+        ]
+    );
+}
+
 #[test]
 fn the_schemas_of_events_and_of_the_api_are_printed() {
     let printed = |arguments: &[&str]| -> Value {
@@ -401,13 +468,13 @@ fn the_schemas_of_events_and_of_the_api_are_printed() {
 async fn flow_files_are_compared_with_those_of_another_instance() {
     let folder = tempfile::tempdir().unwrap();
     let instance = Instance::start(folder.path());
-    let token = std::fs::read_to_string(folder.path().join(".tidegate/token")).unwrap();
+    let token = fs::read_to_string(folder.path().join(".tidegate/token")).unwrap();
     let flows = folder.path().join("mine");
-    std::fs::create_dir(&flows).unwrap();
-    let shipped = std::fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
+    fs::create_dir(&flows).unwrap();
+    let shipped = fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
     let file = flows.join("suppliers.toml");
     let compared = |text: &str| {
-        std::fs::write(&file, text).unwrap();
+        fs::write(&file, text).unwrap();
         let arguments = [
             "check",
             "--flows",
@@ -454,10 +521,10 @@ fn text_of(output: &Output) -> String {
 async fn an_event_starts_a_batch_of_the_flow_that_has_a_trigger_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let flows = folder.path().join("flows");
-    std::fs::create_dir(&flows).unwrap();
-    let shipped = std::fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
+    fs::create_dir(&flows).unwrap();
+    let shipped = fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
     let trigger = "[[trigger]]\nsource = \"erp\"\ndetail_type = \"end of day\"\ndetail = { \"/company\" = [1000] }\n";
-    std::fs::write(
+    fs::write(
         flows.join("suppliers.toml"),
         format!("{shipped}\n{trigger}"),
     )

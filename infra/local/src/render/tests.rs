@@ -25,6 +25,13 @@ fn changed<'a>(before: &'a str, after: &'a str) -> (Vec<&'a str>, Vec<&'a str>) 
     (without(before, after), without(after, before))
 }
 
+/// Each line that has another in its place, where none is new or gone.
+fn replaced<'a>(before: &'a str, after: &'a str) -> Vec<(&'a str, &'a str)> {
+    assert_eq!(before.lines().count(), after.lines().count());
+    let lines = before.lines().zip(after.lines());
+    lines.filter(|(before, after)| before != after).collect()
+}
+
 /// The template without the graphs of its dashboard, each a line.
 fn without_widgets(template: &str) -> String {
     let lines = template
@@ -52,9 +59,11 @@ fn the_template_says_what_the_shipped_flows_say() {
 }
 
 #[test]
-fn a_change_of_windows_changes_the_crons_and_nothing_else() {
+fn a_change_of_windows_shows_in_the_schedule_and_the_graph_of_runs_of_its_flow_and_nowhere_else() {
     let earlier = SUPPLIERS.replacen("at = \"10:00\"", "at = \"09:00\"", 1);
-    let rendered = render(TEMPLATE, &[flow(&earlier)]).unwrap();
+    let other = named("end-of-day");
+    let before = render(TEMPLATE, &[flow(SUPPLIERS), other.clone()]).unwrap();
+    let rendered = render(&before.text, &[flow(&earlier), other.clone()]).unwrap();
     assert_eq!(
         rendered.stale,
         [
@@ -62,17 +71,21 @@ fn a_change_of_windows_changes_the_crons_and_nothing_else() {
             "Dashboard is stale in dashboard"
         ]
     );
-    assert_eq!(
-        changed(&without_widgets(TEMPLATE), &without_widgets(&rendered.text)),
-        (
-            vec!["      ScheduleExpression: cron(0 2,10,14,18 * * ? *)"],
-            vec!["      ScheduleExpression: cron(0 2,9,14,18 * * ? *)"]
-        )
-    );
-    let once_more = render(&rendered.text, &[flow(&earlier)]).unwrap();
+    let replaced = replaced(&before.text, &rendered.text);
+    let [(schedule, new_schedule), (graph, new_graph)] = replaced.as_slice() else {
+        panic!("{replaced:?}");
+    };
+    assert!(schedule.ends_with("ScheduleExpression: cron(0 2,10,14,18 * * ? *)"));
+    assert!(new_schedule.ends_with("ScheduleExpression: cron(0 2,9,14,18 * * ? *)"));
+    let whose = format!("Name: !Sub tidegate-${{Stage}}-suppliers\n{new_schedule}\n");
+    assert!(rendered.text.contains(&whose), "{whose}");
+    assert!(graph.contains("\"title\":\"suppliers: time and trend of runs\""));
+    assert_eq!(graph.replace("10:00", "09:00"), *new_graph);
+
+    let once_more = render(&rendered.text, &[flow(&earlier), other.clone()]).unwrap();
     assert_eq!(once_more.stale, Vec::<String>::new());
-    let back = render(&rendered.text, &[flow(SUPPLIERS)]).unwrap();
-    assert_eq!(back.text, TEMPLATE);
+    let back = render(&rendered.text, &[flow(SUPPLIERS), other]).unwrap();
+    assert_eq!(back.text, before.text);
 }
 
 #[test]
