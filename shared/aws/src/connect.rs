@@ -2,7 +2,7 @@
 //!
 //! Nothing here makes a call. A client is made when it is first asked for, so that a function pays
 //! only for what it uses; all of them share the connections and the 144 system certificates that
-//! are loaded once, at the first call.
+//! are loaded once, when the first client is made.
 
 use std::{
     collections::BTreeMap,
