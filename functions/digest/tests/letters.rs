@@ -10,10 +10,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_digest::handle;
-use tidegate_engine::{FlowDigest, Reconciled, api::Access, digest_mail};
+use tidegate_engine::{
+    FlowDigest, Reconciled,
+    api::{Access, PauseRequest},
+    digest_mail,
+};
 use tidegate_lambda::BaseUrl;
 use tidegate_model::{FlowId, Message, RecordKey, Tier};
 use tidegate_policy::{
+    flow_state::Scope,
     reconcile::{Kind, MAX_NOTES, Note, ReconcileRequest},
     run::{Mode, RunRequest},
 };
@@ -170,6 +175,7 @@ fn the_mail_says_how_many_it_does_not_name() {
     let named = vec![named; MAX_NOTES];
     let found = FlowDigest {
         flow: flow(),
+        stopped: Vec::new(),
         reviews: Vec::new(),
         reconciled: Some(Reconciled {
             at: START,
@@ -196,6 +202,30 @@ fn the_mail_says_how_many_it_does_not_name() {
         lines[2 + MAX_NOTES..],
         ["    and 10 more; the log of reconcile names each", ""]
     );
+}
+
+/// Nothing of it is a review, and it is what needs a person first.
+#[tokio::test]
+async fn the_mail_says_first_that_a_flow_stands_still() {
+    let host = host().await;
+    let pause = PauseRequest {
+        scope: Scope::Target,
+        reason: "audit".to_owned(),
+        by: "ada".to_owned(),
+    };
+    host.engine.pause(&flow(), pause).await.unwrap();
+    handle(&host.engine, &BaseUrl(None), json!({"digest": "daily"}))
+        .await
+        .unwrap();
+    let mail = host.mailer.all().remove(0);
+    assert!(
+        mail.subject.starts_with("Tidegate: suppliers stands still"),
+        "{}",
+        mail.subject
+    );
+    let first = mail.text.lines().next();
+    let told = "suppliers stands still, target: paused by ada: audit";
+    assert_eq!(first, Some(told));
 }
 
 #[tokio::test]

@@ -217,6 +217,7 @@ pub(crate) async fn digest(remote: &Remote) -> anyhow::Result<Outcome> {
         let found: Option<show::Reconciled> = client.find(&reconcile_path(&flow.name)).await?;
         per_flow.push(FlowDigest {
             flow: FlowId::try_new(flow.name.clone())?,
+            stopped: flow.stopped(),
             reviews: entries,
             reconciled: found.as_ref().map(show::Reconciled::told),
         });

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use tidegate_model::{FlowId, Message, UnixMs};
 use tidegate_policy::{
+    flow_state::Side,
     keys,
     reconcile::Note,
     register::{self, ReviewCause, ReviewKind},
@@ -38,6 +39,8 @@ pub struct DeadLetter {
 pub struct FlowDigest {
     /// The flow.
     pub flow: FlowId,
+    /// Why no call is made to its source or target, if so: `target: blocked: why`.
+    pub stopped: Vec<String>,
     /// What needs a person, oldest first.
     pub reviews: Vec<ReviewEntry>,
     /// What the newest reconciliation found; none before the first.
@@ -140,8 +143,14 @@ impl Engine {
         for runtime in self.flows() {
             let flow = runtime.flow.id();
             let reconciled = self.latest_reconcile(flow).await?;
+            let state = self.flow_state(flow).await?;
+            let stopped = [Side::Source, Side::Target].into_iter().filter_map(|side| {
+                let reason = state.stops(side)?;
+                Some(format!("{}: {reason}", side.as_str()))
+            });
             per_flow.push(FlowDigest {
                 flow: flow.clone(),
+                stopped: stopped.collect(),
                 reviews: self.all_reviews(flow).await?,
                 reconciled: reconciled.map(Reconciled::from),
             });
@@ -177,18 +186,30 @@ pub fn digest_mail(per_flow: &[FlowDigest], base_url: &str, now: UnixMs) -> Mail
         .filter_map(|digest| digest.reconciled.as_ref());
     let found: u64 = found.map(|reconciled| reconciled.needing_person).sum();
     let reviews: usize = per_flow.iter().map(|digest| digest.reviews.len()).sum();
-    let subject = match reviews {
-        0 => "Tidegate: nothing is stuck".to_owned(),
-        1 => "Tidegate: 1 record needs you".to_owned(),
-        n => format!("Tidegate: {n} records need you"),
-    };
-    Mail {
-        // Apart from the reviews, which would drown among them: nobody can dismiss a finding.
-        subject: match found {
-            0 => subject,
-            1 => format!("{subject}, 1 finding of a comparison"),
-            n => format!("{subject}, {n} findings of comparisons"),
+    let stopped = per_flow.iter().filter(|digest| !digest.stopped.is_empty());
+    let stopped: Vec<&str> = stopped.map(|digest| digest.flow.as_str()).collect();
+    // Findings apart from the reviews, which would drown among them: nobody can dismiss a finding.
+    let parts = [
+        match stopped.as_slice() {
+            [] => None,
+            [flow] => Some(format!("{flow} stands still")),
+            flows => Some(format!("{} flows stand still", flows.len())),
         },
+        match reviews {
+            0 if stopped.is_empty() => Some("nothing is stuck".to_owned()),
+            0 => None,
+            1 => Some("1 record needs you".to_owned()),
+            n => Some(format!("{n} records need you")),
+        },
+        match found {
+            0 => None,
+            1 => Some("1 finding of a comparison".to_owned()),
+            n => Some(format!("{n} findings of comparisons")),
+        },
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    Mail {
+        subject: format!("Tidegate: {}", parts.join(", ")),
         text: text_of(per_flow, base_url.trim_end_matches('/'), now),
     }
 }
@@ -214,9 +235,13 @@ fn write_flow(
 ) -> std::fmt::Result {
     let FlowDigest {
         flow,
+        stopped,
         reviews: entries,
         reconciled,
     } = digest;
+    for why in stopped {
+        writeln!(text, "{flow} stands still, {why}")?;
+    }
     writeln!(text, "{flow}: {} in review", entries.len())?;
     if let Some(reconciled) = reconciled {
         write_reconciled(text, reconciled, now)?;

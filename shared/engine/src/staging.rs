@@ -143,9 +143,9 @@ impl FlowRuntime {
         let (older, newest) = (say(&shown.version), say(&register.desired.version));
         let mut reason = format!(
             "the source shows version {older} after {newest}, with other content, as one that was \
-             restored from a backup or created anew does: replay it to send what is shown now, or \
-             discard it to leave the target as it is; a change goes by itself once its version is \
-             above {newest}"
+             restored from a backup or created anew does: replay it to send what is shown here, which a \
+             forced sync reads anew, or discard it to leave the target as it is; a change goes by \
+             itself once its version is above {newest}"
         );
         let fault = shown.review.as_ref().map(|(_, cause)| cause.clone());
         if let Some(fault) = &fault {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tidegate_model::{Content, FlowId, UnixMs, Version, flow::Deletion};
 
 use crate::{
-    register::{CLOCK_SKEW, Register, ReviewCause, State},
+    register::{CLOCK_SKEW, Register, ReviewCause, ReviewKind, State},
     stage::{self, Incoming, NoChange, StagePlan},
 };
 
@@ -94,11 +94,14 @@ pub fn agrees(register: &Register, incoming: &Incoming) -> bool {
 }
 
 /// Whether the source shows other content than it gave before in an older version, as a record put
-/// back from a backup does. What came lately is left alone: a listing may lag behind a webhook.
+/// back from a backup does. What came lately is left alone, since a listing may lag behind a webhook;
+/// but not what is in review for this, or a person would decide on what is no more.
 pub fn is_put_back(register: &Register, incoming: &Incoming, started: UnixMs) -> bool {
+    let review = register.review.as_ref().map(|cause| cause.kind);
     incoming.version.source < register.desired.version.source
         && incoming.content.hash() != *register.given_hash()
-        && !has_moved_since(register, started - WEBHOOK_GRACE)
+        && (review == Some(ReviewKind::PutBackAtSource)
+            || !has_moved_since(register, started - WEBHOOK_GRACE))
 }
 
 /// What a source shows that was [put back](is_put_back), to be staged for a person to decide, for this

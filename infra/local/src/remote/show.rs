@@ -47,6 +47,22 @@ impl Flow {
             .filter(|blocker| blocker.side != "target");
         blocked.map(|blocker| blocker.reason.as_str()).or(paused)
     }
+
+    /// Why no call is made to its source or target, as the daily mail says it.
+    pub fn stopped(&self) -> Vec<String> {
+        let mut stopped = Vec::new();
+        if let Some(Paused { source, target }) = &self.paused {
+            for (side, pause) in [("source", source), ("target", target)] {
+                if let Some(Pause { reason, by }) = pause {
+                    stopped.push(format!("{side}: paused by {by}: {reason}"));
+                }
+            }
+        }
+        if let Some(Blocker { side, reason }) = &self.blocker {
+            stopped.push(format!("{side}: blocked: {reason}"));
+        }
+        stopped
+    }
 }
 
 /// A reconciliation.
@@ -415,6 +431,7 @@ mod tests {
         let entry = review(Some("2026-11-17T09:00:00Z")).entry().unwrap();
         let found = tidegate_engine::FlowDigest {
             flow: entry.flow.clone(),
+            stopped: Vec::new(),
             reviews: vec![entry],
             reconciled: None,
         };

@@ -229,7 +229,7 @@ impl Comparing<'_> {
                     return Ok(kind);
                 }
                 let Some(incoming) = self.runtime.put_back(register, shown, now) else {
-                    return Ok(Kind::PutBackAtSource);
+                    return Ok(kind);
                 };
                 self.lease_for_staging().await?;
                 let seen = Some(register.clone());

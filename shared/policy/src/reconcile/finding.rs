@@ -153,7 +153,7 @@ impl Kind {
             Self::NotYetDue => "the source is newer, and no window was due yet; staged",
             Self::Remapped => "the flow's revision rose since it was applied; staged again",
             Self::PutBackAtSource => {
-                "the source shows other content in an older version than it gave before, as one that was restored from a backup or created anew does; not sent, but put in review"
+                "the source shows other content in an older version than it gave before, as one that was restored from a backup or created anew does; not sent: the first of them are put in review"
             }
             Self::EditedAtTarget => "edited at the target by hand; sent again",
             Self::MissingAtTarget => "gone at the target; sent again",
