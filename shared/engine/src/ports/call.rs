@@ -134,7 +134,7 @@ pub enum Wait {
     NewerRevision,
     /// A call of another record that succeeds: none has since this one failed first.
     AnotherSuccess,
-    /// A secret: it could not be read, or it was replaced meanwhile and the next call bears the new one.
+    /// A secret that was replaced meanwhile: the next call bears the new one.
     Secret,
     /// A person's pause or a blocker.
     Stopped,

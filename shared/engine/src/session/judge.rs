@@ -11,10 +11,6 @@ use crate::ports::{
     Answer, CallError, Doubt, Effect, Request, SecretError, Sent, TransportError, Wait,
 };
 
-/// How long to wait for a secret that could not be read: its store is asked once a minute for each
-/// record that waits, not in a row.
-const AFTER_UNREAD_SECRET: Duration = Duration::from_secs(60);
-
 impl Session<'_> {
     pub(super) async fn judge(
         &mut self,
@@ -109,8 +105,7 @@ impl Session<'_> {
                 Ok(other) => replaced |= other,
                 Err(SecretError::Missing(_)) => {}
                 Err(error) => {
-                    tracing::warn!(endpoint = %endpoint, status, error = %crate::chain(&error), "a refused secret could not be looked up");
-                    return self.without_secret();
+                    return CallError::Store(format!("{endpoint}: {}", crate::chain(&error)));
                 }
             }
         }
@@ -123,15 +118,6 @@ impl Session<'_> {
         }
         CallError::Blocked {
             reason: format!("{endpoint} refused the credentials with {status}"),
-        }
-    }
-
-    /// Neither record nor system is at fault, and an hour without the store of the secrets must wear out
-    /// no message: it is tried again as a new one.
-    fn without_secret(&self) -> CallError {
-        CallError::Deferred {
-            until: self.engine.now() + AFTER_UNREAD_SECRET,
-            why: Wait::Secret,
         }
     }
 
@@ -152,7 +138,7 @@ impl Session<'_> {
         let writes = request.effect == Effect::Write;
         match error {
             TransportError::NoSecret(_) => CallError::Blocked { reason },
-            TransportError::SecretUnavailable(_) => self.without_secret(),
+            TransportError::SecretUnavailable(_) => CallError::Store(reason),
             TransportError::BadRequest(_) => CallError::Refused {
                 reason,
                 field: None,
