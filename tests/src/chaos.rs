@@ -34,6 +34,7 @@ mod systems;
 mod target;
 pub mod theme;
 
+pub use book::Ends;
 pub use dice::Dice;
 pub use hunting::{Bag, Hunt, hunt};
 pub use shrink::{Shortest, shortest};

@@ -22,6 +22,9 @@ const COMPARED_APART: Duration = Duration::from_secs(37);
 /// The last comparison comes so long after the faults: the last run has been by then.
 const LAST_COMPARISON: Duration = Duration::from_secs(900);
 
+/// Within this a window has been: what waits for one is not asked whether the source has put it back.
+const AFTER_A_WINDOW: Duration = Duration::from_secs(1_500);
+
 /// Draws the bursts of a story.
 pub(super) fn fill(plan: &mut Plan) {
     let dose = plan.dose;
@@ -62,14 +65,21 @@ pub(super) fn fill(plan: &mut Plan) {
             });
         }
     }
-    if matches!(plan.theme, Theme::Compared | Theme::Vanished) {
+    if matches!(
+        plan.theme,
+        Theme::Compared | Theme::Vanished | Theme::Restored
+    ) {
         let mut next = plan.begin + FIRST_BURST;
         while next < plan.calm {
             plan.comparisons.push(next);
             next = next + COMPARED_APART;
         }
         // What a hand did is found once all that is applied has settled.
-        plan.comparisons.push(plan.calm + LAST_COMPARISON);
+        let last = match plan.theme {
+            Theme::Restored => AFTER_A_WINDOW,
+            _ => LAST_COMPARISON,
+        };
+        plan.comparisons.push(plan.calm + last);
     }
     plan.ends_with_a_run();
 }
@@ -126,6 +136,16 @@ fn happenings(plan: &Plan) -> Vec<Happening> {
             });
         }
     }
+    if plan.theme == Theme::Restored {
+        // Late, so that no version passes the newest again.
+        all.push(Happening {
+            n: dose.records + dose.bursts * dose.changes,
+            at: plan.calm,
+            key: String::new(),
+            deed: Deed::RestoreAll,
+            pushes: Vec::new(),
+        });
+    }
     all.sort_by_key(|happening| (happening.at, happening.n));
     all
 }
@@ -171,6 +191,8 @@ fn deed(plan: &Plan, n: u64) -> Option<Deed> {
     }
     Some(if is(deeds.delete) {
         Deed::Delete
+    } else if is(deeds.restore) {
+        Deed::Restore
     } else if is(deeds.force) {
         Deed::Force
     } else if is(deeds.run) {

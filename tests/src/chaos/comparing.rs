@@ -38,8 +38,13 @@ pub(super) async fn reconcile(told: Arc<Told>, which: Which) {
         });
         match compared.await {
             Ok(Ok(report)) if report.end == RunEnd::Complete => {
+                let whole = report.not_compared.is_none();
                 end = Ok(report);
-                break;
+                if whole || which == Which::Early {
+                    break;
+                }
+                tokio::time::sleep(AGAIN).await;
+                next = asked();
             }
             Ok(Ok(report)) if report.end == RunEnd::Continues => {
                 end = Err("it was cut off again and again".to_owned());

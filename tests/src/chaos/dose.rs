@@ -75,6 +75,8 @@ pub struct Deeds {
     pub new: u64,
     /// A deletion.
     pub delete: u64,
+    /// A record is put back to what it was.
+    pub restore: u64,
     /// A person's wish for one record.
     pub force: u64,
     /// A run.

@@ -40,6 +40,7 @@ impl Theme {
             Self::Quota => systems::quota(),
             Self::Reviewed => messages::reviewed(),
             Self::Vanished => systems::vanished(),
+            Self::Restored => systems::restored(),
             Self::Again => systems::again(),
         }
     }

@@ -10,7 +10,7 @@ use tidegate_engine::{
 use tidegate_simulator::ProcessKind;
 
 use super::{
-    check::decision::Edit,
+    check::{decision::Edit, register::PUT_BACK_AT_SOURCE},
     flow::FLOW,
     ledger::{record_of, text},
     locked,
@@ -23,8 +23,13 @@ use super::{
 const TRIES: u32 = 4;
 /// A newer version of what was edited is told so long after it.
 const TOUCHED_AFTER: Duration = Duration::from_secs(2);
-/// Reviews that may be sent again as they are: the reason may be gone.
-const MAY_PASS: [&str; 3] = ["retries_spent", "refused", "dead_letter"];
+/// Reviews that may be sent again as they are: the reason may be gone, or a person was to look.
+const MAY_PASS: [&str; 4] = [
+    "retries_spent",
+    "refused",
+    "dead_letter",
+    PUT_BACK_AT_SOURCE,
+];
 
 /// What a person does about a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +94,10 @@ fn choice(told: &Told, record: &str, tries: u32, cause: &str) -> Option<Choice> 
     // It would be refused again.
     if is("invalid") {
         return Some(Choice::Edit);
+    }
+    if is(PUT_BACK_AT_SOURCE) && told.plan.rates.stale > 0 {
+        // It may be no more than a read that showed what was.
+        return None;
     }
     let may_pass = MAY_PASS.iter().any(|kind| is(kind));
     may_pass.then_some(if drawn < discards + edits {

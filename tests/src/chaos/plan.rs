@@ -76,6 +76,10 @@ pub enum Deed {
     },
     /// A record is deleted.
     Delete,
+    /// The source puts a record back to an older state and tells nobody.
+    Restore,
+    /// The same with all of them, as from a backup.
+    RestoreAll,
     /// The source tells of it once more, as it is.
     Retold,
     /// A person asks for it at once.
@@ -301,8 +305,10 @@ impl Plan {
             target,
             order,
             deletion: deletion(theme, target, among),
-            // A stamp makes newer versions of equal content impossible.
+            // A stamp makes newer versions of equal content impossible, and where reads order what is
+            // put back is newer under an older one.
             stamped: dose.touched == 0
+                && !(theme == Theme::Restored && order == Order::Read)
                 && among("stamped", 0, 2) > u64::from(dose.deeds.toggles > 50),
             begin,
             calm: begin,
@@ -371,7 +377,7 @@ fn deletion(
 ) -> &'static str {
     match (among("deletion", 0, 3), target) {
         (_, TargetKind::Upsert | TargetKind::Search)
-            if matches!(theme, Theme::Gone | Theme::Vanished) =>
+            if matches!(theme, Theme::Gone | Theme::Vanished | Theme::Restored) =>
         {
             "delete"
         }
@@ -405,7 +411,7 @@ fn limits(
 
 fn run_time(theme: Theme, among: impl Fn(&str, u64, u64) -> u64) -> Duration {
     let seconds = match theme {
-        Theme::Compared | Theme::Vanished => 32,
+        Theme::Compared | Theme::Vanished | Theme::Restored => 32,
         // A wait for a system is longer than what is left: another invocation goes on.
         Theme::Pages => 45,
         _ if among("short runs", 0, 2) == 0 => 240,

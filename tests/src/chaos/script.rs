@@ -114,6 +114,11 @@ impl Script {
         self.left_out.contains(name)
     }
 
+    /// Whether anything is left out.
+    pub fn is_shortened(&self) -> bool {
+        !self.left_out.is_empty()
+    }
+
     /// Names what happened, so that it can be left out.
     pub fn note(&self, name: String) {
         locked(&self.state).struck.push(name);

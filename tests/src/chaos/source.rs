@@ -151,6 +151,16 @@ impl Source {
         row
     }
 
+    /// A record becomes what it was before its last change, number and time included, if it was there.
+    pub fn restore(&mut self, key: &str) -> bool {
+        let older = self.before_last(key).filter(|row| !row.gone).cloned();
+        let (Some(states), Some(row)) = (self.history.get_mut(key), older) else {
+            return false;
+        };
+        states.push(row);
+        true
+    }
+
     /// One page by (time, id), `size` rows.
     pub fn page(
         &self,

@@ -286,6 +286,17 @@ async fn happen(told: Arc<Told>, happening: Happening) {
                 tokio::spawn(push::pushed(Arc::clone(&told), row.clone(), *kind, *wait));
             }
         }
+        Deed::Restore => restore(&told, happening.key),
+        Deed::RestoreAll => {
+            let keys: Vec<String> = locked(&told.systems.source)
+                .history
+                .keys()
+                .cloned()
+                .collect();
+            for key in keys {
+                restore(&told, key);
+            }
+        }
         Deed::Retold => {
             let newest = locked(&told.systems.source).newest(&happening.key).cloned();
             for (row, (kind, wait)) in newest.iter().zip(&happening.pushes) {
@@ -350,6 +361,13 @@ async fn happen(told: Arc<Told>, happening: Happening) {
             };
             told.world.queue().inject(tier, "{\"v\":99}");
         }
+    }
+}
+
+fn restore(told: &Told, key: String) {
+    if locked(&told.systems.source).restore(&key) {
+        told.ledger
+            .with(|state| state.registers.restored.insert(key));
     }
 }
 

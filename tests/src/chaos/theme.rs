@@ -66,6 +66,9 @@ pub enum Theme {
     /// The source knows nothing of most records for a while, and everything is compared meanwhile;
     /// hands edit and remove records at the target.
     Vanished,
+    /// The source puts records back to what they were, and everything is compared; people send that, or
+    /// leave the target as it is.
+    Restored,
     /// Creates of unknown outcome that are made again under their idempotency key while the breaker
     /// opens and closes.
     Again,
@@ -77,7 +80,7 @@ use TargetKind::{Blind, Idempotent, Qualio, Search, Upsert};
 
 /// Themes and targets in the order in which seeds take turns. Their number is a prime: what else goes
 /// by a seed's number meets each of them in time.
-const TURNS: [(Theme, TargetKind); 79] = [
+const TURNS: [(Theme, TargetKind); 83] = [
     (Theme::Late, Upsert),
     (Theme::Rename, Search),
     (Theme::Queue, Upsert),
@@ -90,6 +93,7 @@ const TURNS: [(Theme, TargetKind); 79] = [
     (Theme::Overdue, Upsert),
     (Theme::Vanished, Upsert),
     (Theme::Late, Blind),
+    (Theme::Restored, Upsert),
     (Theme::Quota, Upsert),
     (Theme::Hooks, Idempotent),
     (Theme::Returned, Upsert),
@@ -156,19 +160,30 @@ const TURNS: [(Theme, TargetKind); 79] = [
     (Theme::Reviewed, Search),
     (Theme::Queue, Search),
     (Theme::Again, Idempotent),
+    (Theme::Restored, Search),
+    (Theme::Restored, Qualio),
+    (Theme::Restored, Idempotent),
     (Theme::Day, Upsert),
 ];
 
 impl Theme {
     /// The theme and the target of a seed.
     pub fn of(seed: u64) -> (Self, TargetKind) {
-        let turns = u64::try_from(TURNS.len()).unwrap_or(1);
-        let turn = usize::try_from(seed % turns).unwrap_or(0);
+        let turn = usize::try_from(seed % turns()).unwrap_or(0);
         let (theme, target) = TURNS.get(turn).copied().unwrap_or((Self::Day, Upsert));
         if theme == Self::Day {
-            let kind = usize::try_from(seed / turns).unwrap_or(0) % TargetKind::ALL.len();
+            let kind = usize::try_from(Self::round_of(seed)).unwrap_or(0) % TargetKind::ALL.len();
             return (theme, TargetKind::ALL.get(kind).copied().unwrap_or(Upsert));
         }
         (theme, target)
     }
+
+    /// How often all have had their turn before this seed.
+    pub fn round_of(seed: u64) -> u64 {
+        seed / turns()
+    }
+}
+
+fn turns() -> u64 {
+    u64::try_from(TURNS.len()).unwrap_or(1)
 }

@@ -22,6 +22,9 @@ use crate::chaos::{
     target::{Did, TargetEffect},
 };
 
+/// The kind of a review that asks whether an older state is meant.
+pub const PUT_BACK_AT_SOURCE: &str = "put_back_at_source";
+
 /// What is remembered of registers.
 pub struct Registers {
     target: TargetKind,
@@ -44,6 +47,8 @@ pub struct Registers {
     /// Records that the target made and still holds, by record.
     made: BTreeMap<String, u32>,
     newest: BTreeMap<String, u64>,
+    /// Records that the source showed as they were before.
+    pub restored: BTreeSet<String>,
 }
 
 impl Registers {
@@ -63,6 +68,7 @@ impl Registers {
             refused: BTreeMap::new(),
             made: BTreeMap::new(),
             newest: BTreeMap::new(),
+            restored: BTreeSet::new(),
         }
     }
 
@@ -89,6 +95,15 @@ impl Registers {
         self.attempts(book, &write, breakers);
         self.reviews(book, &write, breakers, messages);
         self.begins_anew(&write);
+        self.put_back(&write);
+    }
+
+    /// A person sends what the source put back: the target may be told an older version.
+    fn put_back(&mut self, write: &Write<'_>) {
+        let was = text(write.before, "rv").is_some_and(|cause| cause.contains(PUT_BACK_AT_SOURCE));
+        if was && write.by_person && text(write.after, "rv").is_none() {
+            self.newest.remove(write.record);
+        }
     }
 
     /// New content, a person's replay and a success each give a record all its attempts: what failed

@@ -326,6 +326,39 @@ pub(super) fn vanished() -> Dose {
     }
 }
 
+/// The source puts records back to what they were, and everything is compared.
+pub(super) fn restored() -> Dose {
+    Dose {
+        rates: Rates {
+            target: 250,
+            unsent: 15,
+            lost: 15,
+            crash_after: 5,
+            page: 150,
+            ..Rates::default()
+        },
+        breaker: (20, 40),
+        settle_s: (2, 2),
+        records: 6,
+        bursts: 3,
+        apart_s: 45,
+        changes: 8,
+        among: 6,
+        lasts_s: 60,
+        person_s: 40,
+        decides: (15, 30),
+        deeds: Deeds {
+            restore: 15,
+            delete: 8,
+            new: 12,
+            run: 12,
+            ..plain().deeds
+        },
+        pushes: [4, 5, 1, 0, 0],
+        ..plain()
+    }
+}
+
 /// Creates of unknown outcome that are made again under their idempotency key while the breaker opens
 /// and closes.
 pub(super) fn again() -> Dose {

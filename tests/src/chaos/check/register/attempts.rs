@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tidegate_model::UnixMs;
 
-use super::{Registers, Write};
+use super::{PUT_BACK_AT_SOURCE, Registers, Write};
 use crate::chaos::{
     book::Book,
     check::{breaker::Breakers, message::Messages},
@@ -126,6 +126,8 @@ impl Registers {
             }
             "dead_letter" => (!messages.worn.contains(record))
                 .then(|| ("QUE-2", "no message of it came too often".to_owned())),
+            PUT_BACK_AT_SOURCE => (!self.restored.contains(record))
+                .then(|| ("REG-1", "the source never went back".to_owned())),
             other => Some(("OUT-1", format!("nothing about it is {other}"))),
         };
         if let Some((invariant, what)) = fault {
