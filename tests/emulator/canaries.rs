@@ -39,12 +39,7 @@ const TOO_LONG_MS: u64 = 6_000;
 async fn nothing_that_must_not_be_told_leaves_by_logs_metrics_events_or_mails() {
     let world = World::start(SUPPLIERS, &[QUICK_RETRIES, IMPATIENT]).await;
     let events = hear_events(&world).await;
-    let keys: Vec<String> = world
-        .erp
-        .suppliers()
-        .into_iter()
-        .map(|row| row.id)
-        .collect();
+    let keys: Vec<String> = world.keys_in_erp().into_iter().collect();
     let [good, failing, refused, slow, invalid, told] = keys.as_slice() else {
         panic!("{SUPPLIERS} suppliers: {keys:?}");
     };

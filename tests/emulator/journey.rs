@@ -33,12 +33,7 @@ async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
 pub async fn take_it(world: &World) {
     let scheduled = scheduled_now();
     world.stack.fire_schedule("suppliers", &scheduled).await;
-    let all: BTreeSet<String> = world
-        .erp
-        .suppliers()
-        .into_iter()
-        .map(|row| row.id)
-        .collect();
+    let all = world.keys_in_erp();
     until("every supplier stands in Qualio", LIMIT, || async {
         (world.keys_in_qualio() == all).then_some(())
     })

@@ -21,7 +21,7 @@ use tidegate_testkit::doubles::{Action, CallFacts, Fault, Point};
 use crate::{
     journey::{QUICK_RETRIES, a_dead_letter_reaches_review},
     stack::{FUNCTION_LOGS, Stack},
-    until::until,
+    until::{until, until_every},
     world::{FLOW, World, scheduled_now},
 };
 
@@ -204,31 +204,28 @@ where
 
 /// Ticks go on with what a run that died has left.
 async fn all_stand_in_qualio(world: &World) {
-    let all: BTreeSet<String> = world
-        .erp
-        .suppliers()
-        .into_iter()
-        .map(|row| row.id)
-        .collect();
-    until("every supplier stands in Qualio", LIMIT, || async {
-        world.stack.invoke("TickName", &json!({})).await;
-        tokio::time::sleep(TICK_EVERY).await;
-        (world.keys_in_qualio() == all).then_some(())
-    })
+    let all = world.keys_in_erp();
+    until_every(
+        TICK_EVERY,
+        "every supplier stands in Qualio",
+        LIMIT,
+        || async {
+            world.stack.invoke("TickName", &json!({})).await;
+            (world.keys_in_qualio() == all).then_some(())
+        },
+    )
     .await;
 }
 
 /// No work is left, and a full comparison finds nothing.
 async fn all_are_in_step(world: &World) {
-    until("nothing waits", LIMIT, || async {
-        tokio::time::sleep(TICK_EVERY).await;
+    until_every(TICK_EVERY, "nothing waits", LIMIT, || async {
         let registers = world.registers().await;
         let works = |register: &Value| register.get("du").is_some() || register.get("un").is_some();
         (!registers.values().any(works)).then_some(())
     })
     .await;
-    until("all are equal", LIMIT, || async {
-        tokio::time::sleep(TICK_EVERY).await;
+    until_every(TICK_EVERY, "all are equal", LIMIT, || async {
         let asked = json!({"flow": FLOW});
         let report = world.stack.invoke("ReconcileName", &asked).await;
         let findings = &report["findings"];

@@ -137,6 +137,11 @@ impl World {
         self.flows.path()
     }
 
+    /// The keys of the ERP's suppliers.
+    pub fn keys_in_erp(&self) -> BTreeSet<String> {
+        self.erp.suppliers().into_iter().map(|row| row.id).collect()
+    }
+
     /// The keys that Qualio holds.
     pub fn keys_in_qualio(&self) -> BTreeSet<String> {
         self.qualio.created_by_key().into_keys().collect()

@@ -164,6 +164,15 @@ async fn a_deletion_becomes_a_review() {
         1,
         "nothing is deleted"
     );
+    // Sent again, it would only be in review again.
+    let id = ReviewId::Record(flow(), RecordKey::try_new(key.clone()).unwrap());
+    let dry = world.engine.dry_run(&id, Access::Fields).await.unwrap();
+    assert!(dry.requests.is_empty());
+    assert!(dry.faults[0].reason.contains("then discard"), "{dry:?}");
+    let refused = world.engine.replay(&id).await.unwrap_err();
+    assert!(refused.to_string().contains("then discard"), "{refused}");
+    world.engine.discard(&id).await.unwrap();
+    assert_eq!(world.register(&key).state(), State::Discarded);
 }
 
 #[tokio::test(start_paused = true)]

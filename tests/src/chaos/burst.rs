@@ -22,8 +22,9 @@ const COMPARED_APART: Duration = Duration::from_secs(37);
 /// The last comparison comes so long after the faults: the last run has been by then.
 const LAST_COMPARISON: Duration = Duration::from_secs(900);
 
-/// Within this a window has been: what waits for one is not asked whether the source has put it back.
-const AFTER_A_WINDOW: Duration = Duration::from_secs(1_500);
+/// Within this two windows have been, in case one was missed: what waits for one is not asked whether the
+/// source has put it back.
+const AFTER_WINDOWS: Duration = Duration::from_secs(3_000);
 
 /// Draws the bursts of a story.
 pub(super) fn fill(plan: &mut Plan) {
@@ -76,7 +77,7 @@ pub(super) fn fill(plan: &mut Plan) {
         }
         // What a hand did is found once all that is applied has settled.
         let last = match plan.theme {
-            Theme::Restored => AFTER_A_WINDOW,
+            Theme::Restored => AFTER_WINDOWS,
             _ => LAST_COMPARISON,
         };
         plan.comparisons.push(plan.calm + last);

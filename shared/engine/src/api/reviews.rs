@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_model::{
     Content, Fields, FlowId, Message, RecordKey, UnixMs,
+    flow::Deletion,
     item::{Item, ItemKey, Update, Value as ItemValue},
 };
 use tidegate_policy::{
@@ -304,8 +305,12 @@ impl Engine {
     pub async fn dry_run(&self, id: &ReviewId, access: Access) -> Result<DryRun, ReviewError> {
         let (runtime, key, register) = self.reviewed(id).await?;
         let Content::Record(fields) = register.effective() else {
+            let fault = (!removes(&runtime, &register)).then(|| FaultView {
+                field: None,
+                reason: NO_REMOVAL.to_owned(),
+            });
             return Ok(DryRun {
-                faults: Vec::new(),
+                faults: fault.into_iter().collect(),
                 requests: Vec::new(),
             });
         };
@@ -362,6 +367,9 @@ impl Engine {
             return Err(ReviewError::Unsuitable(
                 "it would be refused without a call: edit what its dry run finds fault with, or mend it at its source",
             ));
+        }
+        if !removes(&runtime, &register) {
+            return Err(ReviewError::Unsuitable(NO_REMOVAL));
         }
         let is_own = |after: &Register| after.review.is_none() && after.dirty_since == Some(now);
         self.expect_written(&runtime, &key, &register::replay(now), is_own)
@@ -467,6 +475,16 @@ fn faults(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Vec<Faul
 }
 
 /// What schema and target have against the fields, told without a call.
+/// Why a deletion that a person is to decide about is not replayed: it would be in review again.
+const NO_REMOVAL: &str = "it was deleted at the source, and this flow leaves it to a person what becomes of \
+    it at the target: see to it there, then discard the review";
+
+/// Whether a replay would reach the target, by what the flow does about deletions.
+fn removes(runtime: &FlowRuntime, register: &Register) -> bool {
+    let reviews = runtime.flow.deletion() == Deletion::Review;
+    !reviews || register.effective() != Content::Deleted
+}
+
 fn faults_of(runtime: &FlowRuntime, key: &RecordKey, fields: &Fields) -> Vec<FaultView> {
     let of_schema = runtime.flow.validate(fields).into_iter();
     let mut faults: Vec<FaultView> = of_schema

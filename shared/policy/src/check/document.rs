@@ -19,11 +19,14 @@ pub(super) struct Document {
     lines: BTreeMap<String, usize>,
 }
 
+/// A bracket that is not closed upsets every line after it, and the first lines say where to look.
+const MOST_SYNTAX_MISTAKES: usize = 3;
+
 /// Stands for a date of TOML.
 pub(super) const DATE: &str = "a date of TOML";
 
 impl Document {
-    /// Parses the text; on failure every syntax mistake that the parser could tell apart.
+    /// Parses the text; on failure the first syntax mistakes that the parser could tell apart.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
@@ -34,6 +37,7 @@ impl Document {
             mistakes.sort();
             // One slip can upset the parser more than once on a line: the first word on it is enough.
             mistakes.dedup_by_key(|mistake| mistake.line);
+            mistakes.truncate(MOST_SYNTAX_MISTAKES);
             return Err(mistakes);
         }
         let mut reader = Reader {

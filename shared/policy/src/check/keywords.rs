@@ -76,12 +76,17 @@ const PLAIN: [&str; 37] = [
     "uniqueItems",
     "writeOnly",
 ];
-/// Keywords of which the first bounds from below what the second bounds from above.
-const BOUNDS: [(&str, &str); 4] = [
-    ("minimum", "maximum"),
-    ("minLength", "maxLength"),
-    ("minItems", "maxItems"),
-    ("minProperties", "maxProperties"),
+/// Keywords of which the first bounds from below what the second bounds from above, and whether both may
+/// be one number.
+const BOUNDS: [(&str, &str, bool); 8] = [
+    ("minimum", "maximum", true),
+    ("minimum", "exclusiveMaximum", false),
+    ("exclusiveMinimum", "maximum", false),
+    ("exclusiveMinimum", "exclusiveMaximum", false),
+    ("minLength", "maxLength", true),
+    ("minItems", "maxItems", true),
+    ("minContains", "maxContains", true),
+    ("minProperties", "maxProperties", true),
 ];
 /// Formats that are checked.
 const FORMATS: [&str; 19] = [
@@ -160,23 +165,37 @@ fn walk_each(findings: &mut Findings<'_>, schemas: &Value, at: &str) {
 }
 
 fn check_bounds(findings: &mut Findings<'_>, keywords: &Map<String, Value>, at: &str) {
-    for (lowest, highest) in BOUNDS {
+    for (lowest, highest, may_meet) in BOUNDS {
         let (Some(from), Some(to)) = (keywords.get(lowest), keywords.get(highest)) else {
             continue;
         };
-        if from
-            .as_f64()
-            .zip(to.as_f64())
-            .is_some_and(|(from, to)| from > to)
-        {
+        let Some((least, most)) = from.as_f64().zip(to.as_f64()) else {
+            continue;
+        };
+        if least > most || (!may_meet && least >= most) {
+            let is = if least > most {
+                "is above"
+            } else {
+                "leaves nothing below"
+            };
             findings.wrong(
                 &child(at, lowest),
                 format!(
-                    "`{lowest}` {from} is above `{highest}` {to} in `{}`: no value fits both",
+                    "`{lowest}` {from} {is} `{highest}` {to} in `{}`: no value fits both",
                     dotted(at)
                 ),
             );
         }
+    }
+    if keywords
+        .get("enum")
+        .and_then(Value::as_array)
+        .is_some_and(Vec::is_empty)
+    {
+        findings.wrong(
+            &child(at, "enum"),
+            format!("`enum` names nothing in `{}`: no value fits it", dotted(at)),
+        );
     }
 }
 

@@ -300,6 +300,18 @@ use super::*;
     "maxLength = 200",
     "`minLength` 201 is above `maxLength` 200 in `schema.properties.name`: no value fits both"
 )]
+#[case::no_number_is_below(
+    "minimum = 0, maximum = 100",
+    "minimum = 100, exclusiveMaximum = 100",
+    "audit_score = {",
+    "`minimum` 100 leaves nothing below `exclusiveMaximum` 100 in `schema.properties.audit_score`: no value fits both"
+)]
+#[case::nothing_is_named(
+    "minimum = 0, maximum = 100",
+    "enum = []",
+    "audit_score = {",
+    "`enum` names nothing in `schema.properties.audit_score`: no value fits it"
+)]
 // Tiers (R37).
 #[case::no_reason(
     "real_time_reason = \"Nobody may buy from a supplier that was blocked or lost its certificate.\"\n",

@@ -57,3 +57,10 @@ fn a_goal_as_long_as_the_worst_gap_is_kept() {
     let report = check_text(text);
     assert_eq!((report.mistakes, report.warnings), (vec![], vec![]));
 }
+
+/// Every line after it upsets the parser.
+#[test]
+fn a_bracket_that_is_not_closed_is_told_by_the_first_lines() {
+    let text = edited(CONTACTS, "name = \"contacts\"", "name = [ \"contacts\"");
+    assert_eq!(check_text(text).mistakes.len(), 3);
+}
