@@ -400,6 +400,9 @@ pub(crate) enum Outcome {
 /// The exit code of [`Outcome::Broken`]: 1 is a failure, and 2 a command line that is wrong.
 const BROKEN: u8 = 3;
 
+/// The exit code of a command line that is wrong, as clap has it.
+const WRONG_COMMAND_LINE: u8 = 2;
+
 /// Runs the command of this process.
 pub(crate) async fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -431,6 +434,10 @@ pub(crate) async fn run() -> ExitCode {
             // `{:#}` is the error with its causes in one line.
             let mut out = std::io::stderr().lock();
             drop(writeln!(out, "tidegate: {error:#}"));
+            if error.is::<simulate::PlanError>() {
+                // What was asked for does not fit together, each word of it being one.
+                return ExitCode::from(WRONG_COMMAND_LINE);
+            }
             ExitCode::FAILURE
         }
     }

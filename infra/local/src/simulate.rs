@@ -45,6 +45,7 @@ use serde_json::Value;
 use tidegate_engine::ports::Clock as _;
 use tidegate_lambda::{Config, SystemClock};
 
+pub(crate) use day::PlanError;
 pub(crate) use options::SimulateArgs;
 
 use crate::{cli::Outcome, offline::print, place::Place};

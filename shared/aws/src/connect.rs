@@ -1,8 +1,8 @@
 //! The way to AWS: one configuration and one TLS setup for all clients.
 //!
 //! Nothing here makes a call. A client is made when it is first asked for, so that a function pays
-//! only for what it uses; all of them share the connections and the 144 system certificates, which
-//! are loaded once, at the first call.
+//! only for what it uses; all of them share the connections and the 144 system certificates that
+//! are loaded once, when the first client is made.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,6 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient, http_client_fn};
 use tidegate_engine::{CachedSecrets, ports::Clock};
 
 use crate::{DynamoStore, EventBridgeEvents, QueueUrls, SecretsManager, SesMailer, SqsQueue};
@@ -68,9 +67,12 @@ impl Aws {
         let get = |key: &str| config.get(key).filter(|value| !value.is_empty()).cloned();
         let region = REGION_KEYS.iter().find_map(|key| get(key));
         let region = region.ok_or(ConnectError::NoRegion)?;
+        let https = Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region))
-            .http_client(https_once_called())
+            .http_client(https)
             .timeout_config(timeouts())
             .retry_config(retries());
         if let Some(endpoint) = get(ENDPOINT_KEY) {
@@ -142,21 +144,6 @@ impl fmt::Display for Aws {
             None => f.write_str(region),
         }
     }
-}
-
-/// HTTPS that is set up at the first call. Clients look at what carries their calls when they are made,
-/// and this one would load its certificates then: that was a third of a function's start, also of one
-/// that is never called.
-fn https_once_called() -> SharedHttpClient {
-    let https = OnceLock::new();
-    http_client_fn(move |settings, components| {
-        let https = https.get_or_init(|| {
-            Builder::new()
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .build_https()
-        });
-        https.http_connector(settings, components)
-    })
 }
 
 fn timeouts() -> TimeoutConfig {

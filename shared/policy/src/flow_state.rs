@@ -211,6 +211,13 @@ impl FlowState {
         blocker.is_some_and(|blocker| blocker.cause == BlockerCause::Drift)
     }
 
+    /// Whether a run asks what made the flow stand: that of the source, and whether a drift is over. What
+    /// the sweep sends again asks the target.
+    pub fn is_asked_by_a_run(&self) -> bool {
+        let of_source = |blocker: &Blocker| blocker.side == Side::Source;
+        self.has_drifted() || self.blocker.as_ref().is_some_and(of_source)
+    }
+
     /// Whether the target may be asked what it accepts: as any call, and after a drift once a person
     /// asked to look again.
     pub fn may_ask_contract(&self) -> bool {

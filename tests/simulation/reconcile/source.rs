@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidegate_engine::{RunEnd, api::Access};
+use tidegate_engine::{Event, RunEnd, api::Access};
 use tidegate_policy::{
     keys,
     reconcile::{Kind, ReconcileRequest},
@@ -178,6 +178,13 @@ async fn over_five_percent_absent_at_once_stops_the_flow_and_deletes_nothing() {
     );
     // A person looks, and takes the responsibility.
     world.engine.resume(&flow(), "ada").await.unwrap();
+    assert!(
+        world
+            .events()
+            .iter()
+            .any(|event| matches!(event, Event::RunRequested { .. })),
+        "the source is asked without a wait for its next window"
+    );
     let accepted = ReconcileRequest {
         accept_absent: true,
         ..anew()

@@ -19,11 +19,11 @@ const RUNS_APART: Duration = Duration::from_secs(43);
 const VANISHED: Duration = Duration::from_secs(28);
 /// Everything is compared so often.
 const COMPARED_APART: Duration = Duration::from_secs(37);
-/// The last comparison comes so long after the faults: the last run has been by then.
+/// A comparison comes so long after the faults: the last run has been by then.
 const LAST_COMPARISON: Duration = Duration::from_secs(900);
 
-/// Within this two windows have been, in case one was missed: what waits for one is not asked whether the
-/// source has put it back.
+/// Two windows, 20 minutes apart, have passed by then even if one was missed: a comparison does not look
+/// for what was put back among records that wait for a window.
 const AFTER_WINDOWS: Duration = Duration::from_secs(3_000);
 
 /// Draws the bursts of a story.
@@ -75,12 +75,12 @@ pub(super) fn fill(plan: &mut Plan) {
             plan.comparisons.push(next);
             next = next + COMPARED_APART;
         }
-        // What a hand did is found once all that is applied has settled.
-        let last = match plan.theme {
-            Theme::Restored => AFTER_WINDOWS,
-            _ => LAST_COMPARISON,
-        };
-        plan.comparisons.push(plan.calm + last);
+        // What a hand did is found once all that is applied has settled, and so is what was put back.
+        plan.comparisons.push(plan.calm + LAST_COMPARISON);
+        if plan.theme == Theme::Restored {
+            // Persons have decided about it by then.
+            plan.comparisons.push(plan.calm + AFTER_WINDOWS);
+        }
     }
     plan.ends_with_a_run();
 }

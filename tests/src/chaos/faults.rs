@@ -116,8 +116,9 @@ impl Faults {
             return None;
         }
         let pass = self.script.aims(site, RARE_TIMES)?;
-        // Some sites are passed once in a story and in few of them: they take turns. One is passed only
-        // when another's call was not sent, so they do not all take them at once.
+        // Some sites are passed once in a story, and in few stories: from story to story their calls end
+        // in the next way. Half of them take three stories for a step: where one is passed only when a
+        // call of another was not sent, the two must not keep step.
         let begins = if Dice::of_all(site).is_multiple_of(2) {
             self.plan.seed
         } else {
@@ -151,8 +152,8 @@ impl Faults {
 
     /// Whether a theme needs calls of this site to go well.
     fn is_spared(&self, now: UnixMs, site: &str) -> bool {
-        // What only the sweep can find must be staged first, and no run may come upon it. Where the
-        // breaker opens and closes, nothing else goes wrong.
+        // What only the sweep can find must be staged first, and no run may come upon it; what the tick
+        // tells of it harms neither. Where the breaker opens and closes, nothing else goes wrong.
         let stranded = self.plan.theme == Theme::Stranded && !site.starts_with("tick events.emit");
         let plain = self.plan.theme == Theme::Breaker && self.plan.target == TargetKind::Upsert;
         if stranded || plain {

@@ -95,10 +95,6 @@ fn choice(told: &Told, record: &str, tries: u32, cause: &str) -> Option<Choice> 
     if is("invalid") {
         return Some(Choice::Edit);
     }
-    if is(PUT_BACK_AT_SOURCE) && told.plan.rates.stale > 0 {
-        // It may be no more than a read that showed what was.
-        return None;
-    }
     let may_pass = MAY_PASS.iter().any(|kind| is(kind));
     may_pass.then_some(if drawn < discards + edits {
         Choice::Edit

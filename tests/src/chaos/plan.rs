@@ -305,8 +305,8 @@ impl Plan {
             target,
             order,
             deletion: deletion(theme, target, among),
-            // A stamp makes newer versions of equal content impossible, and where reads order what is
-            // put back is newer under an older one.
+            // A stamp makes newer versions of equal content impossible, and where reads order, a row that
+            // was put back is the newest change and bears an older stamp.
             stamped: dose.touched == 0
                 && !(theme == Theme::Restored && order == Order::Read)
                 && among("stamped", 0, 2) > u64::from(dose.deeds.toggles > 50),

@@ -151,13 +151,17 @@ impl Source {
         row
     }
 
-    /// A record becomes what it was before its last change, number and time included, if it was there.
+    /// A record becomes what it was under an older number, if it was there then.
     pub fn restore(&mut self, key: &str) -> bool {
-        let older = self.before_last(key).filter(|row| !row.gone).cloned();
-        let (Some(states), Some(row)) = (self.history.get_mut(key), older) else {
+        let Some(states) = self.history.get_mut(key) else {
             return false;
         };
-        states.push(row);
+        let newest = states.last().map_or(0, |row| row.version);
+        let is_older = |row: &&Row| row.version < newest && !row.gone;
+        let Some(older) = states.iter().rev().find(is_older).cloned() else {
+            return false;
+        };
+        states.push(older);
         true
     }
 

@@ -167,23 +167,17 @@ const TURNS: [(Theme, TargetKind); 83] = [
 ];
 
 impl Theme {
+    /// Stories in which each has its turn with each of its targets.
+    pub const TURNS: u64 = TURNS.len() as u64;
+
     /// The theme and the target of a seed.
     pub fn of(seed: u64) -> (Self, TargetKind) {
-        let turn = usize::try_from(seed % turns()).unwrap_or(0);
+        let turn = usize::try_from(seed % Self::TURNS).unwrap_or(0);
         let (theme, target) = TURNS.get(turn).copied().unwrap_or((Self::Day, Upsert));
         if theme == Self::Day {
-            let kind = usize::try_from(Self::round_of(seed)).unwrap_or(0) % TargetKind::ALL.len();
+            let kind = usize::try_from(seed / Self::TURNS).unwrap_or(0) % TargetKind::ALL.len();
             return (theme, TargetKind::ALL.get(kind).copied().unwrap_or(Upsert));
         }
         (theme, target)
     }
-
-    /// How often all have had their turn before this seed.
-    pub fn round_of(seed: u64) -> u64 {
-        seed / turns()
-    }
-}
-
-fn turns() -> u64 {
-    u64::try_from(TURNS.len()).unwrap_or(1)
 }

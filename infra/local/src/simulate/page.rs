@@ -164,7 +164,7 @@ fn age(seconds: u64) -> String {
 fn used(lane: &Lane) -> String {
     match lane.used_percent {
         Some(percent) => format!("{percent:.1} % used"),
-        None => "never full".to_owned(),
+        None => "never work for a whole window".to_owned(),
     }
 }
 

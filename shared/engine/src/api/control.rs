@@ -145,7 +145,7 @@ impl Engine {
             .events
             .emit(&Event::SweepRequested { flow: flow.clone() })
             .await?;
-        if state.has_drifted() {
+        if state.is_asked_by_a_run() {
             self.run_now(flow, None).await?;
         }
         Ok(())

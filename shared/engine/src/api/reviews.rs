@@ -305,9 +305,9 @@ impl Engine {
     pub async fn dry_run(&self, id: &ReviewId, access: Access) -> Result<DryRun, ReviewError> {
         let (runtime, key, register) = self.reviewed(id).await?;
         let Content::Record(fields) = register.effective() else {
-            let fault = (!removes(&runtime, &register)).then(|| FaultView {
+            let fault = is_left_to_a_person(&runtime, &register).then(|| FaultView {
                 field: None,
-                reason: NO_REMOVAL.to_owned(),
+                reason: LEFT_TO_A_PERSON.to_owned(),
             });
             return Ok(DryRun {
                 faults: fault.into_iter().collect(),
@@ -368,8 +368,8 @@ impl Engine {
                 "it would be refused without a call: edit what its dry run finds fault with, or mend it at its source",
             ));
         }
-        if !removes(&runtime, &register) {
-            return Err(ReviewError::Unsuitable(NO_REMOVAL));
+        if is_left_to_a_person(&runtime, &register) {
+            return Err(ReviewError::Unsuitable(LEFT_TO_A_PERSON));
         }
         let is_own = |after: &Register| after.review.is_none() && after.dirty_since == Some(now);
         self.expect_written(&runtime, &key, &register::replay(now), is_own)
@@ -474,17 +474,16 @@ fn faults(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Vec<Faul
     fields.map_or_else(Vec::new, |fields| faults_of(runtime, key, fields))
 }
 
-/// What schema and target have against the fields, told without a call.
-/// Why a deletion that a person is to decide about is not replayed: it would be in review again.
-const NO_REMOVAL: &str = "it was deleted at the source, and this flow leaves it to a person what becomes of \
-    it at the target: see to it there, then discard the review";
+/// Why a deletion that is left to a person is not replayed: it would be in review again.
+const LEFT_TO_A_PERSON: &str = "it was deleted at the source, and this flow leaves it to a person what \
+    becomes of it at the target: see to it there, then discard the review";
 
-/// Whether a replay would reach the target, by what the flow does about deletions.
-fn removes(runtime: &FlowRuntime, register: &Register) -> bool {
-    let reviews = runtime.flow.deletion() == Deletion::Review;
-    !reviews || register.effective() != Content::Deleted
+/// Whether a person is to see to the target, by what the flow does about deletions.
+fn is_left_to_a_person(runtime: &FlowRuntime, register: &Register) -> bool {
+    runtime.flow.deletion() == Deletion::Review && register.effective() == Content::Deleted
 }
 
+/// What schema and target have against the fields, told without a call.
 fn faults_of(runtime: &FlowRuntime, key: &RecordKey, fields: &Fields) -> Vec<FaultView> {
     let of_schema = runtime.flow.validate(fields).into_iter();
     let mut faults: Vec<FaultView> = of_schema

@@ -37,7 +37,13 @@ impl Document {
             mistakes.sort();
             // One slip can upset the parser more than once on a line: the first word on it is enough.
             mistakes.dedup_by_key(|mistake| mistake.line);
+            let more = mistakes.len().saturating_sub(MOST_SYNTAX_MISTAKES);
             mistakes.truncate(MOST_SYNTAX_MISTAKES);
+            if let Some(last) = mistakes.last_mut().filter(|_| more > 0) {
+                last.message.push_str(&format!(
+                    "; {more} more lines can not be read, perhaps since something before them is not closed"
+                ));
+            }
             return Err(mistakes);
         }
         let mut reader = Reader {

@@ -65,9 +65,15 @@ fn check_header_names(findings: &mut Findings<'_>, side: &str) {
 fn refuse_header(findings: &mut Findings<'_>, pointer: &str, name: &str) {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(is_token) {
+        let what = if pointer.ends_with("/auth/header") {
+            // It may be the secret itself, pasted.
+            "what is written".to_owned()
+        } else {
+            format!("`{name}`")
+        };
         findings.wrong(
             pointer,
-            format!("`{name}` is no name of a header; letters, digits and `-` make one"),
+            format!("{what} is no name of a header; letters, digits and `-` make one"),
         );
     }
 }

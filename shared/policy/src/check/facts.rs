@@ -103,7 +103,8 @@ fn tier(rate: Rate, calls_per_update: u32) -> TierFacts {
     }
 }
 
-fn usable(day: DayLimit) -> (u64, u64) {
+/// Calls of a day that both tiers may make, and those of them that only the real-time tier may.
+pub(super) fn usable(day: DayLimit) -> (u64, u64) {
     let usable =
         u64::from(day.calls) * u64::from(100_u32.saturating_sub(day.headroom_percent)) / 100;
     (usable, usable * u64::from(day.real_time_percent) / 100)

@@ -1,5 +1,5 @@
 //! What JSON Schema itself passes over in silence in a flow's `[schema]`: misspelt words, by which a
-//! record would be sent that nobody checked, and bounds that no value is within, by which every record
+//! record would be sent that nobody checked, and bounds or lists that no value fits, by which every record
 //! that has the field would end in review.
 
 use serde_json::{Map, Value};
@@ -123,6 +123,7 @@ fn walk(findings: &mut Findings<'_>, schema: &Value, at: &str) {
         return;
     };
     check_bounds(findings, keywords, at);
+    check_enum(findings, keywords, at);
     let known = || ONE.iter().chain(&LIST).chain(&NAMED).chain(&PLAIN).copied();
     for (keyword, value) in keywords {
         let pointer = child(at, keyword);
@@ -172,6 +173,10 @@ fn check_bounds(findings: &mut Findings<'_>, keywords: &Map<String, Value>, at: 
         let Some((least, most)) = from.as_f64().zip(to.as_f64()) else {
             continue;
         };
+        if lowest == "minContains" && !keywords.contains_key("contains") {
+            // Without it neither says anything.
+            continue;
+        }
         if least > most || (!may_meet && least >= most) {
             let is = if least > most {
                 "is above"
@@ -187,11 +192,11 @@ fn check_bounds(findings: &mut Findings<'_>, keywords: &Map<String, Value>, at: 
             );
         }
     }
-    if keywords
-        .get("enum")
-        .and_then(Value::as_array)
-        .is_some_and(Vec::is_empty)
-    {
+}
+
+fn check_enum(findings: &mut Findings<'_>, keywords: &Map<String, Value>, at: &str) {
+    let named = keywords.get("enum").and_then(Value::as_array);
+    if named.is_some_and(Vec::is_empty) {
         findings.wrong(
             &child(at, "enum"),
             format!("`enum` names nothing in `{}`: no value fits it", dotted(at)),

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tidegate_model::flow::{BreakerSpec, Rate};
+use tidegate_model::flow::{BreakerSpec, DayLimit, Rate};
 
-use super::Findings;
+use super::{Findings, facts};
 use crate::{
     breaker,
     limiter::{Limit, REACH},
@@ -18,6 +18,7 @@ const DEFAULT_SETTLE_S: u64 = 20;
 pub(super) fn check(findings: &mut Findings<'_>) {
     check_account(findings);
     check_record_fits(findings);
+    check_day_fits(findings);
     for side in ["/source", "/target"] {
         check_breaker(findings, side);
     }
@@ -79,6 +80,27 @@ fn check_record_fits(findings: &mut Findings<'_>) {
                 ),
             );
         }
+    }
+}
+
+/// Of a day that leaves a tier fewer calls than a record may take, such a record waits for ever.
+fn check_day_fits(findings: &mut Findings<'_>) {
+    let day = findings.document.get("/target/limits/day");
+    let day = day.and_then(|day| DayLimit::deserialize(day).ok());
+    let Some(day) = day else {
+        return;
+    };
+    let (most, what) = most_calls(findings).unwrap_or((1, "it again"));
+    let (usable, kept) = facts::usable(day);
+    let batch = usable.saturating_sub(kept);
+    if batch < u64::from(most) {
+        findings.odd(
+            "/target/limits/day/calls",
+            format!(
+                "a record whose create went unanswered takes {most} calls ({what}), and of {} a day the batch tier may make {batch}: allow more, or lower `headroom_percent` or `real_time_percent`",
+                day.calls
+            ),
+        );
     }
 }
 

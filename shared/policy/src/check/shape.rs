@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use jsonschema::{
-    ValidationError, Validator,
+    ValidationError,
     error::{TypeKind, ValidationErrorKind as Kind},
 };
 use serde_json::Value;
@@ -12,28 +12,21 @@ use tidegate_model::flow::SecretName;
 use super::{
     Findings,
     document::child,
-    words::{dotted, instead, short, written},
+    words::{dotted, instead, nearest, short, written},
 };
 use crate::flow::type_words;
 
-/// The schema of a flow file and its validator; none would be a mistake of the types themselves,
-/// which a test rules out.
-static SCHEMA: LazyLock<Option<(Value, Validator)>> = LazyLock::new(|| {
-    let schema = crate::flow::schema_of_flow_file();
-    let validator = jsonschema::options()
-        .should_validate_formats(false)
-        .build(&schema)
-        .ok()?;
-    Some((schema, validator))
-});
+/// The schema of a flow file, as it is shipped and as a test holds it equal to the types. It becomes code
+/// when the program is built: to compile it at run time was a fifth of a function's start.
+#[jsonschema::validator(path = "../../infra/flows/flow.schema.json", validate_formats = false)]
+struct Shape;
+
+/// The schema as a document, to explain what it refuses.
+static SCHEMA: LazyLock<Value> = LazyLock::new(crate::flow::schema_of_flow_file);
 
 pub(super) fn check(findings: &mut Findings<'_>) {
-    let Some((schema, validator)) = SCHEMA.as_ref() else {
-        findings.wrong("", "the schema of flow files does not compile: report this");
-        return;
-    };
-    for error in validator.iter_errors(&findings.document.value) {
-        explain(findings, schema, &error);
+    for error in Shape::iter_errors(&findings.document.value) {
+        explain(findings, &SCHEMA, &error);
     }
 }
 
@@ -43,6 +36,18 @@ fn explain(findings: &mut Findings<'_>, schema: &Value, error: &ValidationError<
         Kind::AdditionalProperties { unexpected } => {
             let known = known_names(schema, &error.schema_path().to_string());
             for name in unexpected {
+                let names = known.iter().map(String::as_str);
+                if may_be_secret(&at) && nearest(name, names).is_none() {
+                    let known = known.join("`, `");
+                    findings.wrong(
+                        &child(&at, name),
+                        format!(
+                            "unknown key{}, which takes `{known}`{NOT_REPEATED}",
+                            within(&at)
+                        ),
+                    );
+                    continue;
+                }
                 let instead = instead(name, known.iter().map(String::as_str));
                 findings.wrong(
                     &child(&at, name),
@@ -125,19 +130,17 @@ fn explain_choice(
     let found = findings.document.get(&place).unwrap_or(instance);
     let near = found
         .as_str()
-        .and_then(|text| super::words::nearest(text, allowed.iter().copied()));
-    let hint = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        .and_then(|text| nearest(text, allowed.iter().copied()));
+    let is = match near {
+        Some(name) => format!(", {} is written; did you mean `{name}`?", written(found)),
+        None => but_written(&place, found),
+    };
     let message = match allowed.as_slice() {
-        [only] => format!(
-            "`{}` must be `{only}`, {} is written{hint}",
-            short(&place),
-            written(found)
-        ),
+        [only] => format!("`{}` must be `{only}`{is}", short(&place)),
         _ => format!(
-            "`{}` must be one of {}, {} is written{hint}",
+            "`{}` must be one of {}{is}",
             short(&place),
-            allowed.join(", "),
-            written(found)
+            allowed.join(", ")
         ),
     };
     findings.wrong(&place, message);
@@ -172,14 +175,21 @@ fn within(at: &str) -> String {
     }
 }
 
-/// What the file has instead. Where a secret is named that may be the secret itself, pasted.
-fn but_written(at: &str, value: &Value) -> String {
+const NOT_REPEATED: &str = "; what is written may be the secret itself, so it is not repeated";
+
+/// Whether somebody may have pasted a secret here in place of its name.
+fn may_be_secret(at: &str) -> bool {
     let place = at.trim_end_matches(|c: char| c == '/' || c.is_ascii_digit());
-    let names_secret = ["/secret", "/secrets", "/auth"]
-        .iter()
-        .any(|end| place.ends_with(end));
-    if names_secret && matches!(value, Value::String(_) | Value::Number(_)) {
-        "; what is written may be the secret itself, so it is not repeated".to_owned()
+    at.contains("/auth")
+        || ["/secret", "/secrets"]
+            .iter()
+            .any(|end| place.ends_with(end))
+}
+
+/// What the file has instead.
+fn but_written(at: &str, value: &Value) -> String {
+    if may_be_secret(at) && matches!(value, Value::String(_) | Value::Number(_)) {
+        NOT_REPEATED.to_owned()
     } else {
         format!(", {} is written", written(value))
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tidegate_engine::ports::Clock;
-use tidegate_model::UnixMs;
+use tidegate_model::{UnixMs, item::Item};
 
 use crate::chaos::{
-    check::decision::Decision,
+    check::{decision::Decision, register::PUT_BACK_AT_SOURCE},
     ledger::{State, number, record_of, text},
     locked,
     plan::{Order, Plan, TargetKind},
@@ -76,9 +76,13 @@ fn stir(state: &State, plan: &Plan, record: &str, row: &Row) -> Option<String> {
 pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
     let source = locked(&systems.source);
     // No world is so bad that nothing gets through: whoever does nothing keeps every other invariant.
-    // But a story that is told without what happened, and where persons are to look.
-    let in_review = state.items.values().any(|item| item.contains_key("rv"));
-    if state.book.totals.effects == 0 && !in_review && !systems.script.is_shortened() {
+    // A story may have nothing left to do when it is shortened, or when a person is to look at all of it.
+    let mut registers = state
+        .items
+        .iter()
+        .filter(|(key, _)| record_of(key).is_some());
+    let all_in_review = registers.all(|(_, item)| item.contains_key("rv"));
+    if state.book.totals.effects == 0 && !all_in_review && !systems.script.is_shortened() {
         let what = "nothing was done at the target in the whole story".to_owned();
         state.book.fault("REG-2", now, None, what);
     }
@@ -91,7 +95,12 @@ pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
             .iter()
             .find(|(key, _)| record_of(key) == Some(record.as_str()));
         let item = found.map(|(_, item)| item);
-        if text(item, "rv").is_some() {
+        if let Some(cause) = text(item, "rv") {
+            if cause.contains(PUT_BACK_AT_SOURCE)
+                && let Some(what) = not_shown(item, row)
+            {
+                state.book.fault("REG-1", now, Some(record), what);
+            }
             continue;
         }
         if !row.gone
@@ -135,6 +144,21 @@ pub fn compare(state: &mut State, systems: &Systems, now: UnixMs) {
             state.book.fault("REG-2", now, Some(record), what);
         }
     }
+}
+
+/// What waits for a person as put back is what the source shows.
+fn not_shown(item: Option<&Item>, row: &Row) -> Option<String> {
+    let content: Option<Value> = text(item, "df").and_then(|text| serde_json::from_str(text).ok());
+    let fields = content.as_ref().and_then(|content| content.get("record"));
+    let shown = fields.map(|fields| [fields.get("name"), fields.get("note"), fields.get("level")]);
+    let present = row.json();
+    let expected = [
+        present.get("name"),
+        present.get("note"),
+        present.get("level"),
+    ];
+    (row.gone || shown != Some(expected))
+        .then(|| format!("in review as put back is {shown:?}, the source shows {expected:?}"))
 }
 
 /// REG-1, "the revision rises when mapping or schema changes": a run over everything under a newer

@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tidegate_engine::ports::Request;
 use tidegate_model::{UnixMs, item::Item};
 use tidegate_simulator::{PortCall, ProcessKind};
+
+use attempts::find;
 
 use super::{breaker::Breakers, message::Messages};
 use crate::chaos::{
@@ -47,7 +50,7 @@ pub struct Registers {
     /// Records that the target made and still holds, by record.
     made: BTreeMap<String, u32>,
     newest: BTreeMap<String, u64>,
-    /// Records that the source showed as they were before.
+    /// Records that the source put back to an older state once: what it shows of them may stay behind.
     pub restored: BTreeSet<String>,
 }
 
@@ -98,11 +101,17 @@ impl Registers {
         self.put_back(&write);
     }
 
-    /// A person sends what the source put back: the target may be told an older version.
+    /// A person sends what the source put back: the target is to be told that older version.
     fn put_back(&mut self, write: &Write<'_>) {
         let was = text(write.before, "rv").is_some_and(|cause| cause.contains(PUT_BACK_AT_SOURCE));
-        if was && write.by_person && text(write.after, "rv").is_none() {
-            self.newest.remove(write.record);
+        let sent = text(write.after, "rv").is_none() && number(write.after, "du").is_some();
+        if !was || !sent || !write.by_person {
+            return;
+        }
+        let content = text(write.after, "df").and_then(|text| serde_json::from_str(text).ok());
+        let stamp = content.as_ref().and_then(|content| find(content, "stamp"));
+        if let Some(stamp) = stamp.and_then(Value::as_u64) {
+            self.newest.insert(write.record.to_owned(), stamp);
         }
     }
 

@@ -282,6 +282,18 @@ use super::*;
     "\"hush\"",
     "`secret` must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most; what is written may be the secret itself, so it is not repeated"
 )]
+#[case::a_secret_for_a_kind(
+    "auth = { type = \"bearer\", secret = \"ERP_TOKEN\" }",
+    "auth = { type = \"hush-hush\", secret = \"ERP_TOKEN\" }",
+    "hush-hush",
+    "`type` must be one of none, api_key, basic, bearer; what is written may be the secret itself, so it is not repeated"
+)]
+#[case::a_secret_for_a_key(
+    "auth = { type = \"bearer\", secret = \"ERP_TOKEN\" }",
+    "auth = { type = \"bearer\", secret = \"ERP_TOKEN\", hush-hush = \"x\" }",
+    "hush-hush",
+    "unknown key in `source.auth`, which takes `secret`, `type`; what is written may be the secret itself, so it is not repeated"
+)]
 #[case::a_webhook_secret_for_its_name(
     "SUPPLIERS_WEBHOOK_2",
     "hush",
@@ -305,6 +317,12 @@ use super::*;
     "minimum = 100, exclusiveMaximum = 100",
     "audit_score = {",
     "`minimum` 100 leaves nothing below `exclusiveMaximum` 100 in `schema.properties.audit_score`: no value fits both"
+)]
+#[case::no_count_fits(
+    "minimum = 0, maximum = 100",
+    "contains = {}, minContains = 2, maxContains = 1",
+    "audit_score = {",
+    "`minContains` 2 is above `maxContains` 1 in `schema.properties.audit_score`: no value fits both"
 )]
 #[case::nothing_is_named(
     "minimum = 0, maximum = 100",

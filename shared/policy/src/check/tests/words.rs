@@ -62,5 +62,23 @@ fn a_goal_as_long_as_the_worst_gap_is_kept() {
 #[test]
 fn a_bracket_that_is_not_closed_is_told_by_the_first_lines() {
     let text = edited(CONTACTS, "name = \"contacts\"", "name = [ \"contacts\"");
-    assert_eq!(check_text(text).mistakes.len(), 3);
+    let opened = line_of(&text, "name = [");
+    let mistakes = check_text(text).mistakes;
+    assert_eq!(mistakes.len(), 3);
+    assert!(mistakes[0].line - opened <= 3, "{mistakes:?}");
+    assert!(mistakes[2].message.contains("more lines can not be read"));
+}
+
+#[test]
+fn a_day_too_short_for_a_record_is_odd() {
+    let text = edited(
+        SUPPLIERS,
+        "day = { calls = 100_000 }",
+        "day = { calls = 10 }",
+    );
+    let line = line_of(&text, "day = {");
+    let expected = format!(
+        "{line}: a record whose create went unanswered takes 7 calls (5 to look it up, 2 to update it), and of 10 a day the batch tier may make 5: allow more, or lower `headroom_percent` or `real_time_percent`"
+    );
+    assert!(lines(&check_text(text).warnings).contains(&expected));
 }

@@ -158,7 +158,7 @@ impl Registers {
 }
 
 /// The value under a name, however deep.
-fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     let object = value.as_object()?;
     object
         .get(name)
