@@ -40,9 +40,10 @@ impl Document {
             let more = mistakes.len().saturating_sub(MOST_SYNTAX_MISTAKES);
             mistakes.truncate(MOST_SYNTAX_MISTAKES);
             if let Some(last) = mistakes.last_mut().filter(|_| more > 0) {
-                last.message.push_str(&format!(
-                    "; {more} more lines can not be read, perhaps since something before them is not closed"
-                ));
+                last.message = format!(
+                    "{}; {more} more lines can not be read, perhaps since something before them is not closed",
+                    last.message
+                );
             }
             return Err(mistakes);
         }
