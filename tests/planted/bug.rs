@@ -13,7 +13,12 @@ pub struct Bug {
     pub name: String,
     /// The files that it changes, from the root of the repository, with their new text.
     pub files: Vec<(PathBuf, String)>,
+    /// The seed from which it is hunted: a late theme's would come after the operations of all others.
+    pub from: u64,
 }
+
+/// How a patch says so, above its first file.
+const FROM: &str = "Hunted from seed ";
 
 impl Bug {
     /// All patches, by name.
@@ -53,6 +58,9 @@ impl Bug {
             })
             .collect::<Vec<_>>();
         assert!(!files.is_empty(), "{name}.patch changes no file");
-        Self { name, files }
+        let mut head = text.lines().take_while(|line| !line.starts_with("--- "));
+        let from = head.find_map(|line| line.strip_prefix(FROM)?.strip_suffix('.'));
+        let from = from.map_or(0, |seed| seed.parse().unwrap());
+        Self { name, files, from }
     }
 }

@@ -2,8 +2,8 @@
 //! catch.
 //!
 //! `bugs/*.patch` are unified diffs against the root of the repository, each below a few lines that
-//! say what it breaks; a new one is a file more and nothing else. The suite applies one at a time to
-//! a copy of the sources, builds the hunt there and lets it run: a hunt that finds nothing has a
+//! say what it breaks and, where its theme comes late, from which seed it is hunted; a new one is a file
+//! more and nothing else. The suite applies one at a time to a copy of the sources, builds the hunt there and lets it run: a hunt that finds nothing has a
 //! hole, and a hunt that finds something without a patch has a fault of its own.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panic")]
@@ -31,12 +31,12 @@ fn every_planted_bug_fits_the_sources() {
 fn every_planted_bug_is_caught() {
     let workshop = Workshop::open();
     let clean = workshop.build("clean", &[]);
-    let clean = Hunt::with(&clean, OPERATIONS);
+    let clean = Hunt::with(&clean, 0, OPERATIONS);
     assert!(
         matches!(clean, Hunt::NothingFound),
         "found without a planted bug: {clean:?}"
     );
-    let (built, hunts) = mpsc::sync_channel::<(String, PathBuf)>(1);
+    let (built, hunts) = mpsc::sync_channel::<(Bug, PathBuf)>(1);
     let mut missed = Vec::new();
     println!("{:<40} {:<9} operations", "planted bug", "invariant");
     thread::scope(|scope| {
@@ -44,11 +44,11 @@ fn every_planted_bug_is_caught() {
         scope.spawn(move || {
             for bug in Bug::all() {
                 let hunt = workshop.build(&bug.name, &bug.files);
-                built.send((bug.name, hunt)).unwrap();
+                built.send((bug, hunt)).unwrap();
             }
         });
-        for (name, hunt) in hunts {
-            match Hunt::with(&hunt, OPERATIONS) {
+        for (Bug { name, from, .. }, hunt) in hunts {
+            match Hunt::with(&hunt, from, OPERATIONS) {
                 Hunt::Found {
                     operations,
                     invariant,

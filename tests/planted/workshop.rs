@@ -100,9 +100,10 @@ impl Workshop {
 
 impl Hunt {
     /// Hunts with what was built, and removes it.
-    pub fn with(hunt: &Path, operations: u64) -> Self {
+    pub fn with(hunt: &Path, from: u64, operations: u64) -> Self {
         let output = Command::new(hunt)
-            .args(["--threads", "1", "--operations", &operations.to_string()])
+            .args(["--threads", "1", "--from", &from.to_string()])
+            .args(["--operations", &operations.to_string()])
             .output()
             .unwrap();
         fs::remove_file(hunt).unwrap();

@@ -116,15 +116,13 @@ impl Faults {
             return None;
         }
         let pass = self.script.aims(site, RARE_TIMES)?;
-        // Some sites are passed once in a story, and in few stories: from story to story their calls end
-        // in the next way. Half of them take three stories for a step: where one is passed only when a
-        // call of another was not sent, the two must not keep step.
-        let begins = if Dice::of_all(site).is_multiple_of(2) {
-            self.plan.seed
+        let begins = if matches!(self.plan.theme, Theme::Quota | Theme::Vanished) {
+            // They pass some sites once, and there are few of them: they take turns, apart from those
+            // that what they are about takes.
+            (self.plan.seed / RARE_TIMES).wrapping_add(Dice::of_all(site) / 7 % RARE_TIMES)
         } else {
-            self.plan.seed / RARE_TIMES
+            self.plan.dice.between(1, RARE_TIMES, "rare", site, 0)
         };
-        let begins = begins.wrapping_add(Dice::of_all(site) / 7 % RARE_TIMES);
         let turn = begins + pass;
         Some(match turn % RARE_TIMES {
             0 => Fate::FailUnsent,
@@ -152,11 +150,10 @@ impl Faults {
 
     /// Whether a theme needs calls of this site to go well.
     fn is_spared(&self, now: UnixMs, site: &str) -> bool {
-        // What only the sweep can find must be staged first, and no run may come upon it; what the tick
-        // tells of it harms neither. Where the breaker opens and closes, nothing else goes wrong.
-        let stranded = self.plan.theme == Theme::Stranded && !site.starts_with("tick events.emit");
+        // What only the sweep can find must be staged first, and no run may come upon it. Where the
+        // breaker opens and closes, nothing else goes wrong.
         let plain = self.plan.theme == Theme::Breaker && self.plan.target == TargetKind::Upsert;
-        if stranded || plain {
+        if self.plan.theme == Theme::Stranded || plain {
             return true;
         }
         // What the source hides is to be compared while it does.
