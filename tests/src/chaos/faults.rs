@@ -116,7 +116,7 @@ impl Faults {
             return None;
         }
         let pass = self.script.aims(site, RARE_TIMES)?;
-        let begins = if matches!(self.plan.theme, Theme::Quota | Theme::Vanished) {
+        let begins = if self.plan.theme == Theme::Quota {
             // They pass some sites once, and there are few of them: they take turns, apart from those
             // that what they are about takes.
             (self.plan.seed / RARE_TIMES).wrapping_add(Dice::of_all(site) / 7 % RARE_TIMES)
