@@ -11,7 +11,7 @@ mod target;
 use std::time::Duration;
 
 use tidegate_engine::{Event, ReconcileReport, RunEnd};
-use tidegate_model::{FlowId, item::ItemKey};
+use tidegate_model::{FlowId, UnixMs, item::ItemKey};
 use tidegate_policy::{
     fingerprint,
     reconcile::{Findings, Kind, ReconcileRequest},
@@ -85,6 +85,24 @@ async fn heals(world: &World) {
 fn complete(report: &ReconcileReport) {
     assert_eq!(report.end, RunEnd::Complete, "{report:?}");
     assert_eq!(report.not_compared, None);
+}
+
+/// A reconciliation whose invocations are so short, to its end, and how many of them it took.
+async fn in_parts(world: &World, each: Duration) -> (ReconcileReport, u32) {
+    let (mut request, mut parts) = (anew(), 0);
+    loop {
+        let deadline = UnixMs(world.clock_ms()) + each;
+        let report = world.engine.reconcile(&flow(), &request, deadline).await;
+        let report = report.unwrap();
+        assert!(report.findings.add_up(), "OUT-1: {report:?}");
+        parts += 1;
+        assert!(parts < 12, "{report:?}");
+        if report.end != RunEnd::Continues {
+            complete(&report);
+            return (report, parts);
+        }
+        request = asked(world).expect("an event asks for the rest");
+    }
 }
 
 fn calls_that_write(world: &World) -> usize {

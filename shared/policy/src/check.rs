@@ -16,6 +16,7 @@ mod keywords;
 mod limits;
 mod listings;
 mod places;
+mod secrets;
 mod shape;
 mod tiers;
 mod timing;
@@ -38,7 +39,7 @@ pub struct Mistake {
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what would be right. What looks like a secret is left out.
     pub message: String,
 }
 
@@ -47,7 +48,7 @@ impl Mistake {
         Self {
             file: file.to_owned(),
             line,
-            message: printable(message.into()),
+            message: printable(secrets::hide(&message.into())),
         }
     }
 }
@@ -229,6 +230,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
     keywords::check(&mut findings);
     timing::check(&mut findings);
     endpoints::check(&mut findings, settings);
+    secrets::check(&mut findings);
     calls::check(&mut findings);
     listings::check(&mut findings);
     limits::check(&mut findings);

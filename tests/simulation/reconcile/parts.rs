@@ -12,7 +12,8 @@ use tidegate_policy::{
 use tidegate_testkit::doubles::{Action, Fault, Point};
 
 use super::{
-    LATER, anew, asked, complete, counts, flow, heals, index_items, settled, settled_under,
+    LATER, anew, asked, complete, counts, flow, heals, in_parts, index_items, settled,
+    settled_under,
 };
 use crate::world::suppliers_flow;
 
@@ -76,24 +77,7 @@ async fn a_reconciliation_that_is_cut_goes_on_where_it_was() {
     let slow = Fault::new(Action::DelayMs(2_500)).at(Point::BeforeAct);
     world.erp.set_fault(slow).unwrap();
     tokio::time::sleep(LATER).await;
-    let mut request = anew();
-    let mut parts = 0;
-    let report = loop {
-        let deadline = UnixMs(world.clock_ms()) + Duration::from_secs(34);
-        let report = world
-            .engine
-            .reconcile(&flow(), &request, deadline)
-            .await
-            .unwrap();
-        assert!(report.findings.add_up(), "OUT-1: {report:?}");
-        parts += 1;
-        assert!(parts < 10, "{report:?}");
-        if report.end != RunEnd::Continues {
-            break report;
-        }
-        request = asked(&world).expect("an event asks for the rest");
-    };
-    complete(&report);
+    let (report, parts) = in_parts(&world, Duration::from_secs(34)).await;
     assert!(parts > 1);
     assert_eq!(
         (report.rows, counts(&report.findings)),

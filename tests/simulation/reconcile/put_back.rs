@@ -10,12 +10,13 @@ use tidegate_policy::{
     register::{ReviewKind, State},
 };
 use tidegate_testkit::doubles::{
-    Action, Fault, Gate,
+    Action, Fault, Gate, Point,
     erp::{ErpSupplier, webhook::Told},
 };
 
 use super::{
-    LATER, anew, calls_that_write, counts, flow, heals, settled, settled_under, source::list_once,
+    LATER, anew, calls_that_write, counts, flow, heals, in_parts, settled, settled_under,
+    source::list_once,
 };
 use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
 
@@ -291,4 +292,31 @@ async fn what_a_person_took_is_mapped_anew_by_a_newer_revision() {
     heals(&world).await;
     assert!(purpose_at_target(&world, &row.id).ends_with("(mapped anew)"));
     assert_eq!(compared(&world).await, [(Kind::Equal, 12)]);
+}
+
+/// CP-1, OUT-1: each is asked for by its key, which takes time, and a cut between counts none twice.
+#[tokio::test(start_paused = true)]
+async fn a_cut_among_what_was_put_back_counts_each_once() {
+    let world = settled(12).await;
+    let before = world.erp.suppliers();
+    for how in ["(newer)", "(new)"] {
+        for row in &before[2..] {
+            world.erp.change(&row.id, |row| row.purpose.push_str(how));
+        }
+        world.run(MANUAL).await;
+        heals(&world).await;
+    }
+    for row in &before[2..] {
+        begin_anew(&world, row);
+    }
+    world.stop();
+    let slow = Fault::new(Action::DelayMs(2_500)).at(Point::BeforeAct);
+    world.erp.set_fault(slow).unwrap();
+    tokio::time::sleep(LATER).await;
+    let (report, parts) = in_parts(&world, Duration::from_secs(34)).await;
+    assert!(parts > 1);
+    assert_eq!(
+        counts(&report.findings),
+        [(Kind::Equal, 2), (Kind::PutBackAtSource, 10)]
+    );
 }

@@ -12,7 +12,7 @@ use tidegate_testkit::doubles::{
     members::{Lie, Member},
 };
 
-use super::{LATER, anew, asked, complete, counts, flow, heals, settled_under};
+use super::{LATER, anew, complete, counts, flow, heals, in_parts, settled_under};
 use crate::world::{World, suppliers_flow};
 
 const PAGE: usize = 20;
@@ -347,20 +347,7 @@ async fn a_listing_that_is_cut_goes_on_where_it_was() {
     let slow = Fault::new(Action::DelayMs(2_500)).at(Point::BeforeAct);
     world.members.set_fault(slow.clone()).unwrap();
     world.erp.set_fault(slow).unwrap();
-    let (mut request, mut parts) = (anew(), 0);
-    let report = loop {
-        let deadline = UnixMs(world.clock_ms()) + Duration::from_secs(34);
-        let report = world.engine.reconcile(&flow(), &request, deadline).await;
-        let report = report.unwrap();
-        assert!(report.findings.add_up(), "OUT-1: {report:?}");
-        parts += 1;
-        assert!(parts < 12, "{report:?}");
-        if report.end != RunEnd::Continues {
-            break report;
-        }
-        request = asked(&world).expect("an event asks for the rest");
-    };
-    complete(&report);
+    let (report, parts) = in_parts(&world, Duration::from_secs(34)).await;
     assert!(parts > 3, "{parts}");
     assert_eq!(
         listings(&world).len() - before,

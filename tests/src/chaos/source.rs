@@ -139,7 +139,11 @@ impl Source {
             },
             gone: false,
         });
-        row.version += 1;
+        // By time what follows is newer, however far the record had gone back; a sequence begins again there.
+        row.version = match order {
+            Order::Time => states.iter().map(|row| row.version).max().unwrap_or(0),
+            _ => row.version,
+        } + 1;
         let before = states.last().map(|row| row.at);
         row.at = match (order, before) {
             // Two changes of one record never have one time.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tidegate_model::UnixMs;
+use tidegate_model::{Tier, UnixMs};
 
 use super::price::{Line, Units};
 
@@ -136,6 +136,24 @@ pub(crate) struct Quota {
     pub usable: u64,
     /// Calls of the fullest day (UTC).
     pub used: u64,
+    /// What the batch tier had left of its share, on the day with the least of it: real-time keeps
+    /// its own and borrows of this one.
+    pub left_batch: u64,
+    /// What the real-time tier had left, its own and what it could borrow.
+    pub left_real_time: u64,
+    /// The most calls that a record can take: less than that is left for nothing.
+    pub most_calls: u64,
+}
+
+impl Quota {
+    /// Whether a tier ran out of it: what was left takes no record.
+    pub(crate) fn is_used_up(self, tier: Tier) -> bool {
+        let left = match tier {
+            Tier::Batch => self.left_batch,
+            Tier::RealTime => self.left_real_time,
+        };
+        left < self.most_calls
+    }
 }
 
 /// Everything.

@@ -176,7 +176,8 @@ impl Series {
         to.real_time = lane(&real_time, &self.minutes);
         to.batch = lane(&batch, &self.minutes);
         to.source_lane = lane(&source, &self.minutes);
-        to.quota = quota(flow, &of_target);
+        let traits = parts.loaded.runtime.target.traits();
+        to.quota = quota(flow, traits, &of_target);
         to.answers = statuses(&of_target);
         to.calls_while_away = calls_while_away(parts.plan, None, &of_target);
         let opened = ended.watch.first_opened(self.target.as_str());

@@ -1,7 +1,9 @@
 //! The answer, in plain sentences: kept or not, how old the target's data became, and why.
 
+use tidegate_model::Tier;
+
 use super::{
-    figures::{Figures, Freshness, Lane, ratio},
+    figures::{Figures, Freshness, Lane, Quota, ratio},
     words::{Local, counted, number, rate, reviews, span, span_up},
 };
 
@@ -171,10 +173,10 @@ fn why(figures: &Figures, local: &Local) -> Vec<String> {
         what_schedule_allows(figures),
     ];
     if !figures.critical.is_fresh() {
-        why.push(cause(figures, &Tier::critical(figures)));
+        why.push(cause(figures, &Class::critical(figures)));
     }
     if !figures.other.is_fresh() || !figures.broken.is_empty() {
-        why.push(cause(figures, &Tier::other(figures)));
+        why.push(cause(figures, &Class::other(figures)));
     }
     let reviewed: u64 = figures.reviewed.values().sum();
     if reviewed > figures.in_review {
@@ -198,22 +200,15 @@ fn why(figures: &Figures, local: &Local) -> Vec<String> {
             local.day_time(*until)
         ));
     }
-    if is_quota_used(figures)
-        && let Some(quota) = figures.quota
-    {
-        why.push(format!(
-            "The day's quota was used up: {} of {} calls that its headroom leaves.",
-            number(quota.used),
-            number(quota.usable)
-        ));
-    }
+    why.extend(figures.quota.and_then(what_quota_left));
     why
 }
 
 /// A class of fields with the tier that carries it.
-struct Tier<'f> {
+struct Class<'f> {
     fields: &'static str,
     name: &'static str,
+    tier: Tier,
     of: &'f Freshness,
     lane: &'f Lane,
     /// Most records that waited at once.
@@ -222,11 +217,12 @@ struct Tier<'f> {
     gap_s: u64,
 }
 
-impl<'f> Tier<'f> {
+impl<'f> Class<'f> {
     fn critical(figures: &'f Figures) -> Self {
         Self {
             fields: "critical fields",
             name: "real-time",
+            tier: Tier::RealTime,
             of: &figures.critical,
             lane: &figures.real_time,
             most: figures.most_pending_real_time,
@@ -238,6 +234,7 @@ impl<'f> Tier<'f> {
         Self {
             fields: "the other fields",
             name: "batch",
+            tier: Tier::Batch,
             of: &figures.other,
             lane: &figures.batch,
             most: figures.most_pending.0,
@@ -287,17 +284,17 @@ impl<'f> Tier<'f> {
 
 /// The one cause of a goal or window that broke, the first that fits: a person, a system that was
 /// away, the quota, the schedule, the tier's limit.
-fn cause(figures: &Figures, tier: &Tier<'_>) -> String {
-    let goal = tier.of.goal_s;
-    let fields = tier.fields;
-    if !tier.of.is_fresh() && tier.of.worst_in_review {
+fn cause(figures: &Figures, class: &Class<'_>) -> String {
+    let goal = class.of.goal_s;
+    let fields = class.fields;
+    if !class.of.is_fresh() && class.of.worst_in_review {
         return format!(
             "The cause for {fields}: {} waited for a person.",
-            tier.of.worst_key
+            class.of.worst_key
         );
     }
-    let troubled_s = tier.troubled_s(figures);
-    let is_schedule = tier.gap_s >= goal;
+    let troubled_s = class.troubled_s(figures);
+    let is_schedule = class.gap_s >= goal;
     // A schedule that breaks the goal by itself is not a short outage's doing.
     if troubled_s > 0 && (!is_schedule || troubled_s >= goal) {
         return format!(
@@ -305,32 +302,59 @@ fn cause(figures: &Figures, tier: &Tier<'_>) -> String {
             span(troubled_s)
         );
     }
-    if is_quota_used(figures) {
+    if figures
+        .quota
+        .is_some_and(|quota| quota.is_used_up(class.tier))
+    {
         return format!("The cause for {fields}: the day's quota was used up.");
     }
-    if is_schedule && !tier.of.is_fresh() {
+    if is_schedule && !class.of.is_fresh() {
         return format!(
             "The schedule by itself lets {} pass between two windows, so no limit would keep {}; windows at most {} apart could.",
-            span(tier.gap_s),
+            span(class.gap_s),
             span(goal),
             span(goal.saturating_sub(figures.longest_drain_s).max(60)),
         );
     }
-    let (leaves, left) = tier.room(figures);
-    let per_s = u64::from(tier.lane.per_s.max(1));
-    let needed = (tier.most * u64::from(figures.calls_per_update) * per_s).div_ceil(left);
+    let (leaves, left) = class.room(figures);
+    let per_s = u64::from(class.lane.per_s.max(1));
+    let needed = (class.most * u64::from(figures.calls_per_update) * per_s).div_ceil(left);
     format!(
         "The cause for {fields}: the {} tier's limit. {leaves} {} for the calls of {}: about {} would do.",
-        tier.name,
+        class.name,
         span(left),
-        counted(tier.most, "record", "records"),
-        rate(needed.max(u64::from(tier.lane.limit) + 1), tier.lane.per_s),
+        counted(class.most, "record", "records"),
+        rate(
+            needed.max(u64::from(class.lane.limit) + 1),
+            class.lane.per_s
+        ),
     )
 }
 
-fn is_quota_used(figures: &Figures) -> bool {
-    let quota = figures.quota;
-    quota.is_some_and(|quota| quota.used >= quota.usable * 99 / 100)
+fn what_quota_left(quota: Quota) -> Option<String> {
+    let (whose, left) = if quota.is_used_up(Tier::RealTime) {
+        ("", quota.left_real_time)
+    } else if quota.is_used_up(Tier::Batch) {
+        (
+            " for the batch tier, which leaves what is kept for real-time",
+            quota.left_batch,
+        )
+    } else {
+        return None;
+    };
+    let rest = match left {
+        0 => String::new(),
+        _ => format!(
+            " What was left, {}, takes no record: one can take {}.",
+            counted(left, "call", "calls"),
+            number(quota.most_calls)
+        ),
+    };
+    Some(format!(
+        "The day's quota was used up{whose}: {} of {} that its headroom leaves.{rest}",
+        number(quota.used),
+        counted(quota.usable, "call", "calls"),
+    ))
 }
 
 fn what_limit_allows(figures: &Figures, local: &Local) -> String {

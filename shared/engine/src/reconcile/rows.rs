@@ -160,10 +160,7 @@ impl Comparing<'_> {
             self.stage(row, register).await?;
             return self.saw(print, StatePrint::LOOK, false);
         }
-        self.progress.findings.compared += 1;
-        if row.incoming.content != Content::Deleted {
-            self.progress.live += 1;
-        }
+        let is_live = row.incoming.content != Content::Deleted;
         let now = self.engine.now();
         let seen = register.as_ref();
         let anew = seen.and_then(|seen| reconcile::mapped_anew(seen, &row.incoming));
@@ -199,6 +196,9 @@ impl Comparing<'_> {
             // Without a register every plan is a kind.
             (None, None) => (Kind::Pending, StatePrint::LOOK),
         };
+        // Not before it is judged: who is out of time until then compares it again.
+        self.progress.findings.compared += 1;
+        self.progress.live += u64::from(is_live);
         self.judged(row.key.as_str(), kind);
         self.saw(print, state, known)
     }

@@ -32,8 +32,30 @@ pub(super) fn mistakes(documents: &[&Document]) -> Vec<Mistake> {
             mistakes.extend(compare(document, &before, side, &shared));
         }
     }
+    mistakes.extend(two_roles(documents));
     mistakes.extend(unordered(documents));
     mistakes
+}
+
+/// Calls are counted by a system's name, and what the source's limit allows is not what the target's
+/// does: a system that is read and written goes by two names.
+fn two_roles(documents: &[&Document]) -> Vec<Mistake> {
+    let name = |document: &&Document, side: &str| document.text(side).map(str::to_owned);
+    let source_of = |target: &&Document| {
+        let of_target = name(target, "/target/name")?;
+        let is_it = |other: &&&Document| name(other, "/source/name").as_ref() == Some(&of_target);
+        let source = documents.iter().find(is_it)?;
+        Some(Mistake::new(
+            &target.file,
+            target.line("/target/name"),
+            format!(
+                "`{of_target}` is a source too in {}:{}, and a name has one limit and one breaker: give the target another name",
+                source.file,
+                source.line("/source/name")
+            ),
+        ))
+    };
+    documents.iter().filter_map(source_of).collect()
 }
 
 /// Flows that carry one object in one direction can overtake each other: only a sequence number of

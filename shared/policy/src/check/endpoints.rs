@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tidegate_model::flow::SecretName;
 
-use super::{Findings, document::child};
+use super::{Findings, document::child, secrets::is_named_at};
 use crate::{
     expr::{Context, Encoding, Template},
     flow::{Settings, base_url},
@@ -65,8 +65,7 @@ fn check_header_names(findings: &mut Findings<'_>, side: &str) {
 fn refuse_header(findings: &mut Findings<'_>, pointer: &str, name: &str) {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(is_token) {
-        let what = if pointer.ends_with("/auth/header") {
-            // It may be the secret itself, pasted.
+        let what = if is_named_at(pointer) {
             "what is written".to_owned()
         } else {
             format!("`{name}`")

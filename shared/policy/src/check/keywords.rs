@@ -2,7 +2,9 @@
 //! record would be sent that nobody checked, and bounds or lists that no value fits, by which every record
 //! that has the field would end in review.
 
-use serde_json::{Map, Value};
+mod empty;
+
+use serde_json::Value;
 
 use super::{
     Findings,
@@ -76,18 +78,6 @@ const PLAIN: [&str; 37] = [
     "uniqueItems",
     "writeOnly",
 ];
-/// Keywords of which the first bounds from below what the second bounds from above, and whether both may
-/// be one number.
-const BOUNDS: [(&str, &str, bool); 8] = [
-    ("minimum", "maximum", true),
-    ("minimum", "exclusiveMaximum", false),
-    ("exclusiveMinimum", "maximum", false),
-    ("exclusiveMinimum", "exclusiveMaximum", false),
-    ("minLength", "maxLength", true),
-    ("minItems", "maxItems", true),
-    ("minContains", "maxContains", true),
-    ("minProperties", "maxProperties", true),
-];
 /// Formats that are checked.
 const FORMATS: [&str; 19] = [
     "date",
@@ -115,6 +105,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     let document = findings.document;
     if let Some(schema) = document.get("/schema") {
         walk(findings, schema, "/schema");
+        empty::check_forbidden(findings);
     }
 }
 
@@ -122,8 +113,7 @@ fn walk(findings: &mut Findings<'_>, schema: &Value, at: &str) {
     let Some(keywords) = schema.as_object() else {
         return;
     };
-    check_bounds(findings, keywords, at);
-    check_enum(findings, keywords, at);
+    empty::check(findings, keywords, at);
     let known = || ONE.iter().chain(&LIST).chain(&NAMED).chain(&PLAIN).copied();
     for (keyword, value) in keywords {
         let pointer = child(at, keyword);
@@ -162,45 +152,6 @@ fn walk_each(findings: &mut Findings<'_>, schemas: &Value, at: &str) {
             }
         }
         _ => {}
-    }
-}
-
-fn check_bounds(findings: &mut Findings<'_>, keywords: &Map<String, Value>, at: &str) {
-    for (lowest, highest, may_meet) in BOUNDS {
-        let (Some(from), Some(to)) = (keywords.get(lowest), keywords.get(highest)) else {
-            continue;
-        };
-        let Some((least, most)) = from.as_f64().zip(to.as_f64()) else {
-            continue;
-        };
-        if lowest == "minContains" && !keywords.contains_key("contains") {
-            // Without it neither says anything.
-            continue;
-        }
-        if least > most || (!may_meet && least >= most) {
-            let is = if least > most {
-                "is above"
-            } else {
-                "leaves nothing below"
-            };
-            findings.wrong(
-                &child(at, lowest),
-                format!(
-                    "`{lowest}` {from} {is} `{highest}` {to} in `{}`: no value fits both",
-                    dotted(at)
-                ),
-            );
-        }
-    }
-}
-
-fn check_enum(findings: &mut Findings<'_>, keywords: &Map<String, Value>, at: &str) {
-    let named = keywords.get("enum").and_then(Value::as_array);
-    if named.is_some_and(Vec::is_empty) {
-        findings.wrong(
-            &child(at, "enum"),
-            format!("`enum` names nothing in `{}`: no value fits it", dotted(at)),
-        );
     }
 }
 

@@ -150,7 +150,7 @@ pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings, missing: M
 }
 
 /// The parts of a file to which a pattern points.
-fn matches<'a>(root: &'a Value, pattern: &str) -> Vec<(String, &'a Value)> {
+pub(super) fn matches<'a>(root: &'a Value, pattern: &str) -> Vec<(String, &'a Value)> {
     let mut found = vec![(String::new(), root)];
     for step in pattern.split('/').skip(1) {
         let below = |(pointer, value): (String, &'a Value)| -> Vec<(String, &'a Value)> {
@@ -289,7 +289,7 @@ fn check_path(findings: &mut Findings<'_>, pointer: &str, text: &str) {
 }
 
 /// A template without what stands in `{{ }}` and `{% %}`.
-fn literal_text(text: &str) -> String {
+pub(super) fn literal_text(text: &str) -> String {
     let mut literal = String::new();
     let mut rest = text;
     while let Some(open) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {

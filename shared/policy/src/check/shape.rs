@@ -12,6 +12,7 @@ use tidegate_model::flow::SecretName;
 use super::{
     Findings,
     document::child,
+    secrets::{NOT_REPEATED, is_named_at},
     words::{dotted, instead, nearest, short, written},
 };
 use crate::flow::type_words;
@@ -37,7 +38,7 @@ fn explain(findings: &mut Findings<'_>, schema: &Value, error: &ValidationError<
             let known = known_names(schema, &error.schema_path().to_string());
             for name in unexpected {
                 let names = known.iter().map(String::as_str);
-                if may_be_secret(&at) && nearest(name, names).is_none() {
+                if is_named_at(&at) && nearest(name, names).is_none() {
                     let known = known.join("`, `");
                     findings.wrong(
                         &child(&at, name),
@@ -175,20 +176,9 @@ fn within(at: &str) -> String {
     }
 }
 
-const NOT_REPEATED: &str = "; what is written may be the secret itself, so it is not repeated";
-
-/// Whether somebody may have pasted a secret here in place of its name.
-fn may_be_secret(at: &str) -> bool {
-    let place = at.trim_end_matches(|c: char| c == '/' || c.is_ascii_digit());
-    at.contains("/auth")
-        || ["/secret", "/secrets"]
-            .iter()
-            .any(|end| place.ends_with(end))
-}
-
 /// What the file has instead.
 fn but_written(at: &str, value: &Value) -> String {
-    if may_be_secret(at) && matches!(value, Value::String(_) | Value::Number(_)) {
+    if is_named_at(at) && matches!(value, Value::String(_) | Value::Number(_)) {
         NOT_REPEATED.to_owned()
     } else {
         format!(", {} is written", written(value))

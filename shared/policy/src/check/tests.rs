@@ -12,6 +12,7 @@ mod contacts;
 mod creates;
 mod listings;
 mod patterns;
+mod secrets;
 mod suppliers;
 mod words;
 
@@ -252,6 +253,19 @@ fn flows_that_share_a_system_must_say_the_same_of_it() {
             ),
         ]
     );
+}
+
+#[test]
+fn a_system_that_is_read_and_written_has_two_names() {
+    let target = edited(SUPPLIERS, "name = \"qualio\"", "name = \"erp\"");
+    let (source_at, target_at) = (
+        line_of(SUPPLIERS, "name = \"erp\""),
+        line_of(SUPPLIERS, "name = \"qualio\""),
+    );
+    let expected = format!(
+        "{target_at}: `erp` is a source too in flow.toml:{source_at}, and a name has one limit and one breaker: give the target another name"
+    );
+    assert_eq!(lines(&check_text(target).mistakes), [expected]);
 }
 
 #[test]

@@ -43,6 +43,16 @@ fn figures() -> Figures {
     }
 }
 
+fn quota(left_batch: u64, left_real_time: u64) -> Quota {
+    Quota {
+        usable: 100,
+        used: 100 - left_real_time,
+        left_batch,
+        left_real_time,
+        most_calls: 7,
+    }
+}
+
 #[test]
 fn what_is_kept_is_said_with_its_load_and_its_limit() {
     let told = sentences(&figures());
@@ -124,10 +134,7 @@ fn each_broken_goal_has_one_cause_the_first_that_fits() {
     assert!(!text.contains("of the wait"), "{text}");
     let text = told(|figures| {
         figures.other.worst_s = 40_000;
-        figures.quota = Some(Quota {
-            usable: 100,
-            used: 100,
-        });
+        figures.quota = Some(quota(0, 30));
     });
     assert!(
         text.contains("for the other fields: the day's quota was used up"),
@@ -290,4 +297,31 @@ fn what_the_systems_hold_at_the_end_is_told() {
             .contains("and 3 not: different, missing or there twice"),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_quota_whose_rest_takes_no_record_is_used_up() {
+    let with = |left_batch, left_real_time| {
+        told(|figures| {
+            figures.other.worst_s = 40_000;
+            figures.quota = Some(quota(left_batch, left_real_time));
+        })
+    };
+    let text = with(6, 36);
+    assert!(
+        text.contains("The cause for the other fields: the day's quota was used up."),
+        "{text}"
+    );
+    assert!(
+        text.contains("The day's quota was used up for the batch tier, which leaves what is kept for real-time: 64 of 100 calls that its headroom leaves. What was left, 6 calls, takes no record: one can take 7."),
+        "{text}"
+    );
+    let text = with(0, 0);
+    assert!(
+        text.contains("The day's quota was used up: 100 of 100 calls that its headroom leaves."),
+        "{text}"
+    );
+    let text = with(7, 37);
+    assert!(!text.contains("quota"), "{text}");
+    assert!(text.contains("the batch tier's limit"), "{text}");
 }

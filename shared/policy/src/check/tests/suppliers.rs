@@ -304,31 +304,73 @@ use super::*;
     "minimum = 0, maximum = 100",
     "minimum = 100.5, maximum = 0",
     "audit_score = {",
-    "`minimum` 100.5 is above `maximum` 0 in `schema.properties.audit_score`: no value fits both"
+    "`minimum` 100.5 is above `maximum` 0 in `schema.properties.audit_score`: no value fits"
 )]
 #[case::no_text_fits(
     "minLength = 1, maxLength = 200",
     "minLength = 201, maxLength = 200",
     "maxLength = 200",
-    "`minLength` 201 is above `maxLength` 200 in `schema.properties.name`: no value fits both"
+    "`minLength` 201 is above `maxLength` 200 in `schema.properties.name`: no value fits"
 )]
 #[case::no_number_is_below(
     "minimum = 0, maximum = 100",
     "minimum = 100, exclusiveMaximum = 100",
     "audit_score = {",
-    "`minimum` 100 leaves nothing below `exclusiveMaximum` 100 in `schema.properties.audit_score`: no value fits both"
+    "`minimum` 100 leaves nothing below `exclusiveMaximum` 100 in `schema.properties.audit_score`: no value fits"
 )]
 #[case::no_count_fits(
     "minimum = 0, maximum = 100",
     "contains = {}, minContains = 2, maxContains = 1",
     "audit_score = {",
-    "`minContains` 2 is above `maxContains` 1 in `schema.properties.audit_score`: no value fits both"
+    "`minContains` 2 is above `maxContains` 1 in `schema.properties.audit_score`: no value fits"
 )]
 #[case::nothing_is_named(
     "minimum = 0, maximum = 100",
     "enum = []",
     "audit_score = {",
-    "`enum` names nothing in `schema.properties.audit_score`: no value fits it"
+    "`enum` names nothing in `schema.properties.audit_score`: no value fits"
+)]
+#[case::no_whole_number_fits(
+    "minimum = 0, maximum = 100",
+    "allOf = [{ type = \"integer\" }], minimum = 1.2, maximum = 1.8",
+    "audit_score = {",
+    "no whole number is between 1.2 and 1.8 in `schema.properties.audit_score`: no value fits"
+)]
+#[case::no_multiple_fits(
+    "minimum = 0, maximum = 100",
+    "multipleOf = 5, exclusiveMinimum = 5, exclusiveMaximum = 10",
+    "audit_score = {",
+    "no multiple of 5 is between 5 and 10 in `schema.properties.audit_score`: no value fits"
+)]
+#[case::what_is_named_is_of_another_type(
+    "minimum = 0, maximum = 100",
+    "enum = [\"good\", \"bad\"]",
+    "audit_score = {",
+    "the other keywords refuse what `enum` names in `schema.properties.audit_score`: no value fits"
+)]
+#[case::what_is_constant_is_out_of_bounds(
+    "minimum = 0, maximum = 100",
+    "const = 101, maximum = 100",
+    "audit_score = {",
+    "the other keywords refuse what `const` names in `schema.properties.audit_score`: no value fits"
+)]
+#[case::all_of_it_crosses(
+    "minimum = 0, maximum = 100",
+    "minimum = 0, allOf = [{ maximum = 50 }, { allOf = [{ maximum = -1 }] }]",
+    "audit_score = {",
+    "`minimum` 0 is above `maximum` -1 in `schema.properties.audit_score`: no value fits"
+)]
+#[case::all_of_it_is_of_no_type(
+    "minimum = 0, maximum = 100",
+    "allOf = [{ type = \"string\" }]",
+    "audit_score = {",
+    "`type` and what `allOf` demands have no type in common in `schema.properties.audit_score`: no value fits"
+)]
+#[case::a_field_that_must_not_be_there(
+    "audit_score = { type = \"number\", minimum = 0, maximum = 100 }",
+    "audit_score = false",
+    "audit_score = false",
+    "`schema.properties.audit_score` is `false`: no value fits; say what the field holds, as `{ type = \"string\" }`, or leave it out of `[fields]`"
 )]
 // Tiers (R37).
 #[case::no_reason(
