@@ -112,6 +112,23 @@ impl QualioTarget {
         }
     }
 
+    /// Who reads of a fault knows the flow's fields, and edits those.
+    fn of_flow(&self, (part, broken): rules::Fault) -> (Option<String>, String) {
+        let mut fields = self.flow.fields_of_body(&part);
+        if fields.len() == 1 {
+            return (
+                fields.pop_first(),
+                format!("makes `{part}`, which {broken}"),
+            );
+        }
+        let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+        let of = match fields.as_slice() {
+            [] => "no field".to_owned(),
+            fields => fields.join(", "),
+        };
+        (None, format!("`{part}` {broken}; it is made of {of}"))
+    }
+
     fn create_request(&self, write: Write<'_>) -> Result<Request, CallError> {
         let body = merge::whole(self.rendered(write)?, write.key);
         let path = SUPPLIERS.to_owned();
@@ -225,7 +242,7 @@ impl Target for QualioTarget {
             return Some((None, reason));
         }
         match self.flow.body(key, fields) {
-            Ok(body) => rules::reject(&body),
+            Ok(body) => rules::reject(&body).map(|broken| self.of_flow(broken)),
             Err(error) => Some((None, error.to_string())),
         }
     }

@@ -87,7 +87,12 @@ impl FlowRuntime {
     }
 
     /// Why a content needs a person before any call, if so (R7).
-    fn fault(&self, key: &RecordKey, content: &Content, now: UnixMs) -> Option<ReviewCause> {
+    pub(crate) fn fault(
+        &self,
+        key: &RecordKey,
+        content: &Content,
+        now: UnixMs,
+    ) -> Option<ReviewCause> {
         match content {
             Content::Deleted if self.flow.deletion() == Deletion::Review => Some(ReviewCause {
                 kind: ReviewKind::DeletedAtSource,
@@ -114,16 +119,16 @@ impl FlowRuntime {
         }
         let more = faults.len().saturating_sub(1);
         let (field, reason) = match faults.into_iter().next() {
-            Some(first) if more > 0 => {
-                let reason = format!("{} {} (and {more} more)", first.field, first.reason);
-                (Some(first.field), reason)
-            }
-            Some(first) => {
-                let reason = format!("{} {}", first.field, first.reason);
-                (Some(first.field), reason)
-            }
+            Some(first) => (Some(first.field), first.reason),
             None => self.target.reject(key, fields)?,
         };
+        let mut reason = match &field {
+            Some(field) => format!("{field} {reason}"),
+            None => reason,
+        };
+        if more > 0 {
+            reason.push_str(&format!(" (and {more} more)"));
+        }
         Some(ReviewCause {
             kind: ReviewKind::Invalid,
             field,

@@ -25,6 +25,7 @@ pub(crate) mod words;
 
 use std::fmt;
 
+use jsonschema::Validator;
 use tidegate_model::{UnixMs, flow::FlowFile};
 
 pub use self::against::{Elsewhere, against, against_instance};
@@ -122,6 +123,8 @@ struct Findings<'a> {
     document: &'a Document,
     mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
+    /// The flow's `[schema]`, compiled.
+    schema: Option<Validator>,
 }
 
 impl Findings<'_> {
@@ -158,8 +161,8 @@ struct Checked {
     document: Option<Document>,
     mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
-    /// The file, when nothing is wrong with it.
-    file: Option<FlowFile>,
+    /// The file and its compiled `[schema]`, when nothing is wrong with it.
+    sound: Option<(FlowFile, Validator)>,
 }
 
 /// Checks flow files, each a name and its text, alone and against one another. `now` decides only
@@ -180,21 +183,27 @@ pub fn check(files: &[(String, String)], settings: &Settings, now: UnixMs) -> Ch
     for (one, (name, text)) in checked.into_iter().zip(files) {
         report.mistakes.extend(one.mistakes);
         report.warnings.extend(one.warnings);
-        report
-            .flows
-            .extend(one.file.and_then(|file| facts::of(name, text, &file, now)));
+        report.flows.extend(
+            one.sound
+                .and_then(|(file, _)| facts::of(name, text, &file, now)),
+        );
     }
     report.mistakes = in_order(report.mistakes, files);
     report.warnings = in_order(report.warnings, files);
     report
 }
 
-/// The mistakes of one file by itself, in the order of its lines.
-pub(crate) fn mistakes_of(file_name: &str, text: &str, settings: &Settings) -> Vec<Mistake> {
-    let mut mistakes = check_file(file_name, text, settings, MissingSettings::Refuse).mistakes;
+/// One file by itself with its compiled `[schema]`, or its mistakes in the order of its lines.
+pub(crate) fn sound(
+    file_name: &str,
+    text: &str,
+    settings: &Settings,
+) -> Result<(FlowFile, Validator), Vec<Mistake>> {
+    let checked = check_file(file_name, text, settings, MissingSettings::Refuse);
+    let mut mistakes = checked.mistakes;
     mistakes.sort();
     mistakes.dedup();
-    mistakes
+    checked.sound.ok_or(mistakes)
 }
 
 fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSettings) -> Checked {
@@ -214,7 +223,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
                 document: None,
                 mistakes,
                 warnings: Vec::new(),
-                file: None,
+                sound: None,
             };
         }
     };
@@ -222,6 +231,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
         document: &document,
         mistakes: Vec::new(),
         warnings: Vec::new(),
+        schema: None,
     };
     shape::check(&mut findings);
     places::check(&mut findings, settings, missing);
@@ -236,10 +246,10 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
     limits::check(&mut findings);
     triggers::check(&mut findings);
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
-    let mut file = None;
+    let mut sound = None;
     if mistakes.is_empty() {
         match toml::from_str::<FlowFile>(text) {
-            Ok(parsed) => file = Some(parsed),
+            Ok(parsed) => sound = findings.schema.map(|schema| (parsed, schema)),
             // What the schema cannot say, such as a whole number beyond 32 bits.
             Err(error) => mistakes.push(document::syntax_mistake(name, text, &error)),
         }
@@ -248,7 +258,7 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
         document: Some(document),
         mistakes,
         warnings,
-        file,
+        sound,
     }
 }
 

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use jsonschema::Validator;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tidegate_model::{
@@ -55,7 +56,7 @@ pub struct Flow {
     retry_steps: Vec<Duration>,
     schedule: CompiledSchedule,
     rows: row::Rows,
-    schema: jsonschema::Validator,
+    schema: Validator,
     source: Source,
     target: Target,
     writes: Option<Writes>,
@@ -65,17 +66,17 @@ impl Flow {
     /// Checks and compiles a flow file. `file_name` stands in the mistakes; a setting that the file
     /// names and `settings` lacks is a mistake.
     pub fn load(file_name: &str, text: &str, settings: &Settings) -> Result<Self, Vec<Mistake>> {
-        let mistakes = crate::check::mistakes_of(file_name, text, settings);
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        let whole_file = |why: String| vec![Mistake::new(file_name, 1, why)];
-        let file: FlowFile =
-            toml::from_str(text).map_err(|error| whole_file(error.message().to_owned()))?;
-        Self::compile(file, text, settings).map_err(whole_file)
+        let (file, schema) = crate::check::sound(file_name, text, settings)?;
+        Self::compile(file, schema, text, settings)
+            .map_err(|why| vec![Mistake::new(file_name, 1, why)])
     }
 
-    fn compile(file: FlowFile, text: &str, settings: &Settings) -> Result<Self, String> {
+    fn compile(
+        file: FlowFile,
+        schema: Validator,
+        text: &str,
+        settings: &Settings,
+    ) -> Result<Self, String> {
         let base = Context::new().with("env", settings);
         let target = Target::compile(&file.target, &base)?;
         Ok(Self {
@@ -89,7 +90,7 @@ impl Flow {
             schedule: CompiledSchedule::compile(&file.schedule)
                 .map_err(|error| error.to_string())?,
             rows: row::Rows::compile(&file, &base).map_err(|error| error.to_string())?,
-            schema: compile_schema(&file.schema).map_err(|fault| fault.why)?,
+            schema,
             source: Source::compile(&file.source, &base)?,
             writes: Writes::of(&file, target.base_url()),
             target,
@@ -218,6 +219,11 @@ impl Flow {
     /// left out.
     pub fn body(&self, key: &RecordKey, fields: &Fields) -> Result<Value, ExprError> {
         self.target.body(key, fields)
+    }
+
+    /// The canonical fields of which a part of the target's body is made, `contact.phone`.
+    pub fn fields_of_body(&self, part: &str) -> BTreeSet<String> {
+        self.target.fields_of_body(part)
     }
 
     /// A version as the source's people say it: the time or the number that it stands for.

@@ -19,13 +19,13 @@ pub(super) const TEXTS_AND_SPONSOR: [&str; 2] = [USE, SPONSOR];
 /// Contact fields that are written as they are read: all but the notes.
 pub(super) const CONTACT_FIELDS: [&str; 5] = ["name", "email", "phone", "address", "website"];
 
-/// The field at fault and why; the field's value is not named.
-type Fault = (Option<String>, String);
+/// The part of the body at fault, and what is wrong with it; its value is not named.
+pub(super) type Fault = (String, &'static str);
 
 /// The first rule that the body breaks.
 pub(super) fn reject(body: &Value) -> Option<Fault> {
     let Value::Object(body) = body else {
-        return Some((None, "the body is no table".to_owned()));
+        return fault("(body)", "is no table");
     };
     for (name, value) in body {
         let broken = match name.as_str() {
@@ -77,8 +77,8 @@ fn reject_contact(contact: &Map<String, Value>) -> Option<Fault> {
     clippy::unnecessary_wraps,
     reason = "every caller returns what it gives"
 )]
-fn fault(field: &str, broken: &str) -> Option<Fault> {
-    Some((Some(field.to_owned()), format!("`{field}` {broken}")))
+fn fault(part: &str, broken: &'static str) -> Option<Fault> {
+    Some((part.to_owned(), broken))
 }
 
 fn text(value: &Value) -> Option<&'static str> {

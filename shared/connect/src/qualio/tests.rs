@@ -382,21 +382,42 @@ contact_information = "fields.contact""#;
 #[rstest]
 #[case::whole(json!({"name": "A", "use": "u", "sponsor": 101, "risk": RISK, "contact": {"email": "e", "notes": "n"}}), None)]
 #[case::name_alone(json!({"name": "A"}), None)]
-#[case::no_name(json!({"use": "u"}), Some("name"))]
-#[case::empty_name(json!({"name": "  "}), Some("name"))]
-#[case::name_is_a_number(json!({"name": 7}), Some("name"))]
-#[case::use_is_a_flag(json!({"name": "A", "use": true}), Some("intended_use"))]
-#[case::sponsor_is_a_text(json!({"name": "A", "sponsor": "101"}), Some("sponsor_user_id"))]
-#[case::risk_is_no_uuid(json!({"name": "A", "risk": "high"}), Some("risk_id"))]
-#[case::contact_is_a_text(json!({"name": "A", "contact": "Jo"}), Some("contact_information"))]
-#[case::phone_is_a_number(json!({"name": "A", "contact": {"phone": 1}}), Some("contact_information.phone"))]
-#[case::unknown_contact(json!({"name": "A", "contact": {"fax": "1"}}), Some("contact_information.fax"))]
-#[case::marker_in_the_text(json!({"name": "A", "contact": {"notes": "x [key:SUP-9]"}}), Some("contact_information.notes"))]
-fn a_body_that_qualio_refuses_costs_no_call(#[case] value: Value, #[case] field: Option<&str>) {
+#[case::no_name(json!({"use": "u"}), Some("name makes `name`, which has no value"))]
+#[case::empty_name(json!({"name": "  "}), Some("name makes `name`, which must not be empty"))]
+#[case::name_is_a_number(json!({"name": 7}), Some("name makes `name`, which must be a text"))]
+#[case::use_is_a_flag(json!({"name": "A", "use": true}), Some("use makes `intended_use`, which must be a text"))]
+#[case::sponsor_is_a_text(json!({"name": "A", "sponsor": "101"}), Some("sponsor makes `sponsor_user_id`, which must be a number"))]
+#[case::risk_is_no_uuid(json!({"name": "A", "risk": "high"}), Some("risk makes `risk_id`, which must be a UUID"))]
+#[case::contact_is_a_text(json!({"name": "A", "contact": "Jo"}), Some("contact makes `contact_information`, which must be a table"))]
+#[case::phone_is_a_number(json!({"name": "A", "contact": {"phone": 1}}), Some("contact makes `contact_information.phone`, which must be a text"))]
+#[case::unknown_contact(json!({"name": "A", "contact": {"fax": "1"}}), Some("contact makes `contact_information.fax`, which is none that Qualio takes"))]
+#[case::marker_in_the_text(json!({"name": "A", "contact": {"notes": "x [key:SUP-9]"}}), Some("contact makes `contact_information.notes`, which holds the beginning of a marker, so it could be taken for another record"))]
+fn a_body_that_qualio_refuses_costs_no_call(#[case] value: Value, #[case] fault: Option<&str>) {
     let rejected = target_of(ALL).reject(&key("SUP-1"), &fields(value));
+    let told = rejected.map(|(field, reason)| format!("{} {reason}", field.unwrap()));
+    assert_eq!(told.as_deref(), fault);
+}
+
+#[test]
+fn a_part_that_is_made_of_several_fields_names_them() {
+    let body = r#"
+name = "fields.name"
+risk_id = "fields.risk if fields.use else fields.contact.risk"
+sponsor_user_id = "'nobody'""#;
+    let rejected = |value| target_of(body).reject(&key("SUP-1"), &fields(value));
     assert_eq!(
-        rejected.map(|(field, _)| field.unwrap()),
-        field.map(str::to_owned)
+        rejected(json!({"name": "A", "risk": "high", "use": "u"})),
+        Some((
+            None,
+            "`risk_id` must be a UUID; it is made of `contact`, `risk`, `use`".to_owned()
+        ))
+    );
+    assert_eq!(
+        rejected(json!({"name": "A"})),
+        Some((
+            None,
+            "`sponsor_user_id` must be a number; it is made of no field".to_owned()
+        ))
     );
 }
 

@@ -7,13 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_model::{
     Content, Fields, FlowId, Message, RecordKey, UnixMs,
-    flow::Deletion,
     item::{Item, ItemKey, Update, Value as ItemValue},
 };
 use tidegate_policy::{
     flow::FieldFault,
     keys,
-    register::{self, Override, Register, ReviewCause, State},
+    register::{self, Override, Register, ReviewCause, ReviewKind, State},
 };
 
 use super::{Access, MASK};
@@ -304,8 +303,10 @@ impl Engine {
     /// Shows what a replay would send, and sends nothing.
     pub async fn dry_run(&self, id: &ReviewId, access: Access) -> Result<DryRun, ReviewError> {
         let (runtime, key, register) = self.reviewed(id).await?;
-        let Content::Record(fields) = register.effective() else {
-            let fault = is_left_to_a_person(&runtime, &register).then(|| FaultView {
+        let content = register.effective();
+        let Some(fields) = content.fields() else {
+            let fault = runtime.fault(&key, &content, self.now());
+            let fault = fault.map(|_| FaultView {
                 field: None,
                 reason: LEFT_TO_A_PERSON.to_owned(),
             });
@@ -317,7 +318,7 @@ impl Engine {
         self.plan_requests(
             &runtime,
             &key,
-            &fields,
+            fields,
             register.target_id.as_deref(),
             register.etag.as_deref(),
             access,
@@ -359,17 +360,13 @@ impl Engine {
     pub async fn replay(&self, id: &ReviewId) -> Result<(), ReviewError> {
         let (runtime, key, register) = self.reviewed(id).await?;
         let now = self.now();
-        let content = register.effective();
-        if content
-            .fields()
-            .is_some_and(|fields| runtime.invalid(&key, fields, now).is_some())
-        {
-            return Err(ReviewError::Unsuitable(
-                "it would be refused without a call: edit what its dry run finds fault with, or mend it at its source",
-            ));
-        }
-        if is_left_to_a_person(&runtime, &register) {
-            return Err(ReviewError::Unsuitable(LEFT_TO_A_PERSON));
+        if let Some(cause) = runtime.fault(&key, &register.effective(), now) {
+            return Err(ReviewError::Unsuitable(match cause.kind {
+                ReviewKind::DeletedAtSource => LEFT_TO_A_PERSON,
+                _ => {
+                    "it would be refused without a call: edit what its dry run finds fault with, or mend it at its source"
+                }
+            }));
         }
         let is_own = |after: &Register| after.review.is_none() && after.dirty_since == Some(now);
         self.expect_written(&runtime, &key, &register::replay(now), is_own)
@@ -477,11 +474,6 @@ fn faults(runtime: &FlowRuntime, key: &RecordKey, content: &Content) -> Vec<Faul
 /// Why a deletion that is left to a person is not replayed: it would be in review again.
 const LEFT_TO_A_PERSON: &str = "it was deleted at the source, and this flow leaves it to a person what \
     becomes of it at the target: see to it there, then discard the review";
-
-/// Whether a person is to see to the target, by what the flow does about deletions.
-fn is_left_to_a_person(runtime: &FlowRuntime, register: &Register) -> bool {
-    runtime.flow.deletion() == Deletion::Review && register.effective() == Content::Deleted
-}
 
 /// What schema and target have against the fields, told without a call.
 fn faults_of(runtime: &FlowRuntime, key: &RecordKey, fields: &Fields) -> Vec<FaultView> {

@@ -84,7 +84,7 @@ pub trait Target: Send + Sync {
     /// The value by which the record could be searched for, where the target can be searched.
     fn search_value(&self, key: &RecordKey, fields: &Fields) -> Option<String>;
     /// Why the target can not take these fields, if it can be told without a call (R7). Names
-    /// fields, never values.
+    /// fields, never values; where it names the one field at fault, the reason is what follows its name.
     fn reject(&self, key: &RecordKey, fields: &Fields) -> Option<(Option<String>, String)>;
     /// Looks for a record.
     async fn find(&self, calls: &mut dyn Calls, search: &str) -> Result<Found, CallError>;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tidegate_model::flow::SecretName;
 
-use super::{Findings, document::child, secrets::is_named_at};
+use super::{Findings, document::child, places::literal_text, secrets::is_named_at};
 use crate::{
     expr::{Context, Encoding, Template},
     flow::{Settings, base_url},
@@ -50,7 +50,15 @@ fn check_header_names(findings: &mut Findings<'_>, side: &str) {
     );
     for table in tables {
         for name in document.names(&table) {
-            refuse_header(findings, &child(&table, name), name);
+            let pointer = child(&table, name);
+            refuse_header(findings, &pointer, name);
+            let value = document.text(&pointer).map(literal_text);
+            if value.is_some_and(|value| value.contains(char::is_control)) {
+                findings.wrong(
+                    &pointer,
+                    format!("`{name}` holds a line break or another control character, which no header takes"),
+                );
+            }
         }
     }
     for place in ["auth/header", "list/pages/name", "idempotency_header"] {

@@ -22,11 +22,12 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     let Some(schema) = document.get("/schema").and_then(Value::as_object) else {
         return;
     };
-    if let Err(fault) = compile_schema(schema) {
-        findings.wrong(
+    match compile_schema(schema) {
+        Ok(compiled) => findings.schema = Some(compiled),
+        Err(fault) => findings.wrong(
             &format!("/schema{}", fault.pointer),
             format!("`[schema]` is no JSON Schema: {}", fault.why),
-        );
+        ),
     }
     check_required(findings);
     for name in document.names("/schema/properties") {

@@ -90,14 +90,21 @@ fn check_day_fits(findings: &mut Findings<'_>) {
     let Some(day) = day else {
         return;
     };
-    let (most, what) = most_calls(findings).unwrap_or((1, "it again"));
+    let (most, takes) = most_calls(findings).map_or_else(
+        || (1, "a record takes 1 call".to_owned()),
+        |(most, what)| {
+            let takes =
+                format!("a record whose create went unanswered takes {most} calls ({what})");
+            (most, takes)
+        },
+    );
     let (usable, kept) = facts::usable(day);
     let batch = usable.saturating_sub(kept);
     if batch < u64::from(most) {
         findings.odd(
             "/target/limits/day/calls",
             format!(
-                "a record whose create went unanswered takes {most} calls ({what}), and of {} a day the batch tier may make {batch}: allow more, or lower `headroom_percent` or `real_time_percent`",
+                "{takes}, and of {} a day the batch tier may make {batch}: allow more, or lower `headroom_percent` or `real_time_percent`",
                 day.calls
             ),
         );

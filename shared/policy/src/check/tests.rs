@@ -194,7 +194,7 @@ fn a_file_beyond_any_flow_is_not_read() {
 
 #[test]
 fn a_missing_setting_refuses_a_flow_that_is_to_run() {
-    let mistakes = mistakes_of("flow.toml", CONTACTS, &Settings::new());
+    let mistakes = sound("flow.toml", CONTACTS, &Settings::new()).unwrap_err();
     let line = |start| line_of(CONTACTS, start);
     assert_eq!(
         lines(&mistakes),

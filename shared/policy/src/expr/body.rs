@@ -1,5 +1,7 @@
 //! Bodies: a JSON table whose text leaves are expressions.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::{Context, ExprError, Expression};
@@ -28,6 +30,44 @@ impl Body {
     pub fn render(&self, context: &Context) -> Result<Map<String, Value>, ExprError> {
         render_table(&self.0, context)
     }
+
+    /// The fields of which a part is made, `contact.phone`, as far as the body says what is within it.
+    pub fn fields_of(&self, part: &str) -> BTreeSet<String> {
+        let mut steps = part.split('.');
+        let first = steps.next().unwrap_or_default();
+        let mut node = entry(&self.0, first);
+        while let Some(Node::Table(table)) = node
+            && let Some(step) = steps.next()
+        {
+            node = entry(table, step);
+        }
+        let mut fields = BTreeSet::new();
+        node.into_iter()
+            .for_each(|node| node.add_fields(&mut fields));
+        fields
+    }
+}
+
+impl Node {
+    fn add_fields(&self, fields: &mut BTreeSet<String>) {
+        match self {
+            Self::Expression(expression) => {
+                let named = expression.names().paths.into_iter().filter_map(|path| {
+                    let name = path.strip_prefix("fields.")?;
+                    Some(name.split('.').next()?.to_owned())
+                });
+                fields.extend(named);
+            }
+            Self::Literal(_) => {}
+            Self::List(items) => items.iter().for_each(|item| item.add_fields(fields)),
+            Self::Table(table) => table.iter().for_each(|(_, node)| node.add_fields(fields)),
+        }
+    }
+}
+
+fn entry<'t>(table: &'t [(String, Node)], name: &str) -> Option<&'t Node> {
+    let found = table.iter().find(|(of, _)| of == name)?;
+    Some(&found.1)
 }
 
 fn compile_table(table: &Map<String, Value>) -> Result<Vec<(String, Node)>, ExprError> {

@@ -1,6 +1,6 @@
 //! The calls of a target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tidegate_model::{
@@ -238,6 +238,10 @@ impl Target {
             .with("key", key.as_str())
             .with("fields", fields);
         self.body.render(&context).map(Value::Object)
+    }
+
+    pub(super) fn fields_of_body(&self, part: &str) -> BTreeSet<String> {
+        self.body.fields_of(part)
     }
 }
 

@@ -64,3 +64,14 @@ fn a_secret_in_a_header_is_odd(#[case] header: &str) {
     );
     assert_eq!(with("X-Tag = \"suppliers-of-2026\"").warnings, []);
 }
+
+#[test]
+fn a_header_has_no_line_break() {
+    let header = "[source.headers]\nX-Tag = \"one\\ntwo {{ env.ERP_URL }}\"\n\n[source.list]";
+    let text = edited(SUPPLIERS, "[source.list]", header);
+    let line = line_of(&text, "X-Tag");
+    let expected = format!(
+        "{line}: `X-Tag` holds a line break or another control character, which no header takes"
+    );
+    assert_eq!(lines(&check_text(text).mistakes), [expected]);
+}

@@ -81,4 +81,14 @@ fn a_day_too_short_for_a_record_is_odd() {
         "{line}: a record whose create went unanswered takes 7 calls (5 to look it up, 2 to update it), and of 10 a day the batch tier may make 5: allow more, or lower `headroom_percent` or `real_time_percent`"
     );
     assert!(lines(&check_text(text).warnings).contains(&expected));
+    let text = edited(
+        CONTACTS,
+        "[target.limits]",
+        "[target.limits]\nday = { calls = 1 }",
+    );
+    let told = lines(&check_text(text).warnings).concat();
+    assert!(
+        told.contains(": a record takes 1 call, and of 1 a day the batch tier may make 0: "),
+        "{told}"
+    );
 }

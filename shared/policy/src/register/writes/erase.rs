@@ -18,7 +18,7 @@ pub fn why_not_erasable(register: &Register, now: UnixMs) -> Option<&'static str
         claim.is_some_and(|claim| claim.until >= now - CLOCK_SKEW)
     };
     if register.review.is_some() {
-        Some("it is in review: replay or discard it first")
+        Some("it is in review: discard that first, or replay it where it can be sent")
     } else if register.is_dirty() || is_claimed(register) {
         Some("a change of it waits to be sent: ask again when it is applied")
     } else if register.unknown.is_some() {
