@@ -320,3 +320,21 @@ async fn a_cut_among_what_was_put_back_counts_each_once() {
         [(Kind::Equal, 2), (Kind::PutBackAtSource, 10)]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_records_row_is_no_answer_about_what_was_put_back() {
+    let world = settled(12).await;
+    let row = put_back(&world).await;
+    let other = world.erp.suppliers().remove(0);
+    assert_ne!(other.id, row.id);
+    let answer = Action::answer(200, serde_json::to_value(&other).unwrap());
+    let wrong = Fault::new(answer).at(Point::BeforeAct);
+    let by_key = wrong.path_contains(&row.id).times(1);
+    world.erp.set_fault(by_key).unwrap();
+    let before = world.register(&other.id);
+    let pending = [(Kind::Equal, 11), (Kind::Pending, 1)];
+    assert_eq!(compared(&world).await, pending);
+    assert_eq!(world.register(&other.id), before);
+    let found = [(Kind::Equal, 11), (Kind::PutBackAtSource, 1)];
+    assert_eq!(compared(&world).await, found);
+}
