@@ -122,13 +122,14 @@ impl FlowRuntime {
             Some(first) => (Some(first.field), first.reason),
             None => self.target.reject(key, fields)?,
         };
-        let mut reason = match &field {
-            Some(field) => format!("{field} {reason}"),
-            None => reason,
+        let of = field
+            .as_ref()
+            .map_or_else(String::new, |field| format!("{field} "));
+        let more = match more {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
         };
-        if more > 0 {
-            reason.push_str(&format!(" (and {more} more)"));
-        }
+        let reason = format!("{of}{reason}{more}");
         Some(ReviewCause {
             kind: ReviewKind::Invalid,
             field,

@@ -42,8 +42,9 @@ impl Body {
             node = entry(table, step);
         }
         let mut fields = BTreeSet::new();
-        node.into_iter()
-            .for_each(|node| node.add_fields(&mut fields));
+        if let Some(node) = node {
+            node.add_fields(&mut fields);
+        }
         fields
     }
 }
