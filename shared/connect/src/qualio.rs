@@ -123,10 +123,10 @@ impl QualioTarget {
         }
         let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
         let of = match fields.as_slice() {
-            [] => "no field".to_owned(),
-            fields => fields.join(", "),
+            [] => String::new(),
+            fields => format!("; it is made of {}", fields.join(", ")),
         };
-        (None, format!("`{part}` {broken}; it is made of {of}"))
+        (None, format!("`{part}` {broken}{of}"))
     }
 
     fn create_request(&self, write: Write<'_>) -> Result<Request, CallError> {

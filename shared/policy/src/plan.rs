@@ -36,23 +36,6 @@ pub struct TargetTraits {
     pub archives: bool,
 }
 
-impl TargetTraits {
-    /// The most calls that a record can take: one whose create went unanswered, where that is not
-    /// an upsert.
-    pub fn most_calls(self) -> u32 {
-        let written = self.create_calls.max(self.update_calls);
-        if self.upsert {
-            self.create_calls
-        } else if self.idempotent_create {
-            self.create_calls + self.update_calls
-        } else if self.searchable {
-            self.find_calls + written
-        } else {
-            written
-        }
-    }
-}
-
 /// How a deletion is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {

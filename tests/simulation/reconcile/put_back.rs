@@ -309,6 +309,9 @@ async fn a_cut_among_what_was_put_back_counts_each_once() {
     for row in &before[2..] {
         begin_anew(&world, row);
     }
+    let mut nameless = before[0].clone();
+    nameless.id = String::new();
+    world.erp.insert(nameless);
     world.stop();
     let slow = Fault::new(Action::DelayMs(2_500)).at(Point::BeforeAct);
     world.erp.set_fault(slow).unwrap();
@@ -317,7 +320,11 @@ async fn a_cut_among_what_was_put_back_counts_each_once() {
     assert!(parts > 1);
     assert_eq!(
         counts(&report.findings),
-        [(Kind::Equal, 2), (Kind::PutBackAtSource, 10)]
+        [
+            (Kind::Equal, 2),
+            (Kind::PutBackAtSource, 10),
+            (Kind::Rejected, 1)
+        ]
     );
 }
 

@@ -144,7 +144,7 @@ impl Source {
             Order::Time => states.iter().map(|row| row.version).max().unwrap_or(0),
             _ => row.version,
         } + 1;
-        let before = states.last().map(|row| row.at);
+        let before = states.iter().map(|row| row.at).max();
         row.at = match (order, before) {
             // Two changes of one record never have one time.
             (Order::Time, Some(before)) if at <= before => UnixMs(before.0 + 1),

@@ -129,30 +129,38 @@ pub(crate) struct Recovery {
     pub allowed_ms: u64,
 }
 
+/// A day (UTC) under a quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct QuotaDay {
+    /// Calls that both tiers made.
+    pub used: u64,
+    /// Calls that were left of both shares.
+    pub left: u64,
+    /// Calls that were left to the batch tier: not what is kept for real-time, nor what that borrowed.
+    pub left_batch: u64,
+}
+
 /// The daily quota.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Quota {
     /// Calls that the headroom leaves.
     pub usable: u64,
-    /// Calls of the fullest day (UTC).
-    pub used: u64,
-    /// What the batch tier had left of its share, on the day with the least of it: real-time keeps
-    /// its own and borrows of this one.
-    pub left_batch: u64,
-    /// What the real-time tier had left, its own and what it could borrow.
-    pub left_real_time: u64,
-    /// The most calls that a record can take: less than that is left for nothing.
-    pub most_calls: u64,
+    /// Calls of an update: where fewer are left, nothing more is sent.
+    pub takes: u64,
+    /// The day with the least left.
+    pub fullest: QuotaDay,
+    /// The day with the least left to the batch tier.
+    pub fullest_for_batch: QuotaDay,
 }
 
 impl Quota {
-    /// Whether a tier ran out of it: what was left takes no record.
+    /// Whether a tier ran out of it, and could send nothing more.
     pub(crate) fn is_used_up(self, tier: Tier) -> bool {
         let left = match tier {
-            Tier::Batch => self.left_batch,
-            Tier::RealTime => self.left_real_time,
+            Tier::Batch => self.fullest_for_batch.left_batch,
+            Tier::RealTime => self.fullest.left,
         };
-        left < self.most_calls
+        left < self.takes
     }
 }
 

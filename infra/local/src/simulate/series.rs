@@ -18,7 +18,7 @@ use super::{
     watch::{Ages, Class, Look, Watch},
     words::number,
 };
-use calls::{TierCalls, calls_while_away, lane, quota, recovery, statuses};
+use calls::{TierCalls, calls_while_away, lane, recovery, statuses};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_S: u64 = 86_400;
@@ -176,8 +176,7 @@ impl Series {
         to.real_time = lane(&real_time, &self.minutes);
         to.batch = lane(&batch, &self.minutes);
         to.source_lane = lane(&source, &self.minutes);
-        let traits = parts.loaded.runtime.target.traits();
-        to.quota = quota(flow, traits, &of_target);
+        to.quota = ended.watch.quota(to.calls_per_update.into());
         to.answers = statuses(&of_target);
         to.calls_while_away = calls_while_away(parts.plan, None, &of_target);
         let opened = ended.watch.first_opened(self.target.as_str());

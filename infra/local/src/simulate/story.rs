@@ -127,7 +127,7 @@ impl<'a> Story<'a> {
             target,
             seed.next_u64(),
         ));
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Watch::of(flow));
         let mut setup = Setup::new(
             parts.args.seed,
             vec![(parts.loaded.name.clone(), parts.loaded.text.clone())],

@@ -128,7 +128,7 @@ fn facts(text: &mut String, figures: &Figures) -> fmt::Result {
         writeln!(
             text,
             "  day's quota: {} of {} calls that its headroom leaves",
-            number(quota.used),
+            number(quota.fullest.used),
             number(quota.usable)
         )?;
     }

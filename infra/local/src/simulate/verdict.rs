@@ -332,12 +332,14 @@ fn cause(figures: &Figures, class: &Class<'_>) -> String {
 }
 
 fn what_quota_left(quota: Quota) -> Option<String> {
-    let (whose, left) = if quota.is_used_up(Tier::RealTime) {
-        ("", quota.left_real_time)
+    let (whose, day, left) = if quota.is_used_up(Tier::RealTime) {
+        ("", quota.fullest, quota.fullest.left)
     } else if quota.is_used_up(Tier::Batch) {
+        let day = quota.fullest_for_batch;
         (
             " for the batch tier, which leaves what is kept for real-time",
-            quota.left_batch,
+            day,
+            day.left_batch,
         )
     } else {
         return None;
@@ -345,14 +347,14 @@ fn what_quota_left(quota: Quota) -> Option<String> {
     let rest = match left {
         0 => String::new(),
         _ => format!(
-            " What was left, {}, takes no record: one can take {}.",
+            " {} was left, and an update takes {}.",
             counted(left, "call", "calls"),
-            number(quota.most_calls)
+            number(quota.takes)
         ),
     };
     Some(format!(
         "The day's quota was used up{whose}: {} of {} that its headroom leaves.{rest}",
-        number(quota.used),
+        number(day.used),
         counted(quota.usable, "call", "calls"),
     ))
 }

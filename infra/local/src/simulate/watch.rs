@@ -4,6 +4,8 @@
 //! something newer: until then the target is stale. Kept by the simulation and not by the engine,
 //! so that the engine's own figures are not needed to judge it.
 
+mod quota;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -16,9 +18,12 @@ use tidegate_model::{
 };
 use tidegate_policy::{
     breaker::{Breaker, Gate},
+    flow::Flow,
     register::{Register, ReviewKind},
 };
 use tidegate_simulator::{Effect, Interposer, Operation, PortCall};
+
+use super::figures::Quota;
 
 /// Which freshness goal a change is under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +114,8 @@ struct State {
     next: u64,
     ages: BTreeMap<Class, Ages>,
     breakers: BTreeMap<String, Item>,
+    /// Of the flow whose quota is watched.
+    quota: Option<quota::Days>,
     /// When each breaker opened for the first time.
     opened: BTreeMap<String, UnixMs>,
 }
@@ -135,6 +142,19 @@ pub(crate) struct Look {
 }
 
 impl Watch {
+    /// Watches the quota of this flow's target besides.
+    pub(crate) fn of(flow: &Flow) -> Self {
+        Self(Mutex::new(State {
+            quota: Some(quota::Days::of(flow)),
+            ..State::default()
+        }))
+    }
+
+    /// How the quota of a day was used, where there is one, and an update takes so many calls.
+    pub(crate) fn quota(&self, takes: u64) -> Option<Quota> {
+        self.lock().quota.as_ref()?.quota(takes)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -381,6 +401,8 @@ impl State {
                 self.opened.entry(endpoint.to_owned()).or_insert(now);
             }
             self.breakers.insert(endpoint.to_owned(), after.clone());
+        } else if let Some(quota) = &mut self.quota {
+            quota.written(key, after, now);
         }
     }
 }

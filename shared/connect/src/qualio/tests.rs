@@ -414,10 +414,7 @@ sponsor_user_id = "'nobody'""#;
     );
     assert_eq!(
         rejected(json!({"name": "A"})),
-        Some((
-            None,
-            "`sponsor_user_id` must be a number; it is made of no field".to_owned()
-        ))
+        Some((None, "`sponsor_user_id` must be a number".to_owned()))
     );
 }
 

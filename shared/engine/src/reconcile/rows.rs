@@ -69,11 +69,13 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    /// Compares the rows of a page and heals what is wrong. Nothing is counted of a page that fails.
+    /// Compares the rows of a page and heals what is wrong. A page that is broken off is read again, and
+    /// what was counted of it is known by its key: what has none is counted last.
     async fn take_rows(&mut self, rows: &[Value], reading: &Reading) -> Step<()> {
         let reader = self.reader(reading.read);
         let now = self.engine.now();
         let mut todo: Vec<Row> = Vec::new();
+        let mut rejected = Vec::new();
         for (row, position) in rows.iter().zip(self.progress.rows..) {
             match self.runtime.incoming(row, &reader, position, now) {
                 Ok((key, incoming, modified_us)) => {
@@ -86,7 +88,7 @@ impl Comparing<'_> {
                         todo.push(row);
                     }
                 }
-                Err(error) => self.reject(row, position, &error).await?,
+                Err(error) => rejected.push((row, position, error)),
             }
         }
         for chunk in todo.chunks(READ_AT_ONCE) {
@@ -103,6 +105,9 @@ impl Comparing<'_> {
                     Err(error) => self.unreadable(&row.key, &error).await?,
                 }
             }
+        }
+        for (row, position, error) in rejected {
+            self.reject(row, position, &error).await?;
         }
         self.send_queued().await?;
         if self.progress.pass == 0 {

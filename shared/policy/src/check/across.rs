@@ -40,22 +40,25 @@ pub(super) fn mistakes(documents: &[&Document]) -> Vec<Mistake> {
 /// Calls are counted by a system's name, and what the source's limit allows is not what the target's
 /// does: a system that is read and written goes by two names.
 fn two_roles(documents: &[&Document]) -> Vec<Mistake> {
-    let name = |document: &&Document, side: &str| document.text(side).map(str::to_owned);
-    let source_of = |target: &&Document| {
-        let of_target = name(target, "/target/name")?;
-        let is_it = |other: &&&Document| name(other, "/source/name").as_ref() == Some(&of_target);
-        let source = documents.iter().find(is_it)?;
-        Some(Mistake::new(
-            &target.file,
-            target.line("/target/name"),
-            format!(
-                "`{of_target}` is a source too in {}:{}, and a name has one limit and one breaker: give the target another name",
-                source.file,
-                source.line("/source/name")
-            ),
-        ))
-    };
-    documents.iter().filter_map(source_of).collect()
+    let mut mistakes = Vec::new();
+    for document in documents {
+        let Some(name) = document.text("/target/name") else {
+            continue;
+        };
+        let is_source = |other: &&&Document| other.text("/source/name") == Some(name);
+        if let Some(other) = documents.iter().find(is_source) {
+            mistakes.push(Mistake::new(
+                &document.file,
+                document.line("/target/name"),
+                format!(
+                    "`{name}` is a source too in {}:{}, and a name has one limit and one breaker: give the target another name",
+                    other.file,
+                    other.line("/source/name")
+                ),
+            ));
+        }
+    }
+    mistakes
 }
 
 /// Flows that carry one object in one direction can overtake each other: only a sequence number of

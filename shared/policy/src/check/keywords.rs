@@ -104,24 +104,30 @@ const FORMATS: [&str; 19] = [
 pub(super) fn check(findings: &mut Findings<'_>) {
     let document = findings.document;
     if let Some(schema) = document.get("/schema") {
-        walk(findings, schema, "/schema");
+        walk(findings, schema, "/schema", true);
         empty::check_forbidden(findings);
     }
 }
 
-fn walk(findings: &mut Findings<'_>, schema: &Value, at: &str) {
+/// Keywords whose schemas a value must fit by themselves. Others may say what is not, or are one of several.
+const MUST_FIT: [&str; 3] = ["items", "prefixItems", "properties"];
+
+fn walk(findings: &mut Findings<'_>, schema: &Value, at: &str, must_fit: bool) {
     let Some(keywords) = schema.as_object() else {
         return;
     };
-    empty::check(findings, keywords, at);
+    if must_fit {
+        empty::check(findings, keywords, at);
+    }
     let known = || ONE.iter().chain(&LIST).chain(&NAMED).chain(&PLAIN).copied();
     for (keyword, value) in keywords {
         let pointer = child(at, keyword);
         let name = keyword.as_str();
+        let must_fit = must_fit && MUST_FIT.contains(&name);
         if ONE.contains(&name) {
-            walk(findings, value, &pointer);
+            walk(findings, value, &pointer, must_fit);
         } else if LIST.contains(&name) || NAMED.contains(&name) {
-            walk_each(findings, value, &pointer);
+            walk_each(findings, value, &pointer, must_fit);
         } else if name == "format" {
             check_format(findings, value, &pointer);
         } else if !PLAIN.contains(&name)
@@ -139,16 +145,16 @@ fn walk(findings: &mut Findings<'_>, schema: &Value, at: &str) {
     }
 }
 
-fn walk_each(findings: &mut Findings<'_>, schemas: &Value, at: &str) {
+fn walk_each(findings: &mut Findings<'_>, schemas: &Value, at: &str, must_fit: bool) {
     match schemas {
         Value::Object(schemas) => {
             for (name, schema) in schemas {
-                walk(findings, schema, &child(at, name));
+                walk(findings, schema, &child(at, name), must_fit);
             }
         }
         Value::Array(schemas) => {
             for (index, schema) in schemas.iter().enumerate() {
-                walk(findings, schema, &format!("{at}/{index}"));
+                walk(findings, schema, &format!("{at}/{index}"), must_fit);
             }
         }
         _ => {}

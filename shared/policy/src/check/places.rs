@@ -270,10 +270,7 @@ fn does_not_parse(pointer: &str, error: &ExprError) -> String {
 fn check_path(findings: &mut Findings<'_>, pointer: &str, text: &str) {
     let literal = literal_text(text);
     if !text.starts_with('/') {
-        findings.wrong(
-            pointer,
-            format!("`{text}` must start with `/`; it is added to `base_url`"),
-        );
+        findings.wrong(pointer, "a path starts with `/`; it is added to `base_url`");
     }
     if literal.contains('?') {
         findings.wrong(

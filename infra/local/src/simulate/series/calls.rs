@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_model::{Tier, UnixMs, flow::Rate};
-use tidegate_policy::{flow::Flow, limiter::Limit, plan::TargetTraits};
+use tidegate_model::{UnixMs, flow::Rate};
 use tidegate_simulator::CallMade;
 use tidegate_testkit::doubles::busiest_window;
 
 use super::count;
 use crate::simulate::{
     day::{Plan, Spell, Trouble},
-    figures::{BreakerIs, Lane, Minute, Quota, Recovery, ratio},
+    figures::{BreakerIs, Lane, Minute, Recovery, ratio},
     options::Of,
 };
-
-const DAY_MS: i64 = 86_400_000;
 
 /// The calls under one limit, in the order in which they left.
 pub(super) struct TierCalls<'c> {
@@ -99,59 +96,6 @@ fn merged<'s>(spells: impl Iterator<Item = &'s Spell>) -> Vec<(UnixMs, UnixMs)> 
         }
     }
     merged
-}
-
-/// How full the fullest day was, and how little of it a tier had left.
-pub(super) fn quota(flow: &Flow, traits: TargetTraits, calls: &[&CallMade]) -> Option<Quota> {
-    let own = |tier| Some(u64::from(Limit::of_target(flow.limits(), tier).day?.own));
-    let (kept, pool) = (own(Tier::RealTime)?, own(Tier::Batch)?);
-    let mut days: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
-    for call in calls {
-        let (real_time, batch) = days.entry(call.at.0.div_euclid(DAY_MS)).or_default();
-        match call.tier {
-            Tier::RealTime => *real_time += 1,
-            Tier::Batch => *batch += 1,
-        }
-    }
-    let least = |left: fn(&Shares) -> u64| {
-        let of_day = |(real_time, batch): &(u64, u64)| {
-            left(&Shares {
-                kept,
-                pool,
-                real_time: *real_time,
-                batch: *batch,
-            })
-        };
-        days.values().map(of_day).min()
-    };
-    let used = days.values().map(|(real_time, batch)| real_time + batch);
-    Some(Quota {
-        usable: kept + pool,
-        used: used.max().unwrap_or(0),
-        left_batch: least(Shares::left_batch).unwrap_or(pool),
-        left_real_time: least(Shares::left_real_time).unwrap_or(kept + pool),
-        most_calls: traits.most_calls().into(),
-    })
-}
-
-/// A day's quota: what is kept for real-time and the pool of both, and the calls of each tier.
-struct Shares {
-    kept: u64,
-    pool: u64,
-    real_time: u64,
-    batch: u64,
-}
-
-impl Shares {
-    /// Real-time borrows of the pool what it needs besides its own.
-    fn left_batch(&self) -> u64 {
-        let borrowed = self.real_time.saturating_sub(self.kept);
-        self.pool.saturating_sub(self.batch + borrowed)
-    }
-
-    fn left_real_time(&self) -> u64 {
-        (self.kept + self.pool).saturating_sub(self.real_time + self.batch)
-    }
 }
 
 /// Answers by status; 0 where none came.

@@ -1,4 +1,4 @@
-use crate::simulate::figures::{BrokenWindow, Quota};
+use crate::simulate::figures::{BrokenWindow, Quota, QuotaDay};
 
 use super::*;
 
@@ -43,13 +43,17 @@ fn figures() -> Figures {
     }
 }
 
-fn quota(left_batch: u64, left_real_time: u64) -> Quota {
+fn quota(left_batch: u64, left: u64) -> Quota {
+    let day = QuotaDay {
+        used: 100 - left,
+        left,
+        left_batch,
+    };
     Quota {
         usable: 100,
-        used: 100 - left_real_time,
-        left_batch,
-        left_real_time,
-        most_calls: 7,
+        takes: 2,
+        fullest: day,
+        fullest_for_batch: day,
     }
 }
 
@@ -300,20 +304,20 @@ fn what_the_systems_hold_at_the_end_is_told() {
 }
 
 #[test]
-fn a_quota_whose_rest_takes_no_record_is_used_up() {
+fn a_quota_whose_rest_takes_no_update_is_used_up() {
     let with = |left_batch, left_real_time| {
         told(|figures| {
             figures.other.worst_s = 40_000;
             figures.quota = Some(quota(left_batch, left_real_time));
         })
     };
-    let text = with(6, 36);
+    let text = with(1, 31);
     assert!(
         text.contains("The cause for the other fields: the day's quota was used up."),
         "{text}"
     );
     assert!(
-        text.contains("The day's quota was used up for the batch tier, which leaves what is kept for real-time: 64 of 100 calls that its headroom leaves. What was left, 6 calls, takes no record: one can take 7."),
+        text.contains("The day's quota was used up for the batch tier, which leaves what is kept for real-time: 69 of 100 calls that its headroom leaves. 1 call was left, and an update takes 2."),
         "{text}"
     );
     let text = with(0, 0);
@@ -321,7 +325,7 @@ fn a_quota_whose_rest_takes_no_record_is_used_up() {
         text.contains("The day's quota was used up: 100 of 100 calls that its headroom leaves."),
         "{text}"
     );
-    let text = with(7, 37);
+    let text = with(2, 32);
     assert!(!text.contains("quota"), "{text}");
     assert!(text.contains("the batch tier's limit"), "{text}");
 }

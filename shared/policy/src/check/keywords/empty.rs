@@ -15,32 +15,46 @@ struct Bound {
     highest: &'static str,
     /// Whether both may be one number.
     may_meet: bool,
+    /// What is bounded.
+    what: &'static str,
     /// The keyword beside them without which they say nothing.
     of: Option<&'static str>,
 }
 
-const fn bound(lowest: &'static str, highest: &'static str, may_meet: bool) -> Bound {
+const fn bound(
+    what: &'static str,
+    lowest: &'static str,
+    highest: &'static str,
+    may_meet: bool,
+) -> Bound {
     Bound {
         lowest,
         highest,
         may_meet,
+        what,
         of: None,
     }
 }
 
 const BOUNDS: [Bound; 8] = [
-    bound("minimum", "maximum", true),
-    bound("minimum", "exclusiveMaximum", false),
-    bound("exclusiveMinimum", "maximum", false),
-    bound("exclusiveMinimum", "exclusiveMaximum", false),
-    bound("minLength", "maxLength", true),
-    bound("minItems", "maxItems", true),
-    bound("minProperties", "maxProperties", true),
+    bound("number", "minimum", "maximum", true),
+    bound("number", "minimum", "exclusiveMaximum", false),
+    bound("number", "exclusiveMinimum", "maximum", false),
+    bound("number", "exclusiveMinimum", "exclusiveMaximum", false),
+    bound("text", "minLength", "maxLength", true),
+    bound("list", "minItems", "maxItems", true),
+    bound("table", "minProperties", "maxProperties", true),
     Bound {
         of: Some("contains"),
-        ..bound("minContains", "maxContains", true)
+        ..bound("list", "minContains", "maxContains", true)
     },
 ];
+
+/// From here on two whole numbers can be one `f64`.
+const INEXACT: f64 = 9_007_199_254_740_992.0;
+
+/// What is wrong: where, why, and what does not fit.
+type Empty = (String, String, &'static str);
 
 /// One schema: its own keywords, and with them all that `allOf` demands besides.
 struct Demands<'s> {
@@ -67,7 +81,7 @@ impl<'s> Demands<'s> {
     fn numbers(&self, keyword: &str) -> impl Iterator<Item = (f64, String)> {
         self.parts.iter().filter_map(move |(at, keywords)| {
             let number = keywords.get(keyword)?.as_f64()?;
-            Some((number, child(at, keyword)))
+            (number.abs() < INEXACT).then(|| (number, child(at, keyword)))
         })
     }
 
@@ -107,11 +121,11 @@ pub(super) fn check(findings: &mut Findings<'_>, keywords: &Map<String, Value>, 
     let found = bounds(&demands)
         .or_else(|| types(&demands))
         .or_else(|| numbers(&demands))
-        .or_else(|| named(keywords, at));
-    if let Some((pointer, why)) = found {
+        .or_else(|| named(findings, keywords, at));
+    if let Some((pointer, why, what)) = found {
         findings.wrong(
             &pointer,
-            format!("{why} in `{}`: no value fits", dotted(at)),
+            format!("{why} in `{}`: no {what} fits", dotted(at)),
         );
     }
 }
@@ -130,7 +144,7 @@ pub(super) fn check_forbidden(findings: &mut Findings<'_>) {
     }
 }
 
-fn bounds(demands: &Demands<'_>) -> Option<(String, String)> {
+fn bounds(demands: &Demands<'_>) -> Option<Empty> {
     let crossed = |bound: &Bound| {
         let (least, pointer, most) = match bound.of {
             None => {
@@ -152,11 +166,13 @@ fn bounds(demands: &Demands<'_>) -> Option<(String, String)> {
             Some((
                 pointer,
                 format!("`{lowest}` {least} is above `{highest}` {most}"),
+                bound.what,
             ))
         } else if least >= most && !bound.may_meet {
             Some((
                 pointer,
                 format!("`{lowest}` {least} leaves nothing below `{highest}` {most}"),
+                bound.what,
             ))
         } else {
             None
@@ -165,17 +181,18 @@ fn bounds(demands: &Demands<'_>) -> Option<(String, String)> {
     BOUNDS.iter().find_map(crossed)
 }
 
-fn types(demands: &Demands<'_>) -> Option<(String, String)> {
+fn types(demands: &Demands<'_>) -> Option<Empty> {
     let is_empty = demands.types().is_some_and(|types| types.is_empty());
     let (at, _) = demands.parts.first().filter(|_| is_empty)?;
     Some((
         child(at, "type"),
         "`type` and what `allOf` demands have no type in common".to_owned(),
+        "value",
     ))
 }
 
 /// Whole numbers and multiples of which none is within the bounds.
-fn numbers(demands: &Demands<'_>) -> Option<(String, String)> {
+fn numbers(demands: &Demands<'_>) -> Option<Empty> {
     let types = demands.types()?;
     if !types
         .iter()
@@ -184,7 +201,10 @@ fn numbers(demands: &Demands<'_>) -> Option<(String, String)> {
         return None;
     }
     let whole = types.iter().all(|name| *name == "integer");
-    let multiple = demands.most("multipleOf").filter(|(step, _)| *step > 0.0);
+    // Of tenths and the like `f64` does not tell the multiples.
+    let multiple = demands
+        .most("multipleOf")
+        .filter(|(step, _)| *step >= 1.0 && step.fract() == 0.0);
     let (step, pointer, what) = match multiple {
         Some((step, pointer)) => (step, pointer, format!("no multiple of {step}")),
         None if whole => {
@@ -209,24 +229,42 @@ fn numbers(demands: &Demands<'_>) -> Option<(String, String)> {
         first += step;
     }
     let is_none = first > most || (is_most_out && first >= most);
-    is_none.then(|| (pointer, format!("{what} is between {least} and {most}")))
+    is_none.then(|| {
+        let why = format!("{what} is between {least} and {most}");
+        (pointer, why, "number")
+    })
 }
 
 /// Values that are named and that the other keywords refuse.
-fn named(keywords: &Map<String, Value>, at: &str) -> Option<(String, String)> {
+fn named(findings: &Findings<'_>, keywords: &Map<String, Value>, at: &str) -> Option<Empty> {
     let (keyword, values) = if let Some(values) = keywords.get("enum") {
         ("enum", values.as_array()?.as_slice())
     } else {
         ("const", std::slice::from_ref(keywords.get("const")?))
     };
     if values.is_empty() {
-        return Some((child(at, keyword), "`enum` names nothing".to_owned()));
+        return Some((
+            child(at, keyword),
+            "`enum` names nothing".to_owned(),
+            "value",
+        ));
     }
-    // A part that points elsewhere can not be compiled by itself.
-    let schema = compile_schema(keywords).ok()?;
+    let mut part = Map::clone(keywords);
+    // What refers to another part would by itself refer to none, or to a wrong one.
+    let text = Value::Object(part.clone()).to_string();
+    if ["$ref", "$dynamicRef"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
+        return None;
+    }
+    if let Some(draft) = findings.document.get("/schema/$schema") {
+        part.insert("$schema".to_owned(), draft.clone());
+    }
+    let schema = compile_schema(&part).ok()?;
     let fits = values.iter().any(|value| schema.is_valid(value));
     (!fits).then(|| {
         let why = format!("the other keywords refuse what `{keyword}` names");
-        (child(at, keyword), why)
+        (child(at, keyword), why, "value")
     })
 }

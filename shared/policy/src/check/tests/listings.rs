@@ -40,7 +40,7 @@ fn unlisted() -> String {
     "path = \"/3.0/members\"\n",
     "path = \"3.0/members\"\n",
     "path = \"3.0/members\"",
-    "`3.0/members` must start with `/`; it is added to `base_url`"
+    "a path starts with `/`; it is added to `base_url`"
 )]
 #[case::a_field_in_the_path(
     "path = \"/3.0/members\"\n",

@@ -169,7 +169,7 @@ use super::*;
     "path = \"/api/suppliers\"",
     "path = \"api/suppliers\"",
     "path = \"api",
-    "`api/suppliers` must start with `/`; it is added to `base_url`"
+    "a path starts with `/`; it is added to `base_url`"
 )]
 #[case::query_in_a_path(
     "path = \"/api/suppliers\"",
@@ -304,25 +304,25 @@ use super::*;
     "minimum = 0, maximum = 100",
     "minimum = 100.5, maximum = 0",
     "audit_score = {",
-    "`minimum` 100.5 is above `maximum` 0 in `schema.properties.audit_score`: no value fits"
+    "`minimum` 100.5 is above `maximum` 0 in `schema.properties.audit_score`: no number fits"
 )]
 #[case::no_text_fits(
     "minLength = 1, maxLength = 200",
     "minLength = 201, maxLength = 200",
     "maxLength = 200",
-    "`minLength` 201 is above `maxLength` 200 in `schema.properties.name`: no value fits"
+    "`minLength` 201 is above `maxLength` 200 in `schema.properties.name`: no text fits"
 )]
 #[case::no_number_is_below(
     "minimum = 0, maximum = 100",
     "minimum = 100, exclusiveMaximum = 100",
     "audit_score = {",
-    "`minimum` 100 leaves nothing below `exclusiveMaximum` 100 in `schema.properties.audit_score`: no value fits"
+    "`minimum` 100 leaves nothing below `exclusiveMaximum` 100 in `schema.properties.audit_score`: no number fits"
 )]
 #[case::no_count_fits(
     "minimum = 0, maximum = 100",
     "contains = {}, minContains = 2, maxContains = 1",
     "audit_score = {",
-    "`minContains` 2 is above `maxContains` 1 in `schema.properties.audit_score`: no value fits"
+    "`minContains` 2 is above `maxContains` 1 in `schema.properties.audit_score`: no list fits"
 )]
 #[case::nothing_is_named(
     "minimum = 0, maximum = 100",
@@ -334,13 +334,13 @@ use super::*;
     "minimum = 0, maximum = 100",
     "allOf = [{ type = \"integer\" }], minimum = 1.2, maximum = 1.8",
     "audit_score = {",
-    "no whole number is between 1.2 and 1.8 in `schema.properties.audit_score`: no value fits"
+    "no whole number is between 1.2 and 1.8 in `schema.properties.audit_score`: no number fits"
 )]
 #[case::no_multiple_fits(
     "minimum = 0, maximum = 100",
     "multipleOf = 5, exclusiveMinimum = 5, exclusiveMaximum = 10",
     "audit_score = {",
-    "no multiple of 5 is between 5 and 10 in `schema.properties.audit_score`: no value fits"
+    "no multiple of 5 is between 5 and 10 in `schema.properties.audit_score`: no number fits"
 )]
 #[case::what_is_named_is_of_another_type(
     "minimum = 0, maximum = 100",
@@ -358,7 +358,7 @@ use super::*;
     "minimum = 0, maximum = 100",
     "minimum = 0, allOf = [{ maximum = 50 }, { allOf = [{ maximum = -1 }] }]",
     "audit_score = {",
-    "`minimum` 0 is above `maximum` -1 in `schema.properties.audit_score`: no value fits"
+    "`minimum` 0 is above `maximum` -1 in `schema.properties.audit_score`: no number fits"
 )]
 #[case::all_of_it_is_of_no_type(
     "minimum = 0, maximum = 100",
@@ -555,5 +555,36 @@ fn what_a_row_alone_decides_is_right() {
         let field = format!("name = \"{field}\"");
         let text = edited(SUPPLIERS, "name = \"row.legal_name\"", &field);
         assert_eq!(lines(&check_text(text).mistakes), [""; 0], "{field}");
+    }
+}
+
+#[rstest]
+#[case::tenths("multipleOf = 0.1, minimum = 0.25, maximum = 0.3")]
+#[case::one_number("minimum = 7, maximum = 7, multipleOf = 7")]
+#[case::beyond_f64("exclusiveMinimum = 9007199254740992, maximum = 9007199254740993")]
+#[case::what_is_not("not = { enum = [] }")]
+#[case::one_of_several("anyOf = [{ minimum = 5, maximum = 1 }, { minimum = 7 }]")]
+#[case::of_an_older_draft("anyOf = [{ enum = [1], minimum = 2 }, {}]")]
+#[case::some_that_are_named("enum = [1, \"none\"]")]
+fn a_schema_that_a_value_fits_is_right(#[case] keywords: &str) {
+    let text = edited(SUPPLIERS, "minimum = 0, maximum = 100", keywords);
+    assert_eq!(lines(&check_text(text).mistakes), [""; 0]);
+}
+
+/// What a part refers to is not in the part, and its draft is that of the whole.
+#[test]
+fn a_part_of_a_schema_is_judged_as_a_part() {
+    let text = edited(
+        SUPPLIERS,
+        "[schema]",
+        "[schema]\n\"$schema\" = \"http://json-schema.org/draft-07/schema#\"",
+    );
+    for score in [
+        "{ enum = [\"none\"], format = \"uuid\" }",
+        "{ enum = [7], allOf = [{ \"$ref\" = \"#/properties/name\" }] }",
+    ] {
+        let whole = "{ type = \"number\", minimum = 0, maximum = 100 }";
+        let text = edited(&text, whole, score);
+        assert_eq!(lines(&check_text(text).mistakes), [""; 0], "{score}");
     }
 }
