@@ -4,13 +4,20 @@
 
 use std::time::Duration;
 
-use tidegate_model::metric::{self, Metric};
+use tidegate_model::{
+    FlowId, UnixMs,
+    metric::{self, Metric},
+};
 use tidegate_testkit::doubles::{Action, Fault, Point, erp::realistic_suppliers};
 
 use crate::world::{MANUAL, World, suppliers_flow};
 
 const FLOW: &str = "suppliers";
 const SUPPLIERS: u32 = 30;
+
+fn flow() -> FlowId {
+    FlowId::try_new(FLOW).unwrap()
+}
 
 fn sum(world: &World, metric: &Metric, dimensions: &[&str]) -> f64 {
     world.metrics.values(metric, dimensions).iter().sum()
@@ -146,6 +153,37 @@ async fn a_flow_that_never_completed_a_run_grows_overdue_however_often_its_windo
         assert_eq!(overdue, Some(f64::from(6 + day * 24) * 3_600.0));
         tokio::time::sleep(Duration::from_hours(24)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_is_blocked_from_a_refusal_until_a_resume_that_is_answered() {
+    let world = world();
+    let blocked = || newest(&world, &metric::BLOCKED, &[FLOW]).map(f64::floor);
+    world.engine.tick(None).await.unwrap();
+    assert_eq!(blocked(), Some(0.0));
+    let refused = Action::answer(403, serde_json::json!({"message": "forbidden"}));
+    let refused = Fault::new(refused).at(Point::BeforeAct);
+    world.qualio.set_fault(refused).unwrap();
+    world.run(MANUAL).await;
+    let state = || async { world.engine.flow_state(&flow()).await.unwrap() };
+    let stands = || async { state().await.blocker.is_some() };
+    world
+        .until("blocked", Duration::from_secs(60), stands)
+        .await;
+    let since = state().await.blocker.unwrap().since;
+    tokio::time::sleep(Duration::from_secs(900)).await;
+    world.engine.tick(None).await.unwrap();
+    let stood = UnixMs(world.clock_ms()).since(since).as_secs_f64();
+    assert_eq!(blocked(), Some(stood.floor()));
+    world.qualio.clear_faults();
+    world.engine.resume(&flow(), "ada").await.unwrap();
+    let goes_on = || async { state().await.blocker.is_none() };
+    world
+        .until("answered", Duration::from_secs(600), goes_on)
+        .await;
+    world.engine.tick(None).await.unwrap();
+    assert_eq!(blocked(), Some(0.0));
+    applied(&world).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use tidegate_connect::connect;
 use tidegate_engine::Ports;
 use tidegate_lambda::{
     BaseUrl, Common, Config, MailAddresses, QueueAddresses, SystemChance, SystemClock, Unwired,
-    assemble, guarded, start_telemetry,
+    assemble, begin_flows, guarded, start_telemetry,
 };
 
 #[tokio::main]
@@ -17,6 +17,7 @@ async fn main() -> anyhow::Result<()> {
     let (common, mail, base_url) = config.read::<(Common, MailAddresses, BaseUrl)>()?;
     let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) = common;
     start_telemetry(&log)?;
+    let flows = begin_flows(folder, config.settings());
     let aws = Aws::connect(config.values()).await?;
     let ports = Ports {
         store: Arc::new(aws.store(table.0)),
@@ -29,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
         secrets: Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock))),
         metrics: Arc::new(emf),
     };
-    let engine = assemble(ports, &folder, &config.settings(), connect)?;
+    let engine = assemble(ports, flows.await??, connect);
     run(service_fn(|event: LambdaEvent<_>| {
         guarded(tidegate_digest::handle(&engine, &base_url, event.payload))
     }))

@@ -7,8 +7,8 @@ use tidegate_aws::{Aws, QueueUrls};
 use tidegate_connect::{HttpClient, connect};
 use tidegate_engine::Ports;
 use tidegate_lambda::{
-    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, guarded,
-    start_telemetry,
+    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, begin_flows,
+    guarded, start_telemetry,
 };
 
 #[tokio::main]
@@ -17,6 +17,7 @@ async fn main() -> anyhow::Result<()> {
     let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) =
         config.read::<Common>()?;
     start_telemetry(&log)?;
+    let flows = begin_flows(folder, config.settings());
     let aws = Aws::connect(config.values()).await?;
     let secrets = Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock)));
     let ports = Ports {
@@ -30,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
         secrets,
         metrics: Arc::new(emf),
     };
-    let engine = assemble(ports, &folder, &config.settings(), connect)?;
+    let engine = assemble(ports, flows.await??, connect);
     run(service_fn(|event: LambdaEvent<_>| {
         guarded(tidegate_reconcile::handle(&engine, event))
     }))

@@ -7,7 +7,8 @@ use tidegate_aws::{Aws, QueueUrls};
 use tidegate_connect::connect;
 use tidegate_engine::Ports;
 use tidegate_lambda::{
-    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, start_telemetry,
+    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, begin_flows,
+    start_telemetry,
 };
 
 #[tokio::main]
@@ -16,6 +17,7 @@ async fn main() -> anyhow::Result<()> {
     let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) =
         config.read::<Common>()?;
     start_telemetry(&log)?;
+    let flows = begin_flows(folder, config.settings());
     let aws = Aws::connect(config.values()).await?;
     let ports = Ports {
         store: Arc::new(aws.store(table.0)),
@@ -28,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
         secrets: Arc::new(aws.secrets(config.secrets(), Arc::new(SystemClock))),
         metrics: Arc::new(emf),
     };
-    let engine = assemble(ports, &folder, &config.settings(), connect)?;
+    let engine = assemble(ports, flows.await??, connect);
     run(tidegate_webhook::router(engine))
         .await
         .map_err(anyhow::Error::from_boxed)

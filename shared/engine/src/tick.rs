@@ -84,7 +84,7 @@ impl Engine {
             &Update::when(Condition::ALWAYS).set("gauges", text),
         )
         .await?;
-        self.measure_tick(runtime, (&before, &gauges), &look, &lease);
+        self.measure_tick(runtime, (&before, &gauges), &look, (&lease, &state));
         for event in breached {
             self.tell(event).await;
         }

@@ -10,17 +10,26 @@ use tidegate_engine::{
     ports::{Http, Mail, Mailer, PortError, Request, Sent, Source, Target, TransportError},
 };
 use tidegate_policy::flow::{Flow, Settings};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{FlowsError, FlowsFolder, load_flows};
 
-/// An engine over these ports for the flows of a folder. `connect` makes the two sides of a flow.
+/// Begins to load the flows of the folder, beside what else a start does: that and the making of the AWS
+/// clients take milliseconds of CPU each, which whoever meets a cold start waits for.
+pub fn begin_flows(
+    folder: FlowsFolder,
+    settings: Settings,
+) -> JoinHandle<Result<Vec<Flow>, FlowsError>> {
+    spawn_blocking(move || load_flows(&folder.0, &settings))
+}
+
+/// An engine over these ports for these flows. `connect` makes the two sides of a flow.
 pub fn assemble(
     ports: Ports,
-    folder: &FlowsFolder,
-    settings: &Settings,
+    flows: Vec<Flow>,
     connect: impl Fn(&Arc<Flow>) -> (Arc<dyn Source>, Arc<dyn Target>),
-) -> Result<Arc<Engine>, FlowsError> {
-    let runtimes = load_flows(&folder.0, settings)?
+) -> Arc<Engine> {
+    let runtimes = flows
         .into_iter()
         .map(|flow| {
             let flow = Arc::new(flow);
@@ -30,7 +39,7 @@ pub fn assemble(
             FlowRuntime::new(flow, source, target)
         })
         .collect();
-    Ok(Arc::new(Engine::new(ports, runtimes)))
+    Arc::new(Engine::new(ports, runtimes))
 }
 
 /// Stands where a function has no such port: it calls no other system (READ-1), or sends no mail.

@@ -19,7 +19,7 @@ mod panic;
 mod problem;
 mod telemetry;
 
-pub use assemble::{Unwired, assemble};
+pub use assemble::{Unwired, assemble, begin_flows};
 pub use clock::{SystemChance, SystemClock};
 pub use config::{
     BaseUrl, Bus, Common, Config, ConfigError, ConfigFault, FlowsFolder, FromConfig, LogFilter,

@@ -72,6 +72,7 @@ fn of_flow(flow: &FlowFile) -> Vec<Alarm> {
         freshness(flow, "critical", flow.freshness.critical_s),
         freshness(flow, "other", flow.freshness.other_s),
         run_missed(flow),
+        blocked(flow),
         reviews_growing(flow),
         dead_letters(flow),
         messages_go_round(flow),
@@ -128,6 +129,18 @@ fn run_missed(flow: &FlowFile) -> Alarm {
     alarm.threshold = f64::from(minutes) * 60.0;
     // The first run of a new flow has this long, since its first window may be hours ago.
     alarm.periods = RUN_MISSED_PERIODS;
+    alarm
+}
+
+fn blocked(flow: &FlowFile) -> Alarm {
+    let name = &flow.name;
+    let mut alarm = at_ticks(flow, "Blocked", "blocked", &metric::BLOCKED);
+    alarm.says = vec![
+        format!("{name} stands still: nothing of it is sent until somebody has seen to it, and nothing is lost."),
+        "`tidegate status` says what refused and why: credentials, another schema at the target, or most"
+            .to_owned(),
+        "records absent at once. Mend that, then `tidegate resume`.".to_owned(),
+    ];
     alarm
 }
 

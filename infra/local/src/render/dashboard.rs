@@ -173,6 +173,11 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
             vec![line(&metric::RUN_OVERDUE, &[name])],
         ),
         graph(
+            format!("{name}: time blocked"),
+            PERIOD_S,
+            vec![line(&metric::BLOCKED, &[name])],
+        ),
+        graph(
             format!("{name}: waits without progress"),
             PERIOD_S,
             vec![line(&metric::MESSAGE_HOPS, &[name])],

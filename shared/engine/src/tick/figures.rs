@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidegate_model::{Tier, UnixMs, metric};
 use tidegate_policy::{
     breaker::Breaker,
+    flow_state::FlowState,
     keys,
     limiter::{Limit, Slots},
     run::Lease,
@@ -61,7 +62,7 @@ impl Engine {
         runtime: &FlowRuntime,
         (before, gauges): (&Gauges, &Gauges),
         look: &Look,
-        lease: &Lease,
+        (lease, state): (&Lease, &FlowState),
     ) {
         let now = self.now();
         let flow = runtime.flow.id().as_str();
@@ -86,6 +87,12 @@ impl Engine {
         let first = gauges.first_ms.map_or(now, UnixMs);
         let overdue = overdue(runtime, lease, first, now);
         self.measure(&metric::RUN_OVERDUE, &[flow], overdue.as_secs_f64());
+        let blocked = state
+            .blocker
+            .as_ref()
+            .map(|blocker| now.since(blocker.since));
+        let blocked = blocked.unwrap_or_default().as_secs_f64();
+        self.measure(&metric::BLOCKED, &[flow], blocked);
         self.measure_look(runtime, look, now);
     }
 

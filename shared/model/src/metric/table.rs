@@ -165,6 +165,16 @@ pub static RUN_OVERDUE: Metric = Metric {
               are. At each tick.",
 };
 
+/// A flow that stands still until somebody has seen to it.
+pub static BLOCKED: Metric = Metric {
+    name: "Blocked",
+    unit: Seconds,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "Time since a blocker stopped the flow: credentials that are refused, a target that accepts \
+              something else, most records absent at once; 0 while there is none. At each tick.",
+};
+
 /// Deliveries that were taken.
 pub static WEBHOOKS: Metric = Metric {
     name: "Webhooks",
@@ -212,7 +222,7 @@ pub static WRITE_UNITS: Metric = Metric {
 };
 
 /// All of them.
-pub static METRICS: [&Metric; 21] = [
+pub static METRICS: [&Metric; 22] = [
     &CALLS,
     &CALL_SUCCESS,
     &RESPONSE_TIME,
@@ -229,6 +239,7 @@ pub static METRICS: [&Metric; 21] = [
     &OUTCOMES,
     &RUN_TIME,
     &RUN_OVERDUE,
+    &BLOCKED,
     &WEBHOOKS,
     &TICKS,
     &MESSAGE_HOPS,
