@@ -13,7 +13,7 @@ use tidegate_engine::{
 use tidegate_lambda::{Config, SystemClock};
 use tidegate_model::flow::{FlowFile, Method, TargetSpec};
 use tidegate_policy::{
-    check::{self, Elsewhere, Mistake},
+    check::{self, Elsewhere, Mistake, without_secrets},
     contract::Contract,
     expr::{Context, Encoding, Template},
 };
@@ -114,7 +114,8 @@ async fn description_below(with: &str, path: &str) -> anyhow::Result<(String, Va
     match body.filter(|_| status == 200) {
         Some(description) => Ok((url, description)),
         None => bail!(
-            "{url} answered {status}, or something that is not JSON: name the OpenAPI document itself, or a file that holds it"
+            "{} answered {status}, or something that is not JSON: name the OpenAPI document itself, or a file that holds it",
+            without_secrets(&url)
         ),
     }
 }
@@ -148,7 +149,7 @@ async fn fetch(url: &str) -> anyhow::Result<(u16, Option<Value>)> {
         timeout: TIMEOUT,
     };
     let sent = HttpClient::new(Arc::new(nothing)).send(&request).await;
-    let sent = sent.with_context(|| format!("{url} can not be asked"))?;
+    let sent = sent.with_context(|| format!("{} can not be asked", without_secrets(url)))?;
     Ok((sent.status, sent.body))
 }
 

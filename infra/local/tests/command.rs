@@ -349,11 +349,7 @@ async fn a_sync_that_was_asked_for_survives_kill_9() {
 }
 
 #[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_ends_calls_in_hand_and_then_the_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut instance = Instance::start(folder.path());
-    instance.stands_more_than(41).await;
+async fn ctrl_c(instance: &mut Instance) {
     let pid = instance.child.id().to_string();
     let sent = Command::new("sh")
         .args(["-c", "kill -INT \"$0\"", &pid])
@@ -361,6 +357,47 @@ async fn ctrl_c_ends_calls_in_hand_and_then_the_process() {
     assert!(sent.unwrap().success());
     let ended = until("it ends", async || instance.child.try_wait().unwrap()).await;
     assert_eq!(ended.code(), Some(0));
+}
+
+/// Not in the table, and not in what its file no longer uses.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_in_no_file() {
+    let clock = Arc::new(|| 1_795_140_000_000_i64);
+    let rows = realistic_suppliers(5, 3, clock());
+    let config = ErpConfig::new(clock.clone(), "erp-token").suppliers(rows.clone());
+    let erp = ErpDouble::start(config).await.unwrap();
+    let qualio = QualioDouble::start(QualioConfig::new(clock, "qualio-key"));
+    let qualio = qualio.await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = against(&erp, &qualio, folder.path());
+    command.args(["--no-demo", "--flows", FLOWS]);
+    let mut instance = Instance::of(command);
+    let email = rows[1].contact.email.as_bytes();
+    let has_email = || {
+        let mut files = files(&folder.path().join(".tidegate")).into_values();
+        files.any(|file| file.windows(email.len()).any(|part| part == email))
+    };
+    let api = Api::of(folder.path());
+    api.post(&instance, "/v1/flows/suppliers/runs").await;
+    until("it is forgotten", async || {
+        let had = has_email();
+        let forget = ["forget", "suppliers", &rows[1].id];
+        let forgotten = run(&forget, folder.path()).status.success();
+        forgotten.then(|| assert!(had, "it was there before"))
+    })
+    .await;
+    ctrl_c(&mut instance).await;
+    assert!(!has_email());
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_calls_in_hand_and_then_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut instance = Instance::start(folder.path());
+    instance.stands_more_than(41).await;
+    ctrl_c(&mut instance).await;
     let said: Vec<String> = instance.said.try_iter().collect();
     let last = said.last().unwrap();
     assert_eq!(last, "Stopped. The next start goes on from here.");

@@ -10,6 +10,7 @@
 
 mod answer;
 mod headers;
+mod hidden;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,8 @@ use reqwest::{Client, Url, header::HeaderMap, redirect, retry};
 use tidegate_engine::ports::{Http, Request, Secrets, Sent, TransportError};
 use tidegate_model::flow::Method;
 use tokio::time::{Instant, timeout_at};
+
+use self::hidden::Hidden;
 
 pub use answer::MAX_ANSWER_BYTES;
 
@@ -73,11 +76,14 @@ impl HttpClient {
         Ok(self.client.get_or_init(|| client))
     }
 
-    async fn prepare(&self, request: &Request) -> Result<reqwest::RequestBuilder, TransportError> {
+    async fn prepare(
+        &self,
+        request: &Request,
+    ) -> Result<(reqwest::RequestBuilder, Hidden), TransportError> {
         let url = address(&request.url)?;
-        let mut map = HeaderMap::new();
+        let (mut map, mut hidden) = (HeaderMap::new(), Hidden::default());
         for header in &request.headers {
-            headers::insert(&mut map, header, self.secrets.as_ref()).await?;
+            headers::insert(&mut map, header, self.secrets.as_ref(), &mut hidden).await?;
         }
         headers::add_defaults(&mut map, request.body.is_some());
         let mut builder = self
@@ -87,7 +93,7 @@ impl HttpClient {
         if let Some(body) = &request.body {
             builder = builder.body(body.to_string());
         }
-        Ok(builder)
+        Ok((builder, hidden))
     }
 }
 
@@ -95,7 +101,7 @@ impl HttpClient {
 impl Http for HttpClient {
     async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
         let deadline = Instant::now() + request.timeout;
-        let prepared = timeout_at(deadline, self.prepare(request))
+        let (prepared, hidden) = timeout_at(deadline, self.prepare(request))
             .await
             .map_err(|_| TransportError::SecretUnavailable(headers::secret_name(request)))??;
         let exchange = async {
@@ -103,7 +109,14 @@ impl Http for HttpClient {
                 .send()
                 .await
                 .map_err(|error| transport_error(&error, request.timeout))?;
-            answer::read(response).await
+            let mut sent = answer::read(response).await?;
+            // What succeeds is a record, and not told to anybody.
+            if !(200..300).contains(&sent.status)
+                && let Some(body) = &mut sent.body
+            {
+                hidden.take_out(body);
+            }
+            Ok(sent)
         };
         timeout_at(deadline, exchange)
             .await

@@ -30,7 +30,10 @@ use tidegate_model::{UnixMs, flow::FlowFile};
 
 pub use self::against::{Elsewhere, against, against_instance};
 use self::document::Document;
-pub use self::facts::{FlowFacts, TierFacts};
+pub use self::{
+    facts::{FlowFacts, TierFacts},
+    secrets::hide as without_secrets,
+};
 use crate::flow::Settings;
 
 /// One thing wrong with a flow file.

@@ -7,6 +7,8 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use tidegate_policy::check::without_secrets;
+
 use super::Problem;
 use crate::{
     cli::{Remote, data_option},
@@ -62,6 +64,9 @@ impl Client {
     }
 
     fn new_at(url: String, token: String) -> anyhow::Result<Self> {
+        if without_secrets(&url) != url {
+            bail!("the address of the instance holds a secret: leave it out, the token is enough");
+        }
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())

@@ -127,6 +127,7 @@ struct Counts {
 
 #[derive(Debug, Deserialize)]
 struct Windows {
+    next: Option<String>,
     next_local: Option<String>,
     worst_staleness_s: u64,
 }
@@ -255,7 +256,11 @@ fn flow(flow: &Flow) -> String {
     if let Some(running) = &flow.running {
         line("running", running.clone());
     }
-    let next = flow.windows.next_local.as_deref().unwrap_or("none");
+    let windows = &flow.windows;
+    let next = match (&windows.next, &windows.next_local) {
+        (Some(next), Some(local)) => format!("{next}, {local} by the flow's clock"),
+        _ => "none".to_owned(),
+    };
     let worst = span(flow.windows.worst_staleness_s);
     line(
         "next run",

@@ -67,6 +67,40 @@ pub(crate) struct Spell {
     pub until: UnixMs,
 }
 
+/// Spans in order; those that overlap or touch are one.
+pub(super) fn merged<T: Copy + Ord>(spans: impl Iterator<Item = (T, T)>) -> Vec<(T, T)> {
+    let mut spans: Vec<(T, T)> = spans.collect();
+    spans.sort_unstable();
+    let mut merged: Vec<(T, T)> = Vec::new();
+    for (from, until) in spans {
+        match merged.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(until),
+            _ => merged.push((from, until)),
+        }
+    }
+    merged
+}
+
+/// Spells of which no two of a system and a trouble overlap: what is given twice is one.
+fn apart(spells: &[Spell]) -> Vec<Spell> {
+    let mut apart: Vec<Spell> = Vec::new();
+    for Spell { of, trouble, .. } in spells.iter().copied() {
+        let is_same = |spell: &&Spell| (spell.of, spell.trouble) == (of, trouble);
+        if apart.iter().any(|spell| is_same(&spell)) {
+            continue;
+        }
+        let same = spells.iter().filter(is_same);
+        let spans = merged(same.map(|spell| (spell.from, spell.until)));
+        apart.extend(spans.into_iter().map(|(from, until)| Spell {
+            of,
+            trouble,
+            from,
+            until,
+        }));
+    }
+    apart
+}
+
 /// The plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -163,7 +197,7 @@ pub(crate) fn plan(args: &SimulateArgs, zone: &TimeZone) -> Result<Plan, PlanErr
         begin: midnight(args.date, 0, zone)?,
         end: midnight(args.date, args.days, zone)?,
         changes,
-        spells,
+        spells: apart(&spells),
     })
 }
 

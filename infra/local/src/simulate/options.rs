@@ -27,7 +27,8 @@ retries and breaker are those that run in production, in virtual time. The same 
 seed give the same figures.
 
 A span is [source:][DAY@]HH:MM-HH:MM in the flow's time zone; without DAY it is on the first day, and
-without `source:` it is the target that is away. A slow span may end in =SECONDS (4 by default).
+without `source:` it is the target that is away; 22:00-06:00 ends on the day after. A slow span may end
+in =SECONDS (4 by default).
 
 Examples:
   tidegate simulate suppliers                              a day as the flow's [expected] says
@@ -36,7 +37,7 @@ Examples:
   tidegate simulate my-flows/orders.toml --days 7 --peak 3
 
 Exit code: 0 everything was kept, 1 it failed, 2 the command line is wrong, 3 a window or a freshness
-goal broke, or a record waits for a person.";
+goal broke, a record waits for a person, or the two systems differ at the end.";
 
 /// What `simulate` is told.
 #[derive(Clone, Debug, Args)]

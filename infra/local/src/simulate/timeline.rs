@@ -157,7 +157,7 @@ fn facts(text: &mut String, figures: &Figures) -> fmt::Result {
     for recovery in &figures.recovery {
         writeln!(
             text,
-            "  after the outage: {} of the {} tier in {}; the limit allows them in {}",
+            "  after the outage: {} of the {} tier in {}; at the even pace of the limit they take {}",
             counted(recovery.calls, "call", "calls"),
             if recovery.is_batch {
                 "batch"

@@ -3,6 +3,7 @@
 use tidegate_model::Tier;
 
 use super::{
+    day::merged,
     figures::{Figures, Freshness, Lane, Quota, ratio},
     words::{Local, counted, number, rate, reviews, span, span_up},
 };
@@ -72,7 +73,8 @@ fn load(figures: &Figures) -> String {
             let spells = figures.spells.iter().filter(|(is_source, is_away, ..)| {
                 (*is_source, *is_away) == (is_of_source, is_away_here)
             });
-            let ms: i64 = spells.map(|(.., from, until)| until - from).sum();
+            let spans = merged(spells.map(|(.., from, until)| (*from, *until)));
+            let ms: i64 = spans.iter().map(|(from, until)| until - from).sum();
             if ms > 0 {
                 let lasted = span(u64::try_from(ms / 1_000).unwrap_or(0));
                 load.push(format!("{name} {what} for {lasted}"));
@@ -122,7 +124,7 @@ fn faults(figures: &Figures) -> Vec<String> {
     }
     if figures.left > 0 {
         faults.push(format!(
-            "{} never reached {}",
+            "{} had not reached {} when the simulation ended",
             counted(figures.left, "change", "changes"),
             figures.target
         ));
@@ -271,10 +273,12 @@ impl<'f> Class<'f> {
             let broken = figures.broken.iter();
             waits.extend(broken.map(|broken| (broken.at_ms, broken.next_ms)));
         }
+        let spells = figures.spells.iter();
+        let troubled = merged(spells.map(|(.., begins, ends)| (*begins, *ends)));
         let overlap = |(from, until): (i64, i64)| {
-            let spells = figures.spells.iter();
-            let ms: i64 = spells
-                .map(|(.., begins, ends)| (until.min(*ends) - from.max(*begins)).max(0))
+            let spans = troubled.iter();
+            let ms: i64 = spans
+                .map(|(begins, ends)| (until.min(*ends) - from.max(*begins)).max(0))
                 .sum();
             u64::try_from(ms / 1_000).unwrap_or(0)
         };

@@ -10,6 +10,8 @@ use tidegate_engine::{
     ports::{Header, HeaderValue, Request, Secret, SecretError, Secrets, TransportError},
 };
 
+use super::hidden::Hidden;
+
 /// Headers that frame the message. A flow that sets one could make a server read two requests.
 const OF_THE_CLIENT: [HeaderName; 6] = [
     HOST,
@@ -22,11 +24,12 @@ const OF_THE_CLIENT: [HeaderName; 6] = [
 
 const JSON: WireValue = WireValue::from_static("application/json");
 
-/// Puts a header in; a later one of the same name replaces an earlier one.
+/// Puts a header in; a later one of the same name replaces an earlier one. A secret is told to `hidden`.
 pub(super) async fn insert(
     map: &mut HeaderMap,
     header: &Header,
     secrets: &dyn Secrets,
+    hidden: &mut Hidden,
 ) -> Result<(), TransportError> {
     let bad = |why: &str| TransportError::BadRequest(format!("the header {} {why}", header.name));
     let name = HeaderName::from_bytes(header.name.as_bytes())
@@ -38,7 +41,9 @@ pub(super) async fn insert(
         HeaderValue::Plain(text) => (text.clone(), None),
         HeaderValue::Secret { prefix, secret } => {
             let found = get(secrets, secret).await?;
-            (format!("{prefix}{}", found.reveal()), Some(secret))
+            let value = format!("{prefix}{}", found.reveal());
+            hidden.add(found.reveal(), &value);
+            (value, Some(secret))
         }
         HeaderValue::Basic { user, secret } => {
             if user.contains(':') {
@@ -46,6 +51,7 @@ pub(super) async fn insert(
             }
             let found = get(secrets, secret).await?;
             let pair = STANDARD.encode(format!("{user}:{}", found.reveal()));
+            hidden.add(found.reveal(), &pair);
             (format!("Basic {pair}"), Some(secret))
         }
     };

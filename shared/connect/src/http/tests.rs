@@ -247,6 +247,23 @@ async fn a_body_is_json_nothing_or_unreadable(#[case] body: &str, #[case] read: 
     assert_eq!(sent.body, read);
 }
 
+/// What a system says of a request that it refused is told to people.
+#[tokio::test]
+async fn a_refusal_that_repeats_the_secret_is_read_without_it() {
+    let body = format!("{{\"message\":\"no such key: Bearer {SECRET}\"}}");
+    for (status, message) in [
+        ("400 Bad Request", "no such key: ***".to_owned()),
+        ("302 Found", "no such key: ***".to_owned()),
+        ("200 OK", format!("no such key: Bearer {SECRET}")),
+    ] {
+        let (url, _told) = server(Does::Answer(answer(status, "", &body))).await;
+        let mut request = get(&url);
+        request.headers.push(header("Authorization", named("KEY")));
+        let sent = client().send(&request).await.unwrap();
+        assert_eq!(sent.body, Some(json!({ "message": message })));
+    }
+}
+
 #[tokio::test]
 async fn what_is_compressed_is_not_unpacked() {
     let bytes = answer("200 OK", "content-encoding: gzip\r\n", "{\"a\":1}");

@@ -116,8 +116,14 @@ impl Session<'_> {
                 why: Wait::Secret,
             };
         }
+        let secrets = request.headers.iter();
+        let named: Vec<&str> = secrets.filter_map(|header| header.value.secret()).collect();
+        let cure = match named.as_slice() {
+            [] => String::new(),
+            secrets => format!(": set {} anew, then resume the flow", secrets.join(", ")),
+        };
         CallError::Blocked {
-            reason: format!("{endpoint} refused the credentials with {status}"),
+            reason: format!("{endpoint} refused the credentials with {status}{cure}"),
         }
     }
 

@@ -11,6 +11,16 @@ use crate::{
     flow::{Settings, base_url},
 };
 
+/// Headers that no request of a flow may set: the connector refuses them too.
+const OF_THE_CLIENT: [&str; 6] = [
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Upgrade",
+    "Expect",
+];
+
 pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
     for side in ["/source", "/target"] {
         check_address(findings, &format!("{side}/base_url"), settings);
@@ -81,6 +91,11 @@ fn refuse_header(findings: &mut Findings<'_>, pointer: &str, name: &str) {
         findings.wrong(
             pointer,
             format!("{what} is no name of a header; letters, digits and `-` make one"),
+        );
+    } else if OF_THE_CLIENT.iter().any(|of| of.eq_ignore_ascii_case(name)) {
+        findings.wrong(
+            pointer,
+            format!("`{name}` frames the request, and is set by the client alone"),
         );
     }
 }

@@ -61,7 +61,7 @@ pub struct TierFacts {
 }
 
 /// A Qualio update reads and replaces (FACTS: its `PUT` takes the whole record).
-const QUALIO_CALLS: u32 = 2;
+pub(super) const QUALIO_CALLS: u32 = 2;
 
 pub(super) fn of(file_name: &str, text: &str, file: &FlowFile, now: UnixMs) -> Option<FlowFacts> {
     let schedule = CompiledSchedule::compile(&file.schedule).ok()?;
@@ -118,12 +118,15 @@ impl fmt::Display for FlowFacts {
             self.file, self.flow, self.revision, self.hash
         )?;
         for (name, tier) in [("real-time", self.real_time), ("batch", self.batch)] {
+            let each = u64::from(self.calls_per_update.max(1));
+            let (calls, records, span) = match tier.records_a_minute {
+                0 => (tier.calls_a_day, tier.calls_a_day / each, "day"),
+                records => (tier.calls_a_minute, records, "minute"),
+            };
             writeln!(
                 f,
-                "  {name}: {} calls a minute, {} records a minute ({} a record)",
-                tier.calls_a_minute,
-                tier.records_a_minute,
-                super::words::count(usize::try_from(self.calls_per_update).unwrap_or(1), "call"),
+                "  {name}: {calls} calls a {span}, {records} records a {span} ({} a record)",
+                super::words::count(usize::try_from(each).unwrap_or(1), "call"),
             )?;
         }
         if let Some((usable, kept)) = self.calls_a_day {

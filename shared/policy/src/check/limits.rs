@@ -14,11 +14,14 @@ use crate::{
 /// What a file that leaves out `timeout_s` and `settle_s` gets (the model's defaults).
 const DEFAULT_TIMEOUT_S: u64 = 10;
 const DEFAULT_SETTLE_S: u64 = 20;
+/// And who leaves out `critical_percent`.
+const EXPECTED_CRITICAL_PERCENT: u64 = 10;
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     check_account(findings);
     check_record_fits(findings);
     check_day_fits(findings);
+    check_expected(findings);
     for side in ["/source", "/target"] {
         check_breaker(findings, side);
     }
@@ -108,6 +111,36 @@ fn check_day_fits(findings: &mut Findings<'_>) {
                 day.calls
             ),
         );
+    }
+}
+
+/// What the flow is expected to carry in a day against what its limits let through.
+fn check_expected(findings: &mut Findings<'_>) {
+    let document = findings.document;
+    let Some(changes) = document.number("/expected/changes_a_day") else {
+        return;
+    };
+    let percent = document.number("/expected/critical_percent");
+    let critical = changes * percent.unwrap_or(EXPECTED_CRITICAL_PERCENT).min(100) / 100;
+    let each = match document.text("/target/type") {
+        Some("qualio") => facts::QUALIO_CALLS,
+        _ => 1,
+    };
+    for (tier, changes) in [("real_time", critical), ("batch", changes - critical)] {
+        let pointer = format!("/target/limits/{tier}");
+        let rate = document.get(&pointer);
+        let Some(rate) = rate.and_then(|rate| Rate::deserialize(rate).ok()) else {
+            continue;
+        };
+        let (calls, allowed) = (changes * u64::from(each), most_in(rate, 86_400));
+        if allowed > 0 && calls > allowed {
+            findings.odd(
+                &format!("{pointer}/calls"),
+                format!(
+                    "`[expected]` brings this tier {changes} changes a day, which are {calls} calls, and the limit allows {allowed}: what waits grows day by day"
+                ),
+            );
+        }
     }
 }
 

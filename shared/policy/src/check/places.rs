@@ -245,6 +245,7 @@ fn check_text(
     match compiled {
         Ok((names, costs_too_much)) => {
             check_names(findings, pointer, &names, known, scope);
+            check_reads_row(findings, pointer, &names);
             if let Some(error) = costs_too_much {
                 let place = dotted(pointer);
                 findings.wrong(
@@ -254,6 +255,21 @@ fn check_text(
             }
         }
         Err(error) => findings.wrong(pointer, does_not_parse(pointer, &error)),
+    }
+}
+
+/// What is the same for each row tells no record from another, nor an older state from a newer.
+fn check_reads_row(findings: &mut Findings<'_>, pointer: &str, names: &Names) {
+    let why = match pointer {
+        "/record/key" => "all records would be one",
+        "/record/version/at" => "no change would be newer than another",
+        _ => return,
+    };
+    if !names.roots.contains("row") {
+        findings.wrong(
+            pointer,
+            format!("`{}` reads nothing of the row: {why}", dotted(pointer)),
+        );
     }
 }
 

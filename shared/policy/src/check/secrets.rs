@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     Findings,
+    document::child,
     places::{Holds, PLACES, literal_text, matches},
     words::short,
 };
@@ -54,7 +55,7 @@ pub(super) fn is_named_at(pointer: &str) -> bool {
 /// A message without what looks like a secret: a generated key, a password in an address, the value of
 /// what is named `password` and the like. By such looks not every secret is known: where one belongs,
 /// nothing is repeated.
-pub(super) fn hide(message: &str) -> String {
+pub fn hide(message: &str) -> String {
     let mut shown = String::with_capacity(message.len());
     for word in split_after(message, |c| c.is_whitespace() || "`\"".contains(c)) {
         for part in split_after(&without_user(word), |c| "?&".contains(c)) {
@@ -156,23 +157,95 @@ fn is_jumbled(word: &str) -> bool {
 /// Warns of secrets that would be sent: written out in an address, a path, a header or a parameter.
 pub(super) fn check(findings: &mut Findings<'_>) {
     let document = findings.document;
-    for (pattern, holds) in PLACES {
-        if !matches!(holds, Holds::Template(_) | Holds::Path(_)) || pattern.contains("/auth/") {
+    refuse_secrets_as_names(findings);
+    let plain = [
+        "/trigger/*/detail",
+        "/trigger/*/detail_type",
+        "/trigger/*/source",
+    ];
+    let plain = plain.iter().map(|pattern| (*pattern, None));
+    let held = PLACES
+        .iter()
+        .map(|(pattern, holds)| (*pattern, Some(*holds)));
+    for (pattern, holds) in held.chain(plain) {
+        if pattern.contains("/auth/") {
             continue;
         }
         for (pointer, value) in matches(&document.value, pattern) {
-            let Value::String(text) = value else {
-                continue;
-            };
-            let literal = literal_text(text);
-            let name = short(&pointer);
-            let is_written_out = literal == *text && has_value(text) && is_named_at(&pointer);
-            if is_written_out || hide(&literal) != literal {
-                findings.odd(
+            each_text(&pointer, value, &mut |pointer, text| {
+                let literal = match holds {
+                    Some(Holds::Template(_) | Holds::Path(_)) => literal_text(text),
+                    _ => text.to_owned(),
+                };
+                let constant = match holds {
+                    Some(Holds::Template(_) | Holds::Path(_)) => {
+                        literal == text && has_value(text) && is_named_at(pointer)
+                    }
+                    _ => is_quoted(text) && carries(pointer),
+                };
+                if constant || hide(&literal) != literal {
+                    warn(findings, pointer);
+                }
+            });
+        }
+    }
+}
+
+/// Each text in a value, with the pointer to it.
+fn each_text(pointer: &str, value: &Value, look: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::String(text) => look(pointer, text),
+        Value::Array(entries) => {
+            for (index, entry) in entries.iter().enumerate() {
+                each_text(&format!("{pointer}/{index}"), entry, look);
+            }
+        }
+        Value::Object(table) => {
+            for (name, entry) in table {
+                each_text(&child(pointer, name), entry, look);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether an expression is one text in quotes.
+fn is_quoted(text: &str) -> bool {
+    let inner = |quote| {
+        text.strip_prefix(quote)?
+            .strip_suffix(quote)
+            .filter(|t: &&str| !t.contains(quote))
+    };
+    let inner = inner('\'').or_else(|| inner('"'));
+    inner.is_some_and(has_value)
+}
+
+fn warn(findings: &mut Findings<'_>, pointer: &str) {
+    let name = short(pointer);
+    findings.odd(
+        pointer,
+        format!(
+            "`{name}` may hold a secret, for all who read the file: name a secret in `auth`, and write an id that looks like one as `env.NAME`"
+        ),
+    );
+}
+
+/// A key of capitals and digits is a name by its letters.
+fn refuse_secrets_as_names(findings: &mut Findings<'_>) {
+    let document = findings.document;
+    let places = [
+        "/source/auth/secret",
+        "/target/auth/secret",
+        "/target/secret",
+        "/webhook/secrets/*",
+    ];
+    for place in places {
+        for (pointer, value) in matches(&document.value, place) {
+            if value.as_str().is_some_and(is_generated) {
+                let name = short(&pointer);
+                findings.wrong(
                     &pointer,
-                    format!(
-                        "`{name}` may hold a secret, for all who read the file: name a secret in `auth`, and write an id that looks like one as `{{{{ env.NAME }}}}`"
-                    ),
+                    format!("`{name}` looks like a secret and not like the name of one, as `ERP_TOKEN`{NOT_REPEATED}"),
                 );
             }
         }

@@ -144,3 +144,23 @@ fn spans_lie_on_their_day_by_the_clock_on_the_wall() {
     ];
     assert_eq!(plan.spells, expected);
 }
+
+#[test]
+fn spans_of_one_trouble_that_overlap_or_touch_are_one() {
+    assert_eq!(
+        merged([(50, 60), (0, 10), (5, 20), (20, 30)].into_iter()),
+        [(0, 30), (50, 60)]
+    );
+    let plan = planned(
+        "f --outage 09:00-11:00 --outage source:10:00-12:00 --outage 10:00-12:00 --outage 09:00-11:00",
+    );
+    let spans = plan
+        .spells
+        .iter()
+        .map(|spell| (spell.of, spell.from, spell.until));
+    let at = |hours| plan.begin + hours_of(hours);
+    assert_eq!(
+        spans.collect::<Vec<_>>(),
+        [(Of::Target, at(9), at(12)), (Of::Source, at(10), at(12))]
+    );
+}

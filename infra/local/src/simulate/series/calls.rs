@@ -8,7 +8,7 @@ use tidegate_testkit::doubles::busiest_window;
 
 use super::count;
 use crate::simulate::{
-    day::{Plan, Spell, Trouble},
+    day::{Plan, Spell, Trouble, merged},
     figures::{BreakerIs, Lane, Minute, Recovery, ratio},
     options::Of,
 };
@@ -60,7 +60,8 @@ pub(super) fn recovery(
     minutes: &[Minute],
 ) -> Vec<Recovery> {
     let away = |spell: &&Spell| spell.of == Of::Target && spell.trouble == Trouble::Away;
-    let away = merged(plan.spells.iter().filter(away));
+    let away = plan.spells.iter().filter(away);
+    let away = merged(away.map(|spell| (spell.from, spell.until)));
     let of_spell = |(nth, until): (usize, UnixMs)| {
         // What the next outage cuts off tells nothing.
         let next = away.get(nth + 1).map_or(i64::MAX, |(from, _)| from.0);
@@ -82,20 +83,6 @@ pub(super) fn recovery(
     };
     let ends = away.iter().map(|(_, until)| *until).enumerate();
     ends.filter_map(of_spell).collect()
-}
-
-/// Spells in order; those that overlap or touch are one.
-fn merged<'s>(spells: impl Iterator<Item = &'s Spell>) -> Vec<(UnixMs, UnixMs)> {
-    let mut spans: Vec<(UnixMs, UnixMs)> = spells.map(|spell| (spell.from, spell.until)).collect();
-    spans.sort_unstable();
-    let mut merged: Vec<(UnixMs, UnixMs)> = Vec::new();
-    for (from, until) in spans {
-        match merged.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(until),
-            _ => merged.push((from, until)),
-        }
-    }
-    merged
 }
 
 /// Answers by status; 0 where none came.
@@ -120,27 +107,4 @@ pub(super) fn calls_while_away(plan: &Plan, after: Option<UnixMs>, calls: &[&Cal
         .iter()
         .filter(|call| away(call.at) && is_later(call.at));
     count(there.count())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spell(from: i64, until: i64) -> Spell {
-        Spell {
-            of: Of::Target,
-            trouble: Trouble::Away,
-            from: UnixMs(from),
-            until: UnixMs(until),
-        }
-    }
-
-    #[test]
-    fn spells_that_overlap_or_touch_are_one() {
-        let spells = [spell(50, 60), spell(0, 10), spell(5, 20), spell(20, 30)];
-        assert_eq!(
-            merged(spells.iter()),
-            [(UnixMs(0), UnixMs(30)), (UnixMs(50), UnixMs(60))]
-        );
-    }
 }

@@ -128,6 +128,15 @@ fn each_broken_goal_has_one_cause_the_first_that_fits() {
         "{text}"
     );
     let text = told(|figures| {
+        figures.other.worst_s = 60_000;
+        let until = began + 40_000_000;
+        figures.spells = vec![(false, true, began, until), (true, true, began, until)];
+    });
+    assert!(
+        text.contains("a system was away or slow for 11 h 6 min of the wait"),
+        "{text}"
+    );
+    let text = told(|figures| {
         figures.other.goal_s = 14_400;
         figures.spells = vec![(false, true, began, began + 600_000)];
     });
@@ -271,7 +280,10 @@ fn windows_spans_and_what_never_came_are_told() {
         told.contains("1 of 4 windows were not done when the next one began"),
         "{told}"
     );
-    assert!(told.contains("1 change never reached qualio"), "{told}");
+    assert!(
+        told.contains("1 change had not reached qualio when the simulation ended"),
+        "{told}"
+    );
     assert!(
         told.contains("qualio was away from Mon 08:00 to Mon 10:00."),
         "{told}"

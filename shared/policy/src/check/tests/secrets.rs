@@ -75,3 +75,74 @@ fn a_header_has_no_line_break() {
     );
     assert_eq!(lines(&check_text(text).mistakes), [expected]);
 }
+
+/// What is written out in an expression or in the rule of a trigger is sent, or printed, as well.
+#[rstest]
+#[case::by_its_look(
+    "name = \"row.legal_name\"",
+    "name = \"row.legal_name or 'ghp_A1B2c3D4e5F6g7H8'\"",
+    "name"
+)]
+#[case::by_its_name(
+    "name = \"fields.name\"",
+    "name = \"fields.name\"\napi_key = \"'hunter2'\"",
+    "api_key"
+)]
+#[case::in_a_rule(
+    "[source]\n",
+    "[[trigger]]\nsource = [\"x\"]\ndetail_type = [\"y\"]\ndetail = { \"/token\" = [\"ev11aa22bb33cc44dd\"] }\n[source]\n",
+    "/token[0]"
+)]
+fn a_secret_in_an_expression_or_a_rule_is_odd(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] name: &str,
+) {
+    let report = check_text(edited(SUPPLIERS, from, to));
+    let told = lines(&report.warnings).concat();
+    assert!(
+        told.contains(&format!("`{name}` may hold a secret")),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_secret_of_capitals_and_digits_is_no_name_of_one() {
+    let text = edited(
+        SUPPLIERS,
+        "\"ERP_TOKEN\"",
+        "\"PLANTED0123456789ABCDEF0A2B4C6D8E\"",
+    );
+    let line = line_of(&text, "auth = {");
+    let expected = format!(
+        "{line}: `secret` looks like a secret and not like the name of one, as `ERP_TOKEN`; what is written may be the secret itself, so it is not repeated"
+    );
+    assert_eq!(lines(&check_text(text).mistakes), [expected]);
+}
+
+/// All records would be one, or none would ever be newer.
+#[rstest]
+#[case::key("key = \"row.id\"", "key = \"'const'\"", "record.key")]
+#[case::version("at = \"row.version\"", "at = \"7\"", "record.version.at")]
+fn what_tells_records_apart_is_read_from_the_row(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] place: &str,
+) {
+    let text = edited(SUPPLIERS, from, to);
+    let told = lines(&check_text(text).mistakes).concat();
+    assert!(
+        told.contains(&format!("`{place}` reads nothing of the row: ")),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_header_that_frames_the_request_is_not_the_flows() {
+    let header = "[source.headers]\ncontent-length = \"3\"\n\n[source.list]";
+    let text = edited(SUPPLIERS, "[source.list]", header);
+    let line = line_of(&text, "content-length");
+    let expected =
+        format!("{line}: `content-length` frames the request, and is set by the client alone");
+    assert_eq!(lines(&check_text(text).mistakes), [expected]);
+}

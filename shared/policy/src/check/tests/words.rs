@@ -92,3 +92,28 @@ fn a_day_too_short_for_a_record_is_odd() {
         "{told}"
     );
 }
+
+#[test]
+fn a_limit_that_does_not_carry_what_is_expected_is_odd() {
+    let slow = edited(
+        SUPPLIERS,
+        "batch = { calls = 50, per_s = 60 }",
+        "batch = { calls = 10, per_s = 3600 }",
+    );
+    let line = line_of(&slow, "batch = {");
+    let report = check_text(slow);
+    let expected = format!(
+        "{line}: `[expected]` brings this tier 1350 changes a day, which are 2700 calls, and the limit allows 240: what waits grows day by day"
+    );
+    assert_eq!(lines(&report.mistakes), [""; 0]);
+    assert!(
+        lines(&report.warnings).contains(&expected),
+        "{:?}",
+        report.warnings
+    );
+    let told = report.to_string();
+    assert!(
+        told.contains("  batch: 240 calls a day, 120 records a day (2 calls a record)\n"),
+        "{told}"
+    );
+}
