@@ -81,7 +81,7 @@ fn a_deployment_of_each_function_goes_back_on_its_own_errors() {
         let alarm = format!("{function}Errors");
         let named = format!("DeploymentPreference: {{ Alarms: [!Ref {alarm}] }}");
         assert!(text.contains(&named), "{function} has no {named}");
-        // Without it, a version comes of new code alone, and not of new flow files or parameters.
+        // Without it, a version comes of new code alone, and not of new flow files.
         assert!(
             text.contains("AutoPublishAliasAllProperties: true"),
             "{function}"
