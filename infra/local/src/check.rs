@@ -81,7 +81,7 @@ async fn against_target(files: &Files, place: &Place, with: &str) -> anyhow::Res
         };
         match check::against(name, text, place.settings(), &description) {
             Some(Ok(differences)) => found.extend(differences),
-            Some(Err(error)) => bail!("{from} can not be read: {error}"),
+            Some(Err(error)) => bail!("{} can not be read: {error}", without_secrets(&from)),
             None => {}
         }
         compared += 1;
@@ -89,7 +89,7 @@ async fn against_target(files: &Files, place: &Place, with: &str) -> anyhow::Res
     if compared == 0 {
         bail!("no flow names a `[target.contract]`, so there is nothing to compare");
     }
-    tell(&found, compared, with)
+    tell(&found, compared, &without_secrets(with))
 }
 
 /// The document that is named; none where an address leads to something else.

@@ -380,11 +380,11 @@ async fn what_is_forgotten_is_in_no_file() {
     };
     let api = Api::of(folder.path());
     api.post(&instance, "/v1/flows/suppliers/runs").await;
+    until("it is staged", async || has_email().then_some(())).await;
     until("it is forgotten", async || {
-        let had = has_email();
         let forget = ["forget", "suppliers", &rows[1].id];
         let forgotten = run(&forget, folder.path()).status.success();
-        forgotten.then(|| assert!(had, "it was there before"))
+        forgotten.then_some(())
     })
     .await;
     ctrl_c(&mut instance).await;

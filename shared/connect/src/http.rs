@@ -110,11 +110,8 @@ impl Http for HttpClient {
                 .await
                 .map_err(|error| transport_error(&error, request.timeout))?;
             let mut sent = answer::read(response).await?;
-            // What succeeds is a record, and not told to anybody.
-            if !(200..300).contains(&sent.status)
-                && let Some(body) = &mut sent.body
-            {
-                hidden.take_out(body);
+            if let Some(body) = &mut sent.body {
+                hidden.take_out(body, (200..300).contains(&sent.status));
             }
             Ok(sent)
         };

@@ -7,8 +7,6 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use tidegate_policy::check::without_secrets;
-
 use super::Problem;
 use crate::{
     cli::{Remote, data_option},
@@ -30,6 +28,7 @@ impl Client {
     pub(super) fn new(remote: &Remote) -> anyhow::Result<Self> {
         let data = DataDir::at(&remote.data);
         let is_named = remote.url.is_some();
+        refuse_secrets(remote.url.as_deref().unwrap_or_default())?;
         let url = match &remote.url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => match data.running()? {
@@ -55,6 +54,7 @@ impl Client {
 
     /// The instance at an address.
     pub(crate) fn at(url: &str, token: &str) -> anyhow::Result<Self> {
+        refuse_secrets(url)?;
         if !is_token(token) {
             bail!(
                 "the token of --token is not one word of visible ASCII; give it without spaces and line breaks"
@@ -64,9 +64,6 @@ impl Client {
     }
 
     fn new_at(url: String, token: String) -> anyhow::Result<Self> {
-        if without_secrets(&url) != url {
-            bail!("the address of the instance holds a secret: leave it out, the token is enough");
-        }
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -149,4 +146,17 @@ impl Client {
             _ => bail!("{} answered {}", self.url, status.as_u16()),
         }
     }
+}
+
+/// An address is repeated in messages, and needs nothing but the token.
+fn refuse_secrets(url: &str) -> anyhow::Result<()> {
+    let has_more = |url: reqwest::Url| {
+        !url.username().is_empty() || url.password().is_some() || url.query().is_some()
+    };
+    if reqwest::Url::parse(url).is_ok_and(has_more) {
+        bail!(
+            "the address of an instance has no user, no password and no query: the token is enough"
+        );
+    }
+    Ok(())
 }

@@ -136,10 +136,10 @@ fn blocked(flow: &FlowFile) -> Alarm {
     let name = &flow.name;
     let mut alarm = at_ticks(flow, "Blocked", "blocked", &metric::BLOCKED);
     alarm.says = vec![
-        format!("{name} stands still: nothing of it is sent until somebody has seen to it, and nothing is lost."),
-        "`tidegate status` says what refused and why: credentials, another schema at the target, or most"
+        format!("A side of {name} stands still: no call is made to it until somebody has seen to it. Nothing is lost."),
+        "`tidegate status` says which and why: credentials that are refused, another schema at the target, or"
             .to_owned(),
-        "records absent at once. Mend that, then `tidegate resume`.".to_owned(),
+        format!("most records absent at once. Mend that, then `POST /v1/flows/{name}/resume`."),
     ];
     alarm
 }

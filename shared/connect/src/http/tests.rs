@@ -251,16 +251,13 @@ async fn a_body_is_json_nothing_or_unreadable(#[case] body: &str, #[case] read: 
 #[tokio::test]
 async fn a_refusal_that_repeats_the_secret_is_read_without_it() {
     let body = format!("{{\"message\":\"no such key: Bearer {SECRET}\"}}");
-    for (status, message) in [
-        ("400 Bad Request", "no such key: ***".to_owned()),
-        ("302 Found", "no such key: ***".to_owned()),
-        ("200 OK", format!("no such key: Bearer {SECRET}")),
-    ] {
+    // A flow may take a success for a refusal, by what stands in it.
+    for status in ["400 Bad Request", "302 Found", "200 OK"] {
         let (url, _told) = server(Does::Answer(answer(status, "", &body))).await;
         let mut request = get(&url);
         request.headers.push(header("Authorization", named("KEY")));
         let sent = client().send(&request).await.unwrap();
-        assert_eq!(sent.body, Some(json!({ "message": message })));
+        assert_eq!(sent.body, Some(json!({ "message": "no such key: ***" })));
     }
 }
 

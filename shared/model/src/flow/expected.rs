@@ -17,6 +17,20 @@ pub struct Expected {
     pub critical_percent: u32,
 }
 
+impl Expected {
+    /// Changes of a day that touch a critical field, and the others. Without critical fields none does.
+    pub fn split(self, has_critical: bool) -> (u64, u64) {
+        let changes = u64::from(self.changes_a_day);
+        let percent = if has_critical {
+            self.critical_percent
+        } else {
+            0
+        };
+        let critical = (changes * u64::from(percent)).div_ceil(100);
+        (critical, changes.saturating_sub(critical))
+    }
+}
+
 /// 10 %: the middle of what R3 saw.
 fn ten() -> u32 {
     10

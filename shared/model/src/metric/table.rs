@@ -165,14 +165,15 @@ pub static RUN_OVERDUE: Metric = Metric {
               are. At each tick.",
 };
 
-/// A flow that stands still until somebody has seen to it.
+/// A side of a flow that stands still until somebody has seen to it.
 pub static BLOCKED: Metric = Metric {
     name: "Blocked",
     unit: Seconds,
     dimensions: &[Flow],
     statistic: Maximum,
-    meaning: "Time since a blocker stopped the flow: credentials that are refused, a target that accepts \
-              something else, most records absent at once; 0 while there is none. At each tick.",
+    meaning: "Time since a blocker stopped the calls to a side of the flow: credentials that are refused, a \
+              target that accepts something else, most records absent at once. A resume that is refused \
+              begins it anew; 0 while there is none. At each tick.",
 };
 
 /// Deliveries that were taken.

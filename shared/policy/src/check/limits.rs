@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tidegate_model::flow::{BreakerSpec, DayLimit, Rate};
+use serde_json::Value;
+use tidegate_model::flow::{BreakerSpec, DayLimit, Expected, Rate};
 
 use super::{Findings, facts};
 use crate::{
@@ -14,8 +15,6 @@ use crate::{
 /// What a file that leaves out `timeout_s` and `settle_s` gets (the model's defaults).
 const DEFAULT_TIMEOUT_S: u64 = 10;
 const DEFAULT_SETTLE_S: u64 = 20;
-/// And who leaves out `critical_percent`.
-const EXPECTED_CRITICAL_PERCENT: u64 = 10;
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     check_account(findings);
@@ -117,27 +116,36 @@ fn check_day_fits(findings: &mut Findings<'_>) {
 /// What the flow is expected to carry in a day against what its limits let through.
 fn check_expected(findings: &mut Findings<'_>) {
     let document = findings.document;
-    let Some(changes) = document.number("/expected/changes_a_day") else {
+    let expected = document.get("/expected");
+    let Some(expected) = expected.and_then(|expected| Expected::deserialize(expected).ok()) else {
         return;
     };
-    let percent = document.number("/expected/critical_percent");
-    let critical = changes * percent.unwrap_or(EXPECTED_CRITICAL_PERCENT).min(100) / 100;
+    let critical = document.get("/critical").and_then(Value::as_array);
+    let (critical, ordinary) = expected.split(critical.is_some_and(|names| !names.is_empty()));
     let each = match document.text("/target/type") {
         Some("qualio") => facts::QUALIO_CALLS,
         _ => 1,
     };
-    for (tier, changes) in [("real_time", critical), ("batch", changes - critical)] {
+    let day = document.get("/target/limits/day");
+    let day = day.and_then(|day| DayLimit::deserialize(day).ok());
+    let (usable, kept) = day.map_or((u64::MAX, 0), facts::usable);
+    for (tier, changes, quota) in [
+        ("real_time", critical, usable),
+        ("batch", ordinary, usable.saturating_sub(kept)),
+    ] {
         let pointer = format!("/target/limits/{tier}");
         let rate = document.get(&pointer);
-        let Some(rate) = rate.and_then(|rate| Rate::deserialize(rate).ok()) else {
+        let rate = rate.and_then(|rate| Rate::deserialize(rate).ok());
+        // One that allows nothing is told by itself.
+        let Some(rate) = rate.filter(|rate| rate.calls > 0) else {
             continue;
         };
-        let (calls, allowed) = (changes * u64::from(each), most_in(rate, 86_400));
-        if allowed > 0 && calls > allowed {
+        let (calls, allowed) = (changes * u64::from(each), most_in(rate, 86_400).min(quota));
+        if calls > allowed {
             findings.odd(
                 &format!("{pointer}/calls"),
                 format!(
-                    "`[expected]` brings this tier {changes} changes a day, which are {calls} calls, and the limit allows {allowed}: what waits grows day by day"
+                    "`[expected]` brings this tier {changes} changes a day, which are {calls} calls, and {allowed} are allowed: what waits grows day by day"
                 ),
             );
         }

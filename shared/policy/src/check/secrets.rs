@@ -154,37 +154,27 @@ fn is_jumbled(word: &str) -> bool {
     kinds.contains(&Kind::Digit) && changes * NEIGHBOURS_A_CHANGE >= kinds.len()
 }
 
-/// Warns of secrets that would be sent: written out in an address, a path, a header or a parameter.
+/// Warns of secrets that would be sent: written out in an address, a path, a header, a parameter or an
+/// expression.
 pub(super) fn check(findings: &mut Findings<'_>) {
-    let document = findings.document;
     refuse_secrets_as_names(findings);
-    let plain = [
-        "/trigger/*/detail",
-        "/trigger/*/detail_type",
-        "/trigger/*/source",
-    ];
-    let plain = plain.iter().map(|pattern| (*pattern, None));
-    let held = PLACES
-        .iter()
-        .map(|(pattern, holds)| (*pattern, Some(*holds)));
-    for (pattern, holds) in held.chain(plain) {
+    let document = findings.document;
+    for (pattern, holds) in PLACES {
         if pattern.contains("/auth/") {
             continue;
         }
+        let is_template = matches!(holds, Holds::Template(_) | Holds::Path(_));
         for (pointer, value) in matches(&document.value, pattern) {
             each_text(&pointer, value, &mut |pointer, text| {
-                let literal = match holds {
-                    Some(Holds::Template(_) | Holds::Path(_)) => literal_text(text),
-                    _ => text.to_owned(),
+                let (literal, is_constant) = if is_template {
+                    let literal = literal_text(text);
+                    let is_constant = literal == text && has_value(text) && is_named_at(pointer);
+                    (literal, is_constant)
+                } else {
+                    (text.to_owned(), is_quoted(text) && carries(pointer))
                 };
-                let constant = match holds {
-                    Some(Holds::Template(_) | Holds::Path(_)) => {
-                        literal == text && has_value(text) && is_named_at(pointer)
-                    }
-                    _ => is_quoted(text) && carries(pointer),
-                };
-                if constant || hide(&literal) != literal {
-                    warn(findings, pointer);
+                if is_constant || hide(&literal) != literal {
+                    warn(findings, pointer, is_template);
                 }
             });
         }
@@ -220,17 +210,22 @@ fn is_quoted(text: &str) -> bool {
     inner.is_some_and(has_value)
 }
 
-fn warn(findings: &mut Findings<'_>, pointer: &str) {
+fn warn(findings: &mut Findings<'_>, pointer: &str, is_template: bool) {
     let name = short(pointer);
+    let setting = if is_template {
+        "{{ env.NAME }}"
+    } else {
+        "env.NAME"
+    };
     findings.odd(
         pointer,
         format!(
-            "`{name}` may hold a secret, for all who read the file: name a secret in `auth`, and write an id that looks like one as `env.NAME`"
+            "`{name}` may hold a secret, for all who read the file: name a secret in `auth`, and write an id that looks like one as `{setting}`"
         ),
     );
 }
 
-/// A key of capitals and digits is a name by its letters.
+/// A key of capitals and digits is a name by its letters. Names are words, so none has such a run.
 fn refuse_secrets_as_names(findings: &mut Findings<'_>) {
     let document = findings.document;
     let places = [
@@ -241,7 +236,11 @@ fn refuse_secrets_as_names(findings: &mut Findings<'_>) {
     ];
     for place in places {
         for (pointer, value) in matches(&document.value, place) {
-            if value.as_str().is_some_and(is_generated) {
+            let is_secret = |run: &str| run.len() >= MIN_GENERATED && is_jumbled(run);
+            if value
+                .as_str()
+                .is_some_and(|name| name.split('_').any(is_secret))
+            {
                 let name = short(&pointer);
                 findings.wrong(
                     &pointer,

@@ -63,14 +63,8 @@ pub(super) fn entries(file: &str, flow: &FlowFile) -> Result<Vec<Entry>, Mistake
     };
     let schedule = CompiledSchedule::compile(&flow.schedule)
         .map_err(|error| Mistake::new(file, 1, error.to_string()))?;
-    let changes = u64::from(expected.changes_a_day);
     let is_real_time = !flow.critical.is_empty();
-    let critical = if is_real_time {
-        (changes * u64::from(expected.critical_percent)).div_ceil(100)
-    } else {
-        0
-    };
-    let ordinary = changes.saturating_sub(critical);
+    let (critical, ordinary) = expected.split(is_real_time);
     let interval_s = match flow.schedule.every_minutes {
         Some(minutes) => u64::from(minutes) * 60,
         None => schedule.worst_gap().usual.as_secs(),

@@ -8,7 +8,7 @@ use tidegate_testkit::doubles::busiest_window;
 
 use super::count;
 use crate::simulate::{
-    day::{Plan, Spell, Trouble, merged},
+    day::{Plan, Spell, Trouble},
     figures::{BreakerIs, Lane, Minute, Recovery, ratio},
     options::Of,
 };
@@ -61,7 +61,7 @@ pub(super) fn recovery(
 ) -> Vec<Recovery> {
     let away = |spell: &&Spell| spell.of == Of::Target && spell.trouble == Trouble::Away;
     let away = plan.spells.iter().filter(away);
-    let away = merged(away.map(|spell| (spell.from, spell.until)));
+    let away: Vec<(UnixMs, UnixMs)> = away.map(|spell| (spell.from, spell.until)).collect();
     let of_spell = |(nth, until): (usize, UnixMs)| {
         // What the next outage cuts off tells nothing.
         let next = away.get(nth + 1).map_or(i64::MAX, |(from, _)| from.0);

@@ -103,7 +103,7 @@ fn a_limit_that_does_not_carry_what_is_expected_is_odd() {
     let line = line_of(&slow, "batch = {");
     let report = check_text(slow);
     let expected = format!(
-        "{line}: `[expected]` brings this tier 1350 changes a day, which are 2700 calls, and the limit allows 240: what waits grows day by day"
+        "{line}: `[expected]` brings this tier 1350 changes a day, which are 2700 calls, and 240 are allowed: what waits grows day by day"
     );
     assert_eq!(lines(&report.mistakes), [""; 0]);
     assert!(
@@ -115,5 +115,48 @@ fn a_limit_that_does_not_carry_what_is_expected_is_odd() {
     assert!(
         told.contains("  batch: 240 calls a day, 120 records a day (2 calls a record)\n"),
         "{told}"
+    );
+}
+
+/// By the batch alone, and by the quota of a day as well.
+#[rstest]
+#[case::real_time_carries_nothing("real_time = { calls = 1, per_s = 3600 }", None)]
+#[case::all_in_the_batch(
+    "batch = { calls = 1400, per_s = 86400 }",
+    Some("1500 changes a day, which are 3000 calls, and 1400 are allowed")
+)]
+#[case::beyond_the_quota(
+    "day = { calls = 2_000 }",
+    Some("1500 changes a day, which are 3000 calls, and 980 are allowed")
+)]
+fn what_is_expected_of_a_flow_without_critical_fields_goes_by_the_batch(
+    #[case] limit: &str,
+    #[case] told: Option<&str>,
+) {
+    let name = limit.split(' ').next().unwrap();
+    let begins = |line: &&str| line.starts_with(&format!("{name} = {{"));
+    let before = SUPPLIERS.lines().find(begins).unwrap();
+    let critical = SUPPLIERS.find("critical = [").unwrap();
+    let end = critical + SUPPLIERS[critical..].find("\n]").unwrap() + 2;
+    let text = edited(SUPPLIERS, &SUPPLIERS[critical..end], "");
+    let warned = lines(&check_text(edited(&text, before, limit)).warnings).concat();
+    match told {
+        Some(told) => assert!(warned.contains(told), "{warned}"),
+        None => assert!(!warned.contains("`[expected]` brings"), "{warned}"),
+    }
+}
+
+#[test]
+fn an_expectation_beyond_any_number_is_a_mistake_of_shape() {
+    let text = edited(
+        SUPPLIERS,
+        "changes_a_day = 1_500",
+        "changes_a_day = 9_223_372_036_854_775_807",
+    );
+    let report = check_text(text);
+    assert!(!report.is_ok());
+    assert!(
+        !report.to_string().contains("`[expected]` brings"),
+        "{report}"
     );
 }
