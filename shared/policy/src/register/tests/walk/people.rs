@@ -68,6 +68,7 @@ fn replay_as_seen(world: &mut World, seen: &Register) {
         return;
     }
     world.attempts.clear();
+    world.ages.replayed(world.now);
     if wrote.told && !world.chance(5) {
         world.send(world.now);
     } else {

@@ -150,3 +150,19 @@ proptest! {
         }
     }
 }
+
+/// The call began before the replay and its claim was over; it is known to have ended after a newer change
+/// was staged. What waits is told by the replay's age.
+#[test]
+fn a_replay_amid_a_call_that_nobody_knows_of_waits_since_then() {
+    let rules = Rules {
+        traits: IDEMPOTENT,
+        deletion: Deletion::Keep,
+        deletes: true,
+        people: true,
+        hands: true,
+        gated: true,
+        forgets: true,
+    };
+    assert_rest(&walk(9_533_051_085_174_039_119, rules));
+}
