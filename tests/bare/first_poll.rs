@@ -92,6 +92,7 @@ fn environment(others: SocketAddr) -> Vec<(String, String)> {
         ("AWS_LAMBDA_FUNCTION_NAME", "tidegate"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
         ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("TIDEGATE_STAGE", "dev"),
     ];
     let added = added.map(|(name, value)| (name.to_owned(), value.to_owned()));
     given.chain(added).chain(certificates()).collect()

@@ -131,11 +131,38 @@ fn each_function_acts_by_a_role_of_its_own_and_by_no_ready_made_policy() {
         let own = format!("Role: !GetAtt {function}Role.Arn");
         assert!(text.contains(&own), "{function} has no {own}");
         // AWS's ready-made policies name every resource of the account.
-        assert!(
-            text.contains("ManagedPolicyArns: [!Ref KeyUse]"),
-            "{function}"
-        );
+        let lists = text.split("ManagedPolicyArns: [").skip(1);
+        let shared: Vec<&str> = lists.filter_map(|list| list.split(']').next()).collect();
+        let ours = ["!Ref KeyUse", "!Ref SystemSecrets", "!Ref WebhookSecrets"];
+        let is_ours = |one: &str| ours.contains(&one);
+        assert_eq!(shared.len(), 1, "{function}");
+        assert!(shared[0].split(", ").all(is_ours), "{function}: {shared:?}");
         assert!(!text.contains("Resource: \"*\""), "{function}");
+    }
+}
+
+#[test]
+fn the_function_that_reads_and_those_that_call_nobody_read_no_secret_of_a_system() {
+    let source = template::source();
+    let resources = template::resources(&source);
+    let call_systems = ["BatchSync", "Reconcile", "WorkerBatch", "WorkerRealtime"];
+    for (function, text) in functions(&resources) {
+        let reads = text.contains("!Ref SystemSecrets");
+        assert_eq!(
+            reads,
+            call_systems.contains(&function),
+            "READ-1: {function}"
+        );
+        assert_eq!(text.contains("!Ref WebhookSecrets"), function == "Webhook");
+        let own: Vec<&str> = text
+            .split("Action: secretsmanager:GetSecretValue\n")
+            .skip(1)
+            .filter_map(|statement| statement.lines().next())
+            .map(str::trim)
+            .collect();
+        let tokens = ["Resource: [!GetAtt ApiToken.Id, !GetAtt ApiTokenFields.Id]"];
+        let expected: &[&str] = if function == "Api" { &tokens } else { &[] };
+        assert_eq!(own, expected, "READ-1: {function}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the deployed stack promises without a single event: the figures that keep queues, functions
 //! and schedules in step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -18,9 +18,8 @@ async fn the_template_deploys_and_its_queues_outlast_their_functions() {
     let flows = repository().join("infra/flows");
     let stack = Stack::deploy(&Deployment {
         run_by: RunBy::Emulator,
-        erp_url: "http://127.0.0.1:1",
-        qualio_url: "http://127.0.0.1:1",
         flows: &flows,
+        settings: &[],
         secrets: &[],
     })
     .await;
@@ -45,16 +44,6 @@ async fn the_template_deploys_and_its_queues_outlast_their_functions() {
         let target = attributes(&stack, stack.output(dead_letters)).await["QueueArn"].clone();
         assert_eq!(redrive["deadLetterTargetArn"], target);
     }
-    let mine = secrets_of(&stack, stack.output("ApiName")).await;
-    let only = [
-        "TIDEGATE_SECRET_API_TOKEN",
-        "TIDEGATE_SECRET_API_TOKEN_FIELDS",
-    ];
-    let only: BTreeSet<String> = only.map(str::to_owned).into();
-    assert_eq!(
-        mine, only,
-        "READ-1: the function that reads has no secret of another system"
-    );
 }
 
 /// By queue: its visibility and the timeout of its function, in seconds.
@@ -89,20 +78,6 @@ async fn queues_and_functions(stack: &Stack) -> BTreeMap<String, (u64, u64)> {
         served.insert(queue, (visibility_s, timeout_s));
     }
     served
-}
-
-/// The names of the secrets that a function is given.
-async fn secrets_of(stack: &Stack, function: &str) -> BTreeSet<String> {
-    let path = format!("/2015-03-31/functions/{function}/configuration");
-    let get = reqwest::Method::GET;
-    let configured = stack.wire().rest("lambda", get, &path, &Value::Null).await;
-    let variables = configured["Environment"]["Variables"].as_object();
-    variables
-        .expect("an environment")
-        .keys()
-        .filter(|name| name.starts_with("TIDEGATE_SECRET_"))
-        .cloned()
-        .collect()
 }
 
 async fn attributes(stack: &Stack, queue_url: &str) -> Value {

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use tidegate_testkit::doubles::qualio::RISK_LEVELS;
 
 use crate::{
     binaries::{packages, repository, zipped},
@@ -79,12 +78,10 @@ pub struct Served {
 pub struct Deployment<'a> {
     /// Who runs the functions.
     pub run_by: RunBy,
-    /// Base URL of the ERP.
-    pub erp_url: &'a str,
-    /// Base URL of Qualio.
-    pub qualio_url: &'a str,
     /// Folder of the flow files.
     pub flows: &'a Path,
+    /// Settings of its stage, put beside the flow files; none: what is there is meant.
+    pub settings: &'a [(&'a str, &'a str)],
     /// Secrets by the name that a flow file gives them.
     pub secrets: &'a [(&'a str, &'a str)],
 }
@@ -120,6 +117,9 @@ impl Stack {
                 &identity,
             )
             .await;
+        }
+        if !deployment.settings.is_empty() {
+            write_stage(deployment, &stage);
         }
         create(&wire, deployment, &stage).await;
         let described = until("the stack stands", DEPLOY_LIMIT, || {
@@ -362,6 +362,16 @@ fn folder_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+fn write_stage(deployment: &Deployment<'_>, stage: &str) {
+    let folder = deployment.flows.join("stages");
+    fs::create_dir_all(&folder).expect("a folder of stages");
+    let lines = deployment.settings.iter();
+    let text: String = lines
+        .map(|(name, value)| format!("{name} = {value:?}\n"))
+        .collect();
+    fs::write(folder.join(format!("{stage}.toml")), text).expect("the file of a stage");
+}
+
 async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
     // The emulator mounts no layer, so the functions read the folder itself.
     let flows = deployment.flows.display().to_string();
@@ -370,11 +380,6 @@ async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
         ("StartedBy", deployment.run_by.started_by()),
         ("Architecture", "x86_64"),
         ("FlowsFolder", flows.as_str()),
-        ("ErpUrl", deployment.erp_url),
-        ("QualioUrl", deployment.qualio_url),
-        ("QualioRiskLow", RISK_LEVELS[0].0),
-        ("QualioRiskMedium", RISK_LEVELS[1].0),
-        ("QualioRiskHigh", RISK_LEVELS[2].0),
         ("MailFrom", MAIL_FROM),
         // The emulator sends by no identity.
         ("MailIdentity", "*"),

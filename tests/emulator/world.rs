@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tidegate_testkit::doubles::{
     Call, Clock,
     erp::{ErpConfig, ErpDouble, ErpSupplier, realistic_suppliers, webhook},
-    qualio::{QualioConfig, QualioDouble},
+    qualio::{QualioConfig, QualioDouble, RISK_LEVELS},
 };
 
 use crate::{
@@ -80,9 +80,14 @@ impl World {
         write_flow(flows.path(), edits);
         let stack = Stack::deploy(&Deployment {
             run_by,
-            erp_url: &erp.url(),
-            qualio_url: &qualio.url(),
             flows: flows.path(),
+            settings: &[
+                ("ERP_URL", &erp.url()),
+                ("QUALIO_URL", &qualio.url()),
+                ("QUALIO_RISK_LOW", RISK_LEVELS[0].0),
+                ("QUALIO_RISK_MEDIUM", RISK_LEVELS[1].0),
+                ("QUALIO_RISK_HIGH", RISK_LEVELS[2].0),
+            ],
             secrets: &SECRETS,
         })
         .await;

@@ -39,6 +39,10 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
         let malformed = flows::malformed_secrets(name, text, &place);
         report.mistakes.extend(malformed);
     }
+    let stages = flows::read_stages(args.flows.as_deref())?;
+    let (mistakes, warnings) = check::stages(&files, &stages);
+    report.mistakes.extend(mistakes);
+    report.warnings.extend(warnings);
     print(&report.to_string())?;
     if !report.is_ok() {
         return Ok(Outcome::Found);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use tidegate_lambda::STAGES;
 use tidegate_model::{
     UnixMs,
     flow::{FlowFile, SecretName, SourceSpec, TargetSpec},
@@ -166,25 +167,34 @@ pub(crate) fn malformed_secrets(file: &str, text: &str, place: &Place) -> Vec<Mi
     malformed.collect()
 }
 
-fn webhook_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
+/// The names of the secrets that webhooks of a flow are signed by.
+pub(crate) fn webhook_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     let names = flow.webhook.iter().flat_map(|webhook| &webhook.secrets);
     names.map(SecretName::as_str)
 }
 
-/// The names of the secrets of a flow.
-pub(crate) fn secrets(flow: &FlowFile) -> BTreeSet<&str> {
+/// The names of the secrets by which source and target of a flow are called.
+pub(crate) fn system_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     let SourceSpec::Rest(source) = &flow.source;
     let of_target = match &flow.target {
         TargetSpec::Rest(target) => target.auth.secret(),
         TargetSpec::Qualio(target) => Some(target.secret.as_str()),
     };
-    source
-        .auth
-        .secret()
-        .into_iter()
-        .chain(of_target)
-        .chain(webhook_secrets(flow))
-        .collect()
+    source.auth.secret().into_iter().chain(of_target)
+}
+
+/// The names of the secrets of a flow.
+pub(crate) fn secrets(flow: &FlowFile) -> BTreeSet<&str> {
+    system_secrets(flow).chain(webhook_secrets(flow)).collect()
+}
+
+/// The files of the stages that stand beside the flow files: the name of each and its text.
+pub(crate) fn read_stages(named: Option<&Path>) -> anyhow::Result<Files> {
+    let folder = find(named).map(|folder| folder.join(STAGES));
+    match folder {
+        Some(folder) if folder.is_dir() => read_folder(&folder),
+        _ => Ok(Files::new()),
+    }
 }
 
 #[cfg(test)]

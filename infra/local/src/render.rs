@@ -1,23 +1,24 @@
 //! `tidegate render`: what flow files say of the stack, written into its template.
 //!
 //! Flow files decide which schedules the stack has (windows, daily comparisons, the daily mail), which
-//! rules (those of triggers), which alarms on what flows are held to, and what the dashboard shows. These
-//! stand in marked regions of the template; everything else in it is written by hand. So a flow is one
-//! TOML file, and nobody keeps a cron or an alarm in step with it.
+//! rules (those of triggers), which secrets and who may read them, which alarms on what flows are held to,
+//! and what the dashboard shows. These stand in marked regions of the template; everything else in it is
+//! written by hand. So a flow is one TOML file and its settings in those of the stages, and nobody keeps a
+//! cron, a permission or an alarm in step with it.
 //!
 //! Invariants
 //! - Nothing outside a region is touched.
 //! - Equal flow files give an equal template, byte for byte.
 //! - What AWS or a person would find too late is refused: names that are too long or stand there
-//!   twice, and settings and secrets that the template gives no function.
+//!   twice, and settings that a stage does not give.
 
 mod alarms;
 mod cron;
 mod dashboard;
 mod names;
-mod needs;
 mod region;
 mod resources;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -62,7 +63,9 @@ pub(crate) struct RenderArgs {
 pub(crate) fn run(args: &RenderArgs) -> anyhow::Result<Outcome> {
     let files = flows::read(args.flows.as_deref())?;
     let settings = Config::from_env().settings();
-    let report = check::check(&files, &settings, SystemClock.now());
+    let mut report = check::check(&files, &settings, SystemClock.now());
+    let stages = flows::read_stages(args.flows.as_deref())?;
+    report.mistakes.extend(check::stages(&files, &stages).0);
     if !report.is_ok() {
         return told(&report.mistakes);
     }
@@ -120,6 +123,7 @@ fn render(template: &str, flows: &[FlowFile]) -> anyhow::Result<Rendered> {
     let regions = [
         ("schedules", resources::schedules(flows)?),
         ("rules", resources::rules(flows)),
+        ("secrets", secrets::secrets(flows)),
         ("alarms", alarms::alarms(flows)),
         ("dashboard", dashboard::dashboard(flows)),
     ];
@@ -132,6 +136,5 @@ fn render(template: &str, flows: &[FlowFile]) -> anyhow::Result<Rendered> {
     }
     let resources: Vec<&Resource> = regions.iter().flat_map(|(_, some)| some).collect();
     names::check(&text, flows, &resources)?;
-    needs::check(&text, flows)?;
     Ok(Rendered { text, stale })
 }

@@ -126,13 +126,16 @@ impl Aws {
         SesMailer::new(aws_sdk_sesv2::Client::new(&self.config), from, to)
     }
 
-    /// Secrets by name: each value is the secret itself, or its address in Secrets Manager.
+    /// Secrets by name: each of `values` is the secret itself, or its address in Secrets Manager; others are
+    /// kept there below `path`.
     pub fn secrets(
         &self,
         values: BTreeMap<String, String>,
+        path: Option<String>,
         clock: Arc<dyn Clock>,
     ) -> CachedSecrets<SecretsManager> {
-        CachedSecrets::new(SecretsManager::new(self.config.clone(), values), clock)
+        let vault = SecretsManager::new(self.config.clone(), values, path);
+        CachedSecrets::new(vault, clock)
     }
 }
 

@@ -17,6 +17,7 @@ pub struct SecretsManager {
     config: SdkConfig,
     client: OnceLock<Client>,
     values: BTreeMap<String, String>,
+    path: Option<String>,
 }
 
 impl fmt::Debug for SecretsManager {
@@ -29,12 +30,14 @@ impl fmt::Debug for SecretsManager {
 }
 
 impl SecretsManager {
-    /// By name the secret itself, or its ARN in Secrets Manager.
-    pub fn new(config: SdkConfig, values: BTreeMap<String, String>) -> Self {
+    /// By name the secret itself, or its ARN in Secrets Manager. What is not named is there under its name
+    /// after `path`, if there is one.
+    pub fn new(config: SdkConfig, values: BTreeMap<String, String>, path: Option<String>) -> Self {
         Self {
             config,
             client: OnceLock::new(),
             values,
+            path,
         }
     }
 
@@ -54,12 +57,13 @@ fn is_address(value: &str) -> bool {
 #[async_trait]
 impl Vault for SecretsManager {
     async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
-        let missing = || SecretError::Missing(name.to_owned());
-        let value = self.values.get(name).ok_or_else(missing)?;
-        if !is_address(value) {
-            return Ok(Secret::new(value));
-        }
-        let found = self.look_up(value).await;
+        let address = match (self.values.get(name), &self.path) {
+            (Some(value), _) if !is_address(value) => return Ok(Secret::new(value)),
+            (Some(address), _) => address.clone(),
+            (None, Some(path)) => format!("{path}{name}"),
+            (None, None) => return Err(SecretError::Missing(name.to_owned())),
+        };
+        let found = self.look_up(&address).await;
         found.map_err(|error| SecretError::Unavailable {
             name: name.to_owned(),
             source: error.into(),

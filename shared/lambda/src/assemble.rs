@@ -12,15 +12,19 @@ use tidegate_engine::{
 use tidegate_policy::flow::{Flow, Settings};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{FlowsError, FlowsFolder, load_flows};
+use crate::{FlowsError, FlowsFolder, load_flows, load_settings};
 
 /// Begins to load the flows of the folder, beside what else a start does: that and the making of the AWS
-/// clients take milliseconds of CPU each, which whoever meets a cold start waits for.
+/// clients take milliseconds of CPU each, which whoever meets a cold start waits for. `given` are the
+/// settings of the configuration itself, which go before those of the stage.
 pub fn begin_flows(
-    folder: FlowsFolder,
-    settings: Settings,
+    flows: FlowsFolder,
+    given: Settings,
 ) -> JoinHandle<Result<Vec<Flow>, FlowsError>> {
-    spawn_blocking(move || load_flows(&folder.0, &settings))
+    spawn_blocking(move || {
+        let settings = load_settings(&flows, given)?;
+        load_flows(&flows.folder, &settings)
+    })
 }
 
 /// An engine over these ports for these flows. `connect` makes the two sides of a flow.

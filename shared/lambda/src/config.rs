@@ -17,6 +17,8 @@ pub const SECRET_PREFIX: &str = "TIDEGATE_SECRET_";
 /// What the key of a setting of flow files begins with.
 pub const SETTING_PREFIX: &str = "TIDEGATE_VAR_";
 
+const SECRETS_PATH: &str = "TIDEGATE_SECRETS";
+
 /// What a function was started with. Never shows a value, since some are secrets.
 #[derive(Clone)]
 pub struct Config {
@@ -93,6 +95,15 @@ impl Config {
     /// Secrets by name, from `TIDEGATE_SECRET_NAME`: the secret itself, or its address.
     pub fn secrets(&self) -> BTreeMap<String, String> {
         self.with_prefix(SECRET_PREFIX)
+    }
+
+    /// What the names of secrets begin with in Secrets Manager, from `TIDEGATE_SECRETS`: the secret `NAME`
+    /// is kept there as this and `NAME`, unless it stands here. May be left out.
+    pub fn secrets_path(&self) -> Option<String> {
+        self.values
+            .get(SECRETS_PATH)
+            .filter(|path| !path.is_empty())
+            .cloned()
     }
 
     /// What flow files see as `env.NAME`, from `TIDEGATE_VAR_NAME`.

@@ -7,9 +7,11 @@ use std::{
 };
 
 use tidegate_policy::{
-    check::Mistake,
+    check::{self, Mistake},
     flow::{Flow, Settings},
 };
+
+use crate::FlowsFolder;
 
 const EXTENSION: &str = "toml";
 
@@ -55,6 +57,29 @@ impl fmt::Display for FlowsError {
             .iter()
             .try_for_each(|problem| write!(f, "\n  {problem}"))
     }
+}
+
+/// Where in the folder of the flow files the files of stages are.
+pub const STAGES: &str = "stages";
+
+/// The settings of a stage, from its file `stages/STAGE.toml`; what is `given` goes before them.
+pub fn load_settings(flows: &FlowsFolder, given: Settings) -> Result<Settings, FlowsError> {
+    let Some(stage) = &flows.stage else {
+        return Ok(given);
+    };
+    let path = flows
+        .folder
+        .join(STAGES)
+        .join(format!("{stage}.{EXTENSION}"));
+    let file = path.display().to_string();
+    let text = fs::read_to_string(&path)
+        .map_err(|source| FlowsError(vec![FlowsProblem::Unreadable { path, source }]))?;
+    let of_mistakes = |mistakes: Vec<Mistake>| {
+        FlowsError(mistakes.into_iter().map(FlowsProblem::Mistake).collect())
+    };
+    let mut settings = check::stage(&file, &text).map_err(of_mistakes)?;
+    settings.extend(given);
+    Ok(settings)
 }
 
 /// Loads every `*.toml` that lies directly in the folder, in the order of their names. All mistakes
@@ -176,6 +201,40 @@ mod tests {
             "d.toml:1: the flow suppliers is declared in",
         ] {
             assert!(shown.contains(file), "{file} in {shown}");
+        }
+    }
+
+    #[test]
+    fn the_settings_are_those_of_the_stage_unless_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |stage: &str| FlowsFolder {
+            folder: folder.path().to_owned(),
+            stage: Some(stage.to_owned()),
+        };
+        fs::create_dir(folder.path().join(STAGES)).unwrap();
+        for (file, text) in [
+            ("staging.toml", "ERP_URL = \"https://test\"\nRISK = \"2\"\n"),
+            ("wrong.toml", "ERP_URL = \"https://test\"\nrisk = \"2\"\n"),
+        ] {
+            fs::write(folder.path().join(STAGES).join(file), text).unwrap();
+        }
+        let given = Settings::from([("RISK".to_owned(), "9".to_owned())]);
+        let loaded = load_settings(&of("staging"), given.clone()).unwrap();
+        assert_eq!(loaded["ERP_URL"], "https://test");
+        assert_eq!(loaded["RISK"], "9");
+        let without = FlowsFolder {
+            stage: None,
+            ..of("")
+        };
+        assert_eq!(load_settings(&without, given.clone()).unwrap(), given);
+        for (stage, told) in [
+            ("wrong", "wrong.toml:2: \"risk\""),
+            ("none", "stages/none.toml: "),
+        ] {
+            let error = load_settings(&of(stage), given.clone())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(told), "{told} in {error}");
         }
     }
 

@@ -18,6 +18,7 @@ mod listings;
 mod places;
 mod secrets;
 mod shape;
+mod stages;
 mod tiers;
 mod timing;
 mod triggers;
@@ -33,6 +34,7 @@ use self::document::Document;
 pub use self::{
     facts::{FlowFacts, TierFacts},
     secrets::hide as without_secrets,
+    stages::{stage, stages},
 };
 use crate::flow::Settings;
 

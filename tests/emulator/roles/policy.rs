@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{stack::between, world::World};
 
-/// A role's own policy, as it is deployed.
+/// All that a role allows, in a policy of its own.
 pub struct Policy {
     role: String,
     name: String,
@@ -28,7 +28,8 @@ pub struct Case {
 }
 
 impl Policy {
-    /// The policy of the role of a function.
+    /// What the role of a function allows. Policies that it shares with others are taken off it and their
+    /// statements put into its own, so that each can be taken away from it alone.
     pub async fn of(world: &World, function: &str) -> Self {
         let path = format!(
             "/2015-03-31/functions/{}/configuration",
@@ -47,13 +48,27 @@ impl Policy {
         assert_eq!(listed.matches("<member>").count(), 1, "{listed}");
         let asked = [("RoleName", role), ("PolicyName", name)];
         let policy = iam(world, "GetRolePolicy", &asked).await;
-        let document =
-            between(&policy, "<PolicyDocument>", "</PolicyDocument>").expect("a document");
-        Self {
+        let mut document = document_of(&policy, "PolicyDocument");
+        let shared = iam(world, "ListAttachedRolePolicies", &[("RoleName", role)]).await;
+        for arn in shared.split("<PolicyArn>").skip(1) {
+            let arn = arn.split('<').next().expect("an ARN");
+            let policy = iam(world, "GetPolicy", &[("PolicyArn", arn)]).await;
+            let version = between(&policy, "<DefaultVersionId>", "<").expect("a version");
+            let asked = [("PolicyArn", arn), ("VersionId", version)];
+            let version = iam(world, "GetPolicyVersion", &asked).await;
+            let more = document_of(&version, "Document")["Statement"].clone();
+            let statements = document["Statement"].as_array_mut().expect("statements");
+            statements.extend(more.as_array().expect("statements").iter().cloned());
+            let asked = [("RoleName", role), ("PolicyArn", arn)];
+            iam(world, "DetachRolePolicy", &asked).await;
+        }
+        let whole = Self {
             role: role.to_owned(),
             name: name.to_owned(),
-            document: decoded(document),
-        }
+            document,
+        };
+        whole.put(world, &whole.document).await;
+        whole
     }
 
     /// Replaces the policy.
@@ -161,8 +176,10 @@ fn texts(value: &Value) -> Vec<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// A document as IAM answers it: encoded as in a query.
-fn decoded(document: &str) -> Value {
+/// The document in this element of an answer of IAM: encoded as in a query.
+fn document_of(answer: &str, element: &str) -> Value {
+    let (start, end) = (format!("<{element}>"), format!("</{element}>"));
+    let document = between(answer, &start, &end).expect("a document");
     let url = Url::parse(&format!("policy:/?of={document}")).expect("a URL");
     let text = url.query_pairs().next().expect("one pair").1.into_owned();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))

@@ -214,15 +214,70 @@ fn a_trigger_is_a_rule_with_leave_to_start_a_batch() {
 }
 
 #[test]
-fn settings_and_secrets_that_no_function_gets_are_named_at_once() {
-    let error = render(TEMPLATE, &[flow(CONTACTS)]).unwrap_err().to_string();
-    for missing in ["TIDEGATE_VAR_CRM_URL", "TIDEGATE_SECRET_CRM_API_KEY"] {
-        assert!(error.contains(missing), "{error}");
-    }
-    assert!(
-        !error.contains("TIDEGATE_VAR_NAME"),
-        "a comment is no need: {error}"
+fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
+    let made = secrets::secrets(&[flow(SUPPLIERS), flow(CONTACTS)]);
+    let ids: Vec<&str> = made.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "CrmApiKey",
+            "CrmWebhook",
+            "ErpToken",
+            "NewsletterToken",
+            "QualioApiKey",
+            "SuppliersWebhook1",
+            "SuppliersWebhook2",
+            "SystemSecrets",
+            "WebhookSecrets",
+        ]
     );
+    let text = |id: &str| &made.iter().find(|one| one.id == id).unwrap().text;
+    assert!(text("ErpToken").contains("Name: !Sub tidegate/${Stage}/ERP_TOKEN\n"));
+    let read = "Resource: [!GetAtt CrmApiKey.Id, !GetAtt ErpToken.Id, !GetAtt NewsletterToken.Id, \
+                !GetAtt QualioApiKey.Id]\n";
+    assert!(
+        text("SystemSecrets").contains(read),
+        "{}",
+        text("SystemSecrets")
+    );
+    let read = "Resource: [!GetAtt CrmWebhook.Id, !GetAtt SuppliersWebhook1.Id, \
+                !GetAtt SuppliersWebhook2.Id]\n";
+    assert!(
+        text("WebhookSecrets").contains(read),
+        "{}",
+        text("WebhookSecrets")
+    );
+    // A flow without webhooks: the policy is there, since a role takes it, and allows nothing.
+    let mut without = flow(CONTACTS);
+    without.webhook = None;
+    let without = secrets::secrets(&[without]);
+    let policy = without.last().unwrap();
+    assert!(
+        policy.text.contains("secret:tidegate/${Stage}/none\"\n"),
+        "{}",
+        policy.text
+    );
+}
+
+#[test]
+fn a_setting_that_a_stage_does_not_give_is_told_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("template.yaml");
+    fs::write(&template, TEMPLATE).unwrap();
+    fs::write(folder.path().join("suppliers.toml"), SUPPLIERS).unwrap();
+    fs::create_dir(folder.path().join("stages")).unwrap();
+    fs::write(
+        folder.path().join("stages/staging.toml"),
+        "ERP_URL = \"https://erp\"\n",
+    )
+    .unwrap();
+    let outcome = run(&RenderArgs {
+        check: false,
+        flows: Some(folder.path().to_owned()),
+        template: Some(template.clone()),
+    });
+    assert_eq!(outcome.unwrap(), Outcome::Found);
+    assert_eq!(fs::read_to_string(&template).unwrap(), TEMPLATE);
 }
 
 #[test]

@@ -45,15 +45,28 @@ impl FromConfig for Bus {
     }
 }
 
-/// The folder of the flow files, from `TIDEGATE_FLOWS`.
+/// Where the flow files are, and of which stage their settings are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowsFolder(pub PathBuf);
+pub struct FlowsFolder {
+    /// Their folder, from `TIDEGATE_FLOWS`.
+    pub folder: PathBuf,
+    /// The stage, from `TIDEGATE_STAGE`. Without one the settings are those of the configuration.
+    pub stage: Option<String>,
+}
 
 impl FromConfig for FlowsFolder {
     fn from_config(reader: &mut Reader<'_>) -> Option<Self> {
-        reader
-            .required("TIDEGATE_FLOWS")
-            .map(|folder| Self(folder.into()))
+        let key = "TIDEGATE_STAGE";
+        let stage = reader.optional(key);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        // It is a part of a path.
+        if stage.as_ref().is_some_and(|name| !name.chars().all(plain)) {
+            reader.fault(key, "is not made of letters, digits and hyphens");
+        }
+        Some(Self {
+            folder: reader.required("TIDEGATE_FLOWS")?.into(),
+            stage,
+        })
     }
 }
 

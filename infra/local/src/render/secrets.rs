@@ -1,0 +1,89 @@
+//! The secrets that flow files name, and who may read them.
+
+use std::collections::BTreeSet;
+
+use tidegate_model::flow::FlowFile;
+
+use super::resources::{Resource, camel};
+use crate::flows;
+
+/// A policy that lets functions read secrets.
+struct Readers {
+    /// Its name in the template, by which roles of functions take it.
+    id: &'static str,
+    /// Whose secrets they are.
+    of: &'static str,
+}
+
+const OF_SYSTEMS: Readers = Readers {
+    id: "SystemSecrets",
+    of: "the systems that flows call",
+};
+
+const OF_WEBHOOKS: Readers = Readers {
+    id: "WebhookSecrets",
+    of: "those who send webhooks",
+};
+
+/// Each secret, and a policy for those of systems and one for those of webhooks: the function that
+/// verifies webhooks calls nobody, and who calls systems verifies nothing.
+pub(super) fn secrets(flows: &[FlowFile]) -> Vec<Resource> {
+    let of_systems: BTreeSet<&str> = flows.iter().flat_map(flows::system_secrets).collect();
+    let of_webhooks: BTreeSet<&str> = flows.iter().flat_map(flows::webhook_secrets).collect();
+    let all = of_systems.union(&of_webhooks);
+    let mut resources: Vec<Resource> = all.map(|name| secret(name)).collect();
+    resources.push(policy(&OF_SYSTEMS, &of_systems));
+    resources.push(policy(&OF_WEBHOOKS, &of_webhooks));
+    resources
+}
+
+fn id_of(secret: &str) -> String {
+    camel(&secret.to_ascii_lowercase().replace('_', "-"))
+}
+
+fn secret(name: &str) -> Resource {
+    let id = id_of(name);
+    let text = format!(
+        r"  {id}:
+    Type: AWS::SecretsManager::Secret
+    Properties:
+      Name: !Sub tidegate/${{Stage}}/{name}
+      KmsKeyId: !GetAtt Key.Arn
+      GenerateSecretString: {{ PasswordLength: 32, ExcludePunctuation: true }}
+"
+    );
+    Resource { id, text }
+}
+
+fn policy(readers: &Readers, names: &BTreeSet<&str>) -> Resource {
+    let Readers { id, of } = readers;
+    let ids: Vec<String> = names
+        .iter()
+        .map(|name| format!("!GetAtt {}.Id", id_of(name)))
+        .collect();
+    let resource = if ids.is_empty() {
+        // A policy names something, and nothing is called so.
+        r#"!Sub "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:tidegate/${Stage}/none""#
+            .to_owned()
+    } else {
+        format!("[{}]", ids.join(", "))
+    };
+    let text = format!(
+        r#"  {id}:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      Description: Reading the secrets of {of}.
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Sid: Secrets
+            Effect: Allow
+            Action: secretsmanager:GetSecretValue
+            Resource: {resource}
+"#
+    );
+    Resource {
+        id: (*id).to_owned(),
+        text,
+    }
+}

@@ -1,0 +1,149 @@
+//! The file of a stage: the settings that flow files call `env.NAME`, as that stage has them.
+
+use super::{Document, Mistake, secrets, sound};
+use crate::flow::Settings;
+
+/// Reads the file of a stage: a table of names, each with a text.
+pub fn stage(file: &str, text: &str) -> Result<Settings, Vec<Mistake>> {
+    let document = Document::parse(file, text)?;
+    let mut settings = Settings::new();
+    let mut mistakes = Vec::new();
+    let entries = document.value.as_object().into_iter().flatten();
+    for (name, value) in entries {
+        let mut wrong = |message: String| {
+            let line = document.line(&format!("/{name}"));
+            mistakes.push(Mistake::new(file, line, message));
+        };
+        match value.as_str() {
+            _ if !is_name(name) => wrong(format!(
+                "{name:?} is no name of a setting: capitals, digits and `_`, as in `env.ERP_URL`"
+            )),
+            None => wrong(format!("{name} must be a text in quotes")),
+            Some(value) if value.trim().is_empty() => wrong(format!("{name} is empty")),
+            Some(value) => {
+                settings.insert(name.clone(), value.trim().to_owned());
+            }
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(settings)
+    } else {
+        Err(mistakes)
+    }
+}
+
+/// What is wrong with the flow files in each of these stages: a setting that the stage does not give,
+/// or one whose value does not do. The second list is of what may be a secret, which stands in no file.
+pub fn stages(
+    files: &[(String, String)],
+    stages: &[(String, String)],
+) -> (Vec<Mistake>, Vec<Mistake>) {
+    let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+    for (name, text) in stages {
+        let settings = match stage(name, text) {
+            Ok(settings) => settings,
+            Err(wrong) => {
+                mistakes.extend(wrong);
+                continue;
+            }
+        };
+        let odd = settings
+            .iter()
+            .filter(|(_, value)| secrets::hide(value) != **value);
+        warnings.extend(odd.map(|(setting, _)| {
+            let message = format!(
+                "{setting} may hold a secret: name it in the flow file as one, and keep it in Secrets Manager"
+            );
+            Mistake::new(name, 1, message)
+        }));
+        for (file, flow) in files {
+            let wrong = sound(file, flow, &settings).err().unwrap_or_default();
+            let told = wrong
+                .into_iter()
+                .map(|wrong| Mistake::new(name, 1, format!("so {wrong}")));
+            mistakes.extend(told);
+        }
+    }
+    (mistakes, warnings)
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOW: &str = include_str!("../../../../infra/flows/suppliers.toml");
+    const WHOLE: &str = r#"# The stage of the tests.
+ERP_URL = "https://erp.example.com"
+QUALIO_URL = "https://qualio.example.com"
+QUALIO_RISK_LOW = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a01"
+QUALIO_RISK_MEDIUM = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a02"
+QUALIO_RISK_HIGH = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"
+"#;
+
+    fn told(text: &str) -> (String, String) {
+        let named = |name: &str, text: &str| vec![(name.to_owned(), text.to_owned())];
+        let (mistakes, warnings) = stages(&named("f.toml", FLOW), &named("stages/x.toml", text));
+        let lines = |found: Vec<Mistake>| {
+            let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        };
+        (lines(mistakes), lines(warnings))
+    }
+
+    #[test]
+    fn a_stage_that_gives_every_setting_is_whole() {
+        assert_eq!(told(WHOLE), (String::new(), String::new()));
+        let settings = stage("stages/x.toml", WHOLE).unwrap();
+        assert_eq!(settings.len(), 5);
+        assert_eq!(settings["ERP_URL"], "https://erp.example.com");
+    }
+
+    #[test]
+    fn each_mistake_of_a_stage_is_told_at_its_place() {
+        for (line, instead, says) in [
+            ("ERP_URL", "", "stages/x.toml:1: so f.toml:35: "),
+            (
+                "ERP_URL",
+                "ERP_URL = \"ftp://x\"",
+                "stages/x.toml:1: so f.toml:35: ",
+            ),
+            (
+                "ERP_URL",
+                "ERP_URL = 7",
+                "stages/x.toml:2: ERP_URL must be a text in quotes",
+            ),
+            (
+                "ERP_URL",
+                "ERP_URL = \" \"",
+                "stages/x.toml:2: ERP_URL is empty",
+            ),
+            (
+                "QUALIO_RISK_LOW",
+                "erp_url = \"x\"",
+                "stages/x.toml:4: \"erp_url\" is no name of a setting",
+            ),
+            ("QUALIO_RISK_LOW", "= 3", "stages/x.toml:4: "),
+        ] {
+            let lines = WHOLE.lines().map(|text| match text.starts_with(line) {
+                true => instead,
+                false => text,
+            });
+            let (mistakes, _) = told(&lines.collect::<Vec<_>>().join("\n"));
+            assert!(mistakes.contains(says), "{instead}: {mistakes}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_warned_of_and_not_repeated() {
+        let secret = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
+        let (mistakes, warnings) = told(&format!("{WHOLE}ERP_KEY = \"{secret}\"\n"));
+        assert_eq!(mistakes, "");
+        assert!(warnings.contains("ERP_KEY may hold a secret"), "{warnings}");
+        assert!(!warnings.contains(secret), "{warnings}");
+    }
+}
