@@ -73,7 +73,8 @@ def missing(template):
                 yield f"{where}: there is no {kind} {name}"
 
 
-def main(source, target, *parameters):
+def read(source):
+    """A template with packages in the place of its folders."""
     with open(source, encoding="utf-8") as file:
         template = yaml_parse(file.read())
     for resource in template["Resources"].values():
@@ -82,8 +83,17 @@ def main(source, target, *parameters):
             if folder in properties:
                 name = properties[folder].rsplit("/", 1)[-1]
                 properties[folder] = f"{BUCKET}/{name}.zip"
+    return template
+
+
+def transformed(template, values):
+    """What AWS makes of it with these values of parameters."""
+    return transform(template, values, ManagedPolicies())
+
+
+def main(source, target, *parameters):
     values = dict(parameter.split("=", 1) for parameter in parameters)
-    becomes = transform(template, values, ManagedPolicies())
+    becomes = transformed(read(source), values)
     with open(target, "w", encoding="utf-8") as file:
         json.dump(becomes, file, indent=1)
     found = list(missing(becomes))

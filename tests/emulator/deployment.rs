@@ -46,6 +46,42 @@ async fn the_template_deploys_and_its_queues_outlast_their_functions() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_parameter_reaches_what_runs() {
+    let flows = repository().join("infra/flows");
+    let deployment = Deployment {
+        run_by: RunBy::Hand,
+        flows: &flows,
+        settings: &[],
+        secrets: &[],
+    };
+    let stack = Stack::deploy(&deployment).await;
+    assert_eq!(live(&stack, "TickName").await, "info");
+    stack.update(&deployment, ("LogFilter", "debug")).await;
+    assert_eq!(live(&stack, "TickName").await, "debug");
+    assert_eq!(live(&stack, "DigestName").await, "debug");
+}
+
+/// What the version that the alias of a function names was told to log.
+async fn live(stack: &Stack, function: &str) -> String {
+    let get = reqwest::Method::GET;
+    let path = format!("/2015-03-31/functions/{}", stack.output(function));
+    let alias = stack
+        .wire()
+        .rest(
+            "lambda",
+            get.clone(),
+            &format!("{path}/aliases/live"),
+            &Value::Null,
+        )
+        .await;
+    let version = alias["FunctionVersion"].as_str().expect("a version");
+    let path = format!("{path}/configuration?Qualifier={version}");
+    let configured = stack.wire().rest("lambda", get, &path, &Value::Null).await;
+    let filter = configured["Environment"]["Variables"]["TIDEGATE_LOG"].as_str();
+    filter.expect("a filter").to_owned()
+}
+
 /// By queue: its visibility and the timeout of its function, in seconds.
 async fn queues_and_functions(stack: &Stack) -> BTreeMap<String, (u64, u64)> {
     let wire = stack.wire();

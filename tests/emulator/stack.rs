@@ -143,6 +143,19 @@ impl Stack {
         }
     }
 
+    /// Deploys the same template with another value of a parameter, and waits until it stands.
+    pub async fn update(&self, deployment: &Deployment<'_>, parameter: (&str, &str)) {
+        let flows = deployment.flows.display().to_string();
+        let mut parameters = parameters(deployment, &self.stage, &flows);
+        parameters.retain(|(name, _)| *name != parameter.0);
+        parameters.push(parameter);
+        write(&self.wire, "UpdateStack", &self.stage, &parameters).await;
+        until("the stack stands again", DEPLOY_LIMIT, || {
+            described(&self.wire, &self.stage)
+        })
+        .await;
+    }
+
     /// An output of the template.
     pub fn output(&self, name: &str) -> &str {
         self.outputs
@@ -373,43 +386,48 @@ fn write_stage(deployment: &Deployment<'_>, stage: &str) {
 }
 
 async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
+    let template = template::packaged().into_bytes();
+    wire.put_object(&format!("/{BUCKET}/{stage}.yaml"), template)
+        .await;
     // The emulator mounts no layer, so the functions read the folder itself.
     let flows = deployment.flows.display().to_string();
-    let parameters = [
+    let parameters = parameters(deployment, stage, &flows);
+    write(wire, "CreateStack", stage, &parameters).await;
+}
+
+fn parameters<'a>(
+    deployment: &Deployment<'_>,
+    stage: &'a str,
+    flows: &'a str,
+) -> Vec<(&'a str, &'a str)> {
+    vec![
         ("Stage", stage),
         ("StartedBy", deployment.run_by.started_by()),
         ("Architecture", "x86_64"),
-        ("FlowsFolder", flows.as_str()),
+        ("FlowsFolder", flows),
         ("MailFrom", MAIL_FROM),
         // The emulator sends by no identity.
         ("MailIdentity", "*"),
         ("MailTo", MAIL_TO),
         ("AlarmMail", ALARM_MAIL),
         ("GradualDeployment", "false"),
-    ];
-    let template = template::packaged().into_bytes();
-    wire.put_object(&format!("/{BUCKET}/{stage}.yaml"), template)
-        .await;
-    let mut form = vec![
-        ("Action".to_owned(), "CreateStack".to_owned()),
-        ("Version".to_owned(), "2010-05-15".to_owned()),
-        ("StackName".to_owned(), stack_name(stage)),
-        // By its address, since one that is sent along must be short.
-        (
-            "TemplateURL".to_owned(),
-            wire.url(&format!("/{BUCKET}/{stage}.yaml")),
-        ),
-        (
-            "Capabilities.member.1".to_owned(),
-            "CAPABILITY_IAM".to_owned(),
-        ),
-        (
-            "Capabilities.member.2".to_owned(),
-            "CAPABILITY_AUTO_EXPAND".to_owned(),
-        ),
-    ];
-    for (at, (name, value)) in parameters.iter().enumerate() {
-        let member = format!("Parameters.member.{}", at + 1);
+    ]
+}
+
+/// Creates or updates the stack from the uploaded template.
+async fn write(wire: &Wire, action: &str, stage: &str, parameters: &[(&str, &str)]) {
+    let mut form = about(action, stage);
+    // By its address, since one that is sent along must be short.
+    let template = wire.url(&format!("/{BUCKET}/{stage}.yaml"));
+    form.push(("TemplateURL".to_owned(), template));
+    for (at, capability) in (1..).zip(["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]) {
+        form.push((
+            format!("Capabilities.member.{at}"),
+            (*capability).to_owned(),
+        ));
+    }
+    for (at, (name, value)) in (1..).zip(parameters) {
+        let member = format!("Parameters.member.{at}");
         form.push((format!("{member}.ParameterKey"), (*name).to_owned()));
         form.push((format!("{member}.ParameterValue"), (*value).to_owned()));
     }
@@ -422,10 +440,10 @@ async fn described(wire: &Wire, stage: &str) -> Option<String> {
         .form("cloudformation", &about("DescribeStacks", stage))
         .await;
     let status = between(&description, "<StackStatus>", "</StackStatus>").unwrap_or_default();
-    if status == "CREATE_COMPLETE" {
+    if ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status) {
         return Some(description);
     }
-    if status == "CREATE_IN_PROGRESS" {
+    if status.ends_with("_IN_PROGRESS") {
         return None;
     }
     let events = wire
