@@ -46,11 +46,14 @@ async fn each_alarm_fires_and_clears_by_what_the_functions_log() {
         }
         fires_and_clears(&world, alarm, &series_of_it).await;
     }
-    let expected = BTreeSet::from([world.stack.name("suppliers-dead-letters")]);
+    // A dead letter, and a message that the worker kept.
+    let expected = ["suppliers-dead-letters", "failures"].map(|name| world.stack.name(name));
+    let expected = BTreeSet::from(expected);
     assert_eq!(firing, expected, "what the functions logged fires these");
 }
 
-/// A batch, a webhook of a critical change, a dead letter, and a tick after them.
+/// A batch, a webhook of a critical change, a message that can not be read, a dead letter, and a tick after
+/// them.
 async fn live_through_a_day(world: &World) {
     world.stack.fire_schedule(FLOW, &scheduled_now()).await;
     until("every supplier stands in Qualio", LIMIT, || async {
@@ -66,6 +69,9 @@ async fn live_through_a_day(world: &World) {
         world.shows_blocked(&key).then_some(())
     })
     .await;
+    let poison = json!({"messageId": "poison", "receiptHandle": "of-no-queue", "body": "x"});
+    let poison = json!({"Records": [poison]});
+    world.stack.invoke("WorkerBatchName", &poison).await;
     a_dead_letter_reaches_review(world).await;
     world.drained(LIMIT).await;
     until("all of it is logged", LIMIT, || async {
@@ -73,9 +79,13 @@ async fn live_through_a_day(world: &World) {
         world.stack.invoke("TickName", &json!({})).await;
         let nothing = json!({"Records": []});
         world.stack.invoke("DigestName", &nothing).await;
+        world.stack.invoke("WorkerBatchName", &nothing).await;
         let points = metrics::logged(&world.stack).await;
         let names: BTreeSet<&str> = points.iter().map(|one| one.series.name.as_str()).collect();
-        (names.contains("Ticks") && names.contains("ReviewsOpened")).then_some(())
+        ["Ticks", "ReviewsOpened", "Failed"]
+            .iter()
+            .all(|name| names.contains(name))
+            .then_some(())
     })
     .await;
 }

@@ -79,7 +79,7 @@ fn a_deployment_of_each_function_goes_back_on_its_own_errors() {
     let resources = template::resources(&source);
     for (function, text) in functions(&resources) {
         let alarm = format!("{function}Errors");
-        let named = format!("DeploymentPreference: {{ Alarms: [!Ref {alarm}] }}");
+        let named = format!("DeploymentPreference: {{ Alarms: [!Ref {alarm}, !Ref Failures] }}");
         assert!(text.contains(&named), "{function} has no {named}");
         // Without it, a version comes of new code alone, and not of new flow files.
         assert!(

@@ -8,6 +8,7 @@ use tidegate_model::{
     FlowId, UnixMs,
     metric::{self, Metric},
 };
+use tidegate_policy::reconcile::ReconcileRequest;
 use tidegate_testkit::doubles::{Action, Fault, Point, erp::realistic_suppliers};
 
 use crate::world::{MANUAL, World, suppliers_flow};
@@ -153,6 +154,42 @@ async fn a_flow_that_never_completed_a_run_grows_overdue_however_often_its_windo
         assert_eq!(overdue, Some(f64::from(6 + day * 24) * 3_600.0));
         tokio::time::sleep(Duration::from_hours(24)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_that_does_not_come_grows_older_until_one_is_complete() {
+    let world = world();
+    let age = || newest(&world, &metric::RECONCILE_AGE, &[FLOW]).map(f64::floor);
+    world.engine.tick(None).await.unwrap();
+    assert_eq!(age(), Some(0.0));
+    applied(&world).await;
+    tokio::time::sleep(Duration::from_hours(40)).await;
+    world.engine.tick(None).await.unwrap();
+    assert!(age() >= Some(40.0 * 3_600.0), "{:?}", age());
+    let due = UnixMs(world.clock_ms());
+    let daily = ReconcileRequest {
+        window: Some(due),
+        ..ReconcileRequest::default()
+    };
+    world.reconcile(&daily).await;
+    world.engine.tick(None).await.unwrap();
+    let since = UnixMs(world.clock_ms()).since(due).as_secs_f64();
+    assert_eq!(age(), Some(since.floor()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_our_own_side_fails_at_is_counted() {
+    let world = world();
+    let failed = || sum(&world, &metric::FAILED, &[]);
+    world.run(MANUAL).await;
+    applied(&world).await;
+    let broken = Fault::new(Action::answer(503, serde_json::json!({}))).times(1);
+    world.qualio.set_fault(broken).unwrap();
+    let key = world.erp.suppliers()[0].id.clone();
+    world.erp.change(&key, |row| row.legal_name.push('x'));
+    world.run(MANUAL).await;
+    applied(&world).await;
+    assert_eq!(failed(), 0.0, "what the target fails at is not ours");
 }
 
 #[tokio::test(start_paused = true)]

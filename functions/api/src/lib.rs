@@ -77,8 +77,11 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .with_state(engine)
 }
 
-/// Tells what a request read and wrote.
+/// Tells what a request read and wrote, and whether it failed.
 async fn emit_measured(State(engine): State<Arc<Engine>>, response: Response) -> Response {
+    if response.status().is_server_error() {
+        engine.note_failure();
+    }
     engine.emit_measured();
     response
 }

@@ -54,8 +54,10 @@ async fn bury(engine: &Engine, letters: &[Arrival], mut answer: BatchAnswer) -> 
         };
         if let Err(error) = engine.dead_letters(&[letter]).await {
             tracing::error!(message_id = arrival.message_id, error = %chain(&error), "a dead letter stays");
+            engine.note_failure();
             answer.keep(arrival);
         }
     }
+    engine.emit_measured();
     answer
 }

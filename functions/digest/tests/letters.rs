@@ -16,7 +16,7 @@ use tidegate_engine::{
     digest_mail,
 };
 use tidegate_lambda::BaseUrl;
-use tidegate_model::{FlowId, Message, RecordKey, Tier};
+use tidegate_model::{FlowId, Message, RecordKey, Tier, metric};
 use tidegate_policy::{
     flow_state::Scope,
     reconcile::{Kind, MAX_NOTES, Note, ReconcileRequest},
@@ -112,6 +112,7 @@ async fn a_letter_that_can_not_be_kept_stays_in_its_queue() {
         answer(&host, event.clone()).await,
         json!({"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]})
     );
+    assert_eq!(host.metrics.values(&metric::FAILED, &[]), [2.0]);
     host.store.fail(false);
     assert_eq!(answer(&host, event).await, json!({"batchItemFailures": []}));
     let all = [dead("suppliers!b"), dead("suppliers~SUP-000001")];

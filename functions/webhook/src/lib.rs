@@ -30,7 +30,20 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/flows/{flow}/webhook", methods)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(guard))
+        .layer(middleware::map_response_with_state(
+            Arc::clone(&engine),
+            tell_failure,
+        ))
         .with_state(engine)
+}
+
+/// Tells of a webhook that could not be taken; what is taken, the engine tells.
+async fn tell_failure(State(engine): State<Arc<Engine>>, response: Response) -> Response {
+    if response.status().is_server_error() {
+        engine.note_failure();
+        engine.emit_measured();
+    }
+    response
 }
 
 async fn receive(

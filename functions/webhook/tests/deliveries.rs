@@ -14,7 +14,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tidegate_engine::MAX_BODY_BYTES;
-use tidegate_model::{FlowId, Tier};
+use tidegate_model::{FlowId, Tier, metric};
 use tidegate_policy::run::{Mode, RunRequest};
 use tidegate_testkit::{
     doubles::erp::{
@@ -231,11 +231,14 @@ async fn what_is_not_durable_is_not_accepted() {
     host.queue.fail(true);
     deliver(&host, told("a")).await.is_problem(503);
     host.queue.fail(false);
+    let failed = host.metrics.values(&metric::FAILED, &[]);
+    assert_eq!(failed, [1.0, 1.0]);
     let at_last = deliver(&host, told("a")).await;
     assert_eq!(
         (at_last.status, at_last.body),
         (202, json!({"outcome": "fetching"}))
     );
+    assert_eq!(host.metrics.values(&metric::FAILED, &[]).len(), 2);
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ pub async fn handle(engine: &Engine, event: Value) -> Result<SqsBatchResponse, W
                     error = unreadable.as_ref().err().map(|error| chain(error)),
                     "a message can not be read"
                 );
+                engine.note_failure();
                 answer.keep(arrival);
             }
         }

@@ -3,13 +3,14 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::float_cmp,
     reason = "tests fail by panic"
 )]
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate_model::{FlowId, Message, RecordKey, Tier, flow::Method};
+use tidegate_model::{FlowId, Message, RecordKey, Tier, flow::Method, metric};
 use tidegate_policy::run::RunRequest;
 use tidegate_testkit::{
     host::{Host, START},
@@ -68,6 +69,11 @@ fn message(key: &str) -> String {
     Message::new(flow, vec![key], Tier::Batch, START).encode()
 }
 
+/// What our own side failed at, as it is measured.
+fn failed(host: &Host) -> f64 {
+    host.metrics.values(&metric::FAILED, &[]).iter().sum()
+}
+
 async fn kept(host: &Host, records: Vec<Value>) -> Vec<String> {
     let event = json!({ "Records": records });
     let answer = handle(&host.engine, event).await.unwrap();
@@ -110,6 +116,7 @@ async fn a_text_that_is_no_message_is_kept_and_the_others_are_worked() {
     let mut kept = kept(&host, records).await;
     kept.sort();
     assert_eq!(kept, ["bad", "newer", "unknown"]);
+    assert_eq!(failed(&host), 3.0);
     let sent = host.http.requests().into_iter();
     assert_eq!(
         sent.filter(|request| request.method == Method::Put).count(),
@@ -123,6 +130,7 @@ async fn while_the_store_does_not_answer_every_message_stays() {
     host.store.fail(true);
     let records = vec![record("a", &message("c1")), record("b", &message("c2"))];
     assert_eq!(kept(&host, records).await, ["a", "b"]);
+    assert_eq!(failed(&host), 2.0);
 }
 
 #[tokio::test]

@@ -81,6 +81,11 @@ impl Engine {
         }
     }
 
+    /// Notes that a message stays, or a request is answered 5xx, for something of our own that failed.
+    pub fn note_failure(&self) {
+        self.measure(&metric::FAILED, &[], 1.0);
+    }
+
     /// Emits what was measured since the last time, and what the table was asked for. A host calls it
     /// at the end of work that reports nothing itself.
     pub fn emit_measured(&self) {

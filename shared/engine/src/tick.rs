@@ -58,9 +58,10 @@ impl Engine {
         let look = self.look(runtime).await?;
         let state = self.after_outage(flow, &look.target).await?;
         let lease = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
+        let compared = Checkpoint::read(self.read(&keys::reconcile_lease(flow)).await?.as_ref());
         if state.stops(Side::Source).is_none() {
             self.start_due(runtime, &lease).await?;
-            self.resume_reconcile(runtime).await?;
+            self.resume_reconcile(runtime, &compared).await?;
         }
         let before = self.gauges(flow).await?;
         let sweep = Sweep::of(&state, &look.target, self.now());
@@ -84,7 +85,13 @@ impl Engine {
             &Update::when(Condition::ALWAYS).set("gauges", text),
         )
         .await?;
-        self.measure_tick(runtime, (&before, &gauges), &look, (&lease, &state));
+        self.measure_tick(
+            runtime,
+            (&before, &gauges),
+            &look,
+            (&lease, &compared),
+            &state,
+        );
         for event in breached {
             self.tell(event).await;
         }
@@ -150,10 +157,13 @@ impl Engine {
     }
 
     /// Goes on with a reconciliation that was interrupted.
-    async fn resume_reconcile(&self, runtime: &FlowRuntime) -> Result<(), EngineError> {
+    async fn resume_reconcile(
+        &self,
+        runtime: &FlowRuntime,
+        seen: &Checkpoint,
+    ) -> Result<(), EngineError> {
         let flow = runtime.flow.id();
         let now = self.now();
-        let seen = Checkpoint::read(self.read(&keys::reconcile_lease(flow)).await?.as_ref());
         let Some(progress) = seen
             .unfinished(now)
             .filter(|_| seen.held_until(now).is_none())

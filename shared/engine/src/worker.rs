@@ -104,6 +104,7 @@ impl Engine {
             Ok(settled) => self.settle(delivery, settled).await,
             Err(error) => {
                 tracing::error!(flow = %message.flow, keys = message.keys.len(), error = %crate::chain(&error), "message left");
+                self.note_failure();
                 Disposition::Keep
             }
         }

@@ -3,7 +3,7 @@
 use axum::{Router, body::Body, http::Request, routing::post};
 use serde_json::json;
 use tidegate_api::{MAX_BODY_BYTES, router};
-use tidegate_model::{FlowId, RecordKey, item::Value as Stored};
+use tidegate_model::{FlowId, RecordKey, item::Value as Stored, metric};
 use tidegate_policy::keys;
 use tower::ServiceExt;
 
@@ -113,6 +113,11 @@ async fn an_item_that_can_not_be_read_is_our_fault() {
     caller.host.store.put(at, item);
     let path = "/v1/flows/suppliers/records/SUP-000001";
     caller.get(path).await.problem(500);
+    let failed = || caller.host.metrics.values(&metric::FAILED, &[]);
+    assert_eq!(failed(), [1.0]);
+    // What the caller did wrong is no failure of ours.
+    caller.get("/v1/flows/none").await.problem(404);
+    assert_eq!(failed(), [1.0]);
 }
 
 #[tokio::test]

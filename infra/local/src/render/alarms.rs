@@ -32,8 +32,8 @@ const TICKS_S: u32 = 600;
 /// What a missing value is taken for.
 #[derive(Clone, Copy, Debug)]
 enum Missing {
-    /// As bad: what is watched is that it happens.
-    Breaching,
+    /// As bad, since what is watched is that it happens. It tells where this condition of the template holds.
+    Breaching(&'static str),
     /// Nothing new: a tick that stands still, which has an alarm of its own, ends none.
     Ignore,
     /// Nothing happened.
@@ -72,6 +72,7 @@ fn of_flow(flow: &FlowFile) -> Vec<Alarm> {
         freshness(flow, "critical", flow.freshness.critical_s),
         freshness(flow, "other", flow.freshness.other_s),
         run_missed(flow),
+        comparison_missed(flow),
         blocked(flow),
         reviews_growing(flow),
         dead_letters(flow),
@@ -80,6 +81,9 @@ fn of_flow(flow: &FlowFile) -> Vec<Alarm> {
     alarms.extend(webhooks_silent(flow));
     alarms
 }
+
+/// A day, and half of one more for the comparison itself.
+const COMPARISON_MISSED_S: f64 = 36.0 * 3_600.0;
 
 /// An alarm of a flow that looks at the last ticks.
 fn at_ticks(flow: &FlowFile, id: &str, name: &str, metric: &'static Metric) -> Alarm {
@@ -129,6 +133,24 @@ fn run_missed(flow: &FlowFile) -> Alarm {
     alarm.threshold = f64::from(minutes) * 60.0;
     // The first run of a new flow has this long, since its first window may be hours ago.
     alarm.periods = RUN_MISSED_PERIODS;
+    alarm
+}
+
+fn comparison_missed(flow: &FlowFile) -> Alarm {
+    let name = &flow.name;
+    let mut alarm = at_ticks(
+        flow,
+        "ComparisonMissed",
+        "comparison-missed",
+        &metric::RECONCILE_AGE,
+    );
+    alarm.says = vec![
+        format!("No daily comparison of {name} is complete for 36 hours, so nobody knows what was missed. See"),
+        "whether the schedule is enabled, what the queue tidegate-${Stage}-undelivered holds, and in the log group"
+            .to_owned(),
+        "/tidegate/${Stage}/reconcile how the last one ended; then `tidegate reconcile`.".to_owned(),
+    ];
+    alarm.threshold = COMPARISON_MISSED_S;
     alarm
 }
 
@@ -222,7 +244,8 @@ fn webhooks_silent(flow: &FlowFile) -> Option<Alarm> {
     alarm.periods = hours;
     alarm.comparison = "LessThanThreshold";
     alarm.threshold = 1.0;
-    alarm.missing = Missing::Breaching;
+    // A stage that nobody pushes to is silent for ever.
+    alarm.missing = Missing::Breaching("IsProduction");
     Some(alarm)
 }
 
@@ -288,13 +311,12 @@ fn written(alarm: &Alarm) -> Resource {
     // A text without a variable needs no `Sub`, and linters say so.
     let sub = if says.contains("${") { "!Sub " } else { "" };
     let (missing, off) = match alarm.missing {
-        // What is bridged emits to no CloudWatch, so that nothing comes there is no news.
-        Missing::Breaching => (
+        Missing::Breaching(tells) => (
             "breaching",
-            "      ActionsEnabled: !If [StartsByItself, true, false]\n",
+            format!("      ActionsEnabled: !If [{tells}, true, false]\n"),
         ),
-        Missing::Ignore => ("ignore", ""),
-        Missing::NotBreaching => ("notBreaching", ""),
+        Missing::Ignore => ("ignore", String::new()),
+        Missing::NotBreaching => ("notBreaching", String::new()),
     };
     let text = format!(
         r"  {id}:

@@ -173,6 +173,11 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
             vec![line(&metric::RUN_OVERDUE, &[name])],
         ),
         graph(
+            format!("{name}: time since a comparison"),
+            HOUR_S,
+            vec![line(&metric::RECONCILE_AGE, &[name])],
+        ),
+        graph(
             format!("{name}: time blocked"),
             PERIOD_S,
             vec![line(&metric::BLOCKED, &[name])],
@@ -276,6 +281,11 @@ fn of_all() -> Vec<Graph> {
             "Ticks".to_owned(),
             PERIOD_S,
             vec![line(&metric::TICKS, &[])],
+        ),
+        graph(
+            "Failed".to_owned(),
+            PERIOD_S,
+            vec![line(&metric::FAILED, &[])],
         ),
         graph(
             "DynamoDB units".to_owned(),

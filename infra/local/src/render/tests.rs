@@ -131,7 +131,7 @@ fn another_flow_adds_its_schedules_and_changes_none() {
     );
     // Its systems are those of the other, and have their alarms.
     let of_it = |stale: &&String| stale.starts_with("EndOfDay");
-    assert_eq!(alarms.len(), 8);
+    assert_eq!(alarms.len(), 9);
     assert!(alarms.iter().all(of_it), "{alarms:?}");
     let input = r#"Input: '{"flow":"end-of-day","window":"<aws.scheduler.scheduled-time>"}'"#;
     assert_eq!(rendered.text.matches(input).count(), 2);
@@ -147,6 +147,7 @@ fn goals_and_systems_of_a_flow_are_its_alarms() {
             "ContactsFreshnessCritical",
             "ContactsFreshnessOther",
             "ContactsRunMissed",
+            "ContactsComparisonMissed",
             "ContactsBlocked",
             "ContactsReviewsGrowing",
             "ContactsDeadLetters",

@@ -9,6 +9,7 @@ use tidegate_policy::{
     flow_state::FlowState,
     keys,
     limiter::{Limit, Slots},
+    reconcile::Checkpoint,
     run::Lease,
 };
 
@@ -62,7 +63,8 @@ impl Engine {
         runtime: &FlowRuntime,
         (before, gauges): (&Gauges, &Gauges),
         look: &Look,
-        (lease, state): (&Lease, &FlowState),
+        (lease, compared): (&Lease, &Checkpoint),
+        state: &FlowState,
     ) {
         let now = self.now();
         let flow = runtime.flow.id().as_str();
@@ -87,6 +89,8 @@ impl Engine {
         let first = gauges.first_ms.map_or(now, UnixMs);
         let overdue = overdue(runtime, lease, first, now);
         self.measure(&metric::RUN_OVERDUE, &[flow], overdue.as_secs_f64());
+        let compared = now.since(compared.done_window.unwrap_or(first));
+        self.measure(&metric::RECONCILE_AGE, &[flow], compared.as_secs_f64());
         let blocked = state
             .blocker
             .as_ref()

@@ -70,6 +70,9 @@ impl Engine {
         let mut deferred: BTreeMap<(i64, Queueing), Vec<RecordKey>> = BTreeMap::new();
         for (key, verdict) in settled.verdicts {
             log_verdict(message, &key, &verdict);
+            if matches!(verdict, Verdict::Leave(_)) {
+                self.note_failure();
+            }
             match verdict {
                 Verdict::Applied | Verdict::Nothing(_) | Verdict::Review(_) | Verdict::Parked => {}
                 Verdict::Defer { until, why } => {
@@ -110,6 +113,7 @@ impl Engine {
             Ok(()) => Disposition::Delete,
             Err(error) => {
                 tracing::error!(flow = %message.flow, error = %crate::chain(&error), "copies were not sent, the message stays");
+                self.note_failure();
                 Disposition::Keep
             }
         }

@@ -165,6 +165,16 @@ pub static RUN_OVERDUE: Metric = Metric {
               are. At each tick.",
 };
 
+/// Daily comparisons that do not happen.
+pub static RECONCILE_AGE: Metric = Metric {
+    name: "ReconcileAge",
+    unit: Seconds,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "Time since the newest daily comparison that is complete was due, or else since the flow was \
+              first looked at, at each tick.",
+};
+
 /// A side of a flow that stands still until somebody has seen to it.
 pub static BLOCKED: Metric = Metric {
     name: "Blocked",
@@ -192,6 +202,16 @@ pub static TICKS: Metric = Metric {
     dimensions: &[],
     statistic: Sum,
     meaning: "Ticks that looked at every flow without an error.",
+};
+
+/// What we could not do.
+pub static FAILED: Metric = Metric {
+    name: "Failed",
+    unit: Count,
+    dimensions: &[],
+    statistic: Sum,
+    meaning: "Messages that came back, and requests that were answered 5xx, since something of our own \
+              failed: table, queue, bus, secrets, or code. What another system does is none of these.",
 };
 
 /// Waits of a message without progress.
@@ -223,7 +243,7 @@ pub static WRITE_UNITS: Metric = Metric {
 };
 
 /// All of them.
-pub static METRICS: [&Metric; 22] = [
+pub static METRICS: [&Metric; 24] = [
     &CALLS,
     &CALL_SUCCESS,
     &RESPONSE_TIME,
@@ -240,9 +260,11 @@ pub static METRICS: [&Metric; 22] = [
     &OUTCOMES,
     &RUN_TIME,
     &RUN_OVERDUE,
+    &RECONCILE_AGE,
     &BLOCKED,
     &WEBHOOKS,
     &TICKS,
+    &FAILED,
     &MESSAGE_HOPS,
     &READ_UNITS,
     &WRITE_UNITS,
