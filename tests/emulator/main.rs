@@ -40,4 +40,5 @@ mod journey;
 mod kills;
 mod roles;
 mod start;
+mod triggers;
 mod watch;

@@ -386,7 +386,7 @@ fn write_stage(deployment: &Deployment<'_>, stage: &str) {
 }
 
 async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {
-    let template = template::packaged().into_bytes();
+    let template = template::packaged(deployment.flows).into_bytes();
     wire.put_object(&format!("/{BUCKET}/{stage}.yaml"), template)
         .await;
     // The emulator mounts no layer, so the functions read the folder itself.

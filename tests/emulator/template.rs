@@ -1,9 +1,14 @@
 //! The template as it is deployed: the file itself, with folders replaced by uploaded packages, as
 //! `sam package` does.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-use crate::binaries::repository;
+use tempfile::TempDir;
+
+use crate::{
+    binaries::{command, repository},
+    python::workshop,
+};
 
 /// The bucket that holds what the template refers to.
 pub const BUCKET: &str = "tidegate-code";
@@ -37,10 +42,10 @@ pub fn resources(template: &str) -> BTreeMap<&str, String> {
     resources
 }
 
-/// The template with `CodeUri` and `ContentUri` pointing at the bucket: the package of function F
-/// is `F.zip`, the layer of flow files is `flows.zip`.
-pub fn packaged() -> String {
-    source()
+/// The template for these flow files, as `tidegate render` makes it, with `CodeUri` and `ContentUri` pointing
+/// at the bucket: the package of function F is `F.zip`, the layer of flow files is `flows.zip`.
+pub fn packaged(flows: &Path) -> String {
+    rendered(flows)
         .lines()
         .map(|line| match line.trim_start().split_once(' ') {
             Some((name @ ("CodeUri:" | "ContentUri:"), folder)) => {
@@ -51,4 +56,17 @@ pub fn packaged() -> String {
             _ => format!("{line}\n"),
         })
         .collect()
+}
+
+fn rendered(flows: &Path) -> String {
+    let folder = TempDir::with_prefix_in("template-", workshop()).expect("a folder");
+    let template = folder.path().join("template.yaml");
+    fs::write(&template, source()).expect("a template");
+    let output = Command::new(command())
+        .args(["render".as_ref(), "--flows".as_ref(), flows.as_os_str()])
+        .args(["--template".as_ref(), template.as_os_str()])
+        .output()
+        .expect("the command runs");
+    assert!(output.status.success(), "{output:?}");
+    fs::read_to_string(&template).expect("the rendered template")
 }

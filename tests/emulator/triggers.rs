@@ -1,0 +1,97 @@
+//! Each function by what starts it in the template: what the journeys do not start so, and a flow file whose
+//! `[[trigger]]` is deployed by its rendered rule.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    until::until,
+    world::{FLOW, World, scheduled_now},
+};
+
+const FEW: u32 = 6;
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// Put into the flow file: an event of the ERP that starts a batch.
+const TRIGGER: (&str, &str) = (
+    "\n[schedule]\n",
+    "\n[[trigger]]\nsource = \"erp\"\ndetail_type = \"end of day\"\ndetail = { \"/company\" = [\"1000\"] }\n\n[schedule]\n",
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schedules_and_rules_of_the_template_start_what_they_name() {
+    let world = World::start(FEW, &[TRIGGER]).await;
+    an_event_of_the_erp_starts_a_batch(&world).await;
+    world.drained(LIMIT).await;
+
+    let path = |verb: &str| format!("/v1/flows/{FLOW}/{verb}");
+    // What the API asks for, a rule brings to the function.
+    for (verb, function, body) in [
+        ("runs", "batch-sync", json!({})),
+        ("reconcile", "reconcile", json!({})),
+    ] {
+        let before = starts(&world, function).await;
+        assert_eq!(world.post(&path(verb), &body).await, 202);
+        is_started(&world, function, before, verb).await;
+    }
+    let pause = json!({"by": "ada", "reason": "audit", "scope": "target"});
+    assert_eq!(world.post(&path("pause"), &pause).await, 200);
+    let before = starts(&world, "tick").await;
+    let resume = json!({"by": "ada"});
+    assert_eq!(world.post(&path("resume"), &resume).await, 200);
+    is_started(&world, "tick", before, "resume").await;
+
+    // Ticks come last, since they start what is due.
+    let daily = format!("{FLOW}-reconcile");
+    for (schedule, function) in [(daily.as_str(), "reconcile"), ("tick", "tick")] {
+        let before = starts(&world, function).await;
+        world.stack.fire_schedule(schedule, &scheduled_now()).await;
+        is_started(&world, function, before, schedule).await;
+    }
+}
+
+/// One that the flow file names starts it; one of another company starts nothing.
+async fn an_event_of_the_erp_starts_a_batch(world: &World) {
+    for company in ["2000", "1000"] {
+        let entry = json!({
+            "EventBusName": world.stack.output("BusName"),
+            "Source": "erp",
+            "DetailType": "end of day",
+            "Detail": json!({ "company": company }).to_string(),
+        });
+        let wire = world.stack.wire();
+        let put = wire
+            .json(
+                "events",
+                "AWSEvents.PutEvents",
+                &json!({"Entries": [entry]}),
+            )
+            .await;
+        assert_eq!(put["FailedEntryCount"], 0, "{put}");
+    }
+    let all = world.keys_in_erp();
+    until("every supplier stands in Qualio", LIMIT, || async {
+        (world.keys_in_qualio() == all).then_some(())
+    })
+    .await;
+    assert_eq!(starts(world, "batch-sync").await, 1);
+}
+
+/// Waits until a function is started once more than before.
+async fn is_started(world: &World, function: &str, before: usize, by: &str) {
+    until(&format!("{function} is started by {by}"), LIMIT, || async {
+        (starts(world, function).await > before).then_some(())
+    })
+    .await;
+}
+
+/// How often a function was started, by what Lambda itself logs.
+async fn starts(world: &World, function: &str) -> usize {
+    let group = world.stack.log_group(function);
+    let lines = world.stack.wire().log_lines(&group).await;
+    let starts = lines
+        .iter()
+        .filter(|line| line.starts_with("START RequestId"));
+    starts.count()
+}
