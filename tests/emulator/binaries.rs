@@ -24,6 +24,9 @@ pub const FUNCTIONS: [&str; 7] = [
     "worker",
 ];
 
+/// One that panics, beside them.
+pub const PANICS: &str = "panics";
+
 /// The root of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -37,19 +40,18 @@ pub fn package_of(function: &str) -> String {
     format!("tidegate-{function}")
 }
 
-/// Each function's deployment package: the binary as `bootstrap` in a zip.
+/// Each function's deployment package, and that of the one that panics: the binary as `bootstrap` in a zip.
 pub fn packages() -> &'static BTreeMap<&'static str, Vec<u8>> {
     static PACKAGES: OnceLock<BTreeMap<&'static str, Vec<u8>>> = OnceLock::new();
     PACKAGES.get_or_init(|| {
-        FUNCTIONS
-            .iter()
-            .map(|function| {
-                let binary = built().join(package_of(function));
-                let bytes = fs::read(&binary)
-                    .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-                (*function, zipped(&[("bootstrap".to_owned(), bytes)]))
-            })
-            .collect()
+        let all = FUNCTIONS.into_iter().chain([PANICS]);
+        all.map(|function| {
+            let binary = built().join(package_of(function));
+            let bytes =
+                fs::read(&binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+            (function, zipped(&[("bootstrap".to_owned(), bytes)]))
+        })
+        .collect()
     })
 }
 
@@ -63,8 +65,9 @@ pub fn built() -> &'static Path {
 /// the features of the whole workspace, as tests and `cargo lambda watch` have them, only these
 /// programs are left to build.
 fn build() -> PathBuf {
-    let names = FUNCTIONS.map(package_of);
-    let bins = names.iter().flat_map(|name| ["--bin", name]);
+    let all = FUNCTIONS.into_iter().chain([PANICS]);
+    let names: Vec<String> = all.map(package_of).collect();
+    let bins = names.iter().flat_map(|name| ["--bin", name.as_str()]);
     python::output_of(cargo_build().args(bins));
     let stripped = python::workshop().join("stripped");
     fs::create_dir_all(&stripped).expect("the build folder can be written");

@@ -1,5 +1,5 @@
 //! What must not be told is told nowhere: values of fields, names of unknown ones, secrets and what
-//! stands in a query are planted, taken through success, retry, review, time-out, refusal and digest,
+//! stands in a query are planted, taken through success, retry, review, time-out, refusal, digest and a panic,
 //! and looked for in all that leaves: logs, the metrics in them, events and mails.
 
 mod forms;
@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use tidegate_testkit::doubles::{Action, Fault};
 
 use crate::{
+    binaries::PANICS,
     journey::{LIMIT, QUICK_RETRIES},
     stack::FUNCTION_LOGS,
+    template::BUCKET,
     until::until,
     world::{FLOW, SECRETS, World, scheduled_now, signed_event},
 };
@@ -84,7 +86,10 @@ async fn nothing_that_must_not_be_told_leaves_by_logs_metrics_events_or_mails() 
     for canary in &canaries[..SENT] {
         assert!(canary.found_in(&held), "{canary} was not sent: {held}");
     }
-    let lines = all_lines(&world, &events, &mail).await;
+    let panicked = panic_with_all(&world, &canaries).await;
+    let mut lines = all_lines(&world, &events, &mail).await;
+    assert!(lines.iter().any(|line| line.contains("panicked")));
+    lines.push(panicked);
     let leaks: Vec<String> = canaries
         .iter()
         .flat_map(|canary| {
@@ -109,6 +114,20 @@ fn canaries() -> Vec<Forms> {
     ];
     let secrets = SECRETS.iter().map(|(_, secret)| *secret);
     values.into_iter().chain(secrets).map(Forms::of).collect()
+}
+
+/// A function of the stack gets the code of one that panics with what it was sent; what the caller is told.
+async fn panic_with_all(world: &World, canaries: &[Forms]) -> String {
+    let name = world.stack.output("DigestName");
+    let code = json!({"S3Bucket": BUCKET, "S3Key": format!("{PANICS}.zip")});
+    let path = format!("/2015-03-31/functions/{name}/code");
+    let put = reqwest::Method::PUT;
+    world.stack.wire().rest("lambda", put, &path, &code).await;
+    let all: Vec<String> = canaries.iter().map(ToString::to_string).collect();
+    let told = world.stack.invoke("DigestName", &json!(all)).await;
+    // What it logged late is handed over with its next invocation.
+    world.stack.invoke("DigestName", &json!([])).await;
+    told.to_string()
 }
 
 fn plant(world: &World, key: &str) {
@@ -195,11 +214,11 @@ async fn hear_events(world: &World) -> String {
     url
 }
 
-/// Every line of every log, every event and every mail.
+/// Every line of every log, that of the HTTP API included, every event and every mail.
 async fn all_lines(world: &World, events: &str, mail: &Value) -> Vec<String> {
     let wire = world.stack.wire();
     let mut told = Vec::new();
-    for function in FUNCTION_LOGS {
+    for function in FUNCTION_LOGS.into_iter().chain(["http"]) {
         told.extend(wire.log_lines(&world.stack.log_group(function)).await);
     }
     let lines = told.len();
