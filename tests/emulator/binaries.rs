@@ -82,8 +82,12 @@ fn build() -> PathBuf {
 
 /// The command `tidegate`, as the other tests of the workspace have it.
 pub fn command() -> PathBuf {
-    python::output_of(cargo_build().args(["--bin", "tidegate"]));
-    python::build_folder().join("debug/tidegate")
+    static COMMAND: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        python::output_of(cargo_build().args(["--bin", "tidegate"]));
+        python::build_folder().join("debug/tidegate")
+    };
+    COMMAND.get_or_init(build).clone()
 }
 
 fn cargo_build() -> Command {

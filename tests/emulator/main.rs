@@ -38,6 +38,7 @@ mod deployment;
 mod journey;
 #[cfg(target_os = "linux")]
 mod kills;
+mod real;
 mod roles;
 mod start;
 mod triggers;

@@ -13,11 +13,11 @@
     reason = "a benchmark prints its figures and fails by panic"
 )]
 
-#[path = "../tests/real/machine.rs"]
+#[path = "../../../tests/emulator/real/machine.rs"]
 #[allow(dead_code, reason = "the tests use the rest of it")]
 mod machine;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use machine::{Program, Systems, suppliers_flow, until};
 use tidegate_testkit::doubles::erp::realistic_suppliers;
@@ -61,7 +61,7 @@ async fn main() {
     )
     .await;
     let began = machine::now_ms();
-    let mut program = systems.start();
+    let mut program = systems.start(Path::new(env!("CARGO_BIN_EXE_tidegate")));
     println!("started: {} MB", peak_mb(&program));
     let mut told = 0;
     let counts = until("all suppliers are staged", LIMIT, async || {

@@ -11,7 +11,8 @@ use tidegate_testkit::doubles::{
     },
 };
 
-use crate::machine::{Program, Systems, WEBHOOK_SECRET, now_ms, suppliers_flow, until};
+use super::machine::{Program, Systems, WEBHOOK_SECRET, now_ms, suppliers_flow, until};
+use crate::binaries::command;
 
 const WINDOW_MS: i64 = 60_000;
 const REAL_TIME: usize = 20;
@@ -49,7 +50,7 @@ async fn three_minutes_at_the_true_limits() {
     let pushed = suppliers.split_off(usize::try_from(SUPPLIERS).unwrap());
     let critical: BTreeSet<String> = pushed.iter().map(|row| row.id.clone()).collect();
     let systems = Systems::new(suppliers, &flows).await;
-    let program = systems.start();
+    let program = systems.start(&command());
     until(
         "both flows are staged",
         Duration::from_secs(180),

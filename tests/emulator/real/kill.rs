@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tidegate_testkit::doubles::{Action, Fault, Point, erp::realistic_suppliers};
 
-use crate::machine::{Systems, suppliers_flow, until};
+use super::machine::{Systems, suppliers_flow, until};
+use crate::binaries::command;
 
 const SUPPLIERS: u32 = 300;
 const KILLS_OF_A_KIND: usize = 5;
@@ -48,7 +49,7 @@ async fn twenty_kills_lose_nothing_and_create_nothing_twice() {
     )
     .await;
     let mut hit: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut program = systems.start();
+    let mut program = systems.start(&command());
     until(
         "everything is staged",
         Duration::from_secs(120),
@@ -73,7 +74,7 @@ async fn twenty_kills_lose_nothing_and_create_nothing_twice() {
         let fired = systems.qualio.fired();
         assert_eq!(fired.len(), before + 1, "{name}");
         *hit.entry(name).or_default() += 1;
-        program = systems.start();
+        program = systems.start(&command());
     }
     systems.qualio.clear_faults();
     let created = systems.qualio.created_by_key();

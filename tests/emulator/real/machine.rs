@@ -59,11 +59,11 @@ impl Systems {
         }
     }
 
-    /// Starts the program and waits until it serves.
-    pub fn start(&self) -> Program {
+    /// Starts the program `command` and waits until it serves.
+    pub fn start(&self, command: &Path) -> Program {
         let folder: &Path = self.folder.path();
         let risk = |n: usize| RISK_LEVELS[n].0;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        let mut child = Command::new(command)
             .args(["dev", "--no-demo", "--listen", "127.0.0.1:0"])
             .arg("--flows")
             .arg(folder.join("flows"))
@@ -154,6 +154,8 @@ pub async fn until<T>(what: &str, limit: Duration, mut holds: impl AsyncFnMut() 
 
 /// The flow that ships.
 pub fn suppliers_flow() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows/suppliers.toml");
-    std::fs::read_to_string(path).unwrap()
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let found = above
+        .find_map(|folder| std::fs::read_to_string(folder.join("infra/flows/suppliers.toml")).ok());
+    found.expect("the flow lies in the repository")
 }
