@@ -126,6 +126,7 @@ impl fmt::Display for CheckReport {
 /// What the steps of a check find in one file.
 struct Findings<'a> {
     document: &'a Document,
+    purpose: Purpose,
     mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
     /// The flow's `[schema]`, compiled.
@@ -152,13 +153,13 @@ impl Findings<'_> {
     }
 }
 
-/// How a setting that the file names and nobody set is taken.
+/// What a file is looked at for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum MissingSettings {
-    /// A check may run where the settings are not at hand.
-    Warn,
-    /// A flow that is to run needs them.
-    Refuse,
+enum Purpose {
+    /// To tell a person its mistakes, perhaps where its settings are not at hand.
+    Check,
+    /// To run: it needs its settings, and was checked before.
+    Run,
 }
 
 /// One file after the steps that look at it alone.
@@ -175,7 +176,7 @@ struct Checked {
 pub fn check(files: &[(String, String)], settings: &Settings, now: UnixMs) -> CheckReport {
     let checked: Vec<Checked> = files
         .iter()
-        .map(|(name, text)| check_file(name, text, settings, MissingSettings::Warn))
+        .map(|(name, text)| check_file(name, text, settings, Purpose::Check))
         .collect();
     let documents: Vec<&Document> = checked
         .iter()
@@ -204,14 +205,14 @@ pub(crate) fn sound(
     text: &str,
     settings: &Settings,
 ) -> Result<(FlowFile, Validator), Vec<Mistake>> {
-    let checked = check_file(file_name, text, settings, MissingSettings::Refuse);
+    let checked = check_file(file_name, text, settings, Purpose::Run);
     let mut mistakes = checked.mistakes;
     mistakes.sort();
     mistakes.dedup();
     checked.sound.ok_or(mistakes)
 }
 
-fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSettings) -> Checked {
+fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> Checked {
     let parsed = if text.len() > MAX_FILE_BYTES {
         let told = format!(
             "the file has {} bytes, a flow file has at most {MAX_FILE_BYTES}",
@@ -234,12 +235,13 @@ fn check_file(name: &str, text: &str, settings: &Settings, missing: MissingSetti
     };
     let mut findings = Findings {
         document: &document,
+        purpose,
         mistakes: Vec::new(),
         warnings: Vec::new(),
         schema: None,
     };
     shape::check(&mut findings);
-    places::check(&mut findings, settings, missing);
+    places::check(&mut findings, settings);
     fields::check(&mut findings);
     tiers::check(&mut findings);
     keywords::check(&mut findings);

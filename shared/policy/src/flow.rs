@@ -26,7 +26,7 @@ use tidegate_model::{
 
 pub use call::{CallTemplate, Rendered};
 pub use fault::FieldFault;
-pub(crate) use fault::{compile_schema, type_words};
+pub(crate) use fault::{compile_known_schema, compile_schema, type_words};
 pub use listing::{ListPosition, Listing};
 pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
 pub use source::Source;

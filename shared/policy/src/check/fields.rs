@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Findings, document::child, words::instead};
-use crate::flow::compile_schema;
+use super::{Findings, Purpose, document::child, words::instead};
+use crate::flow::{compile_known_schema, compile_schema};
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     let document = findings.document;
@@ -22,7 +22,11 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     let Some(schema) = document.get("/schema").and_then(Value::as_object) else {
         return;
     };
-    match compile_schema(schema) {
+    let compile = match findings.purpose {
+        Purpose::Check => compile_schema,
+        Purpose::Run => compile_known_schema,
+    };
+    match compile(schema) {
         Ok(compiled) => findings.schema = Some(compiled),
         Err(fault) => findings.wrong(
             &format!("/schema{}", fault.pointer),

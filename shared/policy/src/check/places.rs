@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{
-    Findings, MissingSettings,
+    Findings, Purpose,
     document::child,
     words::{dotted, instead},
 };
@@ -59,7 +59,6 @@ pub(super) const PAGE: [&str; 6] = [
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     settings: &'a Settings,
-    missing: MissingSettings,
 }
 
 /// Where in a file which texts stand; `*` is any one step.
@@ -130,8 +129,8 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/webhook/row", Holds::Expression(PUSHED)),
 ];
 
-pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings, missing: MissingSettings) {
-    let scope = Scope { settings, missing };
+pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
+    let scope = Scope { settings };
     for (pattern, holds) in PLACES {
         let document = findings.document;
         for (pointer, value) in matches(&document.value, pattern) {
@@ -383,9 +382,9 @@ fn check_names(
             }
             "env" if !scope.settings.contains_key(name) => {
                 let message = format!("the setting `{name}` is not set");
-                match scope.missing {
-                    MissingSettings::Refuse => findings.wrong(pointer, message),
-                    MissingSettings::Warn => findings.odd(pointer, message),
+                match findings.purpose {
+                    Purpose::Run => findings.wrong(pointer, message),
+                    Purpose::Check => findings.odd(pointer, message),
                 }
             }
             _ => {}

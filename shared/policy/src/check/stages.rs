@@ -49,7 +49,7 @@ pub fn stages(
         };
         let odd = settings
             .iter()
-            .filter(|(_, value)| secrets::hide(value) != **value);
+            .filter(|(_, value)| !is_uuid(value) && secrets::hide(value) != **value);
         warnings.extend(odd.map(|(setting, _)| {
             let message = format!(
                 "{setting} may hold a secret: name it in the flow file as one, and keep it in Secrets Manager"
@@ -65,6 +65,14 @@ pub fn stages(
         }
     }
     (mistakes, warnings)
+}
+
+/// An id as many systems give them, which looks as random as a secret.
+fn is_uuid(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let is_hex = |part: &&str| part.chars().all(|c| c.is_ascii_hexdigit());
+    lengths == [8, 4, 4, 4, 12] && parts.iter().all(is_hex)
 }
 
 fn is_name(name: &str) -> bool {

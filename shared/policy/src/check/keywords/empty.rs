@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     check::{Findings, document::child, words::dotted},
-    flow::compile_schema,
+    flow::compile_known_schema,
 };
 
 /// What bounds from both sides.
@@ -261,7 +261,7 @@ fn named(findings: &Findings<'_>, keywords: &Map<String, Value>, at: &str) -> Op
     if let Some(draft) = findings.document.get("/schema/$schema") {
         part.insert("$schema".to_owned(), draft.clone());
     }
-    let schema = compile_schema(&part).ok()?;
+    let schema = compile_known_schema(&part).ok()?;
     let fits = values.iter().any(|value| schema.is_valid(value));
     (!fits).then(|| {
         let why = format!("the other keywords refuse what `{keyword}` names");
