@@ -235,9 +235,7 @@ mod tests {
         ] {
             let schema = schema(&of_field);
             assert!(compile_schema(&schema).is_err(), "{of_field}");
-            if compile_known_schema(&schema).is_ok() {
-                println!("ACCEPTED {of_field}");
-            }
+            assert!(compile_known_schema(&schema).is_err(), "{of_field}");
         }
     }
 }
