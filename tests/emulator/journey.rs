@@ -124,7 +124,7 @@ async fn a_sync_is_followed_from_the_api_to_the_worker(world: &World, key: &str)
     assert_eq!(asked["span"]["requestId"], request, "{asked}");
     for message in ["fetched", "call", "applied", "verdict"] {
         let line = until("the worker says for whom it works", LIMIT, || async {
-            let mut lines = logged(world, "worker", message).await;
+            let mut lines = logged(world, "worker-realtime", message).await;
             lines.retain(|line| line["request_id"] == request);
             lines.pop()
         })
