@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_testkit::doubles::{Action, Fault};
 
 use crate::{
@@ -27,6 +27,8 @@ pub const QUICK_RETRIES: (&str, &str) = ("after_s = [60, 300, 900]", "after_s = 
 async fn a_scheduled_batch_reaches_qualio_and_what_fails_reaches_a_person() {
     let world = World::start(FEW, &[QUICK_RETRIES]).await;
     take_it(&world).await;
+    let key = world.keys_in_erp().pop_last().expect("a supplier");
+    a_sync_is_followed_from_the_api_to_the_worker(&world, &key).await;
 }
 
 /// The journey, whoever runs the functions.
@@ -101,6 +103,46 @@ async fn the_daily_comparison_heals_a_hand_in_the_target(world: &World, count: u
     })
     .await;
     world.drained(LIMIT).await;
+}
+
+/// The id under which Lambda invoked the api stands in what the worker says of the change.
+async fn a_sync_is_followed_from_the_api_to_the_worker(world: &World, key: &str) {
+    let changed = world
+        .erp
+        .change(key, |row| row.quality.blocked = !row.quality.blocked);
+    assert!(changed.is_some());
+    let path = format!("/v1/flows/{FLOW}/records/{key}/sync");
+    assert_eq!(world.post(&path, &json!({})).await, 202);
+    let asked = until("the api says who asked", LIMIT, || async {
+        let mut lines = logged(world, "api", "force sync").await;
+        lines.retain(|line| line["key"] == key);
+        lines.pop()
+    })
+    .await;
+    let request = asked["request_id"].clone();
+    assert!(request.is_string(), "{asked}");
+    assert_eq!(asked["span"]["requestId"], request, "{asked}");
+    for message in ["fetched", "call", "applied", "verdict"] {
+        let line = until("the worker says for whom it works", LIMIT, || async {
+            let mut lines = logged(world, "worker-realtime", message).await;
+            lines.retain(|line| line["request_id"] == request);
+            lines.pop()
+        })
+        .await;
+        assert_eq!(line["key"], key, "{line}");
+        let own = &line["span"]["requestId"];
+        assert!(own.is_string() && *own != request, "{line}");
+    }
+}
+
+/// The lines of a function's log that tell of this.
+async fn logged(world: &World, function: &str, message: &str) -> Vec<Value> {
+    let group = world.stack.log_group(function);
+    let lines = world.stack.wire().log_lines(&group).await.into_iter();
+    lines
+        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
+        .filter(|line| line["message"] == message)
+        .collect()
 }
 
 /// It is at fault by itself: another is sent while it fails.

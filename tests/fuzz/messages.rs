@@ -51,6 +51,21 @@ fn what_can_not_be_read_is_told_without_what_it_holds() {
     }
 }
 
+#[test]
+fn a_trace_of_any_form_keeps_no_work_back_and_does_not_grow() {
+    let plain = Message::decode(&message().to_string()).unwrap();
+    for trace in [
+        json!({"request_id": "a".repeat(10_000)}),
+        json!([[]]),
+        json!("x"),
+        json!(7),
+    ] {
+        let mut body = message();
+        body["trace"] = trace;
+        assert_eq!(Message::decode(&body.to_string()).unwrap(), plain);
+    }
+}
+
 proptest! {
     #[test]
     fn every_message_is_read_as_it_was_written(

@@ -252,7 +252,7 @@ async fn the_end_of_a_long_outage_has_the_flows_of_the_target_swept_que_2() {
         let swept: Vec<FlowId> = hand.world.events()[before..]
             .iter()
             .filter_map(|event| match event {
-                Event::SweepRequested { flow } => Some(flow.clone()),
+                Event::SweepRequested { flow, .. } => Some(flow.clone()),
                 _ => None,
             })
             .collect();

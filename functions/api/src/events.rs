@@ -1,11 +1,8 @@
 //! Events of other systems, told by HTTP where no rule of a bus hands them over.
 
-use std::sync::Arc;
-
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, http::StatusCode};
 use serde_json::Value;
-use tidegate_engine::Engine;
-use tidegate_lambda::Problem;
+use tidegate_lambda::{Asked, Problem};
 use tidegate_policy::trigger::ForeignEvent;
 
 use crate::{
@@ -16,7 +13,7 @@ use crate::{
 
 /// `POST /v1/events`
 pub(crate) async fn take(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     body: body::Arrived,
 ) -> Result<(StatusCode, Json<EventTaken>), Problem> {
     let mut members = Members::read(body)?;

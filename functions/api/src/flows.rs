@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
 };
 use tidegate_engine::{Engine, api::PauseRequest};
-use tidegate_lambda::Problem;
+use tidegate_lambda::{Asked, Problem};
 use tidegate_model::FlowId;
 use tidegate_policy::{flow_state::Scope, run::Mode};
 
@@ -54,7 +54,7 @@ pub(crate) async fn schema(
 
 /// `POST /v1/flows/{flow}/runs`, with a body only for a mode.
 pub(crate) async fn run(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     flow: Result<Path<String>, PathRejection>,
     body: body::Arrived,
 ) -> Result<(StatusCode, Json<RunAsked>), Problem> {
@@ -84,7 +84,7 @@ pub(crate) async fn reconciled(
 
 /// `POST /v1/flows/{flow}/reconcile`, with a body only to accept what is absent.
 pub(crate) async fn reconcile(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     flow: Result<Path<String>, PathRejection>,
     body: body::Arrived,
 ) -> Result<(StatusCode, Json<ReconcileAsked>), Problem> {
@@ -109,7 +109,7 @@ pub(crate) async fn reconcile(
 
 /// `POST /v1/flows/{flow}/pause`
 pub(crate) async fn pause(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     flow: Result<Path<String>, PathRejection>,
     body: body::Arrived,
 ) -> Result<Json<StopView>, Problem> {
@@ -129,7 +129,7 @@ pub(crate) async fn pause(
 
 /// `POST /v1/flows/{flow}/resume`
 pub(crate) async fn resume(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     flow: Result<Path<String>, PathRejection>,
     body: body::Arrived,
 ) -> Result<Json<StopView>, Problem> {

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tidegate_engine::{Engine, api::Access};
-use tidegate_lambda::Problem;
+use tidegate_lambda::{Asked, Problem};
 use tidegate_model::{FlowId, RecordKey};
 
 use crate::{
@@ -85,10 +85,7 @@ pub(crate) async fn some(
 }
 
 /// `POST /v1/flows/{flow}/records/{key}/sync` and `/forget`
-pub(crate) async fn act(
-    State(engine): State<Arc<Engine>>,
-    path: RecordPath,
-) -> Result<Response, Problem> {
+pub(crate) async fn act(Asked(engine): Asked, path: RecordPath) -> Result<Response, Problem> {
     let Path((flow, rest)) = path.map_err(unreadable_path)?;
     let (key, verb) = rest.rsplit_once('/').ok_or_else(unknown_path)?;
     let named = Ok(Path((flow, key.to_owned())));

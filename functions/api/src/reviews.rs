@@ -12,7 +12,7 @@ use tidegate_engine::{
     Engine,
     api::{Access, EditRequest, ReviewId},
 };
-use tidegate_lambda::Problem;
+use tidegate_lambda::{Asked, Problem};
 use tidegate_model::FlowId;
 
 use crate::{
@@ -125,7 +125,7 @@ pub(crate) async fn one(
 
 /// `PATCH /v1/reviews/{id}`
 pub(crate) async fn edit(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     access: Extension<Access>,
     id: IdPath,
     body: body::Arrived,
@@ -147,7 +147,7 @@ pub(crate) async fn edit(
 
 /// `POST /v1/reviews/{id}/replay` and `/discard`
 pub(crate) async fn act(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     access: Extension<Access>,
     path: IdPath,
     query: query::Arrived,

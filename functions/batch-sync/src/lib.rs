@@ -10,7 +10,7 @@ use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 use tidegate_engine::{Engine, EngineError, RunReport};
 use tidegate_lambda::{
-    deadline,
+    asked, deadline,
     event::{EventError, run_request},
 };
 
@@ -32,5 +32,6 @@ pub enum BatchError {
 pub async fn handle(engine: &Engine, event: LambdaEvent<Value>) -> Result<RunReport, BatchError> {
     let (flow, request) = run_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
+    let engine = asked(engine, &event);
     Ok(engine.run(&flow, &request, deadline).await?)
 }

@@ -1,10 +1,11 @@
 //! digest: what is stuck, for a person (R9). Dead letters become reviews as they come; the daily
 //! event sends the mail.
 
+use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use tidegate_engine::{DeadLetter, Engine, EngineError, chain};
 use tidegate_lambda::{
-    BaseUrl,
+    BaseUrl, asked,
     event::{Arrival, BatchAnswer, DigestRequest, EventError, Unidentified, digest_request},
 };
 
@@ -29,16 +30,17 @@ pub enum DigestError {
 pub async fn handle(
     engine: &Engine,
     base_url: &BaseUrl,
-    event: Value,
+    event: LambdaEvent<Value>,
 ) -> Result<Value, DigestError> {
-    match digest_request(event)? {
+    let engine = asked(engine, &event);
+    match digest_request(event.payload)? {
         DigestRequest::Daily => {
             let base_url = base_url.0.as_deref().unwrap_or_default();
             let mail = engine.daily_digest(base_url).await?;
             Ok(json!({ "subject": mail.subject }))
         }
         DigestRequest::DeadLetters(letters, answer) => {
-            let answer = bury(engine, &letters, answer).await;
+            let answer = bury(&engine, &letters, answer).await;
             Ok(serde_json::to_value(answer.finish()?)?)
         }
     }

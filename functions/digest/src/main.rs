@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lambda_runtime::{LambdaEvent, run, service_fn};
+use lambda_runtime::{run, service_fn};
 use tidegate_aws::{Aws, QueueUrls};
 use tidegate_connect::connect;
 use tidegate_engine::Ports;
@@ -35,8 +35,8 @@ async fn main() -> anyhow::Result<()> {
         metrics: Arc::new(emf),
     };
     let engine = assemble(ports, flows.await??, connect);
-    run(service_fn(|event: LambdaEvent<_>| {
-        guarded(tidegate_digest::handle(&engine, &base_url, event.payload))
+    run(service_fn(|event| {
+        guarded(tidegate_digest::handle(&engine, &base_url, event))
     }))
     .await
     .map_err(anyhow::Error::from_boxed)

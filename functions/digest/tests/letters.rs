@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tidegate_digest::handle;
 use tidegate_engine::{
@@ -63,9 +64,15 @@ fn about(keys: &[&str]) -> String {
     Message::new(flow(), keys.collect(), Tier::Batch, START).encode()
 }
 
+fn invoked(event: Value) -> LambdaEvent<Value> {
+    LambdaEvent::new(event, Context::default())
+}
+
 async fn answer(host: &Host, event: Value) -> Value {
     let base_url = BaseUrl(Some("https://api.example.com".to_owned()));
-    handle(&host.engine, &base_url, event).await.unwrap()
+    handle(&host.engine, &base_url, invoked(event))
+        .await
+        .unwrap()
 }
 
 async fn reviews(host: &Host) -> Vec<(String, String)> {
@@ -215,9 +222,13 @@ async fn the_mail_says_first_that_a_flow_stands_still() {
         by: "ada".to_owned(),
     };
     host.engine.pause(&flow(), pause).await.unwrap();
-    handle(&host.engine, &BaseUrl(None), json!({"digest": "daily"}))
-        .await
-        .unwrap();
+    handle(
+        &host.engine,
+        &BaseUrl(None),
+        invoked(json!({"digest": "daily"})),
+    )
+    .await
+    .unwrap();
     let mail = host.mailer.all().remove(0);
     assert!(
         mail.subject.starts_with("Tidegate: suppliers stands still"),
@@ -233,7 +244,12 @@ async fn the_mail_says_first_that_a_flow_stands_still() {
 async fn a_mail_that_was_not_sent_is_an_error_so_that_the_schedule_asks_again() {
     let host = host().await;
     host.mailer.fail(true);
-    let failed = handle(&host.engine, &BaseUrl(None), json!({"digest": "daily"})).await;
+    let failed = handle(
+        &host.engine,
+        &BaseUrl(None),
+        invoked(json!({"digest": "daily"})),
+    )
+    .await;
     assert!(failed.is_err());
     assert!(host.mailer.all().is_empty());
 }
@@ -247,7 +263,7 @@ async fn what_is_neither_is_an_error() {
         json!({"Records": [letter("", "x")]}),
     ] {
         let shown = event.to_string();
-        let refused = handle(&host.engine, &BaseUrl(None), event).await;
+        let refused = handle(&host.engine, &BaseUrl(None), invoked(event)).await;
         assert!(refused.is_err(), "{shown}");
     }
 }

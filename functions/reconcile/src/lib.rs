@@ -10,7 +10,7 @@ use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 use tidegate_engine::{Engine, EngineError, ReconcileReport};
 use tidegate_lambda::{
-    deadline,
+    asked, deadline,
     event::{EventError, reconcile_request},
 };
 
@@ -35,5 +35,6 @@ pub async fn handle(
 ) -> Result<ReconcileReport, ReconcileError> {
     let (flow, request) = reconcile_request(&event.payload)?;
     let deadline = deadline(&event.context, engine.now(), TIMEOUT);
+    let engine = asked(engine, &event);
     Ok(engine.reconcile(&flow, &request, deadline).await?)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lambda_runtime::{LambdaEvent, run, service_fn};
+use lambda_runtime::{run, service_fn};
 use tidegate_aws::{Aws, QueueUrls};
 use tidegate_connect::{HttpClient, connect};
 use tidegate_engine::Ports;
@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         metrics: Arc::new(emf),
     };
     let engine = assemble(ports, flows.await??, connect);
-    run(service_fn(|event: LambdaEvent<_>| {
+    run(service_fn(|event| {
         guarded(tidegate_reconcile::handle(&engine, event))
     }))
     .await

@@ -140,7 +140,7 @@ fn asked_for(host: &Host, report: &ReconcileReport) -> usize {
     let asks = |event: &&Event| {
         matches!(
             event,
-            Event::ReconcileRequested { flow, request }
+            Event::ReconcileRequested { flow, request, .. }
                 if *flow == FlowId::try_new("suppliers").unwrap()
                     && request.resume == report.run
                     && request.window == Some(UnixMs(1_795_143_600_000))

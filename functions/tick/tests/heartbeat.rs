@@ -6,11 +6,12 @@
     reason = "tests fail by panic"
 )]
 
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tidegate_engine::Event;
 use tidegate_model::UnixMs;
 use tidegate_testkit::host::Host;
-use tidegate_tick::handle;
+use tidegate_tick::{TickError, handle};
 
 const FLOW: &str = include_str!("../../../infra/flows/suppliers.toml");
 const EVENT: &str = include_str!("../../../infra/events/tick.json");
@@ -33,7 +34,7 @@ fn started(host: &Host) -> Vec<String> {
     let events = host.events.take().into_iter();
     events
         .filter_map(|event| match event {
-            Event::RunRequested { flow, request } => {
+            Event::RunRequested { flow, request, .. } => {
                 assert_eq!(request.window, Some(UnixMs(1_795_136_400_000)));
                 Some(flow.to_string())
             }
@@ -42,11 +43,15 @@ fn started(host: &Host) -> Vec<String> {
         .collect()
 }
 
+async fn tick(host: &Host, event: Value) -> Result<Value, TickError> {
+    handle(&host.engine, LambdaEvent::new(event, Context::default())).await
+}
+
 #[tokio::test]
 async fn the_heartbeat_looks_at_every_flow() {
     let host = host();
     let event: Value = serde_json::from_str(EVENT).unwrap();
-    let answer = handle(&host.engine, event).await.unwrap();
+    let answer = tick(&host, event).await.unwrap();
     assert_eq!(answer, json!({"flow": null}));
     assert_eq!(started(&host), ["suppliers", "vendors"]);
 }
@@ -54,22 +59,22 @@ async fn the_heartbeat_looks_at_every_flow() {
 #[tokio::test]
 async fn a_sweep_looks_at_the_flow_that_it_names() {
     let host = host();
-    let answer = handle(&host.engine, sweep("vendors")).await.unwrap();
+    let answer = tick(&host, sweep("vendors")).await.unwrap();
     assert_eq!(answer, json!({"flow": "vendors"}));
     assert_eq!(started(&host), ["vendors"]);
-    assert!(handle(&host.engine, sweep("orders")).await.is_err());
-    assert!(handle(&host.engine, sweep("No Flow")).await.is_err());
+    assert!(tick(&host, sweep("orders")).await.is_err());
+    assert!(tick(&host, sweep("No Flow")).await.is_err());
 }
 
 #[tokio::test]
 async fn what_it_could_not_do_is_an_error_and_the_next_one_does_it() {
     let host = host();
     host.store.fail(true);
-    assert!(handle(&host.engine, json!({})).await.is_err());
+    assert!(tick(&host, json!({})).await.is_err());
     host.store.fail(false);
     host.events.fail(true);
-    assert!(handle(&host.engine, json!({})).await.is_err());
+    assert!(tick(&host, json!({})).await.is_err());
     host.events.fail(false);
-    handle(&host.engine, json!({})).await.unwrap();
+    tick(&host, json!({})).await.unwrap();
     assert_eq!(started(&host), ["suppliers", "vendors"]);
 }

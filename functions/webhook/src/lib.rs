@@ -17,7 +17,7 @@ use axum::{
 };
 use serde_json::json;
 use tidegate_engine::{Engine, HookAnswer, HookRequest, MAX_BODY_BYTES, chain};
-use tidegate_lambda::{Problem, guard};
+use tidegate_lambda::{Asked, Problem, guard};
 
 /// Names the scheme that a 401 asks for (RFC 9110 wants one): Standard Webhooks has no registered
 /// name.
@@ -47,7 +47,7 @@ async fn tell_failure(State(engine): State<Arc<Engine>>, response: Response) -> 
 }
 
 async fn receive(
-    State(engine): State<Arc<Engine>>,
+    Asked(engine): Asked,
     flow: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {

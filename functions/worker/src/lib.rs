@@ -4,9 +4,13 @@
 //! person, and the nine others of its batch are worked (QUE-2).
 
 use aws_lambda_events::sqs::SqsBatchResponse;
+use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 use tidegate_engine::{Disposition, Engine, chain};
-use tidegate_lambda::event::{EventError, Unidentified, arrivals};
+use tidegate_lambda::{
+    asked,
+    event::{EventError, Unidentified, arrivals},
+};
 
 /// Why the whole invocation failed; every message of it comes again.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +24,12 @@ pub enum WorkerError {
 }
 
 /// Works on the messages and says which ones SQS is to keep.
-pub async fn handle(engine: &Engine, event: Value) -> Result<SqsBatchResponse, WorkerError> {
-    let (arrived, mut answer) = arrivals(event)?;
+pub async fn handle(
+    engine: &Engine,
+    event: LambdaEvent<Value>,
+) -> Result<SqsBatchResponse, WorkerError> {
+    let engine = asked(engine, &event);
+    let (arrived, mut answer) = arrivals(event.payload)?;
     let mut messages = Vec::new();
     let mut deliveries = Vec::new();
     for arrival in &arrived {

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tidegate_model::{FlowId, RecordKey, Tier};
 use tidegate_testkit::{
@@ -35,7 +36,8 @@ async fn log_of_a_sync(host: &Host, status: u16, row: &Value) -> String {
         "md5OfBody": "", "eventSource": "aws:sqs", "awsRegion": "us-east-1",
         "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:tidegate-dev-realtime",
     });
-    let done = handle(&host.engine, json!({ "Records": [record] })).await;
+    let event = LambdaEvent::new(json!({ "Records": [record] }), Context::default());
+    let done = handle(&host.engine, event).await;
     assert!(done.unwrap().batch_item_failures.is_empty());
     // The next one is a request of its own.
     host.clock.advance(Duration::from_secs(11));

@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tidegate_model::{FlowId, Message, RecordKey, Tier, flow::Method, metric};
 use tidegate_policy::run::RunRequest;
@@ -76,7 +77,9 @@ fn failed(host: &Host) -> f64 {
 
 async fn kept(host: &Host, records: Vec<Value>) -> Vec<String> {
     let event = json!({ "Records": records });
-    let answer = handle(&host.engine, event).await.unwrap();
+    let answer = handle(&host.engine, LambdaEvent::new(event, Context::default()))
+        .await
+        .unwrap();
     let answer = serde_json::to_value(answer).unwrap();
     let failures = answer["batchItemFailures"].as_array().unwrap().iter();
     failures
@@ -137,7 +140,9 @@ async fn while_the_store_does_not_answer_every_message_stays() {
 async fn the_shipped_event_finds_nothing_to_do() {
     let host = host().await;
     let event: Value = serde_json::from_str(EVENT).unwrap();
-    let answer = handle(&host.engine, event).await.unwrap();
+    let answer = handle(&host.engine, LambdaEvent::new(event, Context::default()))
+        .await
+        .unwrap();
     assert!(answer.batch_item_failures.is_empty());
 }
 
@@ -145,7 +150,15 @@ async fn the_shipped_event_finds_nothing_to_do() {
 async fn what_can_not_be_named_or_is_not_from_sqs_fails_as_a_whole() {
     let host = host().await;
     let nameless = json!({"Records": [record("", &message("c1"))]});
-    assert!(handle(&host.engine, nameless).await.is_err());
+    assert!(
+        handle(&host.engine, LambdaEvent::new(nameless, Context::default()))
+            .await
+            .is_err()
+    );
     let daily = json!({"digest": "daily"});
-    assert!(handle(&host.engine, daily).await.is_err());
+    assert!(
+        handle(&host.engine, LambdaEvent::new(daily, Context::default()))
+            .await
+            .is_err()
+    );
 }

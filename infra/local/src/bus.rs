@@ -114,6 +114,7 @@ mod tests {
     fn sweep() -> Event {
         Event::SweepRequested {
             flow: FlowId::try_new("suppliers").unwrap(),
+            request_id: None,
         }
     }
 

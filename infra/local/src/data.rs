@@ -21,6 +21,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
+use tidegate_model::RequestId;
 
 /// Bytes of chance in a generated token or secret: 24 is the least that Standard Webhooks allows.
 const SECRET_BYTES: usize = 24;
@@ -220,6 +221,13 @@ pub(crate) fn is_token(text: &str) -> bool {
 pub(crate) fn random_hex() -> String {
     let parts: [u64; SECRET_BYTES / 8] = rand::random();
     parts.map(|part| format!("{part:016x}")).concat()
+}
+
+/// Names one request or piece of work, as Lambda names an invocation.
+#[allow(clippy::expect_used, reason = "32 hex digits always are an id")]
+pub(crate) fn new_request_id() -> RequestId {
+    let number: u128 = rand::random();
+    RequestId::try_new(format!("{number:032x}")).expect("32 hex digits are an id")
 }
 
 /// Chance enough for a secret.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::Router;
+use axum::{Router, extract::Request, middleware};
 use tidegate_connect::{HttpClient, connect};
 use tidegate_engine::{
     DeadLetter, Engine, Event, FlowRuntime, Ports, chain,
@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     bus::LocalBus,
-    data::DataDir,
+    data::{DataDir, new_request_id},
     mail::FileMailer,
     metrics::MetricsFile,
     place::Place,
@@ -160,6 +160,13 @@ pub(crate) fn runtimes(flows: Vec<Arc<Flow>>) -> Vec<FlowRuntime> {
 fn router(engine: &Arc<Engine>) -> Router {
     let api = tidegate_api::router(Arc::clone(engine));
     api.merge(tidegate_webhook::router(Arc::clone(engine)))
+        .layer(middleware::map_request(name_request))
+}
+
+/// Names a request, which on AWS bears the id of its invocation.
+async fn name_request(mut request: Request) -> Request {
+    request.extensions_mut().insert(new_request_id());
+    request
 }
 
 fn serve(

@@ -13,7 +13,7 @@ use tidegate_model::{
 };
 use tidegate_policy::{reconcile::ReconcileRequest, run::RunRequest, schedule::CompiledSchedule};
 
-use crate::mail::FileMailer;
+use crate::{data::new_request_id, mail::FileMailer};
 
 /// Between two ticks. On AWS it is 5 minutes; here each tick refreshes what a person is looking at,
 /// and the table costs nothing to read.
@@ -51,6 +51,8 @@ async fn start_window(runtime: &FlowRuntime, events: &dyn Events, at: UnixMs) {
             resume: None,
             trigger: None,
         },
+        // Whoever does it names the request.
+        request_id: None,
     };
     if let Err(error) = events.emit(&event).await {
         tracing::error!(flow = %runtime.flow.id(), error = %chain(&error), "a window was not started; tick will");
@@ -102,7 +104,11 @@ async fn start_reconciliation(runtime: &FlowRuntime, events: &dyn Events, at: Un
         ..ReconcileRequest::default()
     };
     if let Err(error) = events
-        .emit(&Event::ReconcileRequested { flow, request })
+        .emit(&Event::ReconcileRequested {
+            flow,
+            request,
+            request_id: None,
+        })
         .await
     {
         tracing::error!(flow = %runtime.flow.id(), error = %chain(&error), "a reconciliation was not started");
@@ -129,7 +135,8 @@ pub(crate) async fn ticks(engine: Arc<Engine>, clock: Arc<dyn Clock>) {
     loop {
         let start = clock.now();
         // What failed is logged where it failed.
-        drop(engine.tick(None).await);
+        let asked = engine.asked_by(new_request_id().as_str());
+        drop(asked.tick(None).await);
         let took = clock.now().since(start);
         clock
             .wait_until(start + TICK_EVERY.max(took * TICK_SHARE))

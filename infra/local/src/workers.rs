@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     bus::Request,
+    data::new_request_id,
     queue::{DeadMessage, LocalQueue, Next},
     spool::Spool,
 };
@@ -68,7 +69,8 @@ impl Lane {
             };
             match next {
                 Next::Work(delivery) => {
-                    let done = self.engine.work(std::slice::from_ref(&delivery)).await;
+                    let engine = self.engine.asked_by(new_request_id().as_str());
+                    let done = engine.work(std::slice::from_ref(&delivery)).await;
                     if done.first() == Some(&Disposition::Delete) {
                         self.queue.delete(&delivery.receipt);
                     }
@@ -133,17 +135,19 @@ where
 
 /// Says whether the request is done; one that is not is tried again at the next start.
 async fn serve(engine: &Engine, clock: &dyn Clock, event: &Event) -> bool {
+    let began = event.request_id().cloned().unwrap_or_else(new_request_id);
+    let engine = engine.asked_by(began.as_str());
     for _ in 0..REQUEST_TRIES {
         let done = match event {
-            Event::RunRequested { flow, request } => {
+            Event::RunRequested { flow, request, .. } => {
                 let deadline = clock.now() + RUN_PART;
                 engine.run(flow, request, deadline).await.map(drop)
             }
-            Event::ReconcileRequested { flow, request } => {
+            Event::ReconcileRequested { flow, request, .. } => {
                 let deadline = clock.now() + RUN_PART;
                 engine.reconcile(flow, request, deadline).await.map(drop)
             }
-            Event::SweepRequested { flow } => engine.tick(Some(flow)).await,
+            Event::SweepRequested { flow, .. } => engine.tick(Some(flow)).await,
             _ => return true,
         };
         match done {

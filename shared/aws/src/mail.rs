@@ -175,7 +175,11 @@ mod tests {
     #[test]
     fn an_event_travels_under_the_name_that_the_rules_match() {
         let flow = FlowId::try_new("suppliers").unwrap();
-        let (name, detail) = parts(&Event::SweepRequested { flow }).unwrap();
+        let (name, detail) = parts(&Event::SweepRequested {
+            flow,
+            request_id: None,
+        })
+        .unwrap();
         assert_eq!(name, "SweepRequested");
         assert_eq!(detail, r#"{"flow":"suppliers"}"#);
     }

@@ -71,6 +71,8 @@ pub(crate) struct Job<'a> {
     pub budget: &'a Budget,
     pub permits: Vec<Permit>,
     pub checking: bool,
+    /// The number of this attempt, for the log.
+    pub attempt: u32,
 }
 
 impl Engine {
@@ -177,11 +179,11 @@ impl Engine {
             Ok(Written::Refused { .. }) => return false,
             Ok(Written::Done { .. }) => {}
             Err(error) => {
-                tracing::error!(flow = %flow, error = %crate::chain(&error), "the blocker was not stored");
+                tracing::error!(flow = %flow, run = self.run_id(), request_id = self.request(), error = %crate::chain(&error), "the blocker was not stored");
                 return false;
             }
         }
-        tracing::error!(flow = %flow, side = side.as_str(), reason, "flow blocked");
+        tracing::error!(flow = %flow, side = side.as_str(), run = self.run_id(), request_id = self.request(), reason, "flow blocked");
         self.tell(Event::FlowBlocked {
             flow: flow.clone(),
             side: *side,

@@ -103,7 +103,7 @@ impl Engine {
     ) -> Result<RunReport, EngineError> {
         let report = self.run_part(flow, request, deadline).await?;
         let (run, window) = (report.run.as_ref(), report.window);
-        report.end.log("run", flow, run, window);
+        report.end.log("run", self.request(), flow, run, window);
         Ok(report)
     }
 
@@ -164,10 +164,11 @@ impl Engine {
             until: now + run::LEASE,
         };
         let read = u64::try_from(held.reads).unwrap_or(0);
-        tracing::info!(flow = %flow, run = %progress.run, mode = crate::words::mode(progress.mode), resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "run begins");
+        tracing::info!(flow = %flow, run = %progress.run, mode = crate::words::mode(progress.mode), request_id = self.request(), resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "run begins");
         let pages_before = progress.pages;
+        let engine = self.at_run(&progress.run);
         let running = Running {
-            engine: self,
+            engine: &engine,
             runtime,
             holder,
             read,
@@ -215,7 +216,7 @@ impl Running<'_> {
                 &report,
             )
             .await?;
-        log_end(flow, &self.progress.run, &report);
+        self.log_end(&report);
         self.measure_run(&report);
         let event = Event::RunFinished {
             flow: flow.clone(),
@@ -238,6 +239,7 @@ impl Running<'_> {
                 .emit(&Event::RunRequested {
                     flow: flow.clone(),
                     request,
+                    request_id: self.engine.request_id(),
                 })
                 .await?;
         }
@@ -371,7 +373,7 @@ impl Running<'_> {
                     tries += 1;
                     self.progress.paging = self.progress.paging.failed(size);
                     size = size.min(self.progress.paging.size.unwrap_or(size));
-                    tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, page = self.progress.pages, reason, "page not read");
+                    tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), page = self.progress.pages, reason, "page not read");
                     if tries >= PAGE_TRIES {
                         return Ok(Err(RunEnd::Interrupted { reason }));
                     }
@@ -420,7 +422,7 @@ impl Running<'_> {
         session.end().await;
         match links {
             Ok(links) => {
-                tracing::info!(flow = %self.runtime.flow.id(), run = %self.progress.run, found = links.len(), "records found in the target");
+                tracing::info!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), found = links.len(), took_ms = self.engine.ms_since(began), "records found in the target");
                 self.links = links;
                 Ok(None)
             }
@@ -460,27 +462,28 @@ impl Running<'_> {
         let kept = self.advance(&write).await?;
         Ok(if kept { end } else { RunEnd::LeaseLost })
     }
-}
 
-fn log_end(flow: &FlowId, run: &RunId, report: &RunReport) {
-    tracing::info!(
-        flow = %flow,
-        run = %run,
-        end = report.end.as_str(),
-        reason = report.end.reason(),
-        pages = report.pages,
-        received = report.counts.received,
-        staged = report.counts.staged,
-        critical = report.counts.critical,
-        unchanged = report.counts.unchanged,
-        superseded = report.counts.superseded,
-        rejected = report.counts.rejected,
-        in_review = report.counts.in_review,
-        queued = report.counts.queued,
-        linked = report.counts.linked,
-        took_s = report.ended_at.since(report.started).as_secs(),
-        "run ends"
-    );
+    fn log_end(&self, report: &RunReport) {
+        tracing::info!(
+            flow = %self.runtime.flow.id(),
+            run = %self.progress.run,
+            request_id = self.engine.request(),
+            end = report.end.as_str(),
+            reason = report.end.reason(),
+            pages = report.pages,
+            received = report.counts.received,
+            staged = report.counts.staged,
+            critical = report.counts.critical,
+            unchanged = report.counts.unchanged,
+            superseded = report.counts.superseded,
+            rejected = report.counts.rejected,
+            in_review = report.counts.in_review,
+            queued = report.counts.queued,
+            linked = report.counts.linked,
+            took_s = report.ended_at.since(report.started).as_secs(),
+            "run ends"
+        );
+    }
 }
 
 /// How long before the watermark a run starts to read: the window's own lookback, or the flow's.

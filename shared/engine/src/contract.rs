@@ -14,7 +14,7 @@ use tidegate_policy::{
     keys,
 };
 
-use crate::{Engine, EngineError, Event, FlowRuntime, ports::Written};
+use crate::{Engine, EngineError, FlowRuntime, ports::Written};
 
 /// How long the call may wait for its permit: a lease holds four times as long.
 const PERMIT_PATIENCE: Duration = Duration::from_secs(30);
@@ -52,7 +52,7 @@ impl Engine {
         let now = match self.fetch_contract(runtime, writes).await {
             Ok(contract) => contract,
             Err(reason) => {
-                tracing::warn!(flow = %flow, reason, known = kept.is_some(), "the target did not tell what it accepts");
+                tracing::warn!(flow = %flow, run = self.run_id(), request_id = self.request(), reason, known = kept.is_some(), "the target did not tell what it accepts");
                 return Ok(());
             }
         };
@@ -97,7 +97,7 @@ impl Engine {
         let changed = kept.map_or_else(Vec::new, |kept| contract::changes(&kept.contract, now));
         if !changed.is_empty() {
             let changed = contract::told(&changed);
-            tracing::info!(flow = %flow, changed, hash = now.hash(), "the target accepts something else now; what the flow writes fits");
+            tracing::info!(flow = %flow, run = self.run_id(), request_id = self.request(), changed, hash = now.hash(), "the target accepts something else now; what the flow writes fits");
         }
         let write = contract::keep(now, runtime.flow.revision(), self.now());
         self.write(&keys::contract(flow), &write).await?;
@@ -108,9 +108,8 @@ impl Engine {
     async fn close_drift(&self, flow: &FlowId) -> Result<(), EngineError> {
         let write = flow_state::unblock_drift(self.now());
         if let Written::Done { .. } = self.write(&keys::flow_state(flow), &write).await? {
-            tracing::info!(flow = %flow, side = Side::Target.as_str(), "blocker closed");
-            let flow = flow.clone();
-            self.tell(Event::SweepRequested { flow }).await;
+            tracing::info!(flow = %flow, side = Side::Target.as_str(), run = self.run_id(), request_id = self.request(), "blocker closed");
+            self.tell(self.sweep_request(flow)).await;
         }
         Ok(())
     }

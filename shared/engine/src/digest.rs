@@ -78,7 +78,7 @@ impl Engine {
     pub async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), EngineError> {
         for letter in letters {
             match &letter.message {
-                Some(message) => self.bury(message).await?,
+                Some(message) => self.working_for(&message.trace).bury(message).await?,
                 None => self.keep_unread(letter).await?,
             }
         }
@@ -101,7 +101,7 @@ impl Engine {
             if reviewed {
                 self.note_review(&message.flow, key, &cause);
             }
-            tracing::error!(flow = %message.flow, key = key.as_str(), reviewed, "dead letter");
+            tracing::error!(flow = %message.flow, key = key.as_str(), tier = message.tier.as_str(), run = self.run_id(), request_id = self.request(), reviewed, "dead letter");
             if message.fetch.is_some() && !reviewed {
                 // Nothing else knows that this record was to be read.
                 let reason = format!("{key} was to be read from the source, and its message died");

@@ -7,7 +7,7 @@ use std::{
 
 use rand::{SeedableRng, rngs::SmallRng};
 use tidegate_model::{
-    ClaimToken, EventId, FlowId, UnixMs,
+    ClaimToken, EventId, FlowId, RequestId, RunId, Trace, UnixMs,
     flow::SourceSpec,
     item::{Item, ItemKey, Update},
 };
@@ -18,8 +18,8 @@ use crate::{
     measure::Measured,
     news::Noted,
     ports::{
-        Chance, Clock, Events, Http, Mailer, Metrics, PortError, Queue, Secret, SecretError,
-        Secrets, Source, Store, StoreError, Target, Written,
+        Chance, Clock, Events, Http, Mailer, Metrics, Outgoing, PortError, Queue, Secret,
+        SecretError, Secrets, Source, Store, StoreError, Target, Written,
     },
 };
 
@@ -105,20 +105,24 @@ pub enum EngineError {
     Corrupt(#[from] tidegate_policy::register::CorruptRegister),
 }
 
-/// All use cases of Tidegate over one set of ports and flows.
+/// All use cases of Tidegate over one set of ports and flows, for whoever asks. A clone is the same
+/// engine.
+#[derive(Clone)]
 pub struct Engine {
     pub(crate) ports: Ports,
-    flows: BTreeMap<FlowId, Arc<FlowRuntime>>,
+    flows: Arc<BTreeMap<FlowId, Arc<FlowRuntime>>>,
     /// The last item of each budget: while it shows nothing free, nothing is written.
-    pub(crate) seen_slots: Mutex<BTreeMap<ItemKey, Item>>,
+    pub(crate) seen_slots: Arc<Mutex<BTreeMap<ItemKey, Item>>>,
     /// News that is told at the end of a piece of work.
-    pub(crate) noted: Noted,
+    pub(crate) noted: Arc<Noted>,
     /// Values that are emitted at the end of a piece of work.
-    pub(crate) measured: Measured,
+    pub(crate) measured: Arc<Measured>,
     /// When a secret was last looked up because a caller's did not fit.
-    pub(crate) renewed: Mutex<BTreeMap<String, UnixMs>>,
+    pub(crate) renewed: Arc<Mutex<BTreeMap<String, UnixMs>>>,
     /// Work of one process asks for permits one after another: it would only race with itself.
-    grant_locks: Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>,
+    grant_locks: Arc<Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>>,
+    /// How the present work came about: it stands in the log, and in what the work queues.
+    trace: Trace,
 }
 
 impl Engine {
@@ -130,13 +134,72 @@ impl Engine {
             .collect();
         Self {
             ports,
-            flows,
-            seen_slots: Mutex::default(),
-            noted: Noted::default(),
-            measured: Measured::default(),
-            renewed: Mutex::default(),
-            grant_locks: Mutex::default(),
+            flows: Arc::new(flows),
+            seen_slots: Arc::default(),
+            noted: Arc::default(),
+            measured: Arc::default(),
+            renewed: Arc::default(),
+            grant_locks: Arc::default(),
+            trace: Trace::default(),
         }
+    }
+
+    /// The same engine, asked by this invocation, or by the one with which its work began. What is no
+    /// id of a request names none.
+    #[must_use]
+    pub fn asked_by(&self, request_id: &str) -> Self {
+        let mut asked = self.clone();
+        asked.trace.request_id = RequestId::try_new(request_id).ok();
+        asked
+    }
+
+    /// The same engine at work for a message. One that bears no request, as of an older release, is of
+    /// the invocation that has it.
+    pub(crate) fn working_for(&self, of: &Trace) -> Self {
+        let mut working = self.clone();
+        working.trace.run.clone_from(&of.run);
+        if of.request_id.is_some() {
+            working.trace.request_id.clone_from(&of.request_id);
+        }
+        working
+    }
+
+    /// The same engine at work for a run.
+    pub(crate) fn at_run(&self, run: &RunId) -> Self {
+        let mut running = self.clone();
+        running.trace.run = Some(run.clone());
+        running
+    }
+
+    /// The request with which the present work began.
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.trace.request_id.clone()
+    }
+
+    /// The same as the log has it.
+    pub(crate) fn request(&self) -> Option<&str> {
+        self.trace.request_id.as_ref().map(RequestId::as_str)
+    }
+
+    /// The run that the present work is of, as the log has it.
+    pub(crate) fn run_id(&self) -> Option<&str> {
+        self.trace.run.as_ref().map(RunId::as_str)
+    }
+
+    /// Queues messages. A new one bears how this work came about; a copy keeps what it bears.
+    pub(crate) async fn send(&self, mut messages: Vec<Outgoing>) -> Result<(), PortError> {
+        for Outgoing { message, .. } in &mut messages {
+            if message.trace.is_empty() {
+                message.trace.clone_from(&self.trace);
+            }
+        }
+        self.ports.queue.send(messages).await
+    }
+
+    /// Milliseconds since a moment, as the log has them.
+    pub(crate) fn ms_since(&self, began: UnixMs) -> u64 {
+        let took = self.now().since(began);
+        u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The flows, by name.
@@ -203,6 +266,14 @@ impl Engine {
         Ok(FlowState::read(
             self.read(&keys::flow_state(flow)).await?.as_ref(),
         ))
+    }
+
+    /// Asks tick to look at a flow now.
+    pub(crate) fn sweep_request(&self, flow: &FlowId) -> Event {
+        Event::SweepRequested {
+            flow: flow.clone(),
+            request_id: self.request_id(),
+        }
     }
 
     /// Publishes an event that others only want to know of: its loss harms no record.

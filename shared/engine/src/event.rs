@@ -10,7 +10,9 @@ mod tests;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tidegate_model::{ContentHash, EndpointId, FlowId, RecordKey, Tier, UnixMs};
+use tidegate_model::{
+    ContentHash, EndpointId, FlowId, RecordKey, RequestId, Tier, UnixMs, readable,
+};
 use tidegate_policy::{
     flow_state::Side,
     reconcile::{Findings, ReconcileRequest},
@@ -32,6 +34,13 @@ pub enum Event {
         /// What is asked for.
         #[serde(flatten)]
         request: RunRequest,
+        /// The invocation with which it began.
+        #[serde(
+            default,
+            deserialize_with = "readable",
+            skip_serializing_if = "Option::is_none"
+        )]
+        request_id: Option<RequestId>,
     },
     /// Starts or continues a reconciliation.
     #[schemars(skip)]
@@ -41,12 +50,26 @@ pub enum Event {
         /// What is asked for.
         #[serde(flatten)]
         request: ReconcileRequest,
+        /// The invocation with which it began.
+        #[serde(
+            default,
+            deserialize_with = "readable",
+            skip_serializing_if = "Option::is_none"
+        )]
+        request_id: Option<RequestId>,
     },
     /// Asks tick to look at a flow now.
     #[schemars(skip)]
     SweepRequested {
         /// The flow.
         flow: FlowId,
+        /// The invocation with which it began.
+        #[serde(
+            default,
+            deserialize_with = "readable",
+            skip_serializing_if = "Option::is_none"
+        )]
+        request_id: Option<RequestId>,
     },
     /// The target holds what is desired of a record. Told only of flows whose file asks for it
     /// (`events.applied`).
@@ -165,6 +188,17 @@ impl Event {
                 | Self::ReconcileRequested { .. }
                 | Self::SweepRequested { .. }
         )
+    }
+
+    /// The invocation with which what it asks for began, where it tells. For the log alone: events that
+    /// differ in it only ask for the same.
+    pub fn request_id(&self) -> Option<&RequestId> {
+        match self {
+            Self::RunRequested { request_id, .. }
+            | Self::ReconcileRequested { request_id, .. }
+            | Self::SweepRequested { request_id, .. } => request_id.as_ref(),
+            _ => None,
+        }
     }
 
     /// JSON Schemas of the `detail` of each kind of news, by its `detail-type`.

@@ -72,6 +72,9 @@ struct OneRead<'a> {
     before: Option<Register>,
     /// The source's breaker was closed: who fails alone is at fault itself.
     healthy: bool,
+    /// The queue that its message came by, and when its handling began, for the log.
+    tier: Tier,
+    began: UnixMs,
 }
 
 /// The budget of a flow's source. All its work shares one.
@@ -131,6 +134,7 @@ impl Engine {
             errors: &rest.errors,
             settle: Duration::ZERO,
             key,
+            attempt: None,
             patience: self.now() + READ_PATIENCE,
             claim_until: None,
             checking,
@@ -149,7 +153,7 @@ impl Engine {
         let seen = self.look_at_source(runtime, key, &budget).await?;
         let now = self.now();
         if was_read_after(runtime, seen.register.as_ref(), message) {
-            tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "fetched since");
+            tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), tier = message.tier.as_str(), request_id = self.request(), "fetched since");
             self.leave_turn(&budget, message.turn).await?;
             return Ok(Fetched::Staged { repeats: true });
         }
@@ -180,6 +184,8 @@ impl Engine {
             why: message.fetch,
             before: seen.register,
             healthy: matches!(seen.breaker.gate(now), Gate::Closed { .. }),
+            tier: message.tier,
+            began: now,
         };
         self.read_and_stage(runtime, &one, state, asked).await
     }
@@ -338,10 +344,10 @@ impl Engine {
         let incoming = put_back.unwrap_or(incoming);
         let result = self.stage(runtime, key, &incoming, seen).await?;
         if is_nowhere {
-            tracing::warn!(flow = %flow, key = key.as_str(), "not found at source, and not known here: nothing is staged");
+            tracing::warn!(flow = %flow, key = key.as_str(), tier = one.tier.as_str(), request_id = self.request(), took_ms = self.ms_since(one.began), "not found at source, and not known here: nothing is staged");
         } else {
             let outcome = result.staged.as_str();
-            tracing::info!(flow = %flow, key = key.as_str(), outcome, "fetched");
+            tracing::info!(flow = %flow, key = key.as_str(), tier = one.tier.as_str(), request_id = self.request(), outcome, took_ms = self.ms_since(one.began), "fetched");
         }
         Ok(Fetched::Staged {
             repeats: result.repeats,
@@ -358,7 +364,7 @@ impl Engine {
     ) -> Result<Verdict, EngineError> {
         let flow = runtime.flow.id();
         let key = one.key;
-        tracing::error!(flow = %flow, key = key.as_str(), reason, "row rejected");
+        tracing::error!(flow = %flow, key = key.as_str(), tier = one.tier.as_str(), request_id = self.request(), reason, took_ms = self.ms_since(one.began), "row rejected");
         let is_asked_for = one.why == Some(Fetch::Forced);
         self.keep_row(flow, row, reason, is_asked_for).await?;
         Ok(Verdict::Nothing("the fetched row was rejected"))
@@ -372,7 +378,7 @@ impl Engine {
     ) -> Result<Verdict, EngineError> {
         let flow = runtime.flow.id();
         let reason = format!("{key} could not be read from the source for a day");
-        tracing::error!(flow = %flow, key = key.as_str(), reason, "fetch given up");
+        tracing::error!(flow = %flow, key = key.as_str(), request_id = self.request(), reason, "fetch given up");
         self.keep_orphan(flow, key.as_str(), ReviewKind::DeadLetter, reason, "")
             .await?;
         Ok(Verdict::Nothing("it could not be read for a day"))
@@ -409,7 +415,7 @@ impl Engine {
             CallError::Refused { reason, .. }
             | CallError::Gone { reason }
             | CallError::Failed { reason, .. } => {
-                tracing::warn!(flow = %runtime.flow.id(), key = one.key.as_str(), reason, "a record could not be read");
+                tracing::warn!(flow = %runtime.flow.id(), key = one.key.as_str(), tier = one.tier.as_str(), request_id = self.request(), reason, took_ms = self.ms_since(one.began), "a record could not be read");
                 Verdict::Defer {
                     until: self.now() + AFTER_FAILED_READ,
                     why: if one.healthy {

@@ -249,6 +249,7 @@ impl Engine {
             errors: runtime.target.errors(),
             settle: std::time::Duration::ZERO,
             key,
+            attempt: None,
             patience,
             claim_until: None,
             checking: false,

@@ -123,7 +123,10 @@ impl Engine {
             .reconcile_part(flow, request, deadline, most_keys)
             .await?;
         let (run, window) = (report.run.as_ref(), report.window);
-        report.end.log("reconciliation", flow, run, window);
+        let request_id = self.request();
+        report
+            .end
+            .log("reconciliation", request_id, flow, run, window);
         Ok(report)
     }
 
@@ -162,11 +165,12 @@ impl Engine {
             return Ok(not_begun(RunEnd::Busy { until }, request, now));
         }
         let runs = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
-        tracing::info!(flow = %flow, run = %progress.run, resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "reconciliation begins");
+        tracing::info!(flow = %flow, run = %progress.run, request_id = self.request(), resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "reconciliation begins");
         // Boxed: it is too large to be held by every caller.
-        Box::pin(self.check_contract(runtime, &state, progress.started)).await?;
+        let engine = self.at_run(&progress.run);
+        Box::pin(engine.check_contract(runtime, &state, progress.started)).await?;
         let mut comparing = Comparing {
-            engine: self,
+            engine: &engine,
             runtime,
             holder: Holder {
                 token,
@@ -243,7 +247,7 @@ impl Comparing<'_> {
 
     /// Begins the pass again over half of its keys.
     fn part(&mut self) {
-        tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, passes = self.progress.passes * 2, "more keys than one pass holds");
+        tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), passes = self.progress.passes * 2, "more keys than one pass holds");
         let (pass, passes) = (self.progress.pass * 2, self.progress.passes * 2);
         self.progress.begin_again(pass, passes);
     }
@@ -343,7 +347,7 @@ impl Comparing<'_> {
     fn judged(&mut self, key: &str, kind: Kind) {
         self.progress.findings.count(kind);
         if kind.is_finding() {
-            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, key, kind = kind.as_str(), reason = kind.why(), "found");
+            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), key, kind = kind.as_str(), reason = kind.why(), "found");
             let key = key.to_owned();
             let kept = self.progress.notes_before_pass;
             Note { key, kind }.add(&mut self.progress.notes, kept);
@@ -369,7 +373,7 @@ impl Comparing<'_> {
         }
         let sent: usize = messages.iter().map(|sent| count_of(&sent.message)).sum();
         if !messages.is_empty() {
-            self.engine.ports.queue.send(messages).await?;
+            self.engine.send(messages).await?;
         }
         self.engine.tell_noted().await;
         self.queue.clear();

@@ -45,6 +45,8 @@ pub(crate) struct Scope<'a> {
     pub settle: Duration,
     /// The record, where there is one.
     pub key: Option<&'a RecordKey>,
+    /// The number of the record's attempt, for the log; none where it is only read.
+    pub attempt: Option<u32>,
     /// Until when the session may wait for further permits.
     pub patience: UnixMs,
     /// End of the claim, where there is one.
@@ -243,6 +245,7 @@ impl Engine {
             errors: runtime.target.errors(),
             settle: Duration::ZERO,
             key: None,
+            attempt: None,
             patience: self.now() + patience,
             claim_until: None,
             checking: false,
@@ -274,7 +277,11 @@ impl Calls for Session<'_> {
             method = request.method.as_str(),
             in_window = self.scope.runtime.in_window(started),
             status,
+            attempt = self.scope.attempt,
+            run = self.engine.run_id(),
+            request_id = self.engine.request(),
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            outcome = crate::words::outcome(&outcome),
             reason = outcome.as_ref().err().map(ToString::to_string),
             "call"
         );

@@ -252,7 +252,7 @@ impl Engine {
             "the register of {key} can not be read: {}",
             crate::chain(error)
         );
-        tracing::error!(flow = %flow, key = key.as_str(), reason, "register not read");
+        tracing::error!(flow = %flow, key = key.as_str(), run = self.run_id(), request_id = self.request(), reason, "register not read");
         self.keep_orphan(flow, key.as_str(), ReviewKind::Rejected, reason, "")
             .await
     }
@@ -296,7 +296,7 @@ impl Engine {
                         ));
                     };
                     if let Some((flow, cause)) = &plan.review {
-                        tracing::warn!(flow = %flow, key = key.as_str(), kind = cause.kind.as_str(), field = cause.field, reason = cause.reason, "staged for a person");
+                        tracing::warn!(flow = %flow, key = key.as_str(), tier = plan.tier.as_str(), run = self.run_id(), request_id = self.request(), kind = cause.kind.as_str(), field = cause.field, reason = cause.reason, "staged for a person");
                         self.note_review(flow, key, cause);
                         return Ok(StageResult {
                             staged: Staged::InReview,

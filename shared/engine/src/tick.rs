@@ -42,7 +42,7 @@ impl Engine {
             .filter(|runtime| only.is_none_or(|flow| runtime.flow.id() == flow))
         {
             if let Err(error) = self.tick_flow(runtime).await {
-                tracing::error!(flow = %runtime.flow.id(), error = %crate::chain(&error), "tick failed");
+                tracing::error!(flow = %runtime.flow.id(), request_id = self.request(), error = %crate::chain(&error), "tick failed");
                 failed = Some(error);
             }
         }
@@ -54,7 +54,7 @@ impl Engine {
     }
 
     async fn tick_flow(&self, runtime: &FlowRuntime) -> Result<(), EngineError> {
-        let flow = runtime.flow.id();
+        let (flow, began) = (runtime.flow.id(), self.now());
         let look = self.look(runtime).await?;
         let state = self.after_outage(flow, &look.target).await?;
         let lease = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
@@ -110,6 +110,8 @@ impl Engine {
             swept = gauges.swept,
             critical_age_s = age(Tier::RealTime),
             other_age_s = age(Tier::Batch),
+            request_id = self.request(),
+            took_ms = self.ms_since(began),
             "tick"
         );
         Ok(())
@@ -151,6 +153,7 @@ impl Engine {
             .emit(&Event::RunRequested {
                 flow: runtime.flow.id().clone(),
                 request,
+                request_id: self.request_id(),
             })
             .await?;
         Ok(())
@@ -176,7 +179,11 @@ impl Engine {
             accept_absent: false,
         };
         let flow = flow.clone();
-        let event = Event::ReconcileRequested { flow, request };
+        let event = Event::ReconcileRequested {
+            flow,
+            request,
+            request_id: self.request_id(),
+        };
         self.ports.events.emit(&event).await?;
         Ok(())
     }

@@ -33,10 +33,11 @@ impl Engine {
                 }),
                 ..RunRequest::default()
             };
-            tracing::info!(flow = %flow, event = %event.id, source = event.source, "an event asks for a run");
+            tracing::info!(flow = %flow, event = %event.id, source = event.source, request_id = self.request(), "an event asks for a run");
             let run = Event::RunRequested {
                 flow: flow.clone(),
                 request,
+                request_id: self.request_id(),
             };
             self.ports.events.emit(&run).await?;
             asked.push(flow);
@@ -62,7 +63,7 @@ impl Engine {
             }
             match self.write(&key, &run::let_wait(&seen, trigger)).await? {
                 Written::Done { .. } => {
-                    tracing::info!(flow = %flow, event = %trigger.id, "the event waits for a run");
+                    tracing::info!(flow = %flow, event = %trigger.id, request_id = self.request(), "the event waits for a run");
                     return Ok(());
                 }
                 Written::Refused { current } => lease = current,

@@ -139,7 +139,7 @@ impl Engine {
         // One that could not be used may have signed it: then its sender is to come again.
         let refusing = if verified { None } else { faults.pop() };
         for fault in faults {
-            tracing::error!(flow, error = %crate::chain(&fault), "a webhook secret verifies nothing");
+            tracing::error!(flow, request_id = self.request(), error = %crate::chain(&fault), "a webhook secret verifies nothing");
         }
         if let Some(fault) = refusing {
             return Err(fault);
@@ -148,15 +148,17 @@ impl Engine {
             // Of a flow that is there only: the text of another's name is anybody's.
             tracing::warn!(
                 flow,
+                request_id = self.request(),
+                took_ms = self.ms_since(began),
                 "webhook refused: no active secret signed it within five minutes"
             );
             return Ok(HookAnswer::Unauthorized);
         };
-        let answer = self.take_hook(runtime, request).await?;
+        let (key, answer) = self.take_hook(runtime, request).await?;
         let taken = matches!(answer, HookAnswer::Accepted(_));
         self.measure_count(&metric::WEBHOOKS, &[runtime.flow.id().as_str()], taken);
         self.tell_noted().await;
-        tracing::info!(flow = %runtime.flow.id(), webhook_id = request.id, answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), "webhook");
+        tracing::info!(flow = %runtime.flow.id(), key = key.as_ref().map(RecordKey::as_str), webhook_id = request.id, request_id = self.request(), answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), took_ms = self.ms_since(began), "webhook");
         Ok(answer)
     }
 
@@ -201,12 +203,13 @@ impl Engine {
         })
     }
 
+    /// What comes of a signed delivery, and the record that it is of, where it names one.
     async fn take_hook(
         &self,
         runtime: &FlowRuntime,
         request: HookRequest<'_>,
-    ) -> Result<HookAnswer, EngineError> {
-        let unusable = |reason: String| Ok(HookAnswer::Unusable { reason });
+    ) -> Result<(Option<RecordKey>, HookAnswer), EngineError> {
+        let unusable = |reason: String| Ok((None, HookAnswer::Unusable { reason }));
         let Ok(body) = serde_json::from_slice::<serde_json::Value>(request.body) else {
             return unusable("the body is not JSON".to_owned());
         };
@@ -224,10 +227,10 @@ impl Engine {
         if let Some(row) = row
             && let Some(outcome) = self.stage_pushed(runtime, &key, &row).await?
         {
-            return Ok(HookAnswer::Accepted(outcome));
+            return Ok((Some(key), HookAnswer::Accepted(outcome)));
         }
-        let outcome = self.take_hint(runtime, key, request).await?;
-        Ok(HookAnswer::Accepted(outcome))
+        let outcome = self.take_hint(runtime, key.clone(), request).await?;
+        Ok((Some(key), HookAnswer::Accepted(outcome)))
     }
 
     /// Stages a whole payload; `None` when it is none, and so only a hint.
@@ -297,13 +300,8 @@ impl Engine {
     }
 
     pub(crate) async fn send_one(&self, message: Message) -> Result<(), EngineError> {
-        self.ports
-            .queue
-            .send(vec![Outgoing {
-                message,
-                delay: Duration::ZERO,
-            }])
-            .await?;
+        let delay = Duration::ZERO;
+        self.send(vec![Outgoing { message, delay }]).await?;
         Ok(())
     }
 

@@ -4,13 +4,31 @@
 use tidegate_model::{FlowId, RunId, UnixMs};
 use tidegate_policy::{run::Mode, schedule::utc};
 
-use crate::{HookAnswer, RunEnd, Staged};
+use crate::{
+    HookAnswer, RunEnd, Staged,
+    ports::{Answer, CallError},
+};
 
 /// How a run reads, by its name.
 pub(crate) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Incremental => "incremental",
         Mode::Initial => "initial",
+    }
+}
+
+/// What came of a call.
+pub(crate) fn outcome(of: &Result<Answer, CallError>) -> &'static str {
+    match of {
+        Ok(_) => "answered",
+        Err(CallError::Deferred { .. }) => "deferred",
+        Err(CallError::Lapsed) => "lapsed",
+        Err(CallError::Throttled { .. }) => "throttled",
+        Err(CallError::Blocked { .. }) => "blocked",
+        Err(CallError::Refused { .. }) => "refused",
+        Err(CallError::Gone { .. }) => "gone",
+        Err(CallError::Failed { .. }) => "failed",
+        Err(CallError::Store(_)) => "not_sent",
     }
 }
 
@@ -47,6 +65,7 @@ impl RunEnd {
     pub(crate) fn log(
         &self,
         work: &'static str,
+        request_id: Option<&str>,
         flow: &FlowId,
         run: Option<&RunId>,
         window: Option<UnixMs>,
@@ -55,9 +74,9 @@ impl RunEnd {
         let window = window.map(utc);
         if self.needs_a_look() {
             let run = run.map(RunId::as_str);
-            tracing::warn!(flow = %flow, work, run, window, end, reason, "not complete");
+            tracing::warn!(flow = %flow, work, run, request_id, window, end, reason, "not complete");
         } else if run.is_none() {
-            tracing::info!(flow = %flow, work, window, end, reason, until, "not begun");
+            tracing::info!(flow = %flow, work, request_id, window, end, reason, until, "not begun");
         }
     }
 

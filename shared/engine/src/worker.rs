@@ -57,9 +57,27 @@ pub enum Disposition {
     Keep,
 }
 
+/// How the handling of one key ended.
+struct Judged {
+    key: RecordKey,
+    verdict: Verdict,
+    /// The number of the attempt that was made, where the record was taken to its target.
+    attempt: Option<u32>,
+}
+
+impl Judged {
+    fn untried(key: &RecordKey, verdict: Verdict) -> Self {
+        Self {
+            key: key.clone(),
+            verdict,
+            attempt: None,
+        }
+    }
+}
+
 /// The verdicts of a message's keys.
 struct Settled {
-    verdicts: Vec<(RecordKey, Verdict)>,
+    verdicts: Vec<Judged>,
     /// The source still has to be read.
     fetch: Option<Fetch>,
     /// The turn of the keys that wait for permits: of the source, while it still has to be read.
@@ -82,7 +100,11 @@ enum ReadFirst {
 impl Engine {
     /// Handles deliveries side by side; one's failure does not touch another.
     pub async fn work(&self, deliveries: &[Delivery]) -> Vec<Disposition> {
-        let done = join_all(deliveries.iter().map(|delivery| self.work_one(delivery))).await;
+        let done = join_all(deliveries.iter().map(|delivery| async move {
+            let working = self.working_for(&delivery.message.trace);
+            working.work_one(delivery).await
+        }));
+        let done = done.await;
         self.tell_noted().await;
         done
     }
@@ -101,9 +123,9 @@ impl Engine {
             }
         }
         match self.verdicts(message).await {
-            Ok(settled) => self.settle(delivery, settled).await,
+            Ok(settled) => self.settle(delivery, settled, now).await,
             Err(error) => {
-                tracing::error!(flow = %message.flow, keys = message.keys.len(), error = %crate::chain(&error), "message left");
+                tracing::error!(flow = %message.flow, tier = message.tier.as_str(), keys = message.keys.len(), run = self.run_id(), request_id = self.request(), took_ms = self.ms_since(now), error = %crate::chain(&error), "message left");
                 self.note_failure();
                 Disposition::Keep
             }
@@ -145,22 +167,22 @@ impl Engine {
         let now = self.now();
         for (key, register) in message.keys.iter().zip(registers) {
             match register {
-                None => verdicts.push((key.clone(), Verdict::Nothing("no register"))),
+                None => verdicts.push(Judged::untried(key, Verdict::Nothing("no register"))),
                 Some(register)
                     if !register.is_dirty()
                         || register.review.is_some()
                         || register.claimable_at() > now =>
                 {
-                    verdicts.push((key.clone(), not_claimable(&register)));
+                    verdicts.push(Judged::untried(key, not_claimable(&register)));
                 }
                 Some(register) if let Some(wait) = is_of_newer_release(runtime, &register, now) => {
-                    verdicts.push((key.clone(), wait));
+                    verdicts.push(Judged::untried(key, wait));
                 }
                 Some(register)
                     if message.fetch == Some(Fetch::Hint) && register.tier == Tier::Batch =>
                 {
                     let verdict = self.leave_to_batch(message, key, &register, repeat).await?;
-                    verdicts.push((key.clone(), verdict));
+                    verdicts.push(Judged::untried(key, verdict));
                 }
                 Some(register) => todo.push((key, register)),
             }
@@ -234,7 +256,7 @@ impl Engine {
     fn stopped(&self, message: &Message, state: &FlowState) -> Option<Settled> {
         let source_stopped = message.fetch.and_then(|_| state.stops(Side::Source));
         let why = source_stopped.or_else(|| state.stops(Side::Target))?;
-        tracing::info!(flow = %message.flow, keys = message.keys.len(), reason = why, "parked");
+        tracing::info!(flow = %message.flow, tier = message.tier.as_str(), keys = message.keys.len(), run = self.run_id(), request_id = self.request(), reason = why, "parked");
         let verdict = if message.fetch.is_some() {
             Verdict::Defer {
                 until: self.now() + FETCH_WHILE_STOPPED,
@@ -254,10 +276,10 @@ impl Engine {
         mut todo: Vec<(&RecordKey, Register)>,
         state: &FlowState,
         repeat: bool,
-        verdicts: &mut Vec<(RecordKey, Verdict)>,
+        verdicts: &mut Vec<Judged>,
     ) -> Result<Option<Turn>, EngineError> {
         let budget = target_budget(runtime, message.tier);
-        self.look_at_breaker(&budget, &mut todo, verdicts).await?;
+        let epoch = self.look_at_breaker(&budget, &mut todo, verdicts).await?;
         let traits = runtime.target.traits();
         let groups: Vec<u32> = todo
             .iter()
@@ -278,16 +300,11 @@ impl Engine {
             .await?;
         let why = turn.map_or(Wait::Permit, |_| Wait::Turn);
         let mut jobs = Vec::new();
-        for ((key, _), calls) in todo.into_iter().zip(groups) {
+        for ((key, register), calls) in todo.into_iter().zip(groups) {
             let calls = usize::try_from(calls).unwrap_or(usize::MAX);
             if calls > permits.len() {
-                verdicts.push((
-                    key.clone(),
-                    Verdict::Defer {
-                        until: rest_at,
-                        why,
-                    },
-                ));
+                let until = rest_at;
+                verdicts.push(Judged::untried(key, Verdict::Defer { until, why }));
                 continue;
             }
             let mine = permits.drain(..calls).collect();
@@ -297,26 +314,35 @@ impl Engine {
                 budget: &budget,
                 permits: mine,
                 checking: state.checking,
+                attempt: register.attempts_in(epoch) + 1,
             });
         }
-        let keys: Vec<&RecordKey> = jobs.iter().map(|job| job.key).collect();
-        let done = join_all(jobs.into_iter().map(|job| self.apply(job))).await;
-        verdicts.extend(keys.into_iter().cloned().zip(done));
+        let done = join_all(jobs.into_iter().map(|job| async move {
+            let (key, attempt) = (job.key.clone(), Some(job.attempt));
+            let verdict = self.apply(job).await;
+            Judged {
+                key,
+                verdict,
+                attempt,
+            }
+        }));
+        verdicts.extend(done.await);
         Ok(turn)
     }
 
     /// While the breaker is open nothing is claimed; half-open, one key goes and the others wait. In
     /// an outage they are dropped, but for what comes shortly before the probe: that is to make it.
+    /// Says in which epoch of the breaker attempts count.
     async fn look_at_breaker(
         &self,
         budget: &Budget,
         todo: &mut Vec<(&RecordKey, Register)>,
-        verdicts: &mut Vec<(RecordKey, Verdict)>,
-    ) -> Result<(), EngineError> {
+        verdicts: &mut Vec<Judged>,
+    ) -> Result<u64, EngineError> {
         let now = self.now();
         let breaker = Breaker::read(self.read(&keys::breaker(&budget.endpoint)).await?.as_ref());
         let (keep, until, why) = match breaker.gate(now) {
-            Gate::Closed { .. } => return Ok(()),
+            Gate::Closed { epoch } => return Ok(epoch),
             Gate::HalfOpen => (1, now + AFTER_PROBE, Wait::Probe),
             Gate::Probing { until } => (0, until.min(now + AFTER_PROBE), Wait::Probe),
             Gate::Open { until } => (0, until, Wait::Breaker),
@@ -331,9 +357,9 @@ impl Engine {
         let keep = keep.min(todo.len());
         verdicts.extend(
             todo.drain(keep..)
-                .map(|(key, _)| (key.clone(), verdict.clone())),
+                .map(|(key, _)| Judged::untried(key, verdict.clone())),
         );
-        Ok(())
+        Ok(breaker.epoch())
     }
 }
 
@@ -352,7 +378,7 @@ fn one_for_all(message: &Message, verdict: &Verdict) -> Settled {
         verdicts: message
             .keys
             .iter()
-            .map(|key| (key.clone(), verdict.clone()))
+            .map(|key| Judged::untried(key, verdict.clone()))
             .collect(),
         fetch: message.fetch,
         turn: None,

@@ -7,6 +7,7 @@
 //! The profiles keep `panic = "unwind"`: the runtime then answers the caller and lives on, where an
 //! abort would answer nothing and cost a cold start.
 
+mod asked;
 mod assemble;
 mod clock;
 mod config;
@@ -19,6 +20,7 @@ mod panic;
 mod problem;
 mod telemetry;
 
+pub use asked::{Asked, asked};
 pub use assemble::{Unwired, assemble, begin_flows};
 pub use clock::{SystemChance, SystemClock};
 pub use config::{

@@ -90,6 +90,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_tells_its_own_invocation_beside_the_one_with_which_the_work_began() {
+        let log = Arc::new(Log::default());
+        let filter = LogFilter("info".to_owned());
+        let subscriber = subscriber(&filter, Arc::clone(&log)).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut context = lambda_runtime::Context::default();
+            context.request_id = "own".to_owned();
+            let _invocation = lambda_runtime::layers::trace::request_span(&context).entered();
+            tracing::info!(request_id = "first", run = None::<&str>, "verdict");
+        });
+        let line: serde_json::Value = serde_json::from_str(&log.text()).unwrap();
+        assert_eq!(line["span"]["requestId"], "own");
+        assert_eq!(line["request_id"], "first");
+        assert!(line.get("run").is_none(), "{line}");
+    }
+
+    #[test]
     fn a_filter_that_can_not_be_read_is_an_error() {
         let filter = LogFilter("info,=,".to_owned());
         assert!(subscriber(&filter, io::stdout).is_err());

@@ -16,6 +16,9 @@ const MAX_NAME_BYTES: usize = 64;
 /// Longest id of an event, in bytes: EventBridge gives 36, and it stands in the name of a run.
 const MAX_EVENT_ID_BYTES: usize = 128;
 
+/// Longest id of a request, in bytes: Lambda gives 36, and it stands in each message and log line.
+const MAX_REQUEST_ID_BYTES: usize = 64;
+
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -117,6 +120,10 @@ fn is_name(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
 }
 
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
 fn is_visible(c: char) -> bool {
     !c.is_control()
 }
@@ -145,4 +152,9 @@ id!(
 id!(
     /// Names one holder of a claim or lease. New for each claim (PROTOCOL rule 4).
     ClaimToken, "a claim token", MAX_NAME_BYTES, "no control characters", is_visible
+);
+id!(
+    /// Names the invocation with which a piece of work began: a call of the API, a webhook, a schedule's
+    /// start. For the log alone; nothing is decided by it.
+    RequestId, "the id of a request", MAX_REQUEST_ID_BYTES, "letters, digits, - and _", is_plain
 );

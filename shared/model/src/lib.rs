@@ -11,11 +11,13 @@ mod message;
 pub mod metric;
 mod tier;
 mod time;
+mod trace;
 mod version;
 
 pub use content::{Content, ContentHash, Fields};
-pub use id::{ClaimToken, EndpointId, EventId, FlowId, IdError, RecordKey, RunId};
+pub use id::{ClaimToken, EndpointId, EventId, FlowId, IdError, RecordKey, RequestId, RunId};
 pub use message::{Fetch, MAX_PACK_KEYS, Message, MessageError, Turn};
 pub use tier::{Tier, TierReason};
 pub use time::UnixMs;
+pub use trace::{Trace, readable};
 pub use version::{SourceVersion, Version, VersionError};

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{FlowId, RecordKey, Tier, UnixMs};
+use crate::{FlowId, RecordKey, Tier, Trace, UnixMs};
 
 /// Most keys in one message. A pack of 25 fits one invocation well within its time, since the calls
 /// of its keys run side by side; and in a backlog of hours, in which a message comes back every 15
@@ -75,6 +75,13 @@ pub struct Message {
     /// Since when its record could not be read although the source answers others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<UnixMs>,
+    /// How it came about, for the log.
+    #[serde(
+        default,
+        deserialize_with = "readable_trace",
+        skip_serializing_if = "Trace::is_empty"
+    )]
+    pub trace: Trace,
 }
 
 /// Why a body is not a message.
@@ -123,6 +130,7 @@ impl Message {
             after_read: None,
             hops: 0,
             failing_since: None,
+            trace: Trace::default(),
         }
     }
 
@@ -162,6 +170,12 @@ impl Message {
         }
         Ok(message)
     }
+}
+
+/// What can not be read of it is left out: the work is done all the same.
+fn readable_trace<'de, D: Deserializer<'de>>(input: D) -> Result<Trace, D::Error> {
+    let value = serde_json::Value::deserialize(input)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 #[allow(

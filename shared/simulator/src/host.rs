@@ -67,7 +67,7 @@ pub(crate) async fn worker(shared: Arc<Shared>, process: Process, tier: Tier) {
 pub(crate) async fn batch_sync(shared: Arc<Shared>, process: Process) {
     loop {
         let posted = shared.runs.take(&shared.clock).await;
-        let Event::RunRequested { flow, request } = posted.event.clone() else {
+        let Event::RunRequested { flow, request, .. } = posted.event.clone() else {
             continue;
         };
         let timeout = shared.timeout_of(process.kind());
@@ -102,7 +102,7 @@ pub(crate) async fn tick(shared: Arc<Shared>, process: Process, every: Duration)
             () = shared.clock.wait_until(next) => None,
         };
         let only: Option<FlowId> = match asked.as_ref().map(|posted| &posted.event) {
-            Some(Event::SweepRequested { flow }) => Some(flow.clone()),
+            Some(Event::SweepRequested { flow, .. }) => Some(flow.clone()),
             Some(_) => continue,
             None => {
                 next = shared.clock.now() + every;
@@ -140,7 +140,14 @@ pub(crate) async fn windows(shared: Arc<Shared>, flow: Arc<Flow>) {
             trigger: None,
         };
         let flow = flow.id().clone();
-        shared.publish(&Event::RunRequested { flow, request }, Duration::ZERO);
+        shared.publish(
+            &Event::RunRequested {
+                flow,
+                request,
+                request_id: None,
+            },
+            Duration::ZERO,
+        );
     }
 }
 

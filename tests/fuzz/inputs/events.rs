@@ -1,5 +1,6 @@
 //! What Lambda hands over: messages of queues, and what schedules and the bus ask.
 
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tidegate_engine::{Event, chain};
 use tidegate_lambda::event::{BatchAnswer, arrivals, digest_request, run_request, sweep_request};
@@ -30,6 +31,7 @@ pub fn queue_message(data: &[u8]) {
     let (arrived, _) = arrivals(event.clone()).unwrap();
     assert_eq!(arrived.len(), 2);
     assert!(arrived.iter().all(|one| one.message.is_ok() == is_read));
+    let event = LambdaEvent::new(event, Context::default());
     let answer = at_once(tidegate_worker::handle(&host().engine, event)).unwrap();
     let kept: Vec<&str> = answer
         .batch_item_failures
@@ -51,6 +53,7 @@ pub fn schedule_event(data: &[u8]) {
         let sent = serde_json::to_value(Event::RunRequested {
             flow: flow.clone(),
             request: request.clone(),
+            request_id: None,
         });
         let read = run_request(&sent.unwrap()).unwrap();
         assert_eq!(read, (flow, request), "as the bus brings it");

@@ -32,7 +32,7 @@ pub(super) async fn reconcile(told: Arc<Told>, which: Which) {
     let mut end = Err("it was never begun".to_owned());
     let mut aimed_at = AIMED_AT;
     for _ in 0..PARTS {
-        let Event::ReconcileRequested { flow, request } = next.clone() else {
+        let Event::ReconcileRequested { flow, request, .. } = next.clone() else {
             break;
         };
         let timeout = told.plan.run_time;

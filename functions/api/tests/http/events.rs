@@ -19,7 +19,7 @@ fn asked(caller: &Caller) -> Vec<(String, String)> {
     events
         .into_iter()
         .map(|event| match event {
-            Event::RunRequested { flow, request } => {
+            Event::RunRequested { flow, request, .. } => {
                 let trigger = request.trigger.unwrap();
                 assert_eq!(trigger.at, START);
                 (flow.to_string(), trigger.id.to_string())

@@ -78,6 +78,7 @@ fn asked(mode: Option<Mode>) -> Event {
             resume: None,
             trigger: None,
         },
+        request_id: None,
     }
 }
 
@@ -174,6 +175,7 @@ async fn a_reconciliation_is_asked_for_on_the_bus() {
             accept_absent,
             ..ReconcileRequest::default()
         },
+        request_id: None,
     };
     assert_eq!(caller.host.events.all(), [asked(false), asked(true)]);
     let wrong = caller
@@ -215,7 +217,13 @@ async fn a_pause_stands_until_it_is_resumed() {
     assert_eq!(answer["paused"], Value::Null);
     assert_eq!(health(&caller).await["paused"], Value::Null);
     let flow = FlowId::try_new("suppliers").unwrap();
-    assert_eq!(caller.host.events.all(), [Event::SweepRequested { flow }]);
+    assert_eq!(
+        caller.host.events.all(),
+        [Event::SweepRequested {
+            flow,
+            request_id: None
+        }]
+    );
 }
 
 #[tokio::test]

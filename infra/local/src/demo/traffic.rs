@@ -104,6 +104,7 @@ impl Traffic {
                 resume: None,
                 trigger: None,
             },
+            request_id: None,
         };
         self.events
             .emit(&event)

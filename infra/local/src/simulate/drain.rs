@@ -113,7 +113,11 @@ impl Story<'_> {
             resume: None,
             trigger: None,
         };
-        self.world.publish(&Event::RunRequested { flow, request });
+        self.world.publish(&Event::RunRequested {
+            flow,
+            request,
+            request_id: None,
+        });
         while self.watch.open_before(UnixMs(i64::MAX)) > 0 && self.clock.now() < began + LIMIT {
             self.clock.wait_until(self.clock.now() + LOOK).await;
         }

@@ -284,7 +284,11 @@ impl<'a> Story<'a> {
             resume: None,
             trigger: None,
         };
-        self.world.publish(&Event::RunRequested { flow, request });
+        self.world.publish(&Event::RunRequested {
+            flow,
+            request,
+            request_id: None,
+        });
         while self.clock.now() < until {
             let reports = self.world.reports();
             if let Some(last) = reports.iter().find(|report| report.end == RunEnd::Complete) {

@@ -11,7 +11,10 @@ use crate::double::Double;
 
 fn sweep() -> Event {
     let flow = FlowId::try_new("suppliers").unwrap();
-    Event::SweepRequested { flow }
+    Event::SweepRequested {
+        flow,
+        request_id: None,
+    }
 }
 
 #[tokio::test]
@@ -47,7 +50,10 @@ async fn an_event_that_the_bus_did_not_take_is_an_error_in_spite_of_200() {
 
 fn several(count: u32) -> Vec<Event> {
     let flow = |number| FlowId::try_new(format!("f{number}")).unwrap();
-    let sweep = |number| Event::SweepRequested { flow: flow(number) };
+    let sweep = |number| Event::SweepRequested {
+        flow: flow(number),
+        request_id: None,
+    };
     (0..count).map(sweep).collect()
 }
 

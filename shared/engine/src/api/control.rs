@@ -68,7 +68,7 @@ impl Engine {
         }
         self.ask_fetch(runtime, key.clone(), Fetch::Forced).await?;
         self.remember_until(&mark, now + COALESCE).await?;
-        tracing::info!(flow = %flow, key = key.as_str(), "force sync");
+        tracing::info!(flow = %flow, key = key.as_str(), request_id = self.request(), "force sync");
         Ok(Accepted {
             coalesced: false,
             note: SYNC_NOTE,
@@ -78,6 +78,7 @@ impl Engine {
     /// Asks for a run now.
     pub async fn run_now(&self, flow: &FlowId, mode: Option<Mode>) -> Result<(), EngineError> {
         self.flow(flow)?;
+        tracing::info!(flow = %flow, request_id = self.request(), "run asked for");
         let request = RunRequest {
             window: None,
             mode,
@@ -90,6 +91,7 @@ impl Engine {
             .emit(&Event::RunRequested {
                 flow: flow.clone(),
                 request,
+                request_id: self.request_id(),
             })
             .await?;
         Ok(())
@@ -106,7 +108,7 @@ impl Engine {
         };
         let write = flow_state::pause(request.scope, &pause);
         self.write(&keys::flow_state(flow), &write).await?;
-        tracing::warn!(flow = %flow, scope = request.scope.as_str(), by = pause.by, reason = pause.reason, "paused");
+        tracing::warn!(flow = %flow, scope = request.scope.as_str(), by = pause.by, reason = pause.reason, request_id = self.request(), "paused");
         Ok(())
     }
 
@@ -123,8 +125,12 @@ impl Engine {
             ..ReconcileRequest::default()
         };
         let flow = flow.clone();
-        tracing::info!(flow = %flow, accept_absent, "reconciliation asked for");
-        let event = Event::ReconcileRequested { flow, request };
+        tracing::info!(flow = %flow, accept_absent, request_id = self.request(), "reconciliation asked for");
+        let event = Event::ReconcileRequested {
+            flow,
+            request,
+            request_id: self.request_id(),
+        };
         self.ports.events.emit(&event).await?;
         Ok(())
     }
@@ -140,11 +146,8 @@ impl Engine {
             &flow_state::resume(&state, self.now()),
         )
         .await?;
-        tracing::warn!(flow = %flow, by, checks_blocker = state.blocker.is_some(), "resumed");
-        self.ports
-            .events
-            .emit(&Event::SweepRequested { flow: flow.clone() })
-            .await?;
+        tracing::warn!(flow = %flow, by, checks_blocker = state.blocker.is_some(), request_id = self.request(), "resumed");
+        self.ports.events.emit(&self.sweep_request(flow)).await?;
         if state.is_asked_by_a_run() {
             self.run_now(flow, None).await?;
         }

@@ -58,7 +58,7 @@ impl Engine {
         if !known && reviews == 0 {
             return Err(ForgetError::NotFound(flow.clone()));
         }
-        tracing::info!(flow = %flow, key = key.as_str(), reviews, "forgotten");
+        tracing::info!(flow = %flow, key = key.as_str(), reviews, request_id = self.request(), "forgotten");
         Ok(Forgotten {
             key: key.clone(),
             reviews,

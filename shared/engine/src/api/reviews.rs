@@ -296,7 +296,7 @@ impl Engine {
         let write = register::edit(&register.desired, &content.hash(), search.as_deref(), &edit);
         let is_own = |register: &Register| register.edited.as_ref() == Some(&edit);
         self.expect_written(&runtime, &key, &write, is_own).await?;
-        tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, "review edited");
+        tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), by = edit.by, request_id = self.request(), "review edited");
         self.review(id, access).await
     }
 
@@ -372,7 +372,7 @@ impl Engine {
         self.expect_written(&runtime, &key, &register::replay(now), is_own)
             .await?;
         let flow = runtime.flow.id().clone();
-        tracing::info!(flow = %flow, key = key.as_str(), "replayed");
+        tracing::info!(flow = %flow, key = key.as_str(), request_id = self.request(), "replayed");
         self.send_one(Message::new(flow, vec![key], register.tier, self.now()))
             .await?;
         Ok(())
@@ -390,14 +390,16 @@ impl Engine {
                         && after.desired.version == register.desired.version
                 };
                 self.expect_written(&runtime, &key, &write, is_own).await?;
-                tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), "discarded");
+                tracing::info!(flow = %runtime.flow.id(), key = key.as_str(), request_id = self.request(), "discarded");
             }
             ReviewId::Orphan(flow, _) => {
                 self.flow(flow)?;
                 let write = orphan::discard();
                 let (_, key) = place(id);
                 match self.write(&key, &write).await.map_err(EngineError::from)? {
-                    Written::Done { .. } => tracing::info!(flow = %flow, review = %id, "discarded"),
+                    Written::Done { .. } => {
+                        tracing::info!(flow = %flow, review = %id, request_id = self.request(), "discarded");
+                    }
                     Written::Refused { .. } => return Err(ReviewError::NotFound),
                 }
             }

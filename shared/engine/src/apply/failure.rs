@@ -53,9 +53,14 @@ impl Work<'_> {
                 tracing::warn!(
                     flow = %flow,
                     key = self.job.key.as_str(),
+                    tier = self.claimed.tier.as_str(),
+                    attempt = self.job.attempt,
+                    run = self.engine.run_id(),
+                    request_id = self.engine.request(),
                     field = cause.field,
                     reason = cause.reason,
                     kind = kind.as_str(),
+                    took_ms = self.engine.ms_since(self.began),
                     "in review"
                 );
                 self.engine.note_review(flow, self.job.key, &cause);
@@ -202,8 +207,12 @@ impl Work<'_> {
         tracing::warn!(
             flow = %self.job.runtime.flow.id(),
             key = self.job.key.as_str(),
+            tier = self.claimed.tier.as_str(),
             attempt = attempts,
+            run = self.engine.run_id(),
+            request_id = self.engine.request(),
             reason,
+            took_ms = self.engine.ms_since(self.began),
             "attempt failed"
         );
         if spent {

@@ -1,7 +1,5 @@
 //! A claimed record at work: what is called for it, and what its success writes.
 
-use std::time::Duration;
-
 use tidegate_model::{
     ClaimToken, Content, ContentHash, Fields, Message, Tier, UnixMs, flow::Deletion, item::Update,
 };
@@ -16,7 +14,7 @@ use tidegate_policy::{
 use super::{Job, PREPARE, Verdict, call_times};
 use crate::{
     Engine, Event,
-    ports::{CallError, Found, Landed, Outgoing, Write, Written},
+    ports::{CallError, Found, Landed, Write, Written},
     session::{Scope, Session},
 };
 
@@ -77,6 +75,7 @@ impl Work<'_> {
             errors: runtime.target.errors(),
             settle,
             key: Some(self.job.key),
+            attempt: Some(self.job.attempt),
             // A slot farther away than a first one may be reserved is waited for in the queue. That
             // the claim lasts until then is asked before each call.
             patience: last + HORIZON + PREPARE / 2,
@@ -247,6 +246,10 @@ impl Work<'_> {
             flow = %flow,
             key = self.job.key.as_str(),
             tier = tier.as_str(),
+            attempt = self.job.attempt,
+            run = self.engine.run_id(),
+            request_id = self.engine.request(),
+            took_ms = self.engine.ms_since(self.began),
             latency_ms,
             "applied"
         );
@@ -318,16 +321,7 @@ impl Work<'_> {
         let message = Message::new(flow, vec![self.job.key.clone()], tier, self.engine.now())
             // Whoever staged the newer content sends one too, unless it died between.
             .repeating(true);
-        match self
-            .engine
-            .ports
-            .queue
-            .send(vec![Outgoing {
-                message,
-                delay: Duration::ZERO,
-            }])
-            .await
-        {
+        match self.engine.send_one(message).await {
             Ok(()) => Verdict::Applied,
             Err(error) => Verdict::Leave(crate::chain(&error)),
         }

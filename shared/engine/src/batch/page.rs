@@ -122,7 +122,7 @@ impl Running<'_> {
             self.progress.run,
             crate::chain(error)
         );
-        tracing::warn!(flow = %flow, run = %self.progress.run, row = position, reason, "row rejected");
+        tracing::warn!(flow = %flow, run = %self.progress.run, request_id = self.engine.request(), row = position, reason, "row rejected");
         self.engine.keep_row(flow, row, reason, false).await?;
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Running<'_> {
             outgoing.message.repeat = repeats;
         }
         if !messages.is_empty() {
-            self.engine.ports.queue.send(messages).await?;
+            self.engine.send(messages).await?;
         }
         Ok(())
     }

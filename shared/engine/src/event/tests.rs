@@ -87,8 +87,37 @@ fn a_schema_takes_what_is_sent_and_refuses_what_is_not() {
 }
 
 #[test]
+fn a_request_bears_the_invocation_with_which_it_began_and_is_read_without() {
+    for name in ["RunRequested", "ReconcileRequested", "SweepRequested"] {
+        let form = |id: Value| json!({"detail-type": name, "detail": {"flow": "suppliers", "request_id": id}});
+        let bears = |id: Value| {
+            let event: Event = serde_json::from_value(form(id)).unwrap();
+            event.request_id().map(ToString::to_string)
+        };
+        assert_eq!(
+            bears(json!("8f5f3f4c-0b1a")).as_deref(),
+            Some("8f5f3f4c-0b1a")
+        );
+        for wrong in [json!("a".repeat(65)), json!("a\nb"), json!(7), json!(null)] {
+            assert_eq!(bears(wrong), None);
+        }
+        let older = json!({"detail-type": name, "detail": {"flow": "suppliers"}});
+        let event: Event = serde_json::from_value(older).unwrap();
+        assert_eq!(event.request_id(), None);
+        let again = serde_json::to_value(&event).unwrap();
+        assert!(again["detail"].get("request_id").is_none(), "{again}");
+    }
+}
+
+#[test]
 fn what_asks_a_function_for_something_is_a_request_and_news_is_none() {
-    assert!(Event::SweepRequested { flow: flow() }.is_request());
+    assert!(
+        Event::SweepRequested {
+            flow: flow(),
+            request_id: None
+        }
+        .is_request()
+    );
     let endpoint = EndpointId::try_new("qualio").unwrap();
     assert!(!Event::BreakerClosed { endpoint }.is_request());
 }

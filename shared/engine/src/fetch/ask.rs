@@ -46,7 +46,7 @@ impl Engine {
             (message.had_turn, message.turn) = (true, Some(turn));
             delayed(message, until, now)
         };
-        self.ports.queue.send(vec![outgoing]).await?;
+        self.send(vec![outgoing]).await?;
         Ok(())
     }
 }

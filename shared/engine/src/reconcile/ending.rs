@@ -48,7 +48,7 @@ impl Comparing<'_> {
     /// may not be queued.
     pub(super) async fn broken(&mut self, error: EngineError) -> EngineError {
         if let Err(Stop::Error(also)) = self.advance(&reconcile::let_go(&self.holder)).await {
-            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, error = %crate::chain(&also), "the lease was not given up");
+            tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), error = %crate::chain(&also), "the lease was not given up");
         }
         error
     }
@@ -109,6 +109,7 @@ impl Comparing<'_> {
         tracing::info!(
             flow = %flow,
             run = %progress.run,
+            request_id = self.engine.request(),
             end = report.end.as_str(),
             reason = report.end.reason(),
             compared = report.findings.compared,
@@ -133,6 +134,7 @@ impl Comparing<'_> {
             queued = report.queued,
             not_compared = report.not_compared,
             adds_up = report.findings.add_up(),
+            took_s = report.ended_at.since(report.started).as_secs(),
             "reconciliation ends"
         );
         self.engine.tell_noted().await;
@@ -150,8 +152,11 @@ impl Comparing<'_> {
                 resume: Some(progress.run),
                 accept_absent: false,
             };
-            let flow = flow.clone();
-            let event = Event::ReconcileRequested { flow, request };
+            let event = Event::ReconcileRequested {
+                flow: flow.clone(),
+                request,
+                request_id: self.engine.request_id(),
+            };
             self.engine.ports.events.emit(&event).await?;
         }
         Ok(report)

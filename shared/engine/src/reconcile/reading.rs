@@ -127,7 +127,7 @@ impl Comparing<'_> {
             }
             CallError::Failed { reason, .. } => {
                 *tries += 1;
-                tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, reason, "not read");
+                tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), reason, "not read");
                 if *tries >= READ_TRIES {
                     return Err(Stop::End(RunEnd::Interrupted { reason }));
                 }

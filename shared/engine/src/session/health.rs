@@ -103,7 +103,7 @@ impl Session<'_> {
 
     async fn tell_opened(&self) {
         let endpoint = self.scope.budget.endpoint.clone();
-        tracing::warn!(endpoint = %endpoint, cool_down_s = self.scope.breaker.cool_down.as_secs(), "breaker opened");
+        tracing::warn!(endpoint = %endpoint, cool_down_s = self.scope.breaker.cool_down.as_secs(), request_id = self.engine.request(), "breaker opened");
         self.engine.tell(Event::BreakerOpened { endpoint }).await;
     }
 
@@ -164,7 +164,7 @@ impl Session<'_> {
             return;
         }
         let endpoint = self.scope.budget.endpoint.clone();
-        tracing::info!(endpoint = %endpoint, "breaker closed");
+        tracing::info!(endpoint = %endpoint, request_id = self.engine.request(), "breaker closed");
         if self.scope.side == Side::Target && self.seen.outage_over() != before {
             // tick would see it within five minutes; the limit lies idle until then.
             self.sweep_flows_of(&endpoint).await;
@@ -175,8 +175,8 @@ impl Session<'_> {
     async fn sweep_flows_of(&self, target: &EndpointId) {
         for runtime in self.engine.flows() {
             if runtime.flow.file().target.name() == target {
-                let flow = runtime.flow.id().clone();
-                self.engine.tell(Event::SweepRequested { flow }).await;
+                let sweep = self.engine.sweep_request(runtime.flow.id());
+                self.engine.tell(sweep).await;
             }
         }
     }
@@ -187,10 +187,8 @@ impl Session<'_> {
         let write = flow_state::unblock(self.scope.side, self.engine.now());
         match self.engine.write(&keys::flow_state(flow), &write).await {
             Ok(Written::Done { .. }) => {
-                tracing::info!(flow = %flow, side = self.scope.side.as_str(), "blocker closed");
-                self.engine
-                    .tell(Event::SweepRequested { flow: flow.clone() })
-                    .await;
+                tracing::info!(flow = %flow, side = self.scope.side.as_str(), run = self.engine.run_id(), request_id = self.engine.request(), "blocker closed");
+                self.engine.tell(self.engine.sweep_request(flow)).await;
             }
             Ok(Written::Refused { .. }) => {}
             Err(error) => {

@@ -138,7 +138,7 @@ impl Engine {
             let of_tier = waiting.iter().filter(|found| found.tier == tier);
             let keys: Vec<RecordKey> = of_tier.map(|found| found.key.clone()).collect();
             if !keys.is_empty() {
-                tracing::info!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = keys.len(), "swept: all that waits is queued");
+                tracing::info!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = keys.len(), request_id = self.request(), "swept: all that waits is queued");
             }
             self.queue_again(runtime, gauges, &keys, tier).await?;
         }
@@ -183,7 +183,7 @@ impl Engine {
                 .take(most)
                 .collect();
             if !stranded.is_empty() {
-                tracing::warn!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = stranded.len(), "swept: no message was on its way");
+                tracing::warn!(flow = %runtime.flow.id(), tier = tier.as_str(), keys = stranded.len(), request_id = self.request(), "swept: no message was on its way");
             }
             self.queue_again(runtime, gauges, &stranded, tier).await?;
         }
@@ -201,9 +201,7 @@ impl Engine {
             return Ok(());
         }
         let now = self.now();
-        self.ports
-            .queue
-            .send(chunks_of_messages(runtime, keys, tier, now))
+        self.send(chunks_of_messages(runtime, keys, tier, now))
             .await?;
         match tier {
             Tier::RealTime => gauges.swept_real_time_ms = Some(now.0),
@@ -228,10 +226,7 @@ impl Engine {
         let mut message = Message::new(flow, vec![next.key.clone()], next.tier, now);
         message.not_before = Some(not_before);
         let delay = not_before.since(now).min(MAX_DELAY);
-        self.ports
-            .queue
-            .send(vec![Outgoing { message, delay }])
-            .await?;
+        self.send(vec![Outgoing { message, delay }]).await?;
         Ok(())
     }
 

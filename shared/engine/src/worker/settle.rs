@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tidegate_model::{Message, RecordKey, Tier, UnixMs, metric};
 use tidegate_policy::{limiter::Limit, schedule::utc};
 
-use super::{Delivery, Disposition, Settled};
+use super::{Delivery, Disposition, Judged, Settled};
 use crate::{
     Engine, FlowRuntime,
     apply::Verdict,
@@ -42,7 +42,13 @@ impl Queueing {
 }
 
 impl Engine {
-    pub(super) async fn settle(&self, delivery: &Delivery, settled: Settled) -> Disposition {
+    /// Does what follows for a message whose handling began at `began`.
+    pub(super) async fn settle(
+        &self,
+        delivery: &Delivery,
+        settled: Settled,
+        began: UnixMs,
+    ) -> Disposition {
         let message = &delivery.message;
         let single = message.keys.len() == 1;
         let now = self.now();
@@ -52,13 +58,13 @@ impl Engine {
             // The record became dirty just now: no earlier sweep has queued it.
             (rest.first_sent, rest.hops, rest.failing_since) = (now, 0, None);
         }
-        let applied = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Applied);
+        let applied = |judged: &Judged| matches!(judged.verdict, Verdict::Applied);
         if settled.verdicts.iter().any(applied) {
             rest.hops = 0;
         }
         rest.fetch = settled.fetch;
         let waits_for = |wait: Wait| {
-            let waits = |(_, verdict): &(_, Verdict)| matches!(verdict, Verdict::Defer { why, .. } if *why == wait);
+            let waits = |judged: &Judged| matches!(judged.verdict, Verdict::Defer { why, .. } if why == wait);
             settled.verdicts.iter().any(waits)
         };
         if waits_for(Wait::FailedRead) {
@@ -68,8 +74,9 @@ impl Engine {
         let is_hop = !waits_for(Wait::Stopped);
         rest.repeat = settled.repeat;
         let mut deferred: BTreeMap<(i64, Queueing), Vec<RecordKey>> = BTreeMap::new();
-        for (key, verdict) in settled.verdicts {
-            log_verdict(message, &key, &verdict);
+        for judged in settled.verdicts {
+            self.log_verdict(message, &judged, began);
+            let Judged { key, verdict, .. } = judged;
             if matches!(verdict, Verdict::Leave(_)) {
                 self.note_failure();
             }
@@ -109,10 +116,10 @@ impl Engine {
         if outgoing.is_empty() {
             return Disposition::Delete;
         }
-        match self.ports.queue.send(outgoing).await {
+        match self.send(outgoing).await {
             Ok(()) => Disposition::Delete,
             Err(error) => {
-                tracing::error!(flow = %message.flow, error = %crate::chain(&error), "copies were not sent, the message stays");
+                tracing::error!(flow = %message.flow, run = self.run_id(), request_id = self.request(), error = %crate::chain(&error), "copies were not sent, the message stays");
                 self.note_failure();
                 Disposition::Keep
             }
@@ -122,7 +129,7 @@ impl Engine {
     async fn hold(&self, delivery: &Delivery, after: Duration) -> Disposition {
         if let Err(error) = self.ports.queue.hold(&delivery.receipt, after).await {
             // It comes back by the queue's visibility; the register's next attempt holds it off.
-            tracing::warn!(flow = %delivery.message.flow, error = %crate::chain(&error), "visibility was not changed");
+            tracing::warn!(flow = %delivery.message.flow, run = self.run_id(), request_id = self.request(), error = %crate::chain(&error), "visibility was not changed");
         }
         Disposition::Keep
     }
@@ -147,10 +154,47 @@ impl Engine {
                 keys = message.keys.len(),
                 hops = message.hops,
                 first_sent = %message.first_sent,
+                run = self.run_id(),
+                request_id = self.request(),
                 "a message goes round without progress"
             );
         }
         message
+    }
+
+    fn log_verdict(&self, message: &Message, judged: &Judged, began: UnixMs) {
+        let Judged { key, verdict, .. } = judged;
+        let (name, reason) = match verdict {
+            Verdict::Applied => ("applied", None),
+            Verdict::Nothing(why) => ("nothing", Some(*why)),
+            Verdict::Defer { why, .. } => ("deferred", Some(why.as_str())),
+            Verdict::Retry { .. } => ("retry", None),
+            Verdict::Review(kind) => ("in_review", Some(kind.as_str())),
+            Verdict::Parked => ("parked", None),
+            Verdict::Leave(why) => ("left", Some(why.as_str())),
+        };
+        let until = match verdict {
+            Verdict::Defer { until, .. } => Some(utc(*until)),
+            _ => None,
+        };
+        let (after_s, attempt) = match verdict {
+            Verdict::Retry { after, attempt } => (Some(after.as_secs()), Some(*attempt)),
+            _ => (None, judged.attempt),
+        };
+        tracing::info!(
+            flow = %message.flow,
+            key = key.as_str(),
+            tier = message.tier.as_str(),
+            run = self.run_id(),
+            request_id = self.request(),
+            verdict = name,
+            reason,
+            until,
+            after_s,
+            attempt,
+            took_ms = self.ms_since(began),
+            "verdict"
+        );
     }
 }
 
@@ -171,37 +215,6 @@ pub(crate) fn delayed(mut message: Message, until: UnixMs, now: UnixMs) -> Outgo
         message,
         delay: until.since(now).min(MAX_DELAY),
     }
-}
-
-fn log_verdict(message: &Message, key: &RecordKey, verdict: &Verdict) {
-    let (name, reason) = match verdict {
-        Verdict::Applied => ("applied", None),
-        Verdict::Nothing(why) => ("nothing", Some(*why)),
-        Verdict::Defer { why, .. } => ("deferred", Some(why.as_str())),
-        Verdict::Retry { .. } => ("retry", None),
-        Verdict::Review(kind) => ("in_review", Some(kind.as_str())),
-        Verdict::Parked => ("parked", None),
-        Verdict::Leave(why) => ("left", Some(why.as_str())),
-    };
-    let until = match verdict {
-        Verdict::Defer { until, .. } => Some(utc(*until)),
-        _ => None,
-    };
-    let (after_s, attempt) = match verdict {
-        Verdict::Retry { after, attempt } => (Some(after.as_secs()), Some(*attempt)),
-        _ => (None, None),
-    };
-    tracing::info!(
-        flow = %message.flow,
-        key = key.as_str(),
-        tier = message.tier.as_str(),
-        verdict = name,
-        reason,
-        until,
-        after_s,
-        attempt,
-        "verdict"
-    );
 }
 
 /// Messages for keys: packs in the batch tier, one key each in real-time.

@@ -42,7 +42,7 @@ struct Triggered {
 pub fn run_request(event: &Value) -> Result<(FlowId, RunRequest), EventError> {
     if let Some(event) = from_bus(event, RUN)? {
         return match event {
-            Event::RunRequested { flow, request } => Ok((flow, request)),
+            Event::RunRequested { flow, request, .. } => Ok((flow, request)),
             other => Err(unexpected(&other, RUN)),
         };
     }
@@ -82,7 +82,7 @@ struct Daily {
 pub fn reconcile_request(event: &Value) -> Result<(FlowId, ReconcileRequest), EventError> {
     if let Some(event) = from_bus(event, RECONCILE)? {
         return match event {
-            Event::ReconcileRequested { flow, request } => Ok((flow, request)),
+            Event::ReconcileRequested { flow, request, .. } => Ok((flow, request)),
             other => Err(unexpected(&other, RECONCILE)),
         };
     }
@@ -102,7 +102,7 @@ pub fn sweep_request(event: &Value) -> Result<Option<FlowId>, EventError> {
         return Ok(None);
     }
     match from_bus(event, SWEEP)? {
-        Some(Event::SweepRequested { flow }) => Ok(Some(flow)),
+        Some(Event::SweepRequested { flow, .. }) => Ok(Some(flow)),
         _ => Ok(None),
     }
 }
@@ -212,11 +212,19 @@ mod tests {
                 resume: None,
                 trigger: None,
             },
+            request_id: None,
         };
         let form = serde_json::to_value(&sent).unwrap();
         let event = envelope("RunRequested", &form["detail"]);
         let (flow, request) = run_request(&event).unwrap();
-        assert_eq!(Event::RunRequested { flow, request }, sent);
+        assert_eq!(
+            Event::RunRequested {
+                flow,
+                request,
+                request_id: None
+            },
+            sent
+        );
     }
 
     #[test]
@@ -232,11 +240,19 @@ mod tests {
                 accept_absent: true,
                 ..request
             },
+            request_id: None,
         };
         let form = serde_json::to_value(&sent).unwrap();
         let event = envelope("ReconcileRequested", &form["detail"]);
         let (flow, request) = reconcile_request(&event).unwrap();
-        assert_eq!(Event::ReconcileRequested { flow, request }, sent);
+        assert_eq!(
+            Event::ReconcileRequested {
+                flow,
+                request,
+                request_id: None
+            },
+            sent
+        );
         let other = envelope("SweepRequested", &json!({"flow": "suppliers"}));
         assert!(reconcile_request(&other).is_err());
         let misspelt = json!({"flow": "suppliers", "windov": "2026-11-20T03:00:00Z"});

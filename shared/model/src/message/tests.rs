@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::{RequestId, RunId};
 
 fn flow() -> FlowId {
     FlowId::try_new("suppliers").unwrap()
@@ -31,12 +32,17 @@ fn a_message_has_this_form_until_its_number_rises() {
     full.after_read = Some(3);
     full.hops = 8;
     full.failing_since = Some(UnixMs(6));
+    full.trace = Trace {
+        request_id: RequestId::try_new("8f5f3f4c").ok(),
+        run: RunId::try_new("manual-1").ok(),
+    };
     assert_eq!(
         full.encode(),
         concat!(
             r#"{"v":1,"flow":"suppliers","keys":["SUP-0"],"tier":"real_time","fetch":"forced","#,
             r#""first_sent":7,"not_before":9,"had_turn":true,"repeat":true,"#,
-            r#""turn":{"at":40,"calls":2},"after_read":3,"hops":8,"failing_since":6}"#
+            r#""turn":{"at":40,"calls":2},"after_read":3,"hops":8,"failing_since":6,"#,
+            r#""trace":{"request_id":"8f5f3f4c","run":"manual-1"}}"#
         )
     );
 }
@@ -65,6 +71,17 @@ fn a_message_of_an_older_or_a_newer_release_of_the_form_is_read() {
     assert_eq!(Message::decode(older).unwrap(), message(1));
     let newer = older.replace(r#""v":1"#, r#""v":1,"later":{"more":true}"#);
     assert_eq!(Message::decode(&newer).unwrap(), message(1));
+}
+
+#[rstest]
+#[case::too_long(format!(r#"{{"request_id":"{}"}}"#, "a".repeat(65)))]
+#[case::unclean(r#"{"request_id":"a b"}"#.to_owned())]
+#[case::a_text(r#""8f5f3f4c""#.to_owned())]
+#[case::nothing("null".to_owned())]
+fn a_trace_that_can_not_be_read_costs_no_work(#[case] trace: String) {
+    let body = message(1).encode();
+    let body = body.replace(r#""v":1"#, &format!(r#""v":1,"trace":{trace}"#));
+    assert_eq!(Message::decode(&body).unwrap(), message(1));
 }
 
 #[test]
@@ -99,6 +116,7 @@ proptest! {
         had_turn: bool,
         turn: Option<(i64, u32)>,
         after_read: Option<u64>,
+        request_id in prop::option::of("[A-Za-z0-9_-]{1,64}"),
         fetch in prop::option::of(prop_oneof![Just(Fetch::Forced), Just(Fetch::Hint)]),
     ) {
         let keys = texts.into_iter().map(|text| RecordKey::try_new(text).unwrap()).collect();
@@ -108,6 +126,7 @@ proptest! {
         message.had_turn = had_turn;
         message.turn = turn.map(|(at, calls)| Turn { at, calls });
         message.after_read = after_read;
+        message.trace.request_id = request_id.map(|id| RequestId::try_new(id).unwrap());
         prop_assert_eq!(Message::decode(&message.encode()).unwrap(), message);
     }
 
