@@ -11,12 +11,12 @@ use tidegate_lambda::{LogFilter, guarded, start_telemetry};
 async fn main() -> Result<(), Error> {
     start_telemetry(&LogFilter("info".to_owned()))?;
     run(service_fn(|event: LambdaEvent<Value>| {
-        guarded(panic_with(event.payload))
+        guarded(async { panic_with(&event.payload) })
     }))
     .await
 }
 
 #[allow(clippy::panic, reason = "that is what it is for")]
-async fn panic_with(event: Value) -> Result<Value, Infallible> {
+fn panic_with(event: &Value) -> Result<Value, Infallible> {
     panic!("{event}")
 }

@@ -379,10 +379,11 @@ fn write_stage(deployment: &Deployment<'_>, stage: &str) {
     let folder = deployment.flows.join("stages");
     fs::create_dir_all(&folder).expect("a folder of stages");
     let lines = deployment.settings.iter();
-    let text: String = lines
-        .map(|(name, value)| format!("{name} = {value:?}\n"))
+    let lines: Vec<String> = lines
+        .map(|(name, value)| format!("{name} = {value:?}"))
         .collect();
-    fs::write(folder.join(format!("{stage}.toml")), text).expect("the file of a stage");
+    let file = folder.join(format!("{stage}.toml"));
+    fs::write(file, lines.join("\n")).expect("the file of a stage");
 }
 
 async fn create(wire: &Wire, deployment: &Deployment<'_>, stage: &str) {

@@ -27,11 +27,7 @@ async fn main() -> anyhow::Result<()> {
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
         http: Arc::new(Unwired),
-        secrets: Arc::new(aws.secrets(
-            config.secrets(),
-            config.secrets_path(),
-            Arc::new(SystemClock),
-        )),
+        secrets: Arc::new(aws.secrets(config.vault(), Arc::new(SystemClock))),
         metrics: Arc::new(emf),
     };
     let engine = assemble(ports, flows.await??, connect);

@@ -19,11 +19,7 @@ async fn main() -> anyhow::Result<()> {
     start_telemetry(&log)?;
     let flows = begin_flows(folder, config.settings());
     let aws = Aws::connect(config.values()).await?;
-    let secrets = Arc::new(aws.secrets(
-        config.secrets(),
-        config.secrets_path(),
-        Arc::new(SystemClock),
-    ));
+    let secrets = Arc::new(aws.secrets(config.vault(), Arc::new(SystemClock)));
     let ports = Ports {
         store: Arc::new(aws.store(table.0)),
         queue: Arc::new(aws.queue(QueueUrls { real_time, batch })),

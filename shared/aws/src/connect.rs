@@ -130,8 +130,7 @@ impl Aws {
     /// kept there below `path`.
     pub fn secrets(
         &self,
-        values: BTreeMap<String, String>,
-        path: Option<String>,
+        (values, path): (BTreeMap<String, String>, Option<String>),
         clock: Arc<dyn Clock>,
     ) -> CachedSecrets<SecretsManager> {
         let vault = SecretsManager::new(self.config.clone(), values, path);

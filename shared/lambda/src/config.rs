@@ -97,13 +97,12 @@ impl Config {
         self.with_prefix(SECRET_PREFIX)
     }
 
-    /// What the names of secrets begin with in Secrets Manager, from `TIDEGATE_SECRETS`: the secret `NAME`
-    /// is kept there as this and `NAME`, unless it stands here. May be left out.
-    pub fn secrets_path(&self) -> Option<String> {
-        self.values
-            .get(SECRETS_PATH)
-            .filter(|path| !path.is_empty())
-            .cloned()
+    /// [`Config::secrets`], and what the names of others begin with in Secrets Manager, from
+    /// `TIDEGATE_SECRETS`: the secret `NAME` is kept there as this and `NAME`. May be left out.
+    pub fn vault(&self) -> (BTreeMap<String, String>, Option<String>) {
+        let path = self.values.get(SECRETS_PATH);
+        let path = path.filter(|path| !path.is_empty());
+        (self.secrets(), path.cloned())
     }
 
     /// What flow files see as `env.NAME`, from `TIDEGATE_VAR_NAME`.

@@ -19,8 +19,7 @@ fn values(value: &str) -> BTreeMap<String, String> {
 async fn a_value_that_is_no_address_is_the_secret_itself() {
     let (double, aws) = Double::connect().await;
     let secrets = aws.secrets(
-        values("hush"),
-        None,
+        (values("hush"), None),
         Arc::new(ManualClock::new(UnixMs::EPOCH)),
     );
     assert_eq!(secrets.get("KEY").await.unwrap().reveal(), "hush");
@@ -40,7 +39,7 @@ async fn an_address_is_looked_up_and_kept_for_five_minutes() {
         (200, json!({"SecretString": "new"})),
     ]);
     let clock = Arc::new(ManualClock::new(UnixMs::EPOCH));
-    let secrets = aws.secrets(values(ARN), None, clock.clone());
+    let secrets = aws.secrets((values(ARN), None), clock.clone());
     assert_eq!(secrets.get("KEY").await.unwrap().reveal(), "old");
     clock.set(UnixMs(299_999));
     assert_eq!(secrets.get("KEY").await.unwrap().reveal(), "old");
@@ -55,7 +54,7 @@ async fn what_is_not_named_is_looked_up_below_the_path() {
     let (double, aws) = Double::connect().await;
     double.answers([(200, json!({"SecretString": "kept"}))]);
     let clock = Arc::new(ManualClock::new(UnixMs::EPOCH));
-    let secrets = aws.secrets(values("hush"), Some("tidegate/dev/".to_owned()), clock);
+    let secrets = aws.secrets((values("hush"), Some("tidegate/dev/".to_owned())), clock);
     assert_eq!(secrets.get("OTHER").await.unwrap().reveal(), "kept");
     assert_eq!(double.asked()[0].body["SecretId"], "tidegate/dev/OTHER");
     assert_eq!(secrets.get("KEY").await.unwrap().reveal(), "hush");
@@ -67,7 +66,10 @@ async fn a_secret_that_can_not_be_read_says_why_and_is_not_remembered() {
     let (double, aws) = Double::connect().await;
     let denied = json!({"__type": "AccessDeniedException", "message": "not yours"});
     double.answers([(400, denied), (200, json!({"SecretString": "hush"}))]);
-    let secrets = aws.secrets(values(ARN), None, Arc::new(ManualClock::new(UnixMs::EPOCH)));
+    let secrets = aws.secrets(
+        (values(ARN), None),
+        Arc::new(ManualClock::new(UnixMs::EPOCH)),
+    );
     let error = secrets.get("KEY").await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(
@@ -82,7 +84,7 @@ async fn a_refused_secret_is_looked_up_once_and_is_worth_a_call_only_when_it_was
     let (double, aws) = Double::connect().await;
     double.answers(["old", "old", "new", "new"].map(|text| (200, json!({"SecretString": text}))));
     let clock = Arc::new(ManualClock::new(UnixMs(1_000)));
-    let secrets = aws.secrets(values(ARN), None, clock.clone());
+    let secrets = aws.secrets((values(ARN), None), clock.clone());
     secrets.get("KEY").await.unwrap();
     clock.set(UnixMs(2_000));
     assert!(
@@ -129,7 +131,7 @@ async fn a_refused_secret_is_not_used_again_while_it_can_not_be_looked_up() {
         (200, json!({"SecretString": "new"})),
     ]);
     let clock = Arc::new(ManualClock::new(UnixMs(1_000)));
-    let secrets = aws.secrets(values(ARN), None, clock.clone());
+    let secrets = aws.secrets((values(ARN), None), clock.clone());
     secrets.get("KEY").await.unwrap();
     assert!(
         secrets
@@ -148,7 +150,7 @@ async fn a_secret_that_a_caller_does_not_match_is_kept_while_it_can_not_be_looke
     let denied = json!({"__type": "AccessDeniedException", "message": "not yours"});
     double.answers([(200, json!({"SecretString": "good"})), (400, denied)]);
     let clock = Arc::new(ManualClock::new(UnixMs(1_000)));
-    let secrets = aws.secrets(values(ARN), None, clock.clone());
+    let secrets = aws.secrets((values(ARN), None), clock.clone());
     secrets.get("KEY").await.unwrap();
     let renewed = secrets.renew("KEY", Doubt::Unmatched, UnixMs(1_000)).await;
     assert!(renewed.is_err());

@@ -137,9 +137,12 @@ QUALIO_RISK_HIGH = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"
             ),
             ("QUALIO_RISK_LOW", "= 3", "stages/x.toml:4: "),
         ] {
-            let lines = WHOLE.lines().map(|text| match text.starts_with(line) {
-                true => instead,
-                false => text,
+            let lines = WHOLE.lines().map(|text| {
+                if text.starts_with(line) {
+                    instead
+                } else {
+                    text
+                }
             });
             let (mistakes, _) = told(&lines.collect::<Vec<_>>().join("\n"));
             assert!(mistakes.contains(says), "{instead}: {mistakes}");

@@ -44,7 +44,7 @@ pub(crate) fn compile_known_schema(schema: &Map<String, Value>) -> Result<Valida
     let draft = Draft::default().detect(&schema);
     let known = Registry::new()
         .add(KNOWN, draft.create_resource(schema))
-        .and_then(|registry| registry.prepare())
+        .and_then(jsonschema::RegistryBuilder::prepare)
         .map_err(|error| SchemaFault {
             pointer: String::new(),
             why: error.to_string(),
