@@ -11,7 +11,7 @@ use tidegate_lambda::{LogFilter, guarded, start_telemetry};
 async fn main() -> Result<(), Error> {
     start_telemetry(&LogFilter("info".to_owned()))?;
     run(service_fn(|event: LambdaEvent<Value>| {
-        guarded(async { panic_with(&event.payload) })
+        guarded(async move { panic_with(&event.payload) })
     }))
     .await
 }
