@@ -11,7 +11,7 @@ use tidegate_engine::{
     ports::{Clock as _, Effect, Http as _, Request},
 };
 use tidegate_lambda::{Config, SystemClock};
-use tidegate_model::flow::{FlowFile, Method, TargetSpec};
+use tidegate_model::flow::{FlowFile, Method};
 use tidegate_policy::{
     check::{self, Elsewhere, Mistake, without_secrets},
     contract::Contract,
@@ -76,22 +76,30 @@ async fn against_target(files: &Files, place: &Place, with: &str) -> anyhow::Res
     let mut found = Vec::new();
     let mut compared = 0;
     for (name, text) in files {
-        let Some(path) = path_of_description(text, place)? else {
-            continue;
-        };
         let (from, description) = match &whole {
             Some(whole) => (with.to_owned(), whole.clone()),
-            None => description_below(with, &path).await?,
+            None => match path_of_description(text, place)? {
+                Some(path) => description_below(with, &path).await?,
+                None => continue,
+            },
         };
         match check::against(name, text, place.settings(), &description) {
             Some(Ok(differences)) => found.extend(differences),
             Some(Err(error)) => bail!("{} can not be read: {error}", without_secrets(&from)),
-            None => {}
+            None => continue,
         }
         compared += 1;
     }
     if compared == 0 {
-        bail!("no flow names a `[target.contract]`, so there is nothing to compare");
+        match whole {
+            Some(_) => bail!(
+                "{} describes no call by which a flow writes, so there is nothing to compare",
+                without_secrets(with)
+            ),
+            None => bail!(
+                "no flow names a `[target.contract]`, so there is nothing to compare: name the OpenAPI document itself, or a file that holds it"
+            ),
+        }
     }
     tell(&found, compared, &without_secrets(with))
 }
@@ -127,10 +135,7 @@ async fn description_below(with: &str, path: &str) -> anyhow::Result<(String, Va
 /// Where below its address the target of a flow describes itself, if the flow says so.
 fn path_of_description(text: &str, place: &Place) -> anyhow::Result<Option<String>> {
     let file: FlowFile = toml::from_str(text)?;
-    let TargetSpec::Rest(target) = &file.target else {
-        return Ok(None);
-    };
-    let Some(contract) = &target.contract else {
+    let Some(contract) = file.target.contract() else {
         return Ok(None);
     };
     let context = Context::new().with("env", place.settings());

@@ -92,7 +92,10 @@ impl Flow {
             rows: row::Rows::compile(&file, &base).map_err(|error| error.to_string())?,
             schema,
             source: Source::compile(&file.source, &base)?,
-            writes: Writes::of(&file, target.base_url()),
+            writes: file
+                .target
+                .contract()
+                .map(|_| Writes::of(&file, target.base_url())),
             target,
             settings: settings.clone(),
             file,
