@@ -83,6 +83,8 @@ fn what_the_shipped_flow_writes_fits_and_no_contract_needs_to_be_named() {
     &["`intended_use`: the flow writes a text, the target accepts a list"])]
 #[case::another_type_of_the_notes("/properties/contact_information/properties/notes/type", Some(json!("object")),
     &["`contact_information/notes`: the flow writes a text, the target accepts a table"])]
+#[case::another_type_below("/properties/contact_information/properties/phone/type", Some(json!("number")),
+    &["`contact_information/phone`: the flow writes a text, the target accepts a number"])]
 #[case::no_table("/properties/contact_information", Some(json!({"type": "string"})),
     &["`contact_information`: the flow writes a table, the target accepts a text"])]
 #[case::shorter("/properties/name/maxLength", Some(json!(100)),
@@ -150,11 +152,14 @@ fn the_marker_is_sent_whatever_the_flow_says_of_contacts(#[case] contact: &str) 
         .unwrap();
     let text = format!("{head}{contact}\n");
     let mut supplier = supplier();
+    supplier["required"] = json!(["name", "contact_information"]);
+    supplier["properties"]["contact_information"]["required"] = json!(["notes"]);
     assert_eq!(differences_of(&text, &qualio(&supplier)), Some(vec![]));
     supplier["properties"]["contact_information"]["properties"]
         .as_object_mut()
         .unwrap()
         .remove("notes");
+    supplier["properties"]["contact_information"]["required"] = json!([]);
     assert_eq!(differences_of(&text, &qualio(&supplier)).unwrap().len(), 2);
 }
 
