@@ -1,6 +1,10 @@
-//! `check`: every mistake of the flow files; and what differs from a target or another instance.
+//! `check`: every mistake of the flow files; and what differs from a target or from instances.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
@@ -32,6 +36,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Tells every mistake of the flow files, and what each flow promises. Of settings and secrets those
 /// that are set here are judged. Files without mistakes are then held against what `--against` names.
 pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
+    let (named, tokens) = (args.against.len(), args.token.len());
+    if tokens != named && (tokens > 0 || named > 1) {
+        bail!(
+            "give each instance its token, in the same order: --against is there {named} times, --token {tokens} times"
+        );
+    }
     let files = flows::read(args.flows.as_deref())?;
     let place = Place::of_config(&Config::from_env()).without_addresses();
     let mut report = check::check(&files, place.settings(), SystemClock.now());
@@ -47,21 +57,24 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     if !report.is_ok() {
         return Ok(Outcome::Found);
     }
-    match (&args.against, &args.token) {
-        (None, _) => Ok(Outcome::Fine),
-        (Some(url), Some(token)) => against_instance(&files, &place, url, token).await,
-        (Some(place_of), None) => against_target(&files, &place, place_of).await,
+    match (args.against.as_slice(), args.token.as_slice()) {
+        ([], _) => Ok(Outcome::Fine),
+        ([target], []) => against_target(&files, &place, target).await,
+        (urls, tokens) => against_instances(&files, &place, urls, tokens).await,
     }
+}
+
+/// `1 flow`, `2 flows`.
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Prints what differs, and how much.
 fn tell(found: &[Mistake], compared: usize, with: &str) -> anyhow::Result<Outcome> {
     let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let flows = if compared == 1 { "flow" } else { "flows" };
     let sum = match found.len() {
-        0 => format!("{compared} {flows}: no differences from {with}"),
-        1 => format!("1 difference from {with}"),
-        many => format!("{many} differences from {with}"),
+        0 => format!("{}: no differences from {with}", count(compared, "flow")),
+        some => format!("{} from {with}", count(some, "difference")),
     };
     print(&format!("{}\n", [lines, vec![sum]].concat().join("\n")))?;
     Ok(if found.is_empty() {
@@ -145,10 +158,7 @@ fn path_of_description(text: &str, place: &Place) -> anyhow::Result<Option<Strin
 
 /// Asks without credentials: what is named on the command line gets no secret of the flow.
 async fn fetch(url: &str) -> anyhow::Result<(u16, Option<Value>)> {
-    let nothing = Place::of_config(&Config::from_map(
-        std::collections::BTreeMap::new(),
-        "nowhere",
-    ));
+    let nothing = Place::of_config(&Config::from_map(BTreeMap::new(), "nowhere"));
     let request = Request {
         method: Method::Get,
         url: url.to_owned(),
@@ -168,7 +178,20 @@ struct FlowThere {
     revision: u32,
     file_hash: String,
     schema: Map<String, Value>,
+    /// An instance of an older release does not tell them.
+    settings: Option<BTreeMap<String, String>>,
     contract: Option<ContractThere>,
+}
+
+/// The flows that an instance has.
+#[derive(Deserialize)]
+struct FlowsThere {
+    items: Vec<NamedThere>,
+}
+
+#[derive(Deserialize)]
+struct NamedThere {
+    flow: String,
 }
 
 #[derive(Deserialize)]
@@ -177,30 +200,102 @@ struct ContractThere {
     accepts: Value,
 }
 
-async fn against_instance(
+/// An instance, and the flows that were looked for there.
+struct Stage<'a> {
+    url: &'a str,
+    flows: BTreeMap<String, Option<Elsewhere>>,
+}
+
+/// The files are held against each instance, and of several each against the next: a flow that only
+/// instances have is compared among them.
+async fn against_instances(
     files: &Files,
     place: &Place,
-    url: &str,
-    token: &str,
+    urls: &[String],
+    tokens: &[String],
 ) -> anyhow::Result<Outcome> {
-    let client = Client::at(&http_url(url).map_err(anyhow::Error::msg)?, token)?;
-    let mut found = Vec::new();
-    for (name, text) in files {
-        let file: FlowFile = toml::from_str(text)?;
-        let path = format!(
-            "/v1/flows/{}/schema",
-            ReviewId::encode_path(file.name.as_str())
-        );
-        let there = client.find::<FlowThere>(&path).await?;
-        let there = there.map(elsewhere).transpose()?;
-        found.extend(check::against_instance(
-            name,
-            text,
-            place.settings(),
-            there.as_ref(),
-        ));
+    let mut clients = Vec::new();
+    for (url, token) in urls.iter().zip(tokens) {
+        let address = http_url(url).map_err(anyhow::Error::msg)?;
+        clients.push((url, Client::at(&address, token)?));
     }
-    tell(&found, files.len(), url)
+    let mut names = BTreeSet::new();
+    for (_, text) in files {
+        names.insert(toml::from_str::<FlowFile>(text)?.name.to_string());
+    }
+    if clients.len() > 1 {
+        for (_, client) in &clients {
+            let there: FlowsThere = client.get("/v1/flows").await?;
+            names.extend(there.items.into_iter().map(|one| one.flow));
+        }
+    }
+    let mut stages = Vec::new();
+    for (url, client) in &clients {
+        let mut flows = BTreeMap::new();
+        for name in &names {
+            let path = format!("/v1/flows/{}/schema", ReviewId::encode_path(name));
+            let there = client.find::<FlowThere>(&path).await?;
+            flows.insert(name.clone(), there.map(elsewhere).transpose()?);
+        }
+        stages.push(Stage { url, flows });
+    }
+    let mut differ = false;
+    for stage in &stages {
+        let mut found = Vec::new();
+        for (name, text) in files {
+            let flow = toml::from_str::<FlowFile>(text)?.name;
+            let there = stage.flows.get(flow.as_str()).and_then(Option::as_ref);
+            let settings = place.settings();
+            found.extend(check::against_instance(name, text, settings, there));
+        }
+        differ |= tell(&found, files.len(), stage.url)? == Outcome::Found;
+    }
+    for pair in stages.windows(2) {
+        if let [one, other] = pair {
+            differ |= tell_between(one, other)? == Outcome::Found;
+        }
+    }
+    Ok(if differ {
+        Outcome::Found
+    } else {
+        Outcome::Fine
+    })
+}
+
+/// Prints in what two instances differ, and in the last line whether they do.
+fn tell_between(one: &Stage<'_>, other: &Stage<'_>) -> anyhow::Result<Outcome> {
+    let (mut differences, mut notes) = (Vec::new(), Vec::new());
+    for (name, here) in &one.flows {
+        let there = other.flows.get(name).and_then(Option::as_ref);
+        let found = check::between(name, (one.url, here.as_ref()), (other.url, there));
+        differences.extend(found.differences);
+        notes.extend(found.notes);
+    }
+    let (outcome, sum) = match differences.len() {
+        0 => (
+            Outcome::Fine,
+            format!(
+                "{} matches {}: {}, no differences",
+                one.url,
+                other.url,
+                count(one.flows.len(), "flow")
+            ),
+        ),
+        some => (
+            Outcome::Found,
+            format!(
+                "{} does not match {}: {}",
+                one.url,
+                other.url,
+                count(some, "difference")
+            ),
+        ),
+    };
+    print(&format!(
+        "{}\n",
+        [notes, differences, vec![sum]].concat().join("\n")
+    ))?;
+    Ok(outcome)
 }
 
 fn elsewhere(there: FlowThere) -> anyhow::Result<Elsewhere> {
@@ -215,6 +310,7 @@ fn elsewhere(there: FlowThere) -> anyhow::Result<Elsewhere> {
         revision: there.revision,
         file_hash: there.file_hash,
         schema: there.schema,
+        settings: there.settings,
         contract,
     })
 }

@@ -159,7 +159,7 @@ fn the_shipped_flow_is_held_against_a_file_of_qualio_without_a_contract_of_its_o
         .position(|line| line == "name = \"fields.name\"")
         .unwrap();
     let told = ["POST /v1/suppliers/suppliers", "PUT /v1/suppliers/suppliers/{}"].map(|call| {
-        format!("suppliers.toml:{line}: {call}: `name`: the flow writes up to 200 characters, the target accepts 80\n")
+        format!("./suppliers.toml:{line}: {call}: `name`: the flow writes up to 200 characters, the target accepts 80\n")
     });
     assert!(
         said.ends_with(&format!(

@@ -550,6 +550,80 @@ async fn flow_files_are_compared_with_those_of_another_instance() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn staging_is_compared_with_production_and_no_setting_is_shown() {
+    let shipped = fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
+    let stage = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("flows")).unwrap();
+        fs::write(folder.path().join("flows/suppliers.toml"), text).unwrap();
+        let instance = Instance::start(folder.path());
+        let token = Api::of(folder.path()).token;
+        (instance, token, folder)
+    };
+    let staging = stage(&shipped);
+    let production = stage(&shipped);
+    let older = stage(
+        &shipped
+            .replacen("revision = 1", "revision = 2", 1)
+            .replace("env.QUALIO_RISK_LOW", "env.QUALIO_RISK_MEDIUM"),
+    );
+    let compared = |one: &(Instance, String, _), other: &(Instance, String, _)| {
+        let mut arguments = vec!["check", "--flows", FLOWS];
+        for (instance, token, _) in [one, other] {
+            arguments.extend(["--against", &instance.url, "--token", token]);
+        }
+        let output = run(&arguments, Path::new("/"));
+        (output.status.code(), text_of(&output))
+    };
+    let (a, b) = (&staging.0.url, &production.0.url);
+    let (code, said) = compared(&staging, &production);
+    assert_eq!(code, Some(0), "{said}");
+    let told = format!(
+        "1 flow: no differences from {a}\n\
+         1 flow: no differences from {b}\n\
+         suppliers: settings that differ, as they may: `env.ERP_URL`, `env.QUALIO_URL`\n\
+         suppliers: settings that are the same: `env.QUALIO_RISK_HIGH`, `env.QUALIO_RISK_LOW`, `env.QUALIO_RISK_MEDIUM`\n\
+         {a} matches {b}: 1 flow, no differences\n"
+    );
+    assert!(said.ends_with(&told), "{said}");
+    assert!(!said.contains(&staging.0.qualio), "{said}");
+
+    let (code, said) = compared(&staging, &older);
+    assert_eq!(code, Some(1), "{said}");
+    let c = &older.0.url;
+    let told = format!(
+        "suppliers: revision 1 at {a}, 2 at {c}\n\
+         suppliers: `env.QUALIO_RISK_LOW` is set at {a} only\n\
+         {a} does not match {c}: 2 differences\n"
+    );
+    assert!(said.ends_with(&told), "{said}");
+    assert!(
+        said.contains(": revision 1 here, 2 there\n1 difference from "),
+        "{said}"
+    );
+
+    let arguments = [
+        "check",
+        "--flows",
+        FLOWS,
+        "--against",
+        a,
+        "--against",
+        b,
+        "--token",
+        "x",
+    ];
+    let output = run(&arguments, Path::new("/"));
+    assert_eq!(output.status.code(), Some(1));
+    let told = "give each instance its token, in the same order: --against is there 2 times, --token 1 times";
+    assert!(
+        text(&output.stderr).contains(told),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
 fn text_of(output: &Output) -> String {
     text(&[output.stdout.as_slice(), &output.stderr].concat())
 }

@@ -7,6 +7,7 @@ mod call;
 mod fault;
 mod listing;
 mod row;
+mod settings;
 mod source;
 mod standing;
 mod target;
@@ -29,6 +30,7 @@ pub use fault::FieldFault;
 pub(crate) use fault::{compile_known_schema, compile_schema, type_words};
 pub use listing::{ListPosition, Listing};
 pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
+pub use settings::named_settings;
 pub use source::Source;
 pub use standing::Standing;
 pub(crate) use target::base_url;
@@ -125,6 +127,18 @@ impl Flow {
     /// The settings it was loaded with.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Hashes of the settings that the file names, by name: two places can be compared by them, and none
+    /// shows what it has.
+    pub fn setting_hashes(&self) -> BTreeMap<String, String> {
+        let named = named_settings(&self.file).into_iter();
+        named
+            .filter_map(|name| {
+                let hash = hash_of(self.settings.get(&name)?);
+                Some((name, hash))
+            })
+            .collect()
     }
 
     /// Waits before each further attempt (R8).
@@ -317,6 +331,7 @@ fn say_largest_values(schema: &mut Value) {
     }
 }
 
+/// First 12 hex digits of the SHA-256 of a text.
 pub(crate) fn hash_of(text: &str) -> String {
     let mut hash = hex::encode(Sha256::digest(text.as_bytes()));
     hash.truncate(HASH_DIGITS);

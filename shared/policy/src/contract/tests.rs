@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod qualio;
+mod stages;
 
 const CONTACTS: &str = include_str!("../../../../infra/flows/examples/contacts.toml");
 
@@ -297,6 +298,7 @@ fn a_file_is_compared_with_the_same_flow_elsewhere() {
         revision: file.revision,
         file_hash: hash_of(&text),
         schema: file.schema,
+        settings: None,
         contract: Some(Contract::read(&document, &writes).unwrap()),
     };
     assert_eq!(against(Some(&same)), [] as [String; 0]);
