@@ -552,22 +552,29 @@ async fn flow_files_are_compared_with_those_of_another_instance() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn staging_is_compared_with_production_and_no_setting_is_shown() {
-    let shipped = fs::read_to_string(format!("{FLOWS}/suppliers.toml")).unwrap();
-    let stage = |text: &str| {
+    let stage = |flows: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("flows")).unwrap();
-        fs::write(folder.path().join("flows/suppliers.toml"), text).unwrap();
-        let instance = Instance::start(folder.path());
+        for flow in flows {
+            let name = flow.rsplit('/').next().unwrap();
+            let to = folder.path().join("flows").join(name);
+            fs::copy(format!("{FLOWS}/{flow}"), to).unwrap();
+        }
+        let mut command = tidegate();
+        command
+            .current_dir(folder.path())
+            .env("TIDEGATE_VAR_CRM_URL", "http://127.0.0.1:9")
+            .env("TIDEGATE_VAR_NEWSLETTER_URL", "http://127.0.0.1:9")
+            .env("TIDEGATE_SECRET_CRM_API_KEY", "crm-key")
+            .env("TIDEGATE_SECRET_NEWSLETTER_TOKEN", "newsletter-token")
+            .env("TIDEGATE_SECRET_CRM_WEBHOOK", WEBHOOK_SECRET);
+        let instance = Instance::of(command);
         let token = Api::of(folder.path()).token;
         (instance, token, folder)
     };
-    let staging = stage(&shipped);
-    let production = stage(&shipped);
-    let older = stage(
-        &shipped
-            .replacen("revision = 1", "revision = 2", 1)
-            .replace("env.QUALIO_RISK_LOW", "env.QUALIO_RISK_MEDIUM"),
-    );
+    let staging = stage(&["suppliers.toml"]);
+    let production = stage(&["suppliers.toml"]);
+    let with_more = stage(&["suppliers.toml", "examples/contacts.toml"]);
     let compared = |one: &(Instance, String, _), other: &(Instance, String, _)| {
         let mut arguments = vec!["check", "--flows", FLOWS];
         for (instance, token, _) in [one, other] {
@@ -589,19 +596,16 @@ async fn staging_is_compared_with_production_and_no_setting_is_shown() {
     assert!(said.ends_with(&told), "{said}");
     assert!(!said.contains(&staging.0.qualio), "{said}");
 
-    let (code, said) = compared(&staging, &older);
+    let (code, said) = compared(&staging, &with_more);
     assert_eq!(code, Some(1), "{said}");
-    let c = &older.0.url;
+    let c = &with_more.0.url;
     let told = format!(
-        "suppliers: revision 1 at {a}, 2 at {c}\n\
-         suppliers: `env.QUALIO_RISK_LOW` is set at {a} only\n\
-         {a} does not match {c}: 2 differences\n"
+        "contacts: deployed at {c} only\n\
+         {a} does not match {c}: 1 difference\n"
     );
     assert!(said.ends_with(&told), "{said}");
-    assert!(
-        said.contains(": revision 1 here, 2 there\n1 difference from "),
-        "{said}"
-    );
+    let files = format!("1 flow: no differences from {c}\n");
+    assert!(said.contains(&files), "{said}");
 
     let arguments = [
         "check",
