@@ -5,8 +5,6 @@
 //! stands in for an external id. What the flow does not map is sent back as Qualio showed it, which can
 //! not be known beforehand and is not compared.
 
-use std::collections::BTreeSet;
-
 use tidegate_model::flow::{Method, QualioTarget};
 
 use super::{
@@ -53,6 +51,6 @@ pub(super) fn body(mut body: Schema) -> Schema {
 }
 
 fn only(schema: &mut Schema, kinds: &[Kind]) {
-    let kinds = BTreeSet::from_iter(kinds.iter().copied());
+    let kinds = kinds.iter().copied().collect();
     schema.kinds = both(schema.kinds.take(), Some(kinds));
 }
