@@ -1,6 +1,6 @@
 //! `check`: every mistake of the flow files; and what differs from a target or from instances.
 
-mod stages;
+mod instances;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     match (args.against.as_slice(), args.token.as_slice()) {
         ([], _) => Ok(Outcome::Fine),
         ([target], []) => against_target(&files, &place, target).await,
-        (urls, tokens) => stages::against_instances(&files, &place, urls, tokens).await,
+        (urls, tokens) => instances::against_instances(&files, &place, urls, tokens).await,
     }
 }
 

@@ -9,7 +9,7 @@ const SETTING: &str = "env.";
 
 /// Names of the settings in the expressions and templates of a flow. Read from the file as a whole,
 /// without its comments, so that no place of it can be forgotten.
-pub fn named_settings(flow: &FlowFile) -> BTreeSet<String> {
+pub(super) fn named_settings(flow: &FlowFile) -> BTreeSet<String> {
     // A flow file was read of text keys, so it always has a JSON form.
     let text = serde_json::to_string(flow).unwrap_or_default();
     let named = text.match_indices(SETTING).filter_map(|(at, _)| {
