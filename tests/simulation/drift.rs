@@ -249,3 +249,94 @@ async fn a_run_that_goes_on_in_another_invocation_does_not_ask_again() {
     world.run(MANUAL).await;
     assert_eq!(calls(&world, "GET").len(), 2, "another run asks");
 }
+
+/// The supplier flow as it ships, to a Qualio that describes itself.
+fn qualio_flow(contract: &str) -> String {
+    suppliers_flow().replace(
+        "secret = \"QUALIO_API_KEY\"",
+        &format!("secret = \"QUALIO_API_KEY\"\n{contract}"),
+    )
+}
+
+/// What a Qualio takes; `notes` holds the marker that stands in for an external id.
+fn supplier(required: &[&str], notes: &Value) -> Value {
+    let contact = ["name", "email", "phone", "address", "website"];
+    let contact = contact.map(|name| (name.to_owned(), json!({ "type": "string" })));
+    let mut contact = serde_json::Map::from_iter(contact);
+    contact.insert("notes".to_owned(), notes.clone());
+    json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string" },
+            "contact_information": { "type": "object", "properties": contact },
+            "intended_use": { "type": "string" },
+            "sponsor_user_id": { "type": "number" },
+            "risk_id": { "type": "string" },
+        },
+        "required": required,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_qualio_that_drifts_gets_no_supplier_until_it_is_mended() {
+    let text = json!({ "type": "string" });
+    let world = World::new(
+        realistic_suppliers(7, 8, MONDAY_MORNING.0),
+        &[qualio_flow("contract = { openapi = \"/openapi.json\" }")],
+    );
+    world.qualio.describe(supplier(&["name"], &text));
+    world.start();
+    world.settle().await;
+    assert!(
+        world.engine.kept_contract(&id()).await.unwrap().is_some(),
+        "it is known what Qualio takes"
+    );
+    let sent = || {
+        let calls = world.qualio.calls().into_iter();
+        calls.filter(|call| call.method != "GET").count()
+    };
+    let applied = sent();
+    assert!(applied > 0 && in_review(&world) == 0);
+
+    world.qualio.describe(supplier(
+        &["name", "category"],
+        &json!({ "type": "object" }),
+    ));
+    change(&world, 5);
+    assert_eq!(world.run(MANUAL).await.end, RunEnd::Complete);
+    tokio::time::sleep(HOUR).await;
+    let stopped = state(&world).await.stops(Side::Target).unwrap();
+    for told in [
+        "blocked: qualio does not accept what the flow writes: POST /v1/suppliers/suppliers: ",
+        "`contact_information/notes`: the flow writes a text, the target accepts a table",
+        "`category`: the flow does not write it, the target requires it",
+        "PUT /v1/suppliers/suppliers/{}: ",
+        "changed since 2026-",
+        "`contact_information/notes` was a text and is a table",
+    ] {
+        assert!(stopped.contains(told), "{told} in {stopped}");
+    }
+    let blocked = |event: &Event| matches!(event, Event::FlowBlocked { .. });
+    assert_eq!(world.events().iter().filter(|one| blocked(one)).count(), 1);
+    assert_eq!(sent(), applied, "nothing was sent");
+
+    world.qualio.describe(supplier(&["name"], &text));
+    world.engine.resume(&id(), "ana").await.unwrap();
+    world.until("applied", HOUR, || world.is_clean()).await;
+    assert!(state(&world).await.blocker.is_none());
+    assert_eq!((sent(), in_review(&world)), (applied + 5, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_qualio_that_the_flow_does_not_ask_is_not_asked() {
+    let world = World::new(
+        realistic_suppliers(7, 2, MONDAY_MORNING.0),
+        &[qualio_flow("")],
+    );
+    world.qualio.describe(supplier(&["category"], &Value::Null));
+    world.start();
+    world.settle().await;
+    let calls = world.qualio.calls();
+    assert!(calls.iter().all(|call| !call.path.contains("openapi")));
+    assert!(state(&world).await.blocker.is_none());
+}

@@ -117,7 +117,7 @@ fn of_flows() -> Vec<Route> {
             "/v1/flows/{flow}/schema",
             get(flows::schema),
             Operation::new("get", "/v1/flows/{flow}/schema", "getSchema", "What the flow writes, and what its target was last known to accept")
-                .answers::<SchemaView>(200, "Revision, file, fields and contract")
+                .answers::<SchemaView>(200, "Revision, file, fields, settings and contract")
                 .refuses(&[404]),
             [],
         ),

@@ -1,20 +1,17 @@
-//! `check`: every mistake of the flow files; and what differs from a target or another instance.
+//! `check`: every mistake of the flow files; and what differs from a target or from instances.
 
-use std::{sync::Arc, time::Duration};
+mod instances;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tidegate_connect::HttpClient;
-use tidegate_engine::{
-    api::ReviewId,
-    ports::{Clock as _, Effect, Http as _, Request},
-};
+use tidegate_engine::ports::{Clock as _, Effect, Http as _, Request};
 use tidegate_lambda::{Config, SystemClock};
-use tidegate_model::flow::{FlowFile, Method, TargetSpec};
+use tidegate_model::flow::{FlowFile, Method};
 use tidegate_policy::{
-    check::{self, Elsewhere, Mistake, without_secrets},
-    contract::Contract,
+    check::{self, Mistake, without_secrets},
     expr::{Context, Encoding, Template},
 };
 
@@ -23,7 +20,6 @@ use crate::{
     flows::{self, Files},
     offline::print,
     place::Place,
-    remote::Client,
 };
 
 /// Within which a description is answered: large ones take seconds to make.
@@ -32,6 +28,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Tells every mistake of the flow files, and what each flow promises. Of settings and secrets those
 /// that are set here are judged. Files without mistakes are then held against what `--against` names.
 pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
+    let (named, tokens) = (args.against.len(), args.token.len());
+    if tokens != named && (tokens > 0 || named > 1) {
+        bail!(
+            "give each instance its token, in the same order: --against is there {named} times, --token {tokens} times"
+        );
+    }
     let files = flows::read(args.flows.as_deref())?;
     let place = Place::of_config(&Config::from_env()).without_addresses();
     let mut report = check::check(&files, place.settings(), SystemClock.now());
@@ -47,21 +49,24 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     if !report.is_ok() {
         return Ok(Outcome::Found);
     }
-    match (&args.against, &args.token) {
-        (None, _) => Ok(Outcome::Fine),
-        (Some(url), Some(token)) => against_instance(&files, &place, url, token).await,
-        (Some(place_of), None) => against_target(&files, &place, place_of).await,
+    match (args.against.as_slice(), args.token.as_slice()) {
+        ([], _) => Ok(Outcome::Fine),
+        ([target], []) => against_target(&files, &place, target).await,
+        (urls, tokens) => instances::against_instances(&files, &place, urls, tokens).await,
     }
+}
+
+/// `1 flow`, `2 flows`.
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Prints what differs, and how much.
 fn tell(found: &[Mistake], compared: usize, with: &str) -> anyhow::Result<Outcome> {
     let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let flows = if compared == 1 { "flow" } else { "flows" };
     let sum = match found.len() {
-        0 => format!("{compared} {flows}: no differences from {with}"),
-        1 => format!("1 difference from {with}"),
-        many => format!("{many} differences from {with}"),
+        0 => format!("{}: no differences from {with}", count(compared, "flow")),
+        some => format!("{} from {with}", count(some, "difference")),
     };
     print(&format!("{}\n", [lines, vec![sum]].concat().join("\n")))?;
     Ok(if found.is_empty() {
@@ -76,22 +81,30 @@ async fn against_target(files: &Files, place: &Place, with: &str) -> anyhow::Res
     let mut found = Vec::new();
     let mut compared = 0;
     for (name, text) in files {
-        let Some(path) = path_of_description(text, place)? else {
-            continue;
-        };
         let (from, description) = match &whole {
             Some(whole) => (with.to_owned(), whole.clone()),
-            None => description_below(with, &path).await?,
+            None => match path_of_description(text, place)? {
+                Some(path) => description_below(with, &path).await?,
+                None => continue,
+            },
         };
         match check::against(name, text, place.settings(), &description) {
             Some(Ok(differences)) => found.extend(differences),
             Some(Err(error)) => bail!("{} can not be read: {error}", without_secrets(&from)),
-            None => {}
+            None => continue,
         }
         compared += 1;
     }
     if compared == 0 {
-        bail!("no flow names a `[target.contract]`, so there is nothing to compare");
+        match whole {
+            Some(_) => bail!(
+                "{} describes no call by which a flow writes, so there is nothing to compare",
+                without_secrets(with)
+            ),
+            None => bail!(
+                "no flow names a `[target.contract]`, so there is nothing to compare: name the OpenAPI document itself, or a file that holds it"
+            ),
+        }
     }
     tell(&found, compared, &without_secrets(with))
 }
@@ -127,10 +140,7 @@ async fn description_below(with: &str, path: &str) -> anyhow::Result<(String, Va
 /// Where below its address the target of a flow describes itself, if the flow says so.
 fn path_of_description(text: &str, place: &Place) -> anyhow::Result<Option<String>> {
     let file: FlowFile = toml::from_str(text)?;
-    let TargetSpec::Rest(target) = &file.target else {
-        return Ok(None);
-    };
-    let Some(contract) = &target.contract else {
+    let Some(contract) = file.target.contract() else {
         return Ok(None);
     };
     let context = Context::new().with("env", place.settings());
@@ -140,10 +150,7 @@ fn path_of_description(text: &str, place: &Place) -> anyhow::Result<Option<Strin
 
 /// Asks without credentials: what is named on the command line gets no secret of the flow.
 async fn fetch(url: &str) -> anyhow::Result<(u16, Option<Value>)> {
-    let nothing = Place::of_config(&Config::from_map(
-        std::collections::BTreeMap::new(),
-        "nowhere",
-    ));
+    let nothing = Place::of_config(&Config::from_map(BTreeMap::new(), "nowhere"));
     let request = Request {
         method: Method::Get,
         url: url.to_owned(),
@@ -155,61 +162,4 @@ async fn fetch(url: &str) -> anyhow::Result<(u16, Option<Value>)> {
     let sent = HttpClient::new(Arc::new(nothing)).send(&request).await;
     let sent = sent.with_context(|| format!("{} can not be asked", without_secrets(url)))?;
     Ok((sent.status, sent.body))
-}
-
-/// A flow as another instance has it.
-#[derive(Deserialize)]
-struct FlowThere {
-    revision: u32,
-    file_hash: String,
-    schema: Map<String, Value>,
-    contract: Option<ContractThere>,
-}
-
-#[derive(Deserialize)]
-struct ContractThere {
-    format: i64,
-    accepts: Value,
-}
-
-async fn against_instance(
-    files: &Files,
-    place: &Place,
-    url: &str,
-    token: &str,
-) -> anyhow::Result<Outcome> {
-    let client = Client::at(&http_url(url).map_err(anyhow::Error::msg)?, token)?;
-    let mut found = Vec::new();
-    for (name, text) in files {
-        let file: FlowFile = toml::from_str(text)?;
-        let path = format!(
-            "/v1/flows/{}/schema",
-            ReviewId::encode_path(file.name.as_str())
-        );
-        let there = client.find::<FlowThere>(&path).await?;
-        let there = there.map(elsewhere).transpose()?;
-        found.extend(check::against_instance(
-            name,
-            text,
-            place.settings(),
-            there.as_ref(),
-        ));
-    }
-    tell(&found, files.len(), url)
-}
-
-fn elsewhere(there: FlowThere) -> anyhow::Result<Elsewhere> {
-    let contract = match there.contract {
-        Some(contract) if contract.format == tidegate_policy::contract::FORMAT => {
-            let read = serde_json::from_value::<Contract>(contract.accepts);
-            Some(read.context("what the target there accepts can not be read")?)
-        }
-        _ => None,
-    };
-    Ok(Elsewhere {
-        revision: there.revision,
-        file_hash: there.file_hash,
-        schema: there.schema,
-        contract,
-    })
 }

@@ -43,6 +43,8 @@ Examples:
   tidegate check --flows my-flows     every mistake in your flow files, with its line
   tidegate check --against https://api.example.com/openapi.json
                                       does what the flows write fit what the target accepts now?
+  tidegate check --against \"$STAGING\" --token \"$A\" --against \"$PRODUCTION\" --token \"$B\"
+                                      does staging match production, and both the files here?
   tidegate render --check             is the template of the stack on AWS as the flow files have it?
   tidegate plan infra/flows/examples/sheet.csv
                                       which pattern carries each flow, and what quotas allow
@@ -179,12 +181,12 @@ pub(crate) struct CheckArgs {
     /// Folder of flow files, or one file [default: infra/flows or flows]
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,
-    /// Compare with what a target accepts now, or with another instance
+    /// Compare with what a target accepts now, or with instances and these with each other
     #[arg(long, value_name = "URL|FILE")]
-    pub against: Option<String>,
-    /// Bearer token of the instance that --against names
-    #[arg(long, requires = "against", hide_env_values = true)]
-    pub token: Option<String>,
+    pub against: Vec<String>,
+    /// Bearer token of the instance that --against names; one for each, in the same order
+    #[arg(long, requires = "against")]
+    pub token: Vec<String>,
 }
 
 const CHECK_HELP: &str = "\
@@ -193,9 +195,14 @@ const CHECK_HELP: &str = "\
   the address of a target: each flow's `[target.contract]` says where below it that document lies
   with --token, the address of another Tidegate, such as that of staging
 
-The first two are held against what each flow with a `[target.contract]` writes, and called without
-credentials: a document that needs some is fetched into a file first. The third compares revision, file
-and fields of each flow, and what its target there accepts.
+A document is held against what the flows write: each flow with a `[target.contract]`, and each whose
+calls it describes. It is fetched without credentials: one that needs some is fetched into a file first.
+
+An instance is held against the files: revision, file and fields of each flow, and what its target there
+accepts. Several, each with its --token and in the same order, are then compared with each other:
+  tidegate check --against \"$STAGING\" --token \"$A\" --against \"$PRODUCTION\" --token \"$B\"
+The last line says whether staging matches production. Settings (`env.NAME`) are told by name, never by
+value: that another value stands there is no difference, a setting that one of them lacks is one.
 
 Exit code 1 when something differs.";
 

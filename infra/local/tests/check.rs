@@ -112,3 +112,67 @@ async fn a_file_is_compared_too_and_what_is_no_description_is_told() {
     assert_eq!(code, Some(1));
     assert!(said.contains("neither an address nor a file"), "{said}");
 }
+
+/// What a Qualio says of its suppliers, in a file.
+fn qualio(supplier: &Value) -> Value {
+    let call =
+        json!({ "requestBody": { "content": { "application/json": { "schema": supplier } } } });
+    json!({ "openapi": "3.1.0", "paths": {
+        "/v1/suppliers/suppliers": { "post": call },
+        "/v1/suppliers/suppliers/{id}": { "put": call },
+    } })
+}
+
+#[test]
+fn the_shipped_flow_is_held_against_a_file_of_qualio_without_a_contract_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("suppliers.toml"), SUPPLIERS).unwrap();
+    let against = |document: &Value| {
+        std::fs::write(folder.path().join("qualio.json"), document.to_string()).unwrap();
+        check(folder.path(), "qualio.json")
+    };
+    let text = || json!({ "type": "string" });
+    let contact = ["name", "email", "phone", "address", "website", "notes"];
+    let contact: serde_json::Map<String, Value> = contact
+        .map(|name| (name.to_owned(), text()))
+        .into_iter()
+        .collect();
+    let mut supplier = json!({ "properties": {
+        "name": text(),
+        "contact_information": { "properties": contact },
+        "intended_use": text(),
+        "sponsor_user_id": { "type": "number" },
+        "risk_id": text(),
+    }, "required": ["name"] });
+    let (code, said) = against(&qualio(&supplier));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.ends_with("1 flow: no differences from qualio.json\n"),
+        "{said}"
+    );
+
+    supplier["properties"]["name"]["maxLength"] = json!(80);
+    let (code, said) = against(&qualio(&supplier));
+    assert_eq!(code, Some(1), "{said}");
+    let line = 1 + SUPPLIERS
+        .lines()
+        .position(|line| line == "name = \"fields.name\"")
+        .unwrap();
+    let told = ["POST /v1/suppliers/suppliers", "PUT /v1/suppliers/suppliers/{}"].map(|call| {
+        format!("./suppliers.toml:{line}: {call}: `name`: the flow writes up to 200 characters, the target accepts 80\n")
+    });
+    assert!(
+        said.ends_with(&format!(
+            "{}2 differences from qualio.json\n",
+            told.concat()
+        )),
+        "{said}"
+    );
+
+    let (code, said) = against(&json!({ "openapi": "3.1.0", "paths": {} }));
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("qualio.json describes no call by which a flow writes"),
+        "{said}"
+    );
+}

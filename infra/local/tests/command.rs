@@ -550,6 +550,84 @@ async fn flow_files_are_compared_with_those_of_another_instance() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn staging_is_compared_with_production_and_no_setting_is_shown() {
+    let stage = |flows: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("flows")).unwrap();
+        for flow in flows {
+            let name = flow.rsplit('/').next().unwrap();
+            let to = folder.path().join("flows").join(name);
+            fs::copy(format!("{FLOWS}/{flow}"), to).unwrap();
+        }
+        let mut command = tidegate();
+        command
+            .current_dir(folder.path())
+            .env("TIDEGATE_VAR_CRM_URL", "http://127.0.0.1:9")
+            .env("TIDEGATE_VAR_NEWSLETTER_URL", "http://127.0.0.1:9")
+            .env("TIDEGATE_SECRET_CRM_API_KEY", "crm-key")
+            .env("TIDEGATE_SECRET_NEWSLETTER_TOKEN", "newsletter-token")
+            .env("TIDEGATE_SECRET_CRM_WEBHOOK", WEBHOOK_SECRET);
+        let instance = Instance::of(command);
+        let token = Api::of(folder.path()).token;
+        (instance, token, folder)
+    };
+    let staging = stage(&["suppliers.toml"]);
+    let production = stage(&["suppliers.toml"]);
+    let with_more = stage(&["suppliers.toml", "examples/contacts.toml"]);
+    let compared = |one: &(Instance, String, _), other: &(Instance, String, _)| {
+        let mut arguments = vec!["check", "--flows", FLOWS];
+        for (instance, token, _) in [one, other] {
+            arguments.extend(["--against", &instance.url, "--token", token]);
+        }
+        let output = run(&arguments, Path::new("/"));
+        (output.status.code(), text_of(&output))
+    };
+    let (a, b) = (&staging.0.url, &production.0.url);
+    let (code, said) = compared(&staging, &production);
+    assert_eq!(code, Some(0), "{said}");
+    let told = format!(
+        "1 flow: no differences from {a}\n\
+         1 flow: no differences from {b}\n\
+         suppliers: settings that differ, as they may: `env.ERP_URL`, `env.QUALIO_URL`\n\
+         suppliers: settings that are the same: `env.QUALIO_RISK_HIGH`, `env.QUALIO_RISK_LOW`, `env.QUALIO_RISK_MEDIUM`\n\
+         {a} matches {b}: 1 flow, no differences\n"
+    );
+    assert!(said.ends_with(&told), "{said}");
+    assert!(!said.contains(&staging.0.qualio), "{said}");
+
+    let (code, said) = compared(&staging, &with_more);
+    assert_eq!(code, Some(1), "{said}");
+    let c = &with_more.0.url;
+    let told = format!(
+        "contacts: deployed at {c} only\n\
+         {a} does not match {c}: 1 difference\n"
+    );
+    assert!(said.ends_with(&told), "{said}");
+    let files = format!("1 flow: no differences from {c}\n");
+    assert!(said.contains(&files), "{said}");
+
+    let arguments = [
+        "check",
+        "--flows",
+        FLOWS,
+        "--against",
+        a,
+        "--against",
+        b,
+        "--token",
+        "x",
+    ];
+    let output = run(&arguments, Path::new("/"));
+    assert_eq!(output.status.code(), Some(1));
+    let told = "give each instance its token, in the same order: --against is there 2 times, --token 1 times";
+    assert!(
+        text(&output.stderr).contains(told),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
 fn text_of(output: &Output) -> String {
     text(&[output.stdout.as_slice(), &output.stderr].concat())
 }

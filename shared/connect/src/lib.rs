@@ -12,6 +12,7 @@
 //! - A page's next address stays on the origin of its listing.
 //! - No error holds a secret or a field's value.
 
+mod contract;
 mod endpoint;
 mod http;
 mod pages;

@@ -33,11 +33,14 @@ use tidegate_model::{
 };
 use tidegate_policy::flow::Flow;
 
-use crate::endpoint::{Endpoint, cannot_render, refused};
+use crate::{
+    contract,
+    endpoint::{Endpoint, cannot_render, refused},
+};
 use merge::Mapped;
 
 /// Where suppliers are listed and created.
-const SUPPLIERS: &str = "/v1/suppliers/suppliers";
+const SUPPLIERS: &str = tidegate_model::flow::QualioTarget::SUPPLIERS;
 
 /// Every status, since a listing needs one. In the order in which a supplier passes through them: one
 /// that moves on while the five lists are read is seen once or twice, never not at all.
@@ -350,6 +353,10 @@ impl Target for QualioTarget {
             print: None,
             next: (at + 1 < STATUSES.len()).then(|| Value::from(at + 1)),
         })
+    }
+
+    async fn contract(&self, calls: &mut dyn Calls) -> Result<Value, CallError> {
+        contract::read(&self.flow, &self.endpoint, calls).await
     }
 
     fn print(&self, key: &RecordKey, fields: &Fields) -> Option<ContentHash> {

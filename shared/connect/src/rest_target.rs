@@ -23,6 +23,7 @@ use tidegate_model::{
 use tidegate_policy::flow::{CallTemplate, Flow};
 
 use crate::{
+    contract,
     endpoint::{Endpoint, cannot_render, id_text, refused},
     pages::{PageFrom, Pages},
     print::plain_table,
@@ -326,20 +327,7 @@ impl Target for RestTarget {
     }
 
     async fn contract(&self, calls: &mut dyn Calls) -> Result<Value, CallError> {
-        let target = self.flow.target();
-        let Some(call) = target.contract() else {
-            return Err(refused(
-                "the flow names no description of the target (`[target.contract]`)",
-            ));
-        };
-        let rendered = call.render(target.contract_context());
-        let rendered = rendered.map_err(|error| cannot_render(&error))?;
-        let request = self.endpoint.request(rendered, Effect::Read, None, None);
-        let answer = calls.call(request).await?;
-        match answer.action {
-            ErrorAction::Ok => Ok(answer.body),
-            _ => Err(gone(answer.action, answer.status)),
-        }
+        contract::read(&self.flow, &self.endpoint, calls).await
     }
 
     fn print(&self, key: &RecordKey, fields: &Fields) -> Option<ContentHash> {

@@ -29,7 +29,7 @@ use std::fmt;
 use jsonschema::Validator;
 use tidegate_model::{UnixMs, flow::FlowFile};
 
-pub use self::against::{Elsewhere, against, against_instance};
+pub use self::against::{Between, Elsewhere, against, against_instance, between};
 use self::document::Document;
 pub use self::{
     facts::{FlowFacts, TierFacts},
@@ -54,9 +54,14 @@ impl Mistake {
         Self {
             file: file.to_owned(),
             line,
-            message: printable(secrets::hide(&message.into())),
+            message: shown(&message.into()),
         }
     }
+}
+
+/// A message as it is shown: without what looks like a secret, on one line.
+fn shown(message: &str) -> String {
+    printable(secrets::hide(message))
 }
 
 /// A message without what could write to a terminal or forge a line: it may repeat the file.

@@ -13,6 +13,7 @@ mod changes;
 mod differences;
 mod document;
 mod kept;
+mod qualio;
 mod schema;
 mod words;
 mod writes;
@@ -82,6 +83,11 @@ impl Contract {
             return Err(ContractError::new("/paths", why));
         }
         Ok(contract)
+    }
+
+    /// Whether the target describes none of the flow's calls.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
     }
 
     /// First 12 hex digits of the SHA-256 of its canonical form: equal for equal contracts.

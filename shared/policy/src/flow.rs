@@ -7,6 +7,7 @@ mod call;
 mod fault;
 mod listing;
 mod row;
+mod settings;
 mod source;
 mod standing;
 mod target;
@@ -92,7 +93,10 @@ impl Flow {
             rows: row::Rows::compile(&file, &base).map_err(|error| error.to_string())?,
             schema,
             source: Source::compile(&file.source, &base)?,
-            writes: Writes::of(&file, target.base_url()),
+            writes: file
+                .target
+                .contract()
+                .map(|_| Writes::of(&file, target.base_url())),
             target,
             settings: settings.clone(),
             file,
@@ -122,6 +126,18 @@ impl Flow {
     /// The settings it was loaded with.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Hashes of the settings that the file names, by name: two places can be compared by them, and none
+    /// shows what it has.
+    pub fn setting_hashes(&self) -> BTreeMap<String, String> {
+        let named = settings::named_settings(&self.file).into_iter();
+        named
+            .filter_map(|name| {
+                let hash = hash_of(self.settings.get(&name)?);
+                Some((name, hash))
+            })
+            .collect()
     }
 
     /// Waits before each further attempt (R8).
@@ -314,6 +330,7 @@ fn say_largest_values(schema: &mut Value) {
     }
 }
 
+/// First 12 hex digits of the SHA-256 of a text.
 pub(crate) fn hash_of(text: &str) -> String {
     let mut hash = hex::encode(Sha256::digest(text.as_bytes()));
     hash.truncate(HASH_DIGITS);

@@ -1,5 +1,7 @@
 //! What a flow writes, and what its target accepts: for a comparison with another stage.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +21,9 @@ pub(crate) struct SchemaView {
     file_hash: String,
     /// JSON Schema of the canonical fields.
     schema: Map<String, Value>,
+    /// The settings that the file names (`env.NAME`), each with a hash of its value, which may be private:
+    /// first 12 hex digits of its SHA-256.
+    settings: BTreeMap<String, String>,
     /// What the target was last known to accept; none before it told.
     contract: Option<ContractView>,
 }
@@ -41,6 +46,7 @@ impl SchemaView {
             revision: flow.revision(),
             file_hash: flow.hash().to_owned(),
             schema: flow.file().schema.clone(),
+            settings: flow.setting_hashes(),
             contract: kept.map(ContractView::from),
         }
     }

@@ -351,6 +351,15 @@ async fn what_a_flow_writes_and_its_target_accepts_is_shown_without_a_call() {
     let shown = caller.get(path).await.ok(200);
     assert_eq!(shown["contract"], Value::Null, "it never told");
     assert_eq!(shown["schema"]["properties"]["name"]["maxLength"], 120);
+    let settings = shown["settings"].as_object().unwrap();
+    let names: Vec<&String> = settings.keys().collect();
+    assert_eq!(
+        names,
+        ["CRM_URL", "NEWSLETTER_URL"],
+        "no other of the place"
+    );
+    let is_hash = |hash: &Value| hash.as_str().unwrap().len() == 12;
+    assert!(settings.values().all(is_hash) && !shown.to_string().contains("http"));
     let flow = FlowId::try_new("contacts").unwrap();
     let write = contract::keep(&contract::Contract::default(), 1, START);
     let kept = caller

@@ -78,7 +78,7 @@ impl Client {
     }
 
     /// Reads.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let (status, body) = self.send(Method::GET, path, None).await?;
         self.read(status, &body)
     }

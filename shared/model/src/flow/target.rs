@@ -73,6 +73,14 @@ impl TargetSpec {
             Self::Qualio(target) => &target.body,
         }
     }
+
+    /// Where the target describes what it accepts, if the flow says that it does.
+    pub fn contract(&self) -> Option<&ContractSpec> {
+        match self {
+            Self::Rest(target) => target.contract.as_ref(),
+            Self::Qualio(target) => target.contract.as_ref(),
+        }
+    }
 }
 
 /// A JSON API over HTTP. Either `upsert`, or `create` and `update`.
@@ -258,11 +266,20 @@ pub struct QualioTarget {
     /// with expressions over `fields` and `key` as leaves.
     #[schemars(with = "BTreeMap<String, serde_json::Value>", extend("format" = "body"))]
     pub body: serde_json::Map<String, serde_json::Value>,
+    /// Where the target describes what it accepts. Left out: nothing is compared, and a drift shows as
+    /// refused calls.
+    #[serde(default)]
+    pub contract: Option<ContractSpec>,
     /// What the target allows.
     pub limits: TargetLimits,
     /// When calls pause.
     #[serde(default)]
     pub breaker: BreakerSpec,
+}
+
+impl QualioTarget {
+    /// Path below `base_url` where suppliers are listed and created; each lies below it by its id.
+    pub const SUPPLIERS: &str = "/v1/suppliers/suppliers";
 }
 
 /// 20 s: gateways in front of hosted APIs end a request within 30 s, of which the time-out takes 10.

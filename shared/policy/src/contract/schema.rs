@@ -495,7 +495,10 @@ fn kinds(part: &Part<'_>) -> Result<Option<BTreeSet<Kind>>, ContractError> {
 }
 
 /// What two sets have in common; one that is missing holds everything.
-fn both<T: Ord + Clone>(a: Option<BTreeSet<T>>, b: Option<BTreeSet<T>>) -> Option<BTreeSet<T>> {
+pub(super) fn both<T: Ord + Clone>(
+    a: Option<BTreeSet<T>>,
+    b: Option<BTreeSet<T>>,
+) -> Option<BTreeSet<T>> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.intersection(&b).cloned().collect()),
         (a, b) => a.or(b),

@@ -6,8 +6,11 @@ use tidegate_model::{UnixMs, flow::FlowFile};
 use super::*;
 use crate::{
     check::{self, Elsewhere},
-    flow::Settings,
+    flow::{Flow, Settings},
 };
+
+mod qualio;
+mod stages;
 
 const CONTACTS: &str = include_str!("../../../../infra/flows/examples/contacts.toml");
 
@@ -43,7 +46,7 @@ other_s = 1800
 
 fn writes(body: &str, schema: &str) -> Writes {
     let file: FlowFile = toml::from_str(&flow(body, schema)).unwrap();
-    Writes::of(&file, "http://newsletter/api").unwrap()
+    Writes::of(&file, "http://newsletter/api")
 }
 
 /// A description with this schema of the body.
@@ -269,10 +272,13 @@ fn a_file_is_held_against_a_description_at_its_lines() {
             "a.toml:{line}: PUT /3.0/members/{{}}: `name`: the flow writes it, the target does not name it"
         )]
     );
-    assert_eq!(
-        check::against("a.toml", CONTACTS, &settings, &document),
-        None
-    );
+    let unnamed = text.replace("contract = { openapi = \"/openapi.json\" }\n", "");
+    let found = |text: &str, document: &Value| check::against("a.toml", text, &settings, document);
+    assert_eq!(found(&unnamed, &document).unwrap().unwrap().len(), 1);
+    let of_another = json!({"openapi": "3.1.0", "paths": {}});
+    assert_eq!(found(&unnamed, &of_another), None);
+    let told = found(&text, &of_another).unwrap().unwrap();
+    assert_eq!(told.len(), 1, "it says that it is described: {told:?}");
 }
 
 #[test]
@@ -292,6 +298,7 @@ fn a_file_is_compared_with_the_same_flow_elsewhere() {
         revision: file.revision,
         file_hash: hash_of(&text),
         schema: file.schema,
+        settings: None,
         contract: Some(Contract::read(&document, &writes).unwrap()),
     };
     assert_eq!(against(Some(&same)), [] as [String; 0]);

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use tidegate_model::flow::{Call, FlowFile, Method, TargetSpec};
+use tidegate_model::flow::{Call, FlowFile, Method, RestTarget, TargetSpec};
 
-use super::schema::{Below, Kind, Part, Reader, Schema};
+use super::{
+    qualio,
+    schema::{Below, Kind, Part, Reader, Schema},
+};
 use crate::expr::{Context, Expression};
 
 /// A call that sends the flow's body.
@@ -20,13 +23,21 @@ pub struct Operation {
 }
 
 impl Operation {
+    pub(super) fn new(call: &'static str, method: Method, path: &str) -> Self {
+        Self {
+            method,
+            call,
+            path: segments(path),
+        }
+    }
+
     /// `PUT /members/{}`: names the call in contracts and messages.
     pub fn name(&self) -> String {
         format!("{} /{}", self.method.as_str(), self.path.join("/"))
     }
 }
 
-/// What a flow writes to a REST target: its calls with a body, and what the body can hold.
+/// What a flow writes to its target: the calls with a body, and what the body can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Writes {
     operations: Vec<Operation>,
@@ -36,34 +47,20 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// Of a flow file whose REST target says where it describes itself (`[target.contract]`); none of
-    /// another. `base_url` is empty where its settings are not known.
-    pub fn of(file: &FlowFile, base_url: &str) -> Option<Self> {
-        let TargetSpec::Rest(rest) = &file.target else {
-            return None;
+    /// Of a flow file. `base_url` is empty where its settings are not known.
+    pub fn of(file: &FlowFile, base_url: &str) -> Self {
+        let body = table(file.target.body(), &file.schema);
+        let (operations, body) = match &file.target {
+            TargetSpec::Rest(rest) => (operations(rest), body),
+            TargetSpec::Qualio(_) => (qualio::operations(), qualio::body(body)),
         };
-        rest.contract.as_ref()?;
-        let calls = [
-            ("upsert", &rest.upsert),
-            ("create", &rest.create),
-            ("update", &rest.update),
-        ];
-        let operations = calls
-            .into_iter()
-            .filter_map(|(name, call)| Some((name, call.as_ref()?)))
-            .filter(|(_, call)| sends_body(call))
-            .map(|(name, call)| Operation {
-                method: call.method,
-                call: name,
-                path: segments(&call.path),
-            });
         let host = base_url.split_once("://").map_or("", |(_, rest)| rest);
         let base = host.split_once('/').map_or("", |(_, path)| path);
-        Some(Self {
-            operations: operations.collect(),
+        Self {
+            operations,
             base: segments(base),
-            body: table(&rest.body, &file.schema),
-        })
+            body,
+        }
     }
 
     /// The calls, in the order `upsert`, `create`, `update`.
@@ -99,6 +96,21 @@ impl Writes {
         let names_something = operation.path.iter().any(|segment| segment != "{}");
         self.base.is_empty() && names_something && fits(tail(described, own), Some(&operation.path))
     }
+}
+
+fn operations(rest: &RestTarget) -> Vec<Operation> {
+    let calls = [
+        ("upsert", &rest.upsert),
+        ("create", &rest.create),
+        ("update", &rest.update),
+    ];
+    let calls = calls
+        .into_iter()
+        .filter_map(|(name, call)| Some((name, call.as_ref()?)));
+    calls
+        .filter(|(_, call)| sends_body(call))
+        .map(|(name, call)| Operation::new(name, call.method, &call.path))
+        .collect()
 }
 
 /// The last segments of a path, if it has so many.

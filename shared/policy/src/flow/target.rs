@@ -11,7 +11,8 @@ use tidegate_model::{
 use super::{CallTemplate, Standing};
 use crate::expr::{Body, Context, Encoding, ExprError, Expression, Template};
 
-/// The compiled calls of a target. A Qualio target has none: its connector knows them.
+/// The compiled calls of a target. Of a Qualio target its connector knows
+/// them, all but the one that reads what it says of itself.
 #[derive(Debug)]
 pub struct Target {
     base: Context,
@@ -58,8 +59,18 @@ impl Find {
 impl Target {
     pub(super) fn compile(spec: &TargetSpec, base: &Context) -> Result<Self, String> {
         let body = Body::compile(spec.body()).map_err(|error| error.to_string())?;
+        let none = BTreeMap::new();
+        let headers = match spec {
+            TargetSpec::Rest(rest) => &rest.headers,
+            TargetSpec::Qualio(_) => &none,
+        };
+        let contract = spec
+            .contract()
+            .map(|contract| CallTemplate::get(&contract.openapi, &none, headers))
+            .transpose()
+            .map_err(|error| error.to_string())?;
         match spec {
-            TargetSpec::Rest(rest) => Self::compile_rest(rest, base, body),
+            TargetSpec::Rest(rest) => Self::compile_rest(rest, base, body, contract),
             TargetSpec::Qualio(qualio) => Ok(Self {
                 base: base.clone(),
                 name: qualio.name.clone(),
@@ -76,13 +87,18 @@ impl Target {
                 archive: None,
                 find: None,
                 list: None,
-                contract: None,
+                contract,
                 idempotency_header: None,
             }),
         }
     }
 
-    fn compile_rest(rest: &RestTarget, base: &Context, body: Body) -> Result<Self, String> {
+    fn compile_rest(
+        rest: &RestTarget,
+        base: &Context,
+        body: Body,
+        contract: Option<CallTemplate>,
+    ) -> Result<Self, String> {
         let error = |error: ExprError| error.to_string();
         let call = |call: &Option<Call>| {
             call.as_ref()
@@ -96,13 +112,6 @@ impl Target {
                 by: Expression::compile(&spec.by).map_err(error)?,
                 spec: spec.clone(),
             }),
-            None => None,
-        };
-        let contract = match &rest.contract {
-            Some(spec) => {
-                let call = CallTemplate::get(&spec.openapi, &BTreeMap::new(), &rest.headers);
-                Some(call.map_err(error)?)
-            }
             None => None,
         };
         Ok(Self {

@@ -9,6 +9,9 @@
 //! documented properties, and must be sent as JSON; what a lenient server would silently
 //! ignore is a mistake of ours that a test should see.
 //!
+//! Of its own accord it describes nothing. Once it was told how ([`Double::describe`]), `GET
+//! /openapi.json` says what its POST and PUT take; what they take stays the same.
+//!
 //! Over HTTP, beside what every double has: `GET /_double/suppliers` (all of them, whatever
 //! their status) and `GET /_double/created` (how many were created for each record key).
 
@@ -27,7 +30,7 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, routing::get};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use supplier::{
     Approver, Contact, RISK_LEVELS, RiskLevel, Status, Supplier, key_marker, marked_key,
@@ -133,6 +136,8 @@ struct QualioState {
     created: BTreeMap<String, u32>,
     ids: Seed,
     admitted: Admitted,
+    /// Schema of a supplier as it is written, where it describes itself.
+    described: Option<Value>,
 }
 
 /// A running double of Qualio.
@@ -199,6 +204,11 @@ impl Double<Qualio> {
         Some(supplier.clone())
     }
 
+    /// It says from now on that it takes suppliers of this schema.
+    pub fn describe(&self, supplier: Value) {
+        locked(&self.system().state).described = Some(supplier);
+    }
+
     /// Adds a supplier that already stands, not through the API: no call is logged and nothing
     /// counts as created. Its id and times are set here.
     pub fn put_standing(&self, mut supplier: Supplier) -> Supplier {
@@ -235,6 +245,7 @@ impl Qualio {
                 created: BTreeMap::new(),
                 ids: Seed::new(1),
                 admitted: Admitted::default(),
+                described: None,
             }),
         }
     }

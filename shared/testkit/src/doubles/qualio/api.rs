@@ -18,12 +18,16 @@ enum Asked<'a> {
     Read(&'a str),
     Replace(&'a str),
     Risks,
+    Description,
     Nothing,
 }
 
 impl<'a> Asked<'a> {
     fn of(call: &'a Incoming) -> Self {
         let path = call.uri.path();
+        if (call.method.as_str(), path) == ("GET", "/openapi.json") {
+            return Self::Description;
+        }
         let Some(path) = path.strip_prefix("/v1/suppliers/") else {
             return Self::Nothing;
         };
@@ -76,6 +80,10 @@ impl System for Qualio {
         match Asked::of(call) {
             Asked::List => Acted::read(list(&state, call)),
             Asked::Risks => Acted::read(risks()),
+            Asked::Description => Acted::read(match &state.described {
+                Some(supplier) => description(supplier),
+                None => message(404, "Not Found"),
+            }),
             Asked::Read(id) => Acted::read(match state.suppliers.get(id) {
                 Some(supplier) => shown(supplier),
                 None => unknown(id),
@@ -145,6 +153,25 @@ fn risks() -> Reply {
     let options: Vec<RiskLevel> = RiskLevel::all().collect();
     let items = json!([{ "type": "Risk", "options": options }]);
     Reply::json(200, &json!({ "items": items }))
+}
+
+fn description(supplier: &Value) -> Reply {
+    let call = json!({
+        "requestBody": { "content": { "application/json": {
+            "schema": { "$ref": "#/components/schemas/Supplier" },
+        } } },
+        "responses": { "200": { "description": "The supplier" } },
+    });
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Suppliers", "version": "1" },
+        "paths": {
+            "/v1/suppliers/suppliers": { "post": call },
+            "/v1/suppliers/suppliers/{id}": { "put": call },
+        },
+        "components": { "schemas": { "Supplier": supplier } },
+    });
+    Reply::json(200, &document)
 }
 
 fn create(state: &mut QualioState, wanted: Wanted, now_ms: i64) -> Supplier {
