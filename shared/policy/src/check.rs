@@ -27,6 +27,7 @@ pub(crate) mod words;
 use std::fmt;
 
 use jsonschema::Validator;
+use serde::Deserialize as _;
 use tidegate_model::{UnixMs, flow::FlowFile};
 
 pub use self::against::{Between, Elsewhere, against, against_instance, between};
@@ -163,7 +164,8 @@ impl Findings<'_> {
 enum Purpose {
     /// To tell a person its mistakes, perhaps where its settings are not at hand.
     Check,
-    /// To run: it needs its settings, and was checked before.
+    /// To run: it needs its settings. It was checked before, so what harms nobody at run time (a goal that
+    /// its windows can not meet, a text that looks like a secret) is not looked for at each start.
     Run,
 }
 
@@ -252,7 +254,9 @@ fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> 
     keywords::check(&mut findings);
     timing::check(&mut findings);
     endpoints::check(&mut findings, settings);
-    secrets::check(&mut findings);
+    if purpose == Purpose::Check {
+        secrets::check(&mut findings);
+    }
     calls::check(&mut findings);
     listings::check(&mut findings);
     limits::check(&mut findings);
@@ -260,10 +264,13 @@ fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> 
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
     let mut sound = None;
     if mistakes.is_empty() {
-        match toml::from_str::<FlowFile>(text) {
+        match FlowFile::deserialize(&document.value) {
             Ok(parsed) => sound = findings.schema.map(|schema| (parsed, schema)),
-            // What the schema cannot say, such as a whole number beyond 32 bits.
-            Err(error) => mistakes.push(document::syntax_mistake(name, text, &error)),
+            // What the schema cannot say, such as a whole number beyond 32 bits. The text tells where.
+            Err(error) => mistakes.push(match toml::from_str::<FlowFile>(text) {
+                Err(error) => document::syntax_mistake(name, text, &error),
+                Ok(_) => Mistake::new(name, 1, error.to_string()),
+            }),
         }
     }
     Checked {
