@@ -13,6 +13,7 @@ use tidegate_model::flow::{FlowFile, Method};
 use tidegate_policy::{
     check::{self, Mistake, without_secrets},
     expr::{Context, Encoding, Template},
+    flow::Settings,
 };
 
 use crate::{
@@ -36,18 +37,28 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     }
     let files = flows::read(args.flows.as_deref())?;
     let place = Place::of_config(&Config::from_env()).without_addresses();
-    let mut report = check::check(&files, place.settings(), SystemClock.now());
+    let stages = flows::read_stages(args.flows.as_deref())?;
+    // What is not set here is taken from the stages, each of which is judged by itself below.
+    let mut settings = Settings::new();
+    for (name, text) in &stages {
+        settings.extend(check::stage(name, text).unwrap_or_default());
+    }
+    settings.extend(place.settings().clone());
+    let mut report = check::check(&files, &settings, SystemClock.now());
     for (name, text) in &files {
         let malformed = flows::malformed_secrets(name, text, &place);
         report.mistakes.extend(malformed);
     }
-    let stages = flows::read_stages(args.flows.as_deref())?;
     let (mistakes, warnings) = check::stages(&files, &stages);
     report.mistakes.extend(mistakes);
     report.warnings.extend(warnings);
     print(&report.to_string())?;
     if !report.is_ok() {
         return Ok(Outcome::Found);
+    }
+    if !stages.is_empty() {
+        let names: Vec<&str> = stages.iter().map(|(name, _)| name.as_str()).collect();
+        print(&format!("every setting stands in {}\n", names.join(", ")))?;
     }
     match (args.against.as_slice(), args.token.as_slice()) {
         ([], _) => Ok(Outcome::Fine),

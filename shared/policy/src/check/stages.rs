@@ -60,7 +60,7 @@ pub fn stages(
             let wrong = sound(file, flow, &settings).err().unwrap_or_default();
             let told = wrong
                 .into_iter()
-                .map(|wrong| Mistake::new(name, 1, format!("so {wrong}")));
+                .map(|wrong| Mistake::new(name, 1, format!("in this stage, {wrong}")));
             mistakes.extend(told);
         }
     }
@@ -114,11 +114,11 @@ QUALIO_RISK_HIGH = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"
     #[test]
     fn each_mistake_of_a_stage_is_told_at_its_place() {
         for (line, instead, says) in [
-            ("ERP_URL", "", "stages/x.toml:1: so f.toml:35: "),
+            ("ERP_URL", "", "stages/x.toml:1: in this stage, f.toml:35: "),
             (
                 "ERP_URL",
                 "ERP_URL = \"ftp://x\"",
-                "stages/x.toml:1: so f.toml:35: ",
+                "stages/x.toml:1: in this stage, f.toml:35: ",
             ),
             (
                 "ERP_URL",
