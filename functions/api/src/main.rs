@@ -16,8 +16,8 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::from_env();
     let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) =
         config.read::<Common>()?;
-    start_telemetry(&log)?;
     let flows = begin_flows(folder, config.settings());
+    start_telemetry(&log)?;
     let aws = Aws::connect(config.values()).await?;
     let ports = Ports {
         store: Arc::new(aws.store(table.0)),

@@ -16,8 +16,8 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::from_env();
     let (common, mail, base_url) = config.read::<(Common, MailAddresses, BaseUrl)>()?;
     let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) = common;
-    start_telemetry(&log)?;
     let flows = begin_flows(folder, config.settings());
+    start_telemetry(&log)?;
     let aws = Aws::connect(config.values()).await?;
     let ports = Ports {
         store: Arc::new(aws.store(table.0)),
