@@ -123,7 +123,7 @@ impl Stack {
         }
         create(&wire, deployment, &stage).await;
         let described = until("the stack stands", DEPLOY_LIMIT, || {
-            described(&wire, &stage)
+            described(&wire, &stage, "CREATE_COMPLETE")
         })
         .await;
         for (name, value) in deployment.secrets {
@@ -151,7 +151,7 @@ impl Stack {
         parameters.push(parameter);
         write(&self.wire, "UpdateStack", &self.stage, &parameters).await;
         until("the stack stands again", DEPLOY_LIMIT, || {
-            described(&self.wire, &self.stage)
+            described(&self.wire, &self.stage, "UPDATE_COMPLETE")
         })
         .await;
     }
@@ -436,15 +436,15 @@ async fn write(wire: &Wire, action: &str, stage: &str, parameters: &[(&str, &str
 }
 
 /// The description of the stack once it stands; fails when it went wrong.
-async fn described(wire: &Wire, stage: &str) -> Option<String> {
+async fn described(wire: &Wire, stage: &str, stands: &str) -> Option<String> {
     let description = wire
         .form("cloudformation", &about("DescribeStacks", stage))
         .await;
     let status = between(&description, "<StackStatus>", "</StackStatus>").unwrap_or_default();
-    if ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status) {
+    if status == stands {
         return Some(description);
     }
-    if status.ends_with("_IN_PROGRESS") {
+    if status.ends_with("_IN_PROGRESS") || status == "CREATE_COMPLETE" {
         return None;
     }
     let events = wire

@@ -166,19 +166,23 @@ async fn a_comparison_that_does_not_come_grows_older_until_one_is_complete() {
     tokio::time::sleep(Duration::from_hours(40)).await;
     world.engine.tick(None).await.unwrap();
     assert!(age() >= Some(40.0 * 3_600.0), "{:?}", age());
-    let due = UnixMs(world.clock_ms());
-    let daily = ReconcileRequest {
-        window: Some(due),
-        ..ReconcileRequest::default()
-    };
-    world.reconcile(&daily).await;
-    world.engine.tick(None).await.unwrap();
-    let since = UnixMs(world.clock_ms()).since(due).as_secs_f64();
-    assert_eq!(age(), Some(since.floor()));
+    // The daily one, and one that a person asks for.
+    for is_daily in [true, false] {
+        tokio::time::sleep(Duration::from_hours(40)).await;
+        let began = UnixMs(world.clock_ms());
+        let asked = ReconcileRequest {
+            window: is_daily.then_some(began),
+            ..ReconcileRequest::default()
+        };
+        world.reconcile(&asked).await;
+        world.engine.tick(None).await.unwrap();
+        let since = UnixMs(world.clock_ms()).since(began).as_secs_f64();
+        assert_eq!(age(), Some(since.floor()), "daily: {is_daily}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_our_own_side_fails_at_is_counted() {
+async fn what_the_target_fails_at_is_no_failure_of_ours() {
     let world = world();
     let failed = || sum(&world, &metric::FAILED, &[]);
     world.run(MANUAL).await;

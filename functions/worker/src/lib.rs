@@ -45,7 +45,9 @@ pub async fn handle(
                     error = unreadable.as_ref().err().map(|error| chain(error)),
                     "a message can not be read"
                 );
-                engine.note_failure();
+                if arrival.is_failure() {
+                    engine.note_failure();
+                }
                 answer.keep(arrival);
             }
         }

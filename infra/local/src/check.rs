@@ -38,11 +38,11 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let files = flows::read(args.flows.as_deref())?;
     let place = Place::of_config(&Config::from_env()).without_addresses();
     let stages = flows::read_stages(args.flows.as_deref())?;
-    // What is not set here is taken from the stages, each of which is judged by itself below.
-    let mut settings = Settings::new();
-    for (name, text) in &stages {
-        settings.extend(check::stage(name, text).unwrap_or_default());
-    }
+    // What is not set here is taken from a stage that is whole. Each is judged by itself below.
+    let whole = stages
+        .iter()
+        .find_map(|(name, text)| check::stage(name, text).ok());
+    let mut settings: Settings = whole.unwrap_or_default();
     settings.extend(place.settings().clone());
     let mut report = check::check(&files, &settings, SystemClock.now());
     for (name, text) in &files {
@@ -57,8 +57,11 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Found);
     }
     if !stages.is_empty() {
-        let names: Vec<&str> = stages.iter().map(|(name, _)| name.as_str()).collect();
-        print(&format!("every setting stands in {}\n", names.join(", ")))?;
+        let files: Vec<&str> = stages.iter().map(|(name, _)| name.as_str()).collect();
+        print(&format!(
+            "every setting has a place in {}\n",
+            files.join(", ")
+        ))?;
     }
     match (args.against.as_slice(), args.token.as_slice()) {
         ([], _) => Ok(Outcome::Fine),

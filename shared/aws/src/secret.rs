@@ -12,6 +12,9 @@ use crate::AwsFailure;
 /// The service whose ARN is the address of a secret, not the secret.
 const SERVICE: &str = "secretsmanager";
 
+/// What Secrets Manager says of a name that it does not know.
+const NOT_FOUND: &str = "ResourceNotFoundException";
+
 /// Secrets by name, looked up at each call.
 pub struct SecretsManager {
     config: SdkConfig,
@@ -63,10 +66,14 @@ impl Vault for SecretsManager {
             (None, Some(path)) => format!("{path}{name}"),
             (None, None) => return Err(SecretError::Missing(name.to_owned())),
         };
-        let found = self.look_up(&address).await;
-        found.map_err(|error| SecretError::Unavailable {
-            name: name.to_owned(),
-            source: error.into(),
+        self.look_up(&address).await.map_err(|error| match error {
+            AwsFailure::Refused { code, .. } if code == NOT_FOUND => {
+                SecretError::Missing(name.to_owned())
+            }
+            error => SecretError::Unavailable {
+                name: name.to_owned(),
+                source: error.into(),
+            },
         })
     }
 }

@@ -27,7 +27,6 @@ pub(crate) mod words;
 use std::fmt;
 
 use jsonschema::Validator;
-use serde::Deserialize as _;
 use tidegate_model::{UnixMs, flow::FlowFile};
 
 pub use self::against::{Between, Elsewhere, against, against_instance, between};
@@ -264,13 +263,10 @@ fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> 
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
     let mut sound = None;
     if mistakes.is_empty() {
-        match FlowFile::deserialize(&document.value) {
+        match toml::from_str::<FlowFile>(text) {
             Ok(parsed) => sound = findings.schema.map(|schema| (parsed, schema)),
-            // What the schema cannot say, such as a whole number beyond 32 bits. The text tells where.
-            Err(error) => mistakes.push(match toml::from_str::<FlowFile>(text) {
-                Err(error) => document::syntax_mistake(name, text, &error),
-                Ok(_) => Mistake::new(name, 1, error.to_string()),
-            }),
+            // What the schema cannot say, such as a whole number beyond 32 bits.
+            Err(error) => mistakes.push(document::syntax_mistake(name, text, &error)),
         }
     }
     Checked {

@@ -21,7 +21,7 @@ pub(crate) struct SchemaView {
     file_hash: String,
     /// JSON Schema of the canonical fields.
     schema: Map<String, Value>,
-    /// The settings that the file names (`env.NAME`), each with a hash of its value, which may be private:
+    /// The settings that the file names (`env.NAME`), each with a hash of its value:
     /// first 12 hex digits of its SHA-256.
     settings: BTreeMap<String, String>,
     /// What the target was last known to accept; none before it told.

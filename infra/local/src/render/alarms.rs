@@ -145,10 +145,12 @@ fn comparison_missed(flow: &FlowFile) -> Alarm {
         &metric::RECONCILE_AGE,
     );
     alarm.says = vec![
-        format!("No daily comparison of {name} is complete for 36 hours, so nobody knows what was missed. See"),
-        "whether the schedule is enabled, what the queue tidegate-${Stage}-undelivered holds, and in the log group"
+        format!("No comparison of {name} is complete for 36 hours, so nobody knows what was missed. See in"),
+        "`tidegate status` whether the flow is paused or blocked, whether its schedule is enabled, what the queue"
             .to_owned(),
-        "/tidegate/${Stage}/reconcile how the last one ended; then `tidegate reconcile`.".to_owned(),
+        "tidegate-${Stage}-undelivered holds, and in the log group /tidegate/${Stage}/reconcile how the last one"
+            .to_owned(),
+        "ended; then `tidegate reconcile`.".to_owned(),
     ];
     alarm.threshold = COMPARISON_MISSED_S;
     alarm

@@ -29,7 +29,7 @@ pub(super) fn check(
         let id = &resource.id;
         // One of ours, or one that was written by hand.
         if template.matches(&format!("\n  {id}:\n")).count() != 1 {
-            bail!("{id} stands there twice: rename one of the flows");
+            bail!("{id} stands there twice: rename one of the flows, or of their secrets");
         }
         let names = resource.text.lines().map(str::trim);
         for name in names.filter(|line| line.starts_with("Name: ")) {

@@ -59,6 +59,10 @@ async fn what_is_not_named_is_looked_up_below_the_path() {
     assert_eq!(double.asked()[0].body["SecretId"], "tidegate/dev/OTHER");
     assert_eq!(secrets.get("KEY").await.unwrap().reveal(), "hush");
     assert_eq!(double.asked().len(), 1);
+    let unknown = json!({"__type": "ResourceNotFoundException", "message": "no such secret"});
+    double.answers([(400, unknown)]);
+    let missing = secrets.get("NONE").await;
+    assert!(matches!(missing, Err(SecretError::Missing(_))));
 }
 
 #[tokio::test]

@@ -69,6 +69,13 @@ impl Arrival {
         Some(Delivery { message, receipt })
     }
 
+    /// Whether it is to be told of as a failure that its text is no message: once, and not of what another
+    /// release sent, which is on its way to a function of that.
+    pub fn is_failure(&self) -> bool {
+        let is_other = matches!(self.message, Err(MessageError::UnknownForm(_)));
+        self.message.is_err() && self.receive_count == 1 && !is_other
+    }
+
     /// For the digest.
     pub fn into_dead_letter(self) -> DeadLetter {
         DeadLetter {

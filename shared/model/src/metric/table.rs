@@ -165,14 +165,14 @@ pub static RUN_OVERDUE: Metric = Metric {
               are. At each tick.",
 };
 
-/// Daily comparisons that do not happen.
+/// Comparisons that do not happen.
 pub static RECONCILE_AGE: Metric = Metric {
     name: "ReconcileAge",
     unit: Seconds,
     dimensions: &[Flow],
     statistic: Maximum,
-    meaning: "Time since the newest daily comparison that is complete was due, or else since the flow was \
-              first looked at, at each tick.",
+    meaning: "Time since the newest comparison that is complete was due, or was asked for by a person; or \
+              else since the flow was first looked at. At each tick.",
 };
 
 /// A side of a flow that stands still until somebody has seen to it.

@@ -3,50 +3,74 @@
 use super::{Document, Mistake, secrets, sound};
 use crate::flow::Settings;
 
-/// Reads the file of a stage: a table of names, each with a text.
+/// Reads the file of a stage: a table of names, each with a text. A flow does not run by a placeholder.
 pub fn stage(file: &str, text: &str) -> Result<Settings, Vec<Mistake>> {
+    let Stage { settings, open } = read(file, text)?;
+    if open.is_empty() {
+        Ok(settings)
+    } else {
+        Err(open)
+    }
+}
+
+/// A stage as its file has it.
+struct Stage {
+    settings: Settings,
+    /// What nobody has filled in yet.
+    open: Vec<Mistake>,
+}
+
+/// Stands in the place of a placeholder while the rest is looked at: it is an address, as some must be.
+const FILLED_IN: &str = "https://placeholder.invalid";
+
+fn read(file: &str, text: &str) -> Result<Stage, Vec<Mistake>> {
     let document = Document::parse(file, text)?;
-    let mut settings = Settings::new();
+    let (mut settings, mut open) = (Settings::new(), Vec::new());
     let mut mistakes = Vec::new();
     let entries = document.value.as_object().into_iter().flatten();
     for (name, value) in entries {
-        let mut wrong = |message: String| {
-            let line = document.line(&format!("/{name}"));
-            mistakes.push(Mistake::new(file, line, message));
-        };
-        match value.as_str() {
+        let line = document.line(&format!("/{name}"));
+        let mut wrong = |message: String| mistakes.push(Mistake::new(file, line, message));
+        match value.as_str().map(str::trim) {
             _ if !is_name(name) => wrong(format!(
                 "{name:?} is no name of a setting: capitals, digits and `_`, as in `env.ERP_URL`"
             )),
             None => wrong(format!("{name} must be a text in quotes")),
-            Some(value) if value.trim().is_empty() => wrong(format!("{name} is empty")),
+            Some("") => wrong(format!("{name} is empty")),
+            Some(value) if value.starts_with('<') && value.ends_with('>') => {
+                let message = format!("{name} is still a placeholder: put the value in its place");
+                open.push(Mistake::new(file, line, message));
+                settings.insert(name.clone(), FILLED_IN.to_owned());
+            }
             Some(value) => {
-                settings.insert(name.clone(), value.trim().to_owned());
+                settings.insert(name.clone(), value.to_owned());
             }
         }
     }
     if mistakes.is_empty() {
-        Ok(settings)
+        Ok(Stage { settings, open })
     } else {
         Err(mistakes)
     }
 }
 
 /// What is wrong with the flow files in each of these stages: a setting that the stage does not give,
-/// or one whose value does not do. The second list is of what may be a secret, which stands in no file.
+/// or one whose value does not do. The second list is of placeholders, without which no function of that
+/// stage works, and of what may be a secret, which stands in no file.
 pub fn stages(
     files: &[(String, String)],
     stages: &[(String, String)],
 ) -> (Vec<Mistake>, Vec<Mistake>) {
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
     for (name, text) in stages {
-        let settings = match stage(name, text) {
-            Ok(settings) => settings,
+        let Stage { settings, open } = match read(name, text) {
+            Ok(stage) => stage,
             Err(wrong) => {
                 mistakes.extend(wrong);
                 continue;
             }
         };
+        warnings.extend(open);
         let odd = settings
             .iter()
             .filter(|(_, value)| !is_uuid(value) && secrets::hide(value) != **value);
@@ -147,6 +171,19 @@ QUALIO_RISK_HIGH = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"
             let (mistakes, _) = told(&lines.collect::<Vec<_>>().join("\n"));
             assert!(mistakes.contains(says), "{instead}: {mistakes}");
         }
+    }
+
+    #[test]
+    fn a_placeholder_is_warned_of_and_no_function_works_by_it() {
+        let text = WHOLE.replace("https://erp.example.com", "<address of the ERP>");
+        let (mistakes, warnings) = told(&text);
+        assert_eq!(mistakes, "");
+        assert!(
+            warnings.contains("stages/x.toml:2: ERP_URL is still a placeholder"),
+            "{warnings}"
+        );
+        let wrong = stage("stages/x.toml", &text).unwrap_err();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
     }
 
     #[test]

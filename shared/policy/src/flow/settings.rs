@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use tidegate_model::flow::FlowFile;
 
 /// How an expression names a setting.
@@ -10,8 +11,29 @@ const SETTING: &str = "env.";
 /// Names of the settings in the expressions and templates of a flow. Read from the file as a whole,
 /// without its comments, so that no place of it can be forgotten.
 pub(super) fn named_settings(flow: &FlowFile) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
     // A flow file was read of text keys, so it always has a JSON form.
-    let text = serde_json::to_string(flow).unwrap_or_default();
+    if let Ok(whole) = serde_json::to_value(flow) {
+        add_named(&whole, &mut names);
+    }
+    names
+}
+
+fn add_named(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => names.extend(named_in(text)),
+        Value::Array(items) => items.iter().for_each(|item| add_named(item, names)),
+        Value::Object(table) => {
+            for (key, value) in table {
+                names.extend(named_in(key));
+                add_named(value, names);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn named_in(text: &str) -> Vec<String> {
     let named = text.match_indices(SETTING).filter_map(|(at, _)| {
         let (before, rest) = text.split_at(at);
         // `test-env.acme.com` is a host.

@@ -189,7 +189,7 @@ pub struct Checkpoint {
     pub seq: i64,
     /// One that has not ended.
     pub progress: Option<Progress>,
-    /// The newest scheduled one that is complete.
+    /// When the newest one that is complete was scheduled, or begun by a person.
     pub done_window: Option<UnixMs>,
     /// The fence up to which an index is believed.
     pub indexed: i64,
@@ -392,14 +392,13 @@ pub fn give_up(holder: &Holder) -> Update {
 
 /// The last pass is complete.
 pub fn finish(holder: &Holder, progress: &Progress) -> Update {
-    let update = holder
+    // One that a person asked for stands for every scheduled one that was due when it began.
+    let window = progress.window.unwrap_or(progress.started);
+    holder
         .advance()
         .set(INDEXED, holder.fence)
-        .remove(&[OWNER, UNTIL, PROGRESS]);
-    match progress.window {
-        Some(window) => update.set(DONE_WINDOW, window.0),
-        None => update,
-    }
+        .set(DONE_WINDOW, window.0)
+        .remove(&[OWNER, UNTIL, PROGRESS])
 }
 
 /// Nothing has advanced since this sequence number was seen.
