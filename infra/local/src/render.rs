@@ -123,7 +123,7 @@ fn render(template: &str, flows: &[FlowFile]) -> anyhow::Result<Rendered> {
     let regions = [
         ("schedules", resources::schedules(flows)?),
         ("rules", resources::rules(flows)),
-        ("secrets", secrets::secrets(flows)),
+        ("secrets", secrets::secrets(flows)?),
         ("alarms", alarms::alarms(flows)),
         ("dashboard", dashboard::dashboard(flows)),
     ];

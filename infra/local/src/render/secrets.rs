@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::bail;
 use tidegate_model::flow::FlowFile;
 
 use super::resources::{Resource, camel};
 use crate::flows;
+
+/// Secrets of one policy: it has 6,144 characters, and the ARN of a secret some 110.
+const MOST_SECRETS: usize = 50;
 
 /// A policy that lets functions read secrets.
 struct Readers {
@@ -27,14 +31,19 @@ const OF_WEBHOOKS: Readers = Readers {
 
 /// Each secret, and a policy for those of systems and one for those of webhooks: the function that
 /// verifies webhooks calls nobody, and who calls systems verifies nothing.
-pub(super) fn secrets(flows: &[FlowFile]) -> Vec<Resource> {
+pub(super) fn secrets(flows: &[FlowFile]) -> anyhow::Result<Vec<Resource>> {
     let of_systems: BTreeSet<&str> = flows.iter().flat_map(flows::system_secrets).collect();
     let of_webhooks: BTreeSet<&str> = flows.iter().flat_map(flows::webhook_secrets).collect();
     let all = of_systems.union(&of_webhooks);
     let mut resources: Vec<Resource> = all.map(|name| secret(name)).collect();
-    resources.push(policy(&OF_SYSTEMS, &of_systems));
-    resources.push(policy(&OF_WEBHOOKS, &of_webhooks));
-    resources
+    for (readers, names) in [(&OF_SYSTEMS, &of_systems), (&OF_WEBHOOKS, &of_webhooks)] {
+        if names.len() > MOST_SECRETS {
+            let (most, of, many) = (MOST_SECRETS, readers.of, names.len());
+            bail!("the flows name {many} secrets of {of}; a policy of AWS has room for {most}");
+        }
+        resources.push(policy(readers, names));
+    }
+    Ok(resources)
 }
 
 fn id_of(secret: &str) -> String {

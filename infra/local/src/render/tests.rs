@@ -216,7 +216,7 @@ fn a_trigger_is_a_rule_with_leave_to_start_a_batch() {
 
 #[test]
 fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
-    let made = secrets::secrets(&[flow(SUPPLIERS), flow(CONTACTS)]);
+    let made = secrets::secrets(&[flow(SUPPLIERS), flow(CONTACTS)]).unwrap();
     let ids: Vec<&str> = made.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(
         ids,
@@ -251,7 +251,7 @@ fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
     // A flow without webhooks: the policy is there, since a role takes it, and allows nothing.
     let mut without = flow(CONTACTS);
     without.webhook = None;
-    let without = secrets::secrets(&[without]);
+    let without = secrets::secrets(&[without]).unwrap();
     let policy = without.last().unwrap();
     assert!(
         policy.text.contains("secret:tidegate/${Stage}/none\"\n"),
