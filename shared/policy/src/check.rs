@@ -163,8 +163,9 @@ impl Findings<'_> {
 enum Purpose {
     /// To tell a person its mistakes, perhaps where its settings are not at hand.
     Check,
-    /// To run: it needs its settings. It was checked before, so what harms nobody at run time (a goal that
-    /// its windows can not meet, a text that looks like a secret) is not looked for at each start.
+    /// To run: it needs its settings. It was checked before, so what takes long to find and would lose
+    /// nothing (a goal that its windows can not meet, a text that looks like a secret, an expression that
+    /// always costs too much) is not looked for at each start.
     Run,
 }
 

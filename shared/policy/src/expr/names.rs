@@ -138,34 +138,32 @@ const KEYWORDS: [&str; 13] = [
 
 impl Names {
     pub(super) fn of_expression(text: &str, expression: &minijinja::Expression<'_, '_>) -> Self {
-        let roots = expression.undeclared_variables(false).into_iter().collect();
         let paths = expression.undeclared_variables(true).into_iter().collect();
-        Self::with_calls(roots, paths, calls(text))
+        Self::with_calls(paths, calls(text))
     }
 
     pub(super) fn of_template(text: &str, template: &minijinja::Template<'_, '_>) -> Self {
-        let roots = template.undeclared_variables(false).into_iter().collect();
         let paths = template.undeclared_variables(true).into_iter().collect();
         Self::with_calls(
-            roots,
             paths,
             code_of_template(text).into_iter().flat_map(calls).collect(),
         )
     }
 
-    fn with_calls(
-        roots: BTreeSet<String>,
-        paths: BTreeSet<String>,
-        calls: BTreeSet<UnknownCall>,
-    ) -> Self {
+    fn with_calls(paths: BTreeSet<String>, calls: BTreeSet<UnknownCall>) -> Self {
         let function = |name: &str| {
             calls
                 .iter()
                 .any(|call| call.kind == CallKind::Function && call.name == name)
         };
         let is_call = |name: &str| function(name) || FUNCTIONS.contains(&name);
+        // To ask minijinja for them too would parse the text once more, at each start of a function.
+        let roots = paths.iter().filter_map(|path| path.split('.').next());
         Self {
-            roots: roots.into_iter().filter(|name| !is_call(name)).collect(),
+            roots: roots
+                .filter(|name| !is_call(name))
+                .map(str::to_owned)
+                .collect(),
             paths,
             unknown_calls: calls.into_iter().filter(|call| !exists(call)).collect(),
         }
