@@ -38,11 +38,11 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let files = flows::read(args.flows.as_deref())?;
     let place = Place::of_config(&Config::from_env()).without_addresses();
     let stages = flows::read_stages(args.flows.as_deref())?;
-    // What is not set here is taken from a stage that is whole. Each is judged by itself below.
-    let whole = stages
+    // What is not set here is taken from a stage. Each is judged by itself below.
+    let stage = stages
         .iter()
-        .find_map(|(name, text)| check::stage(name, text).ok());
-    let mut settings: Settings = whole.unwrap_or_default();
+        .find_map(|(name, text)| check::filled_in(name, text));
+    let mut settings: Settings = stage.unwrap_or_default();
     settings.extend(place.settings().clone());
     let mut report = check::check(&files, &settings, SystemClock.now());
     for (name, text) in &files {
@@ -56,12 +56,12 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     if !report.is_ok() {
         return Ok(Outcome::Found);
     }
-    if !stages.is_empty() {
-        let files: Vec<&str> = stages.iter().map(|(name, _)| name.as_str()).collect();
-        print(&format!(
-            "every setting has a place in {}\n",
-            files.join(", ")
-        ))?;
+    let whole = stages
+        .iter()
+        .filter(|(name, text)| check::stage(name, text).is_ok());
+    let whole: Vec<&str> = whole.map(|(file, _)| file.as_str()).collect();
+    if !whole.is_empty() {
+        print(&format!("every setting stands in {}\n", whole.join(", ")))?;
     }
     match (args.against.as_slice(), args.token.as_slice()) {
         ([], _) => Ok(Outcome::Fine),

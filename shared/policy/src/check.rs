@@ -34,7 +34,7 @@ use self::document::Document;
 pub use self::{
     facts::{FlowFacts, TierFacts},
     secrets::hide as without_secrets,
-    stages::{stage, stages},
+    stages::{filled_in, stage, stages},
 };
 use crate::flow::Settings;
 

@@ -30,6 +30,7 @@ pub use fault::FieldFault;
 pub(crate) use fault::{compile_known_schema, compile_schema, type_words};
 pub use listing::{ListPosition, Listing};
 pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
+pub(crate) use settings::named_settings;
 pub use source::Source;
 pub use standing::Standing;
 pub(crate) use target::base_url;
@@ -131,7 +132,7 @@ impl Flow {
     /// Hashes of the settings that the file names, by name: two places can be compared by them, and none
     /// shows what it has.
     pub fn setting_hashes(&self) -> BTreeMap<String, String> {
-        let named = settings::named_settings(&self.file).into_iter();
+        let named = named_settings(&self.file).into_iter();
         named
             .filter_map(|name| {
                 let hash = hash_of(self.settings.get(&name)?);

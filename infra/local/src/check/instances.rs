@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tidegate_engine::api::ReviewId;
 use tidegate_model::flow::FlowFile;
 use tidegate_policy::{
-    check::{self, Elsewhere},
+    check::{self, Elsewhere, Mistake},
     contract::Contract,
 };
 
@@ -72,11 +72,10 @@ pub(super) async fn against_instances(
     for (_, text) in files {
         names.insert(toml::from_str::<FlowFile>(text)?.name.to_string());
     }
-    if clients.len() > 1 {
-        for (_, client) in &clients {
-            let there: FlowsThere = client.get("/v1/flows").await?;
-            names.extend(there.items.into_iter().map(|one| one.flow));
-        }
+    let here = names.clone();
+    for (_, client) in &clients {
+        let there: FlowsThere = client.get("/v1/flows").await?;
+        names.extend(there.items.into_iter().map(|one| one.flow));
     }
     let mut stages = Vec::new();
     for (url, client) in &clients {
@@ -97,6 +96,13 @@ pub(super) async fn against_instances(
             let settings = place.settings();
             found.extend(check::against_instance(name, text, settings, there));
         }
+        let there = stage.flows.iter().filter(|(_, there)| there.is_some());
+        let there_alone = there.filter(|(name, _)| !here.contains(*name));
+        found.extend(there_alone.map(|(name, _)| Mistake {
+            file: stage.url.to_owned(),
+            line: 1,
+            message: format!("the flow `{name}` is deployed there, and no file here has it"),
+        }));
         differ |= tell(&found, files.len(), stage.url)? == Outcome::Found;
     }
     for pair in stages.windows(2) {

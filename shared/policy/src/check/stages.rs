@@ -1,11 +1,13 @@
 //! The file of a stage: the settings that flow files call `env.NAME`, as that stage has them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Document, Mistake, secrets, sound};
-use crate::flow::Settings;
+use crate::flow::{Settings, named_settings};
 
 /// Reads the file of a stage: a table of names, each with a text. A flow does not run by a placeholder.
 pub fn stage(file: &str, text: &str) -> Result<Settings, Vec<Mistake>> {
-    let Stage { settings, open } = read(file, text)?;
+    let Stage { settings, open, .. } = read(file, text)?;
     if open.is_empty() {
         Ok(settings)
     } else {
@@ -18,6 +20,8 @@ struct Stage {
     settings: Settings,
     /// What nobody has filled in yet.
     open: Vec<Mistake>,
+    /// The line of each setting.
+    lines: BTreeMap<String, usize>,
 }
 
 /// Stands in the place of a placeholder while the rest is looked at: it is an address, as some must be.
@@ -25,11 +29,12 @@ const FILLED_IN: &str = "https://placeholder.invalid";
 
 fn read(file: &str, text: &str) -> Result<Stage, Vec<Mistake>> {
     let document = Document::parse(file, text)?;
-    let (mut settings, mut open) = (Settings::new(), Vec::new());
+    let (mut settings, mut open, mut lines) = (Settings::new(), Vec::new(), BTreeMap::new());
     let mut mistakes = Vec::new();
     let entries = document.value.as_object().into_iter().flatten();
     for (name, value) in entries {
         let line = document.line(&format!("/{name}"));
+        lines.insert(name.clone(), line);
         let mut wrong = |message: String| mistakes.push(Mistake::new(file, line, message));
         match value.as_str().map(str::trim) {
             _ if !is_name(name) => wrong(format!(
@@ -37,7 +42,7 @@ fn read(file: &str, text: &str) -> Result<Stage, Vec<Mistake>> {
             )),
             None => wrong(format!("{name} must be a text in quotes")),
             Some("") => wrong(format!("{name} is empty")),
-            Some(value) if value.starts_with('<') && value.ends_with('>') => {
+            Some(value) if value.contains(['<', '>']) => {
                 let message = format!("{name} is still a placeholder: put the value in its place");
                 open.push(Mistake::new(file, line, message));
                 settings.insert(name.clone(), FILLED_IN.to_owned());
@@ -48,22 +53,39 @@ fn read(file: &str, text: &str) -> Result<Stage, Vec<Mistake>> {
         }
     }
     if mistakes.is_empty() {
-        Ok(Stage { settings, open })
+        Ok(Stage {
+            settings,
+            open,
+            lines,
+        })
     } else {
         Err(mistakes)
     }
 }
 
+/// The settings of a stage, something in the place of each placeholder; none of a file with mistakes.
+pub fn filled_in(file: &str, text: &str) -> Option<Settings> {
+    read(file, text).ok().map(|stage| stage.settings)
+}
+
 /// What is wrong with the flow files in each of these stages: a setting that the stage does not give,
-/// or one whose value does not do. The second list is of placeholders, without which no function of that
-/// stage works, and of what may be a secret, which stands in no file.
+/// or one whose value does not do. The second list is of placeholders, by which no function of that stage
+/// works, of what may be a secret, which stands in no file, and of what no flow names.
 pub fn stages(
     files: &[(String, String)],
     stages: &[(String, String)],
 ) -> (Vec<Mistake>, Vec<Mistake>) {
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+    let flows = files
+        .iter()
+        .filter_map(|(_, text)| toml::from_str(text).ok());
+    let named: BTreeSet<String> = flows.flat_map(|flow| named_settings(&flow)).collect();
     for (name, text) in stages {
-        let Stage { settings, open } = match read(name, text) {
+        let Stage {
+            settings,
+            open,
+            lines,
+        } = match read(name, text) {
             Ok(stage) => stage,
             Err(wrong) => {
                 mistakes.extend(wrong);
@@ -71,15 +93,19 @@ pub fn stages(
             }
         };
         warnings.extend(open);
-        let odd = settings
-            .iter()
-            .filter(|(_, value)| !is_uuid(value) && secrets::hide(value) != **value);
-        warnings.extend(odd.map(|(setting, _)| {
-            let message = format!(
-                "{setting} may hold a secret: name it in the flow file as one, and keep it in Secrets Manager"
-            );
-            Mistake::new(name, 1, message)
-        }));
+        for (setting, value) in &settings {
+            let line = lines.get(setting).copied().unwrap_or(1);
+            if !is_uuid(value) && secrets::hide(value) != *value {
+                let message = format!(
+                    "{setting} may hold a secret: name it in the flow file as one, and keep it in Secrets Manager"
+                );
+                warnings.push(Mistake::new(name, line, message));
+            }
+            if !named.contains(setting) {
+                let message = format!("{setting} is named by no flow: is it spelt so there?");
+                warnings.push(Mistake::new(name, line, message));
+            }
+        }
         for (file, flow) in files {
             let wrong = sound(file, flow, &settings).err().unwrap_or_default();
             let told = wrong
@@ -175,7 +201,7 @@ QUALIO_RISK_HIGH = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"
 
     #[test]
     fn a_placeholder_is_warned_of_and_no_function_works_by_it() {
-        let text = WHOLE.replace("https://erp.example.com", "<address of the ERP>");
+        let text = WHOLE.replace("https://erp.example.com", "https://<tenant>.example.com");
         let (mistakes, warnings) = told(&text);
         assert_eq!(mistakes, "");
         assert!(
@@ -191,7 +217,10 @@ QUALIO_RISK_HIGH = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"
         let secret = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
         let (mistakes, warnings) = told(&format!("{WHOLE}ERP_KEY = \"{secret}\"\n"));
         assert_eq!(mistakes, "");
-        assert!(warnings.contains("ERP_KEY may hold a secret"), "{warnings}");
+        let at = "stages/x.toml:7: ERP_KEY";
+        for says in ["may hold a secret", "is named by no flow"] {
+            assert!(warnings.contains(&format!("{at} {says}")), "{warnings}");
+        }
         assert!(!warnings.contains(secret), "{warnings}");
     }
 }

@@ -10,7 +10,7 @@ const SETTING: &str = "env.";
 
 /// Names of the settings in the expressions and templates of a flow. Read from the file as a whole,
 /// without its comments, so that no place of it can be forgotten.
-pub(super) fn named_settings(flow: &FlowFile) -> BTreeSet<String> {
+pub(crate) fn named_settings(flow: &FlowFile) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     // A flow file was read of text keys, so it always has a JSON form.
     if let Ok(whole) = serde_json::to_value(flow) {
