@@ -85,7 +85,7 @@ enum Command {
     Dev(DevArgs),
     /// Tell every mistake of the flow files, each with its line, and what each flow promises
     Check(CheckArgs),
-    /// Write what the flow files say of the stack (schedules, rules) into its template
+    /// Write what the flow files say of the stack (schedules, rules, secrets, alarms) into its template
     Render(RenderArgs),
     /// Compute the pattern of each flow and its reason, and the headroom of each daily quota
     Plan(PlanArgs),
