@@ -604,7 +604,10 @@ async fn staging_is_compared_with_production_and_no_setting_is_shown() {
          {a} does not match {c}: 1 difference\n"
     );
     assert!(said.ends_with(&told), "{said}");
-    let files = format!("1 flow: no differences from {c}\n");
+    let files = format!(
+        "{c}:1: the flow `contacts` is deployed there, and no file here has it\n\
+         1 difference from {c}\n"
+    );
     assert!(said.contains(&files), "{said}");
 
     let arguments = [
