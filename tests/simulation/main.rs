@@ -34,6 +34,7 @@ mod rotations;
 mod runs;
 mod stages;
 mod ticks;
+mod tokens;
 mod turns;
 mod waits;
 mod world;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use tidegate_engine::{
     Engine, Event, HookAnswer, HookRequest, ReconcileReport, RunReport,
-    ports::{Clock, Mail},
+    ports::{Clock, Http, Mail},
 };
 use tidegate_model::{EndpointId, FlowId, Tier, UnixMs};
 use tidegate_policy::{
@@ -39,6 +39,9 @@ const WORKERS: u32 = 3;
 /// Messages that a worker takes at once.
 const AT_ONCE: usize = 10;
 
+/// The secret of the client, where the ERP takes tokens.
+pub const CLIENT_SECRET: &str = "client-secret";
+
 /// The two secrets of the supplier flow's webhook.
 pub const WEBHOOK_SECRETS: [&str; 2] = [
     "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -68,6 +71,16 @@ impl World {
         suppliers: Vec<ErpSupplier>,
         flows: &[String],
         interposer: Arc<dyn Interposer>,
+    ) -> Self {
+        Self::with_http(suppliers, flows, interposer, |doubles| Arc::new(doubles))
+    }
+
+    /// The same, where calls pass something else before they reach the doubles.
+    pub fn with_http(
+        suppliers: Vec<ErpSupplier>,
+        flows: &[String],
+        interposer: Arc<dyn Interposer>,
+        http: impl FnOnce(Doubles) -> Arc<dyn Http>,
     ) -> Self {
         let clock = Arc::new(TrueClock::starting(MONDAY_MORNING));
         let doubles_clock = {
@@ -99,13 +112,14 @@ impl World {
         setup.metrics = Arc::<MemoryMetrics>::clone(&metrics);
         setup.secrets = [
             ("ERP_TOKEN", "erp-token"),
+            ("ERP_CLIENT_SECRET", CLIENT_SECRET),
             ("QUALIO_API_KEY", "qualio-key"),
             ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRETS[0]),
             ("SUPPLIERS_WEBHOOK_2", WEBHOOK_SECRETS[1]),
         ]
         .map(|(name, text)| (name.to_owned(), text.to_owned()))
         .into();
-        let simulated = Simulated::new(setup, Arc::clone(&clock), Arc::new(doubles)).unwrap();
+        let simulated = Simulated::new(setup, Arc::clone(&clock), http(doubles)).unwrap();
         let engine = simulated.engine(ProcessKind::Api);
         Self {
             simulated,

@@ -9,11 +9,11 @@ use serde_json::Value;
 use tidegate_connect::HttpClient;
 use tidegate_engine::ports::{Clock as _, Effect, Http as _, Request};
 use tidegate_lambda::{Config, SystemClock};
-use tidegate_model::flow::{FlowFile, Method};
+use tidegate_model::flow::Method;
 use tidegate_policy::{
     check::{self, Mistake, without_secrets},
     expr::{Context, Encoding, Template},
-    flow::Settings,
+    flow::{FlowText, Settings},
 };
 
 use crate::{
@@ -45,8 +45,8 @@ pub(crate) async fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let mut settings: Settings = stage.unwrap_or_default();
     settings.extend(place.settings().clone());
     let mut report = check::check(&files, &settings, SystemClock.now());
-    for (name, text) in &files {
-        let malformed = flows::malformed_secrets(name, text, &place);
+    for flow in &files {
+        let malformed = flows::malformed_secrets(flow, &place);
         report.mistakes.extend(malformed);
     }
     let (mistakes, warnings) = check::stages(&files, &stages);
@@ -94,15 +94,15 @@ async fn against_target(files: &Files, place: &Place, with: &str) -> anyhow::Res
     let whole = whole_description(with).await?;
     let mut found = Vec::new();
     let mut compared = 0;
-    for (name, text) in files {
+    for flow in files {
         let (from, description) = match &whole {
             Some(whole) => (with.to_owned(), whole.clone()),
-            None => match path_of_description(text, place)? {
+            None => match path_of_description(flow, place)? {
                 Some(path) => description_below(with, &path).await?,
                 None => continue,
             },
         };
-        match check::against(name, text, place.settings(), &description) {
+        match check::against(flow, place.settings(), &description) {
             Some(Ok(differences)) => found.extend(differences),
             Some(Err(error)) => bail!("{} can not be read: {error}", without_secrets(&from)),
             None => continue,
@@ -152,9 +152,9 @@ async fn description_below(with: &str, path: &str) -> anyhow::Result<(String, Va
 }
 
 /// Where below its address the target of a flow describes itself, if the flow says so.
-fn path_of_description(text: &str, place: &Place) -> anyhow::Result<Option<String>> {
-    let file: FlowFile = toml::from_str(text)?;
-    let Some(contract) = file.target.contract() else {
+fn path_of_description(flow: &FlowText, place: &Place) -> anyhow::Result<Option<String>> {
+    let file = check::read(flow);
+    let Some(contract) = file.as_ref().and_then(|file| file.target.contract()) else {
         return Ok(None);
     };
     let context = Context::new().with("env", place.settings());

@@ -8,14 +8,14 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use tidegate_lambda::STAGES;
+use tidegate_lambda::{CONNECTORS, STAGES, read_connectors};
 use tidegate_model::{
     UnixMs,
-    flow::{FlowFile, SecretName, SourceSpec, TargetSpec},
+    flow::{FlowFile, SecretName},
 };
 use tidegate_policy::{
     check::{self, Mistake},
-    flow::Flow,
+    flow::{Connectors, Flow, FlowText},
     signature::SigningSecret,
 };
 
@@ -28,13 +28,13 @@ const USUAL_FOLDERS: [&str; 2] = ["infra/flows", "flows"];
 const DEMO_FLOW: &str = include_str!("../../flows/suppliers.toml");
 const DEMO_FILE: &str = "suppliers.toml (built in)";
 
-/// Flow files: the name of each and its text.
-pub(crate) type Files = Vec<(String, String)>;
+/// Flow files as they were read.
+pub(crate) type Files = Vec<FlowText>;
 
 /// Reads the flow files of the named folder, or of the usual one.
 pub(crate) fn read(named: Option<&Path>) -> anyhow::Result<Files> {
     match find(named) {
-        Some(folder) => read_folder(&folder),
+        Some(folder) => read_flows(&folder),
         None => bail!(
             "there are no flow files: neither {} is here; name their folder with --flows",
             USUAL_FOLDERS.join(" nor ")
@@ -45,8 +45,8 @@ pub(crate) fn read(named: Option<&Path>) -> anyhow::Result<Files> {
 /// The same; outside the repository the demo's own flow.
 pub(crate) fn read_or_demo(named: Option<&Path>) -> anyhow::Result<Files> {
     match find(named) {
-        Some(folder) => read_folder(&folder),
-        None => Ok(vec![(DEMO_FILE.to_owned(), DEMO_FLOW.to_owned())]),
+        Some(folder) => read_flows(&folder),
+        None => Ok(vec![FlowText::alone(DEMO_FILE, DEMO_FLOW)]),
     }
 }
 
@@ -60,11 +60,44 @@ fn find(named: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-fn read_folder(folder: &Path) -> anyhow::Result<Files> {
-    let unreadable = || format!("the flow folder {} can not be read", folder.display());
+/// The flow files of a folder, or one file, with the connectors that they may name.
+fn read_flows(folder: &Path) -> anyhow::Result<Files> {
     if folder.is_file() {
-        return Ok(vec![read_file(folder)?]);
+        return Ok(vec![read_flow(folder)?]);
     }
+    let connectors = Arc::new(connectors_of(folder)?);
+    let files = read_folder(folder)?.into_iter();
+    let flows = files.map(|(name, text)| FlowText {
+        name,
+        text,
+        connectors: Arc::clone(&connectors),
+    });
+    Ok(flows.collect())
+}
+
+/// Reads one flow file, with the connectors that it may name.
+pub(crate) fn read_flow(path: &Path) -> anyhow::Result<FlowText> {
+    let (name, text) = read_file(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Ok(FlowText {
+        name,
+        text,
+        connectors: Arc::new(connectors_of(folder)?),
+    })
+}
+
+/// The connectors beside flow files, or, for a folder of examples, beside their folder.
+fn connectors_of(folder: &Path) -> anyhow::Result<Connectors> {
+    for folder in [Some(folder), folder.parent()].into_iter().flatten() {
+        if folder.join(CONNECTORS).is_dir() {
+            return read_connectors(folder).map_err(|problem| anyhow::anyhow!("{problem}"));
+        }
+    }
+    Ok(Connectors::new())
+}
+
+fn read_folder(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let unreadable = || format!("the flow folder {} can not be read", folder.display());
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).with_context(unreadable)? {
         let path = entry.with_context(unreadable)?.path();
@@ -79,8 +112,8 @@ fn read_folder(folder: &Path) -> anyhow::Result<Files> {
     paths.iter().map(|path| read_file(path)).collect()
 }
 
-/// Reads a flow file: its name and its text.
-pub(crate) fn read_file(path: &Path) -> anyhow::Result<(String, String)> {
+/// Reads a file: its name and its text.
+fn read_file(path: &Path) -> anyhow::Result<(String, String)> {
     let name = path.display().to_string();
     let bytes = fs::read(path).with_context(|| format!("the flow file {name} can not be read"))?;
     match String::from_utf8(bytes) {
@@ -100,9 +133,10 @@ pub(crate) fn read_file(path: &Path) -> anyhow::Result<(String, String)> {
 pub(crate) fn parse(files: &Files) -> anyhow::Result<Vec<(String, FlowFile)>> {
     files
         .iter()
-        .map(|(name, text)| {
-            let file = toml::from_str(text).with_context(|| format!("{name} does not parse"))?;
-            Ok((name.clone(), file))
+        .map(|flow| {
+            let file = check::read(flow);
+            let file = file.with_context(|| format!("{} does not parse", flow.name))?;
+            Ok((flow.name.clone(), file))
         })
         .collect()
 }
@@ -116,13 +150,13 @@ pub(crate) fn load(files: &Files, place: &Place, now: UnixMs) -> anyhow::Result<
         .map(ToString::to_string)
         .collect();
     let mut flows = Vec::new();
-    for (name, text) in files {
-        match Flow::load(name, text, place.settings()) {
+    for flow in files {
+        match Flow::load_text(flow, place.settings()) {
             Ok(flow) => flows.push(Arc::new(flow)),
             Err(mistakes) => problems.extend(mistakes.iter().map(ToString::to_string)),
         }
-        problems.extend(missing_secrets(name, text, place));
-        let malformed = malformed_secrets(name, text, place);
+        problems.extend(missing_secrets(flow, place));
+        let malformed = malformed_secrets(flow, place);
         problems.extend(malformed.iter().map(ToString::to_string));
     }
     if problems.is_empty() {
@@ -138,10 +172,11 @@ pub(crate) fn load(files: &Files, place: &Place, now: UnixMs) -> anyhow::Result<
 
 /// Secrets that a flow names and that are not here. Read from the file itself, since a flow with
 /// mistakes is told about its secrets too.
-fn missing_secrets(file: &str, text: &str, place: &Place) -> Vec<String> {
-    let Ok(flow) = toml::from_str::<FlowFile>(text) else {
+fn missing_secrets(text: &FlowText, place: &Place) -> Vec<String> {
+    let Some(flow) = check::read(text) else {
         return Vec::new();
     };
+    let file = &text.name;
     secrets(&flow)
         .into_iter()
         .filter(|name| place.secret(name).is_none())
@@ -150,16 +185,16 @@ fn missing_secrets(file: &str, text: &str, place: &Place) -> Vec<String> {
 }
 
 /// Webhook secrets that are here and verify nothing, each at the line that names it.
-pub(crate) fn malformed_secrets(file: &str, text: &str, place: &Place) -> Vec<Mistake> {
-    let Ok(flow) = toml::from_str::<FlowFile>(text) else {
+pub(crate) fn malformed_secrets(text: &FlowText, place: &Place) -> Vec<Mistake> {
+    let Some(flow) = check::read(text) else {
         return Vec::new();
     };
     let malformed = webhook_secrets(&flow).filter_map(|name| {
         let fault = SigningSecret::try_new(place.secret(name)?.reveal()).err()?;
         let quoted = format!("\"{name}\"");
-        let before = text.lines().take_while(|line| !line.contains(&quoted));
+        let before = text.text.lines().take_while(|line| !line.contains(&quoted));
         Some(Mistake {
-            file: file.to_owned(),
+            file: text.name.clone(),
             line: before.count() + 1,
             message: format!("the secret `{name}` can not be used: {fault}"),
         })
@@ -175,12 +210,7 @@ pub(crate) fn webhook_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
 
 /// The names of the secrets by which source and target of a flow are called.
 pub(crate) fn system_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
-    let SourceSpec::Rest(source) = &flow.source;
-    let of_target = match &flow.target {
-        TargetSpec::Rest(target) => target.auth.secret(),
-        TargetSpec::Qualio(target) => Some(target.secret.as_str()),
-    };
-    source.auth.secret().into_iter().chain(of_target)
+    flow.system_secrets().map(SecretName::as_str)
 }
 
 /// The names of the secrets of a flow.
@@ -189,11 +219,11 @@ pub(crate) fn secrets(flow: &FlowFile) -> BTreeSet<&str> {
 }
 
 /// The files of the stages that stand beside the flow files: the name of each and its text.
-pub(crate) fn read_stages(named: Option<&Path>) -> anyhow::Result<Files> {
+pub(crate) fn read_stages(named: Option<&Path>) -> anyhow::Result<Vec<(String, String)>> {
     let folder = find(named).map(|folder| folder.join(STAGES));
     match folder {
         Some(folder) if folder.is_dir() => read_folder(&folder),
-        _ => Ok(Files::new()),
+        _ => Ok(Vec::new()),
     }
 }
 
@@ -206,7 +236,7 @@ mod tests {
     use super::*;
 
     fn demo_files() -> Files {
-        vec![(DEMO_FILE.to_owned(), DEMO_FLOW.to_owned())]
+        vec![FlowText::alone(DEMO_FILE, DEMO_FLOW)]
     }
 
     #[test]
@@ -268,7 +298,12 @@ mod tests {
         let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         let text = DEMO_FLOW.replace("SUPPLIERS_WEBHOOK_2", key);
         let place = Place::of_config(&Config::from_map(BTreeMap::new(), "a test"));
-        let error = load(&vec![(DEMO_FILE.to_owned(), text)], &place, UnixMs::EPOCH).unwrap_err();
+        let error = load(
+            &vec![FlowText::alone(DEMO_FILE, text)],
+            &place,
+            UnixMs::EPOCH,
+        )
+        .unwrap_err();
         let told = error.to_string();
         assert!(told.contains("must be the name of a secret"), "{told}");
         assert!(!told.contains("MfKQ9r8GKY"), "{told}");

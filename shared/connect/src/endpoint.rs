@@ -1,10 +1,10 @@
 //! One side of a flow as something that requests can be made to.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
-use tidegate_engine::ports::{CallError, Effect, Header, HeaderValue, Request};
-use tidegate_model::flow::{Auth, Method};
+use tidegate_engine::ports::{Body, CallError, Effect, Header, HeaderValue, Request};
+use tidegate_model::flow::{Auth, Grant, Method};
 use tidegate_policy::{expr::ExprError, flow::Rendered};
 
 /// Base address, authentication and time-out of a source or target.
@@ -13,6 +13,7 @@ pub(crate) struct Endpoint {
     base_url: String,
     auth: Option<Header>,
     timeout: Duration,
+    grant: Option<Arc<Grant>>,
 }
 
 impl Endpoint {
@@ -22,7 +23,13 @@ impl Endpoint {
             base_url: base_url.to_owned(),
             auth: auth_header(auth),
             timeout: Duration::from_secs(u64::from(timeout_s)),
+            grant: auth.grant().map(Arc::new),
         }
+    }
+
+    /// For what the tokens are given that its requests bear, if they bear one.
+    pub(crate) fn grant(&self) -> Option<&Arc<Grant>> {
+        self.grant.as_ref()
     }
 
     /// Scheme, host and leading path, without a slash at the end.
@@ -38,6 +45,7 @@ impl Endpoint {
         body: Option<Value>,
         further: Option<Header>,
     ) -> Request {
+        let token = self.grant.as_ref().map(token_header);
         let headers = call.headers.into_iter().map(|(name, text)| Header {
             name,
             value: HeaderValue::Plain(text),
@@ -46,8 +54,12 @@ impl Endpoint {
             method: call.method,
             url: format!("{}{}", self.base_url, call.path_and_query),
             // Authentication last: the last header of a name is the one that is sent.
-            headers: headers.chain(further).chain(self.auth.clone()).collect(),
-            body,
+            headers: headers
+                .chain(further)
+                .chain(self.auth.clone())
+                .chain(token)
+                .collect(),
+            body: body.map(Body::Json),
             effect,
             timeout: self.timeout,
         }
@@ -73,7 +85,7 @@ impl Endpoint {
 
 fn auth_header(auth: &Auth) -> Option<Header> {
     let (name, value) = match auth {
-        Auth::None => return None,
+        Auth::None | Auth::Oauth2(_) | Auth::JwtBearer(_) => return None,
         Auth::ApiKey { header, secret } => (
             header.as_str(),
             HeaderValue::Secret {
@@ -100,6 +112,21 @@ fn auth_header(auth: &Auth) -> Option<Header> {
         name: name.to_owned(),
         value,
     })
+}
+
+fn token_header(grant: &Arc<Grant>) -> Header {
+    let (name, prefix) = match grant.header() {
+        Some(name) => (name, ""),
+        None => ("Authorization", "Bearer "),
+    };
+    Header {
+        name: name.to_owned(),
+        value: HeaderValue::Token {
+            prefix,
+            grant: Arc::clone(grant),
+            token: None,
+        },
+    }
 }
 
 /// A record that cannot be put into a call as it is: a person must see it. The error names the flow

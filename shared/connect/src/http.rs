@@ -9,6 +9,7 @@
 //! connection, so that nothing goes on after a function has answered.
 
 mod answer;
+mod form;
 mod headers;
 mod hidden;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::{
 
 use async_trait::async_trait;
 use reqwest::{Client, Url, header::HeaderMap, redirect, retry};
-use tidegate_engine::ports::{Http, Request, Secrets, Sent, TransportError};
+use tidegate_engine::ports::{Body, Http, Request, Secrets, Sent, TransportError};
 use tidegate_model::flow::Method;
 use tokio::time::{Instant, timeout_at};
 
@@ -85,13 +86,18 @@ impl HttpClient {
         for header in &request.headers {
             headers::insert(&mut map, header, self.secrets.as_ref(), &mut hidden).await?;
         }
-        headers::add_defaults(&mut map, request.body.is_some());
+        headers::add_defaults(&mut map, request.body.as_ref());
         let mut builder = self
             .client()?
             .request(method(request.method), url)
             .headers(map);
-        if let Some(body) = &request.body {
-            builder = builder.body(body.to_string());
+        match &request.body {
+            None => {}
+            Some(Body::Json(value)) => builder = builder.body(value.to_string()),
+            Some(Body::Form(form)) => {
+                builder =
+                    builder.body(form::encode(form, self.secrets.as_ref(), &mut hidden).await?);
+            }
         }
         Ok((builder, hidden))
     }

@@ -12,7 +12,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_engine::ports::{CallError, Calls, Effect, Page, PageRequest, PageSize, Source};
-use tidegate_model::{RecordKey, flow::ErrorAction};
+use tidegate_model::{
+    RecordKey,
+    flow::{ErrorAction, Grant},
+};
 use tidegate_policy::flow::Flow;
 
 use crate::{
@@ -59,6 +62,10 @@ impl RestSource {
 
 #[async_trait]
 impl Source for RestSource {
+    fn grant(&self) -> Option<&Arc<Grant>> {
+        self.endpoint.grant()
+    }
+
     fn page_size(&self) -> PageSize {
         if self.flow.source().list().can_vary_page_size() {
             PageSize::UpTo(self.flow.source().spec().list.page_size)

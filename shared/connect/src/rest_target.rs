@@ -18,7 +18,7 @@ use tidegate_engine::ports::{
 };
 use tidegate_model::{
     Content, ContentHash, Fields, RecordKey,
-    flow::{ErrorAction, ErrorRow, TargetSpec},
+    flow::{ErrorAction, ErrorRow, Grant, TargetSpec},
 };
 use tidegate_policy::flow::{CallTemplate, Flow};
 
@@ -151,6 +151,10 @@ fn gone(action: ErrorAction, status: u16) -> CallError {
 
 #[async_trait]
 impl Target for RestTarget {
+    fn grant(&self) -> Option<&Arc<Grant>> {
+        self.endpoint.grant()
+    }
+
     fn traits(&self) -> TargetTraits {
         let target = self.flow.target();
         let upsert = target.upsert().is_some();

@@ -66,7 +66,7 @@ impl Script {
     }
 
     pub(crate) fn body(&self, at: usize) -> &Value {
-        self.requests[at].body.as_ref().unwrap()
+        self.requests[at].json().unwrap()
     }
 }
 
@@ -83,7 +83,7 @@ impl Calls for Script {
             .unwrap_or_else(|| panic!("no answer left for {}", request.url));
         let action = classify(&self.rows, status, Some(&body));
         let (field, reason) = refusal(&body);
-        let reason = scrub(&reason, request.body.as_ref());
+        let reason = scrub(&reason, request.json());
         self.requests.push(request);
         match action {
             ErrorAction::Ok | ErrorAction::Missing | ErrorAction::Stale => Ok(Answer {

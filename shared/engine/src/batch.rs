@@ -187,6 +187,8 @@ impl Running<'_> {
         self.engine
             .check_contract(self.runtime, state, self.progress.started)
             .await?;
+        let session = self.engine.source_session(self.runtime, None, false);
+        self.engine.warm(session, self.runtime.source.grant()).await;
         let end = match self.link_targets().await? {
             Some(end) => end,
             None => self.pages(state.checking).await?,

@@ -8,7 +8,7 @@ use std::{
 use rand::{SeedableRng, rngs::SmallRng};
 use tidegate_model::{
     ClaimToken, EventId, FlowId, RequestId, RunId, Trace, UnixMs,
-    flow::SourceSpec,
+    flow::{Grant, SourceSpec},
     item::{Item, ItemKey, Update},
 };
 use tidegate_policy::{breaker, flow::Flow, flow_state::FlowState, keys};
@@ -21,7 +21,11 @@ use crate::{
         Chance, Clock, Events, Http, Mailer, Metrics, Outgoing, PortError, Queue, Secret,
         SecretError, Secrets, Source, Store, StoreError, Target, Written,
     },
+    session::Slot,
 };
+
+/// A token, as the calls of a process share it.
+type TokenSlot = Arc<futures_util::lock::Mutex<Slot>>;
 
 /// The world, as the engine reaches it.
 #[derive(Clone)]
@@ -119,6 +123,8 @@ pub struct Engine {
     pub(crate) measured: Arc<Measured>,
     /// When a secret was last looked up because a caller's did not fit.
     pub(crate) renewed: Arc<Mutex<BTreeMap<String, UnixMs>>>,
+    /// Tokens for calls, by what they are given for. Each is locked while it is asked for.
+    tokens: Arc<Mutex<BTreeMap<Arc<Grant>, TokenSlot>>>,
     /// Work of one process asks for permits one after another: it would only race with itself.
     grant_locks: Arc<Mutex<BTreeMap<ItemKey, Arc<futures_util::lock::Mutex<()>>>>>,
     /// How the present work came about: it stands in the log, and in what the work queues.
@@ -139,6 +145,7 @@ impl Engine {
             noted: Arc::default(),
             measured: Arc::default(),
             renewed: Arc::default(),
+            tokens: Arc::default(),
             grant_locks: Arc::default(),
             trace: Trace::default(),
         }
@@ -289,6 +296,11 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(key.clone()).or_default())
+    }
+
+    pub(crate) fn token_slot(&self, grant: &Arc<Grant>) -> TokenSlot {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tokens.entry(Arc::clone(grant)).or_default())
     }
 
     pub(crate) fn remembered(&self, key: &ItemKey) -> Option<Item> {

@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use tidegate_model::{Message, Tier, UnixMs, metric::Sample};
 
 pub use call::{
-    Answer, CallError, Calls, Effect, Header, HeaderValue, Http, Request, Sent, TransportError,
-    Wait,
+    Answer, Body, CallError, Calls, Effect, FormValue, Header, HeaderValue, Http, Request, Sent,
+    TransportError, Wait,
 };
 pub use secret::{Doubt, Secret, SecretError, Secrets, Vault};
 pub use source::{Page, PageRequest, PageSize, Source};

@@ -6,6 +6,7 @@
 
 mod health;
 mod judge;
+mod token;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -33,6 +34,8 @@ const LATE_PERMITS: u32 = 5;
 /// Time between two calls of one record for which permits are taken together: most answers come
 /// within it. A later answer gives the permit back and takes another.
 pub(crate) const STEP: Duration = Duration::from_millis(500);
+
+pub(crate) use token::Slot;
 
 /// What a session is for.
 pub(crate) struct Scope<'a> {
@@ -199,7 +202,11 @@ impl<'a> Session<'a> {
     }
 
     /// Everything that must hold before a call leaves. Returns the epoch it counts in.
-    async fn gate(&mut self, timeout: Duration) -> Result<Option<u64>, CallError> {
+    async fn gate(
+        &mut self,
+        timeout: Duration,
+        claim_until: Option<UnixMs>,
+    ) -> Result<Option<u64>, CallError> {
         for _ in 0..LATE_PERMITS {
             let permit = self.next_permit().await?;
             let passed = self.pass_breaker(permit, timeout).await;
@@ -209,11 +216,7 @@ impl<'a> Session<'a> {
             }
             self.engine.ports.clock.wait_until(permit.from()).await;
             let now = self.engine.now();
-            if self
-                .scope
-                .claim_until
-                .is_some_and(|end| now + timeout + self.scope.settle + CLOCK_SKEW > end)
-            {
+            if claim_until.is_some_and(|end| now + timeout + self.scope.settle + CLOCK_SKEW > end) {
                 self.engine.give_back(&self.scope.budget, &[permit]).await;
                 return Err(CallError::Lapsed);
             }
@@ -237,10 +240,20 @@ impl Engine {
         runtime: &'a FlowRuntime,
         patience: Duration,
     ) -> Session<'a> {
+        self.target_session(runtime, Tier::Batch, patience)
+    }
+
+    /// A session for calls to a flow's target that are about no record.
+    pub(crate) fn target_session<'a>(
+        &'a self,
+        runtime: &'a FlowRuntime,
+        tier: Tier,
+        patience: Duration,
+    ) -> Session<'a> {
         let scope = Scope {
             runtime,
             side: Side::Target,
-            budget: target_budget(runtime, Tier::Batch),
+            budget: target_budget(runtime, tier),
             breaker: runtime.target_breaker,
             errors: runtime.target.errors(),
             settle: Duration::ZERO,
@@ -257,7 +270,8 @@ impl Engine {
 #[async_trait]
 impl Calls for Session<'_> {
     async fn call(&mut self, request: Request) -> Result<Answer, CallError> {
-        let epoch = self.gate(request.timeout).await?;
+        let request = self.with_tokens(request).await?;
+        let epoch = self.gate(request.timeout, self.scope.claim_until).await?;
         let started = self.engine.now();
         self.last = Some((started, epoch));
         let result = self.engine.ports.http.send(&request).await;

@@ -15,7 +15,7 @@ use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{FlowState, Side},
     keys,
-    limiter::{Limit, Place},
+    limiter::{HORIZON, Limit, Place},
     plan,
     register::Register,
 };
@@ -283,6 +283,11 @@ impl Engine {
     ) -> Result<Option<Turn>, EngineError> {
         let budget = target_budget(runtime, message.tier);
         let epoch = self.look_at_breaker(&budget, &mut todo, verdicts).await?;
+        if !todo.is_empty() {
+            // Before the permits: each has its moment, which a call for a token would let pass.
+            let session = self.target_session(runtime, message.tier, HORIZON);
+            self.warm(session, runtime.target.grant()).await;
+        }
         let traits = runtime.target.traits();
         let groups: Vec<u32> = todo
             .iter()

@@ -4,11 +4,12 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tidegate_policy::{
     check::{self, Mistake},
-    flow::{Flow, Settings},
+    flow::{Connectors, Flow, FlowText, Settings},
 };
 
 use crate::FlowsFolder;
@@ -82,10 +83,61 @@ pub fn load_settings(flows: &FlowsFolder, given: Settings) -> Result<Settings, F
     Ok(settings)
 }
 
+/// Where in the folder of the flow files those of connectors are, each in a folder of its own.
+pub const CONNECTORS: &str = "connectors";
+/// The file of a connector in its folder.
+const CONNECTOR_FILE: &str = "connector.toml";
+
+/// The connectors that flow files of this folder may name: those beside them. A folder without any is
+/// none, and so is a folder in there without a connector's file.
+pub fn read_connectors(flows: &Path) -> Result<Connectors, FlowsProblem> {
+    let mut connectors = Connectors::new();
+    let folder = flows.join(CONNECTORS);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(connectors),
+        Err(source) => {
+            return Err(FlowsProblem::Unreadable {
+                path: folder,
+                source,
+            });
+        }
+    };
+    for entry in entries {
+        let unreadable = |path: &Path, source| FlowsProblem::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let entry = entry.map_err(|source| unreadable(&folder, source))?;
+        let path = entry.path().join(CONNECTOR_FILE);
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                connectors.insert(name, (path.display().to_string(), text));
+            }
+            Err(error) if is_none(&error) => {}
+            Err(source) => return Err(unreadable(&path, source)),
+        }
+    }
+    Ok(connectors)
+}
+
+/// There is no such file, or what should be its folder is a file.
+fn is_none(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
 /// Loads every `*.toml` that lies directly in the folder, in the order of their names. All mistakes
 /// of all files are reported at once.
 pub fn load_flows(folder: &Path, settings: &Settings) -> Result<Vec<Flow>, FlowsError> {
     let files = flow_files(folder).map_err(|problem| FlowsError(vec![problem]))?;
+    let connectors = read_connectors(folder).map_err(|problem| FlowsError(vec![problem]))?;
+    let connectors = Arc::new(connectors);
     let mut problems = Vec::new();
     let mut flows: Vec<Flow> = Vec::new();
     let mut files_by_name: BTreeMap<String, String> = BTreeMap::new();
@@ -98,9 +150,14 @@ pub fn load_flows(folder: &Path, settings: &Settings) -> Result<Vec<Flow>, Flows
                 continue;
             }
         };
-        match Flow::load(&file, &text, settings) {
+        let text = FlowText {
+            name: file,
+            text,
+            connectors: Arc::clone(&connectors),
+        };
+        match Flow::load_text(&text, settings) {
             Ok(flow) => {
-                let name = flow.id().to_string();
+                let (name, file) = (flow.id().to_string(), text.name);
                 if let Some(first) = files_by_name.get(&name) {
                     let message = format!("the flow {name} is declared in {first} too");
                     problems.push(FlowsProblem::Mistake(Mistake {

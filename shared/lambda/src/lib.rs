@@ -29,7 +29,9 @@ pub use config::{
 };
 pub use deadline::deadline;
 pub use emf::{Emf, emf_lines};
-pub use flows::{FlowsError, FlowsProblem, STAGES, load_flows, load_settings};
+pub use flows::{
+    CONNECTORS, FlowsError, FlowsProblem, STAGES, load_flows, load_settings, read_connectors,
+};
 pub use panic::{guard, guarded};
 pub use problem::Problem;
 pub use telemetry::{TelemetryError, start_telemetry, start_telemetry_to};

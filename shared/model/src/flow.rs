@@ -21,7 +21,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use expected::Expected;
-pub use http::{Auth, Call, ErrorAction, ErrorRow, Method};
+pub use http::{
+    Auth, Call, ClientAuth, ErrorAction, ErrorRow, Grant, JwtBearer, Method, Oauth2,
+    SigningAlgorithm,
+};
 pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
 pub use schedule::{Schedule, WindowSpec};
 pub use secret::{SecretName, SecretNameError};
@@ -95,6 +98,14 @@ pub struct FlowFile {
     /// What is told of records on the event bus.
     #[serde(default)]
     pub events: EventsSpec,
+}
+
+impl FlowFile {
+    /// Names of the secrets by which its source and its target are called.
+    pub fn system_secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let SourceSpec::Rest(source) = &self.source;
+        source.auth.secrets().chain(self.target.secrets())
+    }
 }
 
 /// What a deletion at the source (a 404 for one record, a tombstone) does.

@@ -8,6 +8,7 @@
 mod across;
 mod against;
 mod calls;
+mod connectors;
 mod document;
 mod endpoints;
 mod facts;
@@ -27,6 +28,7 @@ pub(crate) mod words;
 use std::fmt;
 
 use jsonschema::Validator;
+use serde::Deserialize as _;
 use tidegate_model::{UnixMs, flow::FlowFile};
 
 pub use self::against::{Between, Elsewhere, against, against_instance, between};
@@ -36,7 +38,7 @@ pub use self::{
     secrets::hide as without_secrets,
     stages::{filled_in, stage, stages},
 };
-use crate::flow::Settings;
+use crate::flow::{FlowText, Settings};
 
 /// One thing wrong with a flow file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,20 +143,12 @@ struct Findings<'a> {
 impl Findings<'_> {
     /// Something that must be put right, at a JSON pointer into the file.
     fn wrong(&mut self, pointer: &str, message: impl Into<String>) {
-        self.mistakes.push(Mistake::new(
-            &self.document.file,
-            self.document.line(pointer),
-            message,
-        ));
+        self.mistakes.push(self.document.mistake(pointer, message));
     }
 
     /// Something that works, but perhaps not as meant.
     fn odd(&mut self, pointer: &str, message: impl Into<String>) {
-        self.warnings.push(Mistake::new(
-            &self.document.file,
-            self.document.line(pointer),
-            message,
-        ));
+        self.warnings.push(self.document.mistake(pointer, message));
     }
 }
 
@@ -174,16 +168,24 @@ struct Checked {
     document: Option<Document>,
     mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
-    /// The file and its compiled `[schema]`, when nothing is wrong with it.
-    sound: Option<(FlowFile, Validator)>,
+    sound: Option<Sound>,
 }
 
-/// Checks flow files, each a name and its text, alone and against one another. `now` decides only
-/// which windows are shown as the next ones.
-pub fn check(files: &[(String, String)], settings: &Settings, now: UnixMs) -> CheckReport {
+/// A file with which nothing is wrong, what its connectors know filled in.
+pub(crate) struct Sound {
+    pub(crate) file: FlowFile,
+    /// First digits of the hash of all that it was read from.
+    pub(crate) hash: String,
+    /// Its `[schema]`, compiled.
+    pub(crate) schema: Validator,
+}
+
+/// Checks flow files alone and against one another. `now` decides only which windows are shown as the
+/// next ones.
+pub fn check(files: &[FlowText], settings: &Settings, now: UnixMs) -> CheckReport {
     let checked: Vec<Checked> = files
         .iter()
-        .map(|(name, text)| check_file(name, text, settings, Purpose::Check))
+        .map(|flow| check_file(flow, settings, Purpose::Check))
         .collect();
     let documents: Vec<&Document> = checked
         .iter()
@@ -193,33 +195,38 @@ pub fn check(files: &[(String, String)], settings: &Settings, now: UnixMs) -> Ch
         mistakes: across::mistakes(&documents),
         ..CheckReport::default()
     };
-    for (one, (name, text)) in checked.into_iter().zip(files) {
+    for one in checked {
         report.mistakes.extend(one.mistakes);
         report.warnings.extend(one.warnings);
-        report.flows.extend(
-            one.sound
-                .and_then(|(file, _)| facts::of(name, text, &file, now)),
-        );
+        if let (Some(document), Some(sound)) = (one.document, one.sound) {
+            report
+                .flows
+                .extend(facts::of(&document.file, &document.hash, &sound.file, now));
+        }
     }
     report.mistakes = in_order(report.mistakes, files);
     report.warnings = in_order(report.warnings, files);
     report
 }
 
-/// One file by itself with its compiled `[schema]`, or its mistakes in the order of its lines.
-pub(crate) fn sound(
-    file_name: &str,
-    text: &str,
-    settings: &Settings,
-) -> Result<(FlowFile, Validator), Vec<Mistake>> {
-    let checked = check_file(file_name, text, settings, Purpose::Run);
+/// What a flow file without mistakes says, what its connectors know filled in. For what needs no
+/// compiled flow; otherwise [`Flow::load_text`](crate::flow::Flow::load_text).
+pub fn read(flow: &FlowText) -> Option<FlowFile> {
+    let (document, _) = Document::of_flow(flow).ok()?;
+    FlowFile::deserialize(&document.value).ok()
+}
+
+/// One file by itself, or its mistakes in the order of its lines.
+pub(crate) fn sound(flow: &FlowText, settings: &Settings) -> Result<Sound, Vec<Mistake>> {
+    let checked = check_file(flow, settings, Purpose::Run);
     let mut mistakes = checked.mistakes;
     mistakes.sort();
     mistakes.dedup();
     checked.sound.ok_or(mistakes)
 }
 
-fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> Checked {
+fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked {
+    let FlowText { name, text, .. } = flow;
     let parsed = if text.len() > MAX_FILE_BYTES {
         let told = format!(
             "the file has {} bytes, a flow file has at most {MAX_FILE_BYTES}",
@@ -227,10 +234,10 @@ fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> 
         );
         Err(vec![Mistake::new(name, 1, told)])
     } else {
-        Document::parse(name, text)
+        Document::of_flow(flow)
     };
-    let document = match parsed {
-        Ok(document) => document,
+    let (document, of_connectors) = match parsed {
+        Ok(parsed) => parsed,
         Err(mistakes) => {
             return Checked {
                 document: None,
@@ -247,7 +254,12 @@ fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> 
         warnings: Vec::new(),
         schema: None,
     };
-    shape::check(&mut findings);
+    if of_connectors.is_empty() {
+        shape::check(&mut findings);
+    } else {
+        // Whatever is missing now may be what a connector would fill in.
+        findings.mistakes = of_connectors;
+    }
     places::check(&mut findings, settings);
     fields::check(&mut findings);
     tiers::check(&mut findings);
@@ -264,10 +276,19 @@ fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> 
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
     let mut sound = None;
     if mistakes.is_empty() {
-        match toml::from_str::<FlowFile>(text) {
-            Ok(parsed) => sound = findings.schema.map(|schema| (parsed, schema)),
-            // What the schema cannot say, such as a whole number beyond 32 bits.
-            Err(error) => mistakes.push(document::syntax_mistake(name, text, &error)),
+        match FlowFile::deserialize(&document.value) {
+            Ok(file) => {
+                sound = findings.schema.map(|schema| Sound {
+                    file,
+                    hash: document.hash.clone(),
+                    schema,
+                });
+            }
+            // What the schema cannot say. Read from the text once more, the mistake has its line.
+            Err(error) => mistakes.push(match toml::from_str::<FlowFile>(text) {
+                Err(error) => document::syntax_mistake(name, text, &error),
+                Ok(_) => document.mistake("", error.to_string()),
+            }),
         }
     }
     Checked {
@@ -278,8 +299,8 @@ fn check_file(name: &str, text: &str, settings: &Settings, purpose: Purpose) -> 
     }
 }
 
-fn in_order(mut findings: Vec<Mistake>, files: &[(String, String)]) -> Vec<Mistake> {
-    let place = |file: &str| files.iter().position(|(name, _)| name == file);
+fn in_order(mut findings: Vec<Mistake>, files: &[FlowText]) -> Vec<Mistake> {
+    let place = |file: &str| files.iter().position(|flow| flow.name == file);
     findings.sort_by(|a, b| {
         (place(&a.file), a.line, &a.message).cmp(&(place(&b.file), b.line, &b.message))
     });

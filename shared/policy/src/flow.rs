@@ -11,6 +11,7 @@ mod settings;
 mod source;
 mod standing;
 mod target;
+mod text;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,11 +19,11 @@ use std::{
 };
 
 use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tidegate_model::{
     Fields, FlowId, RecordKey, SourceVersion,
-    flow::{Auth, Deletion, FlowFile, SecretName, TargetLimits, TargetSpec, VersionSpec},
+    flow::{Deletion, FlowFile, SecretName, TargetLimits, VersionSpec},
 };
 
 pub use call::{CallTemplate, Rendered};
@@ -33,11 +34,12 @@ pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
 pub(crate) use settings::named_settings;
 pub use source::Source;
 pub use standing::Standing;
-pub(crate) use target::base_url;
 pub use target::{Find, Target};
+pub(crate) use target::{base_url, token_url};
+pub use text::{Connectors, FlowText};
 
 use crate::{
-    check::Mistake,
+    check::{Mistake, Sound},
     contract::Writes,
     expr::{Context, ExprError},
     schedule::CompiledSchedule,
@@ -65,24 +67,24 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Checks and compiles a flow file. `file_name` stands in the mistakes; a setting that the file
-    /// names and `settings` lacks is a mistake.
+    /// Checks and compiles a flow file that names no connector. `file_name` stands in the mistakes.
     pub fn load(file_name: &str, text: &str, settings: &Settings) -> Result<Self, Vec<Mistake>> {
-        let (file, schema) = crate::check::sound(file_name, text, settings)?;
-        Self::compile(file, schema, text, settings)
-            .map_err(|why| vec![Mistake::new(file_name, 1, why)])
+        Self::load_text(&FlowText::alone(file_name, text), settings)
     }
 
-    fn compile(
-        file: FlowFile,
-        schema: Validator,
-        text: &str,
-        settings: &Settings,
-    ) -> Result<Self, String> {
+    /// Checks and compiles a flow file. A setting that the file names and `settings` lacks is a
+    /// mistake.
+    pub fn load_text(text: &FlowText, settings: &Settings) -> Result<Self, Vec<Mistake>> {
+        let sound = crate::check::sound(text, settings)?;
+        Self::compile(sound, settings).map_err(|why| vec![Mistake::new(&text.name, 1, why)])
+    }
+
+    fn compile(sound: Sound, settings: &Settings) -> Result<Self, String> {
+        let Sound { file, hash, schema } = sound;
         let base = Context::new().with("env", settings);
         let target = Target::compile(&file.target, &base)?;
         Ok(Self {
-            hash: hash_of(text),
+            hash,
             retry_steps: file
                 .retry
                 .after_s
@@ -119,7 +121,7 @@ impl Flow {
         &self.file
     }
 
-    /// First 12 hex digits of the SHA-256 of the file's text.
+    /// First 12 hex digits of the SHA-256 of the file's text, and of its connectors' where it names some.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -272,22 +274,8 @@ impl Flow {
             .iter()
             .map(SecretName::as_str)
             .collect();
-        names.extend(self.source_secret());
-        names.extend(self.target_secret());
+        names.extend(self.file.system_secrets().map(SecretName::as_str));
         names
-    }
-
-    /// Name of the secret for calls to the source.
-    pub fn source_secret(&self) -> Option<&str> {
-        self.source.auth().secret()
-    }
-
-    /// Name of the secret for calls to the target.
-    pub fn target_secret(&self) -> Option<&str> {
-        match &self.file.target {
-            TargetSpec::Rest(target) => Auth::secret(&target.auth),
-            TargetSpec::Qualio(target) => Some(target.secret.as_str()),
-        }
     }
 
     /// Names of the active secrets for webhooks: none without a webhook, two while one rotates.
@@ -309,7 +297,33 @@ pub fn json_schema() -> String {
 pub(crate) fn schema_of_flow_file() -> Value {
     let mut schema = schemars::schema_for!(FlowFile).to_value();
     say_largest_values(&mut schema);
+    say_connectors(&mut schema);
     schema
+}
+
+/// A file as it is written may leave out what the connector that it names knows; the types describe it
+/// as a whole.
+fn say_connectors(schema: &mut Value) {
+    let names_one = json!({ "required": ["connector"] });
+    for side in ["source", "target"] {
+        if let Some(whole) = schema.pointer_mut(&format!("/properties/{side}")) {
+            let connector = json!({
+                "type": "string",
+                "description": "A connector, `connectors/NAME/connector.toml` beside the flow file: it fills in what is left out here.",
+            });
+            let named = json!({ "type": "object", "properties": { "connector": connector } });
+            *whole = json!({ "if": names_one, "then": named, "else": whole.take() });
+        }
+    }
+    let Some(table) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(Value::Array(required)) = table.get_mut("required") {
+        required.retain(|name| name != "record");
+    }
+    let source_names_one = json!({ "properties": { "source": names_one }, "required": ["source"] });
+    table.insert("if".to_owned(), source_names_one);
+    table.insert("else".to_owned(), json!({ "required": ["record"] }));
 }
 
 fn say_largest_values(schema: &mut Value) {

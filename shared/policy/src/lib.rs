@@ -19,4 +19,5 @@ pub mod schedule;
 pub mod signature;
 pub mod stage;
 pub mod sweep;
+pub mod token;
 pub mod trigger;

@@ -42,7 +42,7 @@ impl Doubles {
                     .map_err(|_| bad("header"))?,
             );
         }
-        let body = request.body.as_ref();
+        let body = request.json();
         Ok(Incoming {
             method: request.method.as_str().to_owned(),
             uri,

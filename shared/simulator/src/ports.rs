@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use tidegate_engine::{
     CachedSecrets, Event,
     ports::{
-        Clock, Doubt, Events, HeaderValue, Http, Listing, ListingPage, Mail, Mailer, Outgoing,
-        PortError, Queue, Receipt, Request, Secret, SecretError, Secrets, Sent, Store, StoreError,
-        TransportError, Written,
+        Body, Clock, Doubt, Events, FormValue, HeaderValue, Http, Listing, ListingPage, Mail,
+        Mailer, Outgoing, PortError, Queue, Receipt, Request, Secret, SecretError, Secrets, Sent,
+        Store, StoreError, TransportError, Written,
     },
 };
 use tidegate_model::{
@@ -114,20 +114,43 @@ impl ProcessPorts {
     async fn with_secrets(&self, request: &Request) -> Result<Request, TransportError> {
         let mut request = request.clone();
         for header in &mut request.headers {
-            let HeaderValue::Secret { prefix, secret } = &header.value else {
-                continue;
+            let revealed = match &header.value {
+                HeaderValue::Secret { prefix, secret } => {
+                    let found = self.secret(secret).await?;
+                    found.map(|found| format!("{prefix}{}", found.reveal()))
+                }
+                HeaderValue::Token { prefix, token, .. } => {
+                    let token = token.as_ref();
+                    token.map(|token| format!("{prefix}{}", token.reveal()))
+                }
+                HeaderValue::Plain(_) | HeaderValue::Basic { .. } => None,
             };
-            match self.secrets.get(secret).await {
-                Ok(found) => {
-                    header.value = HeaderValue::Plain(format!("{prefix}{}", found.reveal()));
-                }
-                Err(SecretError::Missing(_)) => {}
-                Err(SecretError::Unavailable { name, .. }) => {
-                    return Err(TransportError::SecretUnavailable(name));
-                }
+            if let Some(text) = revealed {
+                header.value = HeaderValue::Plain(text);
+            }
+        }
+        let form = match &mut request.body {
+            Some(Body::Form(form)) => form.as_mut_slice(),
+            Some(Body::Json(_)) | None => &mut [],
+        };
+        for (_, value) in form {
+            if let FormValue::Secret(secret) = value
+                && let Some(found) = self.secret(secret).await?
+            {
+                *value = FormValue::Plain(found.reveal().to_owned());
             }
         }
         Ok(request)
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<Secret>, TransportError> {
+        match self.secrets.get(name).await {
+            Ok(found) => Ok(Some(found)),
+            Err(SecretError::Missing(_)) => Ok(None),
+            Err(SecretError::Unavailable { name, .. }) => {
+                Err(TransportError::SecretUnavailable(name))
+            }
+        }
     }
 
     async fn half(latency: Duration) {

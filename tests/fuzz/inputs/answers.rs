@@ -85,8 +85,8 @@ impl Calls for SameAnswer<'_> {
         assert!(self.calls <= MAX_CALLS, "the connector calls without end");
         let action = classify(self.rows, self.status, Some(self.body));
         let (field, reason) = answer::refusal(self.body);
-        let reason = scrub(&reason, request.body.as_ref());
-        if request.body.as_ref().is_some_and(holds_value) {
+        let reason = scrub(&reason, request.json());
+        if request.json().is_some_and(holds_value) {
             assert!(!reason.contains(VALUE), "{reason}");
         }
         match action {

@@ -3,7 +3,11 @@
 use serde_json::Value;
 use tidegate_engine::chain;
 use tidegate_model::{Content, UnixMs, flow::FlowFile};
-use tidegate_policy::{check, flow::Flow, pattern};
+use tidegate_policy::{
+    check,
+    flow::{Flow, FlowText},
+    pattern,
+};
 use tidegate_testkit::host::settings;
 
 use super::promises::{FLOWS, is_name, tells_nothing};
@@ -16,7 +20,7 @@ pub fn flow_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let files = [("flow.toml".to_owned(), text.to_owned())];
+    let files = [FlowText::alone("flow.toml", text)];
     let report = check::check(&files, &settings(), NOW);
     let lines = text.matches('\n').count() + 1;
     for found in report.mistakes.iter().chain(&report.warnings) {

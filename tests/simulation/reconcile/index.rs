@@ -116,7 +116,8 @@ fn put_applied(world: &World) {
             etag: None,
             idempotency_key: "",
         };
-        let sent = target.describe(write).unwrap().remove(0).body.unwrap();
+        let planned = target.describe(write).unwrap().remove(0);
+        let sent = planned.json().unwrap();
         let mut standing = Supplier::draft(sent["name"].as_str().unwrap());
         standing.risk_type = RiskLevel::of_id(sent["risk_id"].as_str().unwrap());
         standing.intended_use = sent["intended_use"].as_str().map(str::to_owned);

@@ -112,7 +112,7 @@ pub fn taken_apart(request: &Request) -> (String, Asked) {
         method: request.method.as_str().to_owned(),
         path: parts.collect(),
         query,
-        body: request.body.clone().unwrap_or(Value::Null),
+        body: request.json().cloned().unwrap_or(Value::Null),
         idempotency,
     };
     (host, asked)

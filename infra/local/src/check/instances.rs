@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tidegate_engine::api::ReviewId;
-use tidegate_model::flow::FlowFile;
 use tidegate_policy::{
     check::{self, Elsewhere, Mistake},
     contract::Contract,
@@ -15,7 +14,7 @@ use tidegate_policy::{
 use super::{count, tell};
 use crate::{
     cli::{Outcome, http_url},
-    flows::Files,
+    flows::{self, Files},
     offline::print,
     place::Place,
     remote::Client,
@@ -68,11 +67,12 @@ pub(super) async fn against_instances(
         let address = http_url(url).map_err(anyhow::Error::msg)?;
         clients.push((url, Client::at(&address, token)?));
     }
-    let mut names = BTreeSet::new();
-    for (_, text) in files {
-        names.insert(toml::from_str::<FlowFile>(text)?.name.to_string());
-    }
-    let here = names.clone();
+    let flows = flows::parse(files)?;
+    let here: BTreeSet<String> = flows
+        .iter()
+        .map(|(_, flow)| flow.name.to_string())
+        .collect();
+    let mut names = here.clone();
     for (_, client) in &clients {
         let there: FlowsThere = client.get("/v1/flows").await?;
         names.extend(there.items.into_iter().map(|one| one.flow));
@@ -90,11 +90,9 @@ pub(super) async fn against_instances(
     let mut differ = false;
     for stage in &stages {
         let mut found = Vec::new();
-        for (name, text) in files {
-            let flow = toml::from_str::<FlowFile>(text)?.name;
-            let there = stage.flows.get(flow.as_str()).and_then(Option::as_ref);
-            let settings = place.settings();
-            found.extend(check::against_instance(name, text, settings, there));
+        for (text, (_, flow)) in files.iter().zip(&flows) {
+            let there = stage.flows.get(flow.name.as_str()).and_then(Option::as_ref);
+            found.extend(check::against_instance(text, place.settings(), there));
         }
         let there = stage.flows.iter().filter(|(_, there)| there.is_some());
         let there_alone = there.filter(|(name, _)| !here.contains(*name));

@@ -9,7 +9,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use tidegate_connect::connect;
 use tidegate_engine::FlowRuntime;
-use tidegate_policy::flow::{Flow, Settings};
+use tidegate_model::flow::{FlowFile, SourceSpec, TargetSpec};
+use tidegate_policy::{
+    check,
+    flow::{Flow, FlowText, Settings},
+};
 use tidegate_testkit::doubles::qualio::RISK_LEVELS;
 
 use super::{
@@ -38,24 +42,26 @@ pub(crate) struct Loaded {
 
 /// Finds and loads the flow.
 pub(crate) fn load(args: &SimulateArgs, configured: &Settings) -> anyhow::Result<Loaded> {
-    let (name, text) = find(args)?;
-    load_text(&name, &text, configured)
+    load_text(&find(args)?, configured)
 }
 
-fn find(args: &SimulateArgs) -> anyhow::Result<(String, String)> {
+fn find(args: &SimulateArgs) -> anyhow::Result<FlowText> {
     let path = Path::new(&args.flow);
     if path.extension().is_some_and(|end| end == "toml") {
-        return flows::read_file(path);
+        return flows::read_flow(path);
     }
     let files = flows::read_or_demo(args.flows.as_deref())?;
     let name_of = |text: &str| {
         let table: toml::Table = text.parse().ok()?;
         table.get("name")?.as_str().map(str::to_owned)
     };
-    let names: Vec<String> = files.iter().filter_map(|(_, text)| name_of(text)).collect();
+    let names: Vec<String> = files
+        .iter()
+        .filter_map(|flow| name_of(&flow.text))
+        .collect();
     let found = files
         .into_iter()
-        .find(|(_, text)| name_of(text).as_deref() == Some(&args.flow));
+        .find(|flow| name_of(&flow.text).as_deref() == Some(&args.flow));
     found.with_context(|| {
         format!(
             "there is no flow {}; there are: {}; a path ends in .toml",
@@ -66,14 +72,17 @@ fn find(args: &SimulateArgs) -> anyhow::Result<(String, String)> {
 }
 
 /// Loads a flow's text.
-pub(super) fn load_text(name: &str, text: &str, configured: &Settings) -> anyhow::Result<Loaded> {
+pub(super) fn load_text(written: &FlowText, configured: &Settings) -> anyhow::Result<Loaded> {
     let mut settings = configured.clone();
-    let addresses = addresses(text);
-    let is_qualio = text.parse::<toml::Table>().ok().is_some_and(|table| {
-        let kind = table.get("target").and_then(|target| target.get("type"));
-        kind.and_then(toml::Value::as_str) == Some("qualio")
-    });
-    for setting in names_after(text, "env.") {
+    let name = &written.name;
+    let file = check::read(written);
+    let text = file.as_ref().map(toml::to_string).transpose()?;
+    // What does not parse has no settings that could be missing.
+    let text = text.unwrap_or_default();
+    let addresses = addresses(&text);
+    let is_qualio = |file: &FlowFile| matches!(file.target, TargetSpec::Qualio(_));
+    let is_qualio = file.as_ref().is_some_and(is_qualio);
+    for setting in names_after(&text, "env.") {
         let value = if names_after(&addresses, "env.").contains(&setting) {
             SOURCE_URL.to_owned()
         } else if is_qualio {
@@ -88,11 +97,12 @@ pub(super) fn load_text(name: &str, text: &str, configured: &Settings) -> anyhow
         settings.insert(setting, value);
     }
     // The file as it was written: mistakes are told with its own lines.
-    if let Err(mistakes) = Flow::load(name, text, &settings) {
+    if let Err(mistakes) = Flow::load_text(written, &settings) {
         let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         bail!("the flow can not run:\n  {}", mistakes.join("\n  "));
     }
-    let text = at_simulated_systems(text)?;
+    let file = file.with_context(|| format!("{name} does not parse"))?;
+    let text = toml::to_string(&at_simulated_systems(file))?;
     let flow = Flow::load(name, &text, &settings)
         .map_err(|mistakes| anyhow::anyhow!("{name}: {mistakes:?}"))?;
     let flow = Arc::new(flow);
@@ -138,13 +148,13 @@ fn risk_level(setting: &str) -> &'static str {
     named.or(RISK_LEVELS.first()).map_or("", |(id, ..)| *id)
 }
 
-fn at_simulated_systems(text: &str) -> anyhow::Result<String> {
-    let mut table: toml::Table = text.parse()?;
-    for (side, url) in [("source", SOURCE_URL), ("target", TARGET_URL)] {
-        let Some(side) = table.get_mut(side).and_then(toml::Value::as_table_mut) else {
-            bail!("the flow has no [{side}]");
-        };
-        side.insert("base_url".to_owned(), url.into());
-    }
-    Ok(toml::to_string(&table)?)
+fn at_simulated_systems(mut file: FlowFile) -> FlowFile {
+    let SourceSpec::Rest(source) = &mut file.source;
+    SOURCE_URL.clone_into(&mut source.base_url);
+    let target = match &mut file.target {
+        TargetSpec::Rest(target) => &mut target.base_url,
+        TargetSpec::Qualio(target) => &mut target.base_url,
+    };
+    TARGET_URL.clone_into(target);
+    file
 }

@@ -135,8 +135,8 @@ pub(crate) fn sent_body(
         idempotency_key: "",
     };
     let requests = runtime.target.describe(write)?;
-    match requests.into_iter().rev().find_map(|request| request.body) {
-        Some(Value::Object(body)) => Ok(body),
+    match requests.iter().rev().find_map(Request::json) {
+        Some(Value::Object(body)) => Ok(body.clone()),
         _ => bail!("no call of the target sends the record {key}"),
     }
 }
@@ -184,7 +184,7 @@ async fn ask_qualio(double: &QualioDouble, request: &Request) -> Result<Sent, Tr
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("x-api-key", HeaderValue::from_static(QUALIO_KEY));
-    let body = request.body.as_ref();
+    let body = request.json();
     let call = Incoming {
         method: request.method.as_str().to_owned(),
         uri,
@@ -332,8 +332,8 @@ impl Declared {
 
     fn act(&self, call: &Known, id: Option<String>, request: &Request) -> Sent {
         let body = request
-            .body
-            .clone()
+            .json()
+            .cloned()
             .unwrap_or_else(|| Value::Object(Map::new()));
         let mut state = self.lock();
         let id = match id {

@@ -1,6 +1,7 @@
 //! What the command promises, and the bars that are counts, in virtual time.
 
 use clap::Parser;
+use tidegate_policy::flow::FlowText;
 
 use super::{figures::Figures, *};
 
@@ -22,7 +23,11 @@ fn args(words: &str) -> SimulateArgs {
 /// Simulates a flow's text.
 fn simulated(text: &str, words: &str) -> Figures {
     let args = args(words);
-    let loaded = load::load_text("flow.toml", text, &std::collections::BTreeMap::new()).unwrap();
+    let loaded = load::load_text(
+        &FlowText::alone("flow.toml", text),
+        &std::collections::BTreeMap::new(),
+    )
+    .unwrap();
     let zone = TimeZone::get(&loaded.runtime.flow.file().schedule.time_zone).unwrap();
     let plan = day::plan(&args, &zone).unwrap();
     let parts = Parts {

@@ -7,7 +7,7 @@ use reqwest::header::{
 };
 use tidegate_engine::{
     chain,
-    ports::{Header, HeaderValue, Request, Secret, SecretError, Secrets, TransportError},
+    ports::{Body, Header, HeaderValue, Request, Secret, SecretError, Secrets, TransportError},
 };
 
 use super::hidden::Hidden;
@@ -23,6 +23,7 @@ const OF_THE_CLIENT: [HeaderName; 6] = [
 ];
 
 const JSON: WireValue = WireValue::from_static("application/json");
+const FORM: WireValue = WireValue::from_static("application/x-www-form-urlencoded");
 
 /// Puts a header in; a later one of the same name replaces an earlier one. A secret is told to `hidden`.
 pub(super) async fn insert(
@@ -54,6 +55,12 @@ pub(super) async fn insert(
             hidden.add(found.reveal(), &pair);
             (format!("Basic {pair}"), Some(secret))
         }
+        HeaderValue::Token { prefix, token, .. } => {
+            let token = token.as_ref().ok_or_else(|| bad("lacks its token"))?;
+            let value = format!("{prefix}{}", token.reveal());
+            hidden.add(token.reveal(), &value);
+            return put_token(map, name, &value);
+        }
     };
     let mut value = WireValue::from_str(&text)
         .or_else(|_| WireValue::from_bytes(text.as_bytes()))
@@ -67,7 +74,16 @@ pub(super) async fn insert(
     Ok(())
 }
 
-async fn get(secrets: &dyn Secrets, name: &str) -> Result<Secret, TransportError> {
+fn put_token(map: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), TransportError> {
+    let mut value = WireValue::from_str(value).map_err(|_| {
+        TransportError::BadRequest("a token was given that no header can hold".to_owned())
+    })?;
+    value.set_sensitive(true);
+    map.insert(name, value);
+    Ok(())
+}
+
+pub(super) async fn get(secrets: &dyn Secrets, name: &str) -> Result<Secret, TransportError> {
     secrets.get(name).await.map_err(|error| match error {
         SecretError::Missing(name) => TransportError::NoSecret(name),
         // What the place that keeps it says is for the log; an account shows the name.
@@ -79,11 +95,14 @@ async fn get(secrets: &dyn Secrets, name: &str) -> Result<Secret, TransportError
 }
 
 /// JSON both ways, unless the flow says otherwise.
-pub(super) fn add_defaults(map: &mut HeaderMap, has_body: bool) {
+pub(super) fn add_defaults(map: &mut HeaderMap, body: Option<&Body>) {
     map.entry(ACCEPT).or_insert(JSON);
-    if has_body {
-        map.entry(CONTENT_TYPE).or_insert(JSON);
-    }
+    let content_type = match body {
+        None => return,
+        Some(Body::Json(_)) => JSON,
+        Some(Body::Form(_)) => FORM,
+    };
+    map.entry(CONTENT_TYPE).or_insert(content_type);
 }
 
 /// The secret that a request waits for.

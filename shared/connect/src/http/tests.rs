@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tidegate_engine::ports::{
-    Doubt, Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets, TransportError,
+    Body, Doubt, Effect, Header, HeaderValue, Http, Request, Secret, SecretError, Secrets,
+    TransportError,
 };
 use tidegate_model::{UnixMs, flow::Method};
 use tokio::{
@@ -160,7 +161,7 @@ async fn a_request_goes_out_as_json_with_its_secret_in_place() {
             header("X-Plain", HeaderValue::Plain("a b".to_owned())),
             header("Authorization", named("KEY")),
         ],
-        body: Some(json!({"name": "Grüße"})),
+        body: Some(Body::Json(json!({"name": "Grüße"}))),
         ..get(&url)
     };
     let sent = client().send(&request).await.unwrap();
@@ -212,7 +213,7 @@ async fn the_flows_own_content_type_and_the_last_header_of_a_name_win() {
     let plain = |text: &str| HeaderValue::Plain(text.to_owned());
     let request = Request {
         method: Method::Patch,
-        body: Some(json!({})),
+        body: Some(Body::Json(json!({}))),
         headers: vec![
             header("Content-Type", plain("application/merge-patch+json")),
             header("X-Twice", plain("first")),

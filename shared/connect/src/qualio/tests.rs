@@ -467,7 +467,7 @@ fn a_described_update_is_the_read_and_the_replace() {
         .collect();
     assert_eq!(methods, ["GET", "PUT"]);
     assert_eq!(
-        requests[1].body.as_ref().unwrap()["contact_information"]["notes"],
+        requests[1].json().unwrap()["contact_information"]["notes"],
         "ERP [key:SUP-1]"
     );
     let requests = target.describe(wanted.write(None)).unwrap();

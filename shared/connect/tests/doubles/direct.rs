@@ -78,7 +78,7 @@ impl Calls for Direct {
         let action = classify(&self.rows, sent.status, sent.body.as_ref());
         let body = sent.body.clone().unwrap_or_default();
         let (field, reason) = refusal(&body);
-        let reason = scrub(&reason, request.body.as_ref());
+        let reason = scrub(&reason, request.json());
         match action {
             ErrorAction::Ok if sent.body.is_none() => Err(failed("not JSON")),
             ErrorAction::Ok | ErrorAction::Missing | ErrorAction::Stale => Ok(Answer {

@@ -167,6 +167,7 @@ pub struct PlannedRequest {
 
 impl From<Request> for PlannedRequest {
     fn from(request: Request) -> Self {
+        let body = request.json().cloned();
         let headers = request
             .headers
             .into_iter()
@@ -176,7 +177,7 @@ impl From<Request> for PlannedRequest {
             method: request.method.as_str(),
             url: request.url,
             headers,
-            body: request.body,
+            body,
         }
     }
 }

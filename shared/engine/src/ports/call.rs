@@ -1,13 +1,15 @@
 //! Calls to other systems.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_model::{
     UnixMs,
-    flow::{ErrorAction, Method},
+    flow::{ErrorAction, Grant, Method, SigningAlgorithm},
 };
+
+use super::Secret;
 
 /// Whether a call changes the other system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,15 @@ pub enum HeaderValue {
         /// The name of the secret that holds the password.
         secret: String,
     },
+    /// A token, after a prefix such as `Bearer `. The engine puts it in, just before the call leaves.
+    Token {
+        /// Text before it.
+        prefix: &'static str,
+        /// What it is given for.
+        grant: Arc<Grant>,
+        /// The token; none where a request is only shown.
+        token: Option<Secret>,
+    },
 }
 
 impl fmt::Display for HeaderValue {
@@ -46,6 +57,7 @@ impl fmt::Display for HeaderValue {
             Self::Plain(text) => f.write_str(text),
             Self::Secret { prefix, secret } => write!(f, "{prefix}<{secret}>"),
             Self::Basic { user, secret } => write!(f, "Basic {user}:<{secret}>"),
+            Self::Token { prefix, grant, .. } => write!(f, "{prefix}<token of {}>", grant.client()),
         }
     }
 }
@@ -54,7 +66,7 @@ impl HeaderValue {
     /// The name of the secret in it.
     pub fn secret(&self) -> Option<&str> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Token { .. } => None,
             Self::Secret { secret, .. } | Self::Basic { secret, .. } => Some(secret),
         }
     }
@@ -69,6 +81,35 @@ pub struct Header {
     pub value: HeaderValue,
 }
 
+/// What a request carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// JSON.
+    Json(Value),
+    /// A form (`application/x-www-form-urlencoded`).
+    Form(Vec<(&'static str, FormValue)>),
+}
+
+/// A value of a form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FormValue {
+    /// As it stands.
+    Plain(String),
+    /// The secret of this name.
+    Secret(String),
+    /// A signed assertion: a JSON Web Token (RFC 7519).
+    Assertion {
+        /// How it is signed.
+        algorithm: SigningAlgorithm,
+        /// Names the key to who verifies it.
+        key_id: Option<String>,
+        /// The name of the secret that holds the private key.
+        secret: String,
+        /// What it says.
+        claims: Value,
+    },
+}
+
 /// A request to another system.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -78,12 +119,22 @@ pub struct Request {
     pub url: String,
     /// The headers.
     pub headers: Vec<Header>,
-    /// A JSON body.
-    pub body: Option<Value>,
+    /// What it carries.
+    pub body: Option<Body>,
     /// Whether it changes the other system.
     pub effect: Effect,
     /// Until the answer must be complete.
     pub timeout: Duration,
+}
+
+impl Request {
+    /// The JSON that it carries, if it does.
+    pub fn json(&self) -> Option<&Value> {
+        match &self.body {
+            Some(Body::Json(value)) => Some(value),
+            Some(Body::Form(_)) | None => None,
+        }
+    }
 }
 
 /// An answer that means success, a missing record or a stale tag.

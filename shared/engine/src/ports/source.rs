@@ -1,8 +1,10 @@
 //! Sources: where records come from.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::Value;
-use tidegate_model::RecordKey;
+use tidegate_model::{RecordKey, flow::Grant};
 
 use super::{CallError, Calls};
 
@@ -36,6 +38,10 @@ pub enum PageSize {
 /// A system that lists rows and gives one by its key.
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// For what the tokens are given that its calls bear, if they bear one.
+    fn grant(&self) -> Option<&Arc<Grant>> {
+        None
+    }
     /// Reads one page.
     async fn page(&self, calls: &mut dyn Calls, request: &PageRequest) -> Result<Page, CallError>;
     /// Rows that a page has at most.

@@ -1,10 +1,13 @@
 //! Targets: where records go.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tidegate_model::{ContentHash, Fields, RecordKey, flow::ErrorRow};
+use tidegate_model::{
+    ContentHash, Fields, RecordKey,
+    flow::{ErrorRow, Grant},
+};
 pub use tidegate_policy::plan::{Removal, TargetTraits};
 
 use super::{CallError, Calls, Request};
@@ -77,6 +80,10 @@ pub struct StandingPage {
 /// A system that takes records.
 #[async_trait]
 pub trait Target: Send + Sync {
+    /// For what the tokens are given that its calls bear, if they bear one.
+    fn grant(&self) -> Option<&Arc<Grant>> {
+        None
+    }
     /// What it can do.
     fn traits(&self) -> TargetTraits;
     /// What its answers mean where HTTP says otherwise.

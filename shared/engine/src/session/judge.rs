@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate_model::{UnixMs, flow::ErrorAction};
+use tidegate_model::{
+    UnixMs,
+    flow::{ErrorAction, SecretName},
+};
 use tidegate_policy::answer;
 
 use super::Session;
-use crate::ports::{
-    Answer, CallError, Doubt, Effect, Request, SecretError, Sent, TransportError, Wait,
-};
+use crate::ports::{Answer, CallError, Effect, HeaderValue, Request, Sent, TransportError, Wait};
 
 impl Session<'_> {
     pub(super) async fn judge(
@@ -22,6 +23,9 @@ impl Session<'_> {
         let took = self.engine.now().since(started);
         let writes = request.effect == Effect::Write;
         let action = answer::classify(self.scope.errors, sent.status, sent.body.as_ref());
+        if action != ErrorAction::Blocked {
+            self.tokens_served(request).await;
+        }
         match action {
             ErrorAction::Defer => Err(self.hold(&sent).await),
             ErrorAction::Retry => {
@@ -39,7 +43,7 @@ impl Session<'_> {
                 let null = Value::Null;
                 let (field, said) = answer::refusal(sent.body.as_ref().unwrap_or(&null));
                 // What it calls a field may be what it was sent, too; a look-up is sent in its address.
-                let values = (answer::query_values(&request.url), &request.body);
+                let values = (answer::query_values(&request.url), request.json());
                 let values = json!([values.0, values.1]);
                 let scrub = |text: &str| answer::scrub(text, Some(&values));
                 let (field, said) = (field.as_deref().map(scrub), scrub(&said));
@@ -79,9 +83,9 @@ impl Session<'_> {
         }
     }
 
-    /// The refused secret may have been replaced where it is kept: then the work comes back at once
-    /// and its call bears the new one, which is no attempt (TRY-1). It ends: only a secret that
-    /// differs from the refused one is worth a call.
+    /// The refused secret may have been replaced where it is kept, and a refused token have a successor:
+    /// then the work comes back at once and its call bears the new one, which is no attempt (TRY-1). It
+    /// ends: only a secret that differs from the refused one is worth a call, and one token after it.
     async fn refused_credentials(
         &self,
         request: &Request,
@@ -89,41 +93,42 @@ impl Session<'_> {
         started: UnixMs,
     ) -> CallError {
         let endpoint = &self.scope.budget.endpoint;
-        let mut replaced = false;
-        for name in request
-            .headers
-            .iter()
-            .filter_map(|header| header.value.secret())
-        {
-            match self
-                .engine
-                .ports
-                .secrets
-                .renew(name, Doubt::Refused, started)
-                .await
-            {
-                Ok(other) => replaced |= other,
-                Err(SecretError::Missing(_)) => {}
-                Err(error) => {
-                    return CallError::Store(format!("{endpoint}: {}", crate::chain(&error)));
+        let again = CallError::Deferred {
+            until: self.engine.now(),
+            why: Wait::Secret,
+        };
+        let mut named: Vec<&str> = Vec::new();
+        for header in &request.headers {
+            named.extend(header.value.secret());
+            if let HeaderValue::Token { grant, .. } = &header.value {
+                if self.engine.token_refused(grant, started).await {
+                    tracing::info!(endpoint = %endpoint, status, "a refused token is replaced");
+                    return again;
                 }
+                named.extend(grant.secrets().map(SecretName::as_str));
             }
         }
-        if replaced {
-            tracing::info!(endpoint = %endpoint, status, "a refused secret was replaced");
-            return CallError::Deferred {
-                until: self.engine.now(),
-                why: Wait::Secret,
-            };
+        match self.any_replaced(&named, started).await {
+            Err(error) => return error,
+            Ok(true) => return again,
+            Ok(false) => {}
         }
-        let secrets = request.headers.iter();
-        let named: Vec<&str> = secrets.filter_map(|header| header.value.secret()).collect();
-        let cure = match named.as_slice() {
-            [] => String::new(),
-            secrets => format!(": set {} anew, then resume the flow", secrets.join(", ")),
+        let cure = if named.is_empty() {
+            String::new()
+        } else {
+            format!(": set {} anew, then resume the flow", named.join(", "))
         };
         CallError::Blocked {
             reason: format!("{endpoint} refused the credentials with {status}{cure}"),
+        }
+    }
+
+    /// A token with which a call was answered is no longer on trial.
+    async fn tokens_served(&self, request: &Request) {
+        for header in &request.headers {
+            if let HeaderValue::Token { grant, .. } = &header.value {
+                self.engine.token_served(grant).await;
+            }
         }
     }
 

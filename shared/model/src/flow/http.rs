@@ -35,17 +35,171 @@ pub enum Auth {
         /// Name of the secret.
         secret: SecretName,
     },
+    /// OAuth 2.0: an authorisation server gives tokens for the credentials of a client (RFC 6749, 4.4),
+    /// or for a refresh token that a person once gave it (6).
+    Oauth2(Oauth2),
+    /// OAuth 2.0: an authorisation server gives tokens for an assertion that is signed with a private
+    /// key (RFC 7523).
+    JwtBearer(JwtBearer),
+}
+
+/// A client with a secret. Tokens are kept by each process, and renewed at the start of a batch once
+/// four fifths of their life are over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Oauth2 {
+    /// The whole address of the token endpoint.
+    #[schemars(extend("format" = "template"))]
+    pub token_url: String,
+    /// The client's id.
+    #[schemars(extend("format" = "template"))]
+    pub client_id: String,
+    /// Name of the secret that holds the client's secret.
+    pub secret: SecretName,
+    /// Name of the secret that holds a refresh token. Left out: the client's credentials are enough.
+    #[serde(default)]
+    pub refresh_token: Option<SecretName>,
+    /// How the client says who it is.
+    #[serde(default)]
+    pub client_auth: ClientAuth,
+    /// What the token is to allow.
+    #[serde(default)]
+    #[schemars(extend("format" = "template"))]
+    pub scope: Option<String>,
+    /// Header of the calls that carries the token. Left out: `Authorization: Bearer`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub header: Option<String>,
+}
+
+/// A client with a private key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JwtBearer {
+    /// The whole address of the token endpoint.
+    #[schemars(extend("format" = "template"))]
+    pub token_url: String,
+    /// Who asks: the assertion's `iss`, such as the client's id.
+    #[schemars(extend("format" = "template"))]
+    pub issuer: String,
+    /// For whom: the assertion's `sub`. Left out: the issuer.
+    #[serde(default)]
+    #[schemars(extend("format" = "template"))]
+    pub subject: Option<String>,
+    /// Whom it is shown to: the assertion's `aud`. Left out: the token endpoint.
+    #[serde(default)]
+    #[schemars(extend("format" = "template"))]
+    pub audience: Option<String>,
+    /// Name of the secret that holds the private key: PKCS #8 in PEM.
+    pub secret: SecretName,
+    /// How it is signed.
+    #[serde(default)]
+    pub algorithm: SigningAlgorithm,
+    /// Names the key to the server: the `kid` of the assertion's header.
+    #[serde(default)]
+    #[schemars(extend("format" = "template"))]
+    pub key_id: Option<String>,
+    /// What the token is to allow.
+    #[serde(default)]
+    #[schemars(extend("format" = "template"))]
+    pub scope: Option<String>,
+    /// Header of the calls that carries the token. Left out: `Authorization: Bearer`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub header: Option<String>,
+}
+
+/// How a client says who it is (RFC 6749, 2.3.1).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` in the form.
+    #[default]
+    Body,
+    /// `Authorization: Basic`.
+    Basic,
+}
+
+/// How an assertion is signed (RFC 7518, 3.1).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SigningAlgorithm {
+    /// RSA with SHA-256.
+    #[default]
+    Rs256,
+    /// The curve P-256 with SHA-256.
+    Es256,
+}
+
+/// For what an authorisation server gives tokens, with settings in place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    /// The credentials of a client.
+    Client(Oauth2),
+    /// A signed assertion.
+    Assertion(JwtBearer),
+}
+
+impl Grant {
+    /// The token endpoint.
+    pub fn token_url(&self) -> &str {
+        match self {
+            Self::Client(client) => &client.token_url,
+            Self::Assertion(client) => &client.token_url,
+        }
+    }
+
+    /// The client, as it is named to the server.
+    pub fn client(&self) -> &str {
+        match self {
+            Self::Client(client) => &client.client_id,
+            Self::Assertion(client) => &client.issuer,
+        }
+    }
+
+    /// Header of the calls that carries the token; none: `Authorization: Bearer`.
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::Client(client) => client.header.as_deref(),
+            Self::Assertion(client) => client.header.as_deref(),
+        }
+    }
+
+    /// Names of the secrets that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let (one, other) = match self {
+            Self::Client(client) => (&client.secret, client.refresh_token.as_ref()),
+            Self::Assertion(client) => (&client.secret, None),
+        };
+        std::iter::once(one).chain(other)
+    }
 }
 
 impl Auth {
-    /// The secret's name, where one is needed.
-    pub fn secret(&self) -> Option<&str> {
+    /// For what tokens are given, where calls bear one.
+    pub fn grant(&self) -> Option<Grant> {
         match self {
-            Self::None => None,
-            Self::ApiKey { secret, .. } | Self::Basic { secret, .. } | Self::Bearer { secret } => {
-                Some(secret.as_str())
-            }
+            Self::None | Self::ApiKey { .. } | Self::Basic { .. } | Self::Bearer { .. } => None,
+            Self::Oauth2(client) => Some(Grant::Client(client.clone())),
+            Self::JwtBearer(client) => Some(Grant::Assertion(client.clone())),
         }
+    }
+
+    /// Names of the secrets that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let (one, other) = match self {
+            Self::None => (None, None),
+            Self::ApiKey { secret, .. }
+            | Self::Basic { secret, .. }
+            | Self::Bearer { secret }
+            | Self::JwtBearer(JwtBearer { secret, .. }) => (Some(secret), None),
+            Self::Oauth2(client) => (Some(&client.secret), client.refresh_token.as_ref()),
+        };
+        one.into_iter().chain(other)
     }
 }
 

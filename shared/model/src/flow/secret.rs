@@ -13,7 +13,7 @@ const MAX_CHARS: usize = 64;
 ///
 /// Names are printed. So the rule is narrow, and most keys that are pasted in the place of their name
 /// break it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SecretName(String);
 

@@ -34,6 +34,15 @@ impl TargetSpec {
         }
     }
 
+    /// Names of the secrets that its calls need.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let (of_auth, of_qualio) = match self {
+            Self::Rest(target) => (Some(target.auth.secrets()), None),
+            Self::Qualio(target) => (None, Some(&target.secret)),
+        };
+        of_auth.into_iter().flatten().chain(of_qualio)
+    }
+
     /// The target's limits.
     pub fn limits(&self) -> &TargetLimits {
         match self {

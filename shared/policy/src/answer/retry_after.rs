@@ -27,8 +27,9 @@ pub fn hold(value: Option<&str>, now: UnixMs) -> Duration {
 }
 
 fn read(value: &str, now: UnixMs) -> Option<Duration> {
+    // Whole by the standard; Shopify sends `2.0`.
     if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Duration::try_from_secs_f64(seconds).ok();
     }
     let moment = rfc2822::parse(value)
         .map(|zoned| zoned.timestamp())
@@ -54,6 +55,9 @@ mod tests {
     #[rstest]
     #[case::seconds(Some("120"), 120)]
     #[case::with_blanks(Some(" 7 "), 7)]
+    #[case::with_a_fraction(Some("2.0"), 2)]
+    #[case::no_number(Some("NaN"), 60)]
+    #[case::without_end(Some("inf"), 60)]
     #[case::a_date(Some("Sun, 06 Nov 1994 08:49:37 GMT"), 120)]
     #[case::rfc_850(Some("Sunday, 06-Nov-94 08:49:37 GMT"), 120)]
     #[case::asctime(Some("Sun Nov  6 08:49:37 1994"), 120)]

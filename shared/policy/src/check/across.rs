@@ -18,13 +18,11 @@ pub(super) fn mistakes(documents: &[&Document]) -> Vec<Mistake> {
                 .iter()
                 .find(|other| other.text("/name") == Some(name))
         {
-            mistakes.push(Mistake::new(
-                &document.file,
-                document.line("/name"),
+            mistakes.push(document.mistake(
+                "/name",
                 format!(
-                    "the flow `{name}` is also in {}:{}: give it another name",
-                    other.file,
-                    other.line("/name")
+                    "the flow `{name}` is also in {}: give it another name",
+                    other.place_words("/name")
                 ),
             ));
         }
@@ -47,13 +45,11 @@ fn two_roles(documents: &[&Document]) -> Vec<Mistake> {
         };
         let is_source = |other: &&&Document| other.text("/source/name") == Some(name);
         if let Some(other) = documents.iter().find(is_source) {
-            mistakes.push(Mistake::new(
-                &document.file,
-                document.line("/target/name"),
+            mistakes.push(document.mistake(
+                "/target/name",
                 format!(
-                    "`{name}` is a source too in {}:{}, and a name has one limit and one breaker: give the target another name",
-                    other.file,
-                    other.line("/source/name")
+                    "`{name}` is a source too in {}, and a name has one limit and one breaker: give the target another name",
+                    other.place_words("/source/name")
                 ),
             ));
         }
@@ -105,13 +101,11 @@ fn unordered(documents: &[&Document]) -> Vec<Mistake> {
                 ),
             ),
         };
-        mistakes.push(Mistake::new(
-            &document.file,
-            document.line(place),
+        mistakes.push(document.mistake(
+            place,
             format!(
-                "{}:{} carries the same object from `{}` to `{}`, and {why}",
-                other.file,
-                other.line("/name"),
+                "{} carries the same object from `{}` to `{}`, and {why}",
+                other.place_words("/name"),
                 object.source,
                 object.target,
             ),
@@ -169,13 +163,11 @@ fn compare(document: &Document, before: &[&Document], side: &str, shared: &[&str
         .map(|part| {
             let at = format!("{side}/{part}");
             let kind = side.trim_start_matches('/');
-            Mistake::new(
-                &document.file,
-                document.line(&at),
+            document.mistake(
+                &at,
                 format!(
-                    "the {kind} `{name}` has another `{part}` in {}:{}: flows that share a {kind} say the same, or name it otherwise",
-                    other.file,
-                    other.line(&at)
+                    "the {kind} `{name}` has another `{part}` in {}: flows that share a {kind} say the same, or name it otherwise",
+                    other.place_words(&at)
                 ),
             )
         })

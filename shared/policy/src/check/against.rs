@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use tidegate_model::flow::FlowFile;
 
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     contract::{Contract, ContractError, Writes, changes, differences},
     expr::Context,
-    flow::{Settings, base_url, hash_of},
+    flow::{FlowText, Settings, base_url},
 };
 
 /// Where the fields stand in a flow file.
@@ -23,13 +24,11 @@ const FIELDS: &str = "/schema/properties";
 /// place in the file. None for a flow that does not name a description (`[target.contract]`) where this
 /// one has none of its calls: it is another target's.
 pub fn against(
-    file_name: &str,
-    text: &str,
+    flow: &FlowText,
     settings: &Settings,
     description: &Value,
 ) -> Option<Result<Vec<Mistake>, ContractError>> {
-    let document = Document::parse(file_name, text).ok()?;
-    let file: FlowFile = toml::from_str(text).ok()?;
+    let (document, file) = read(flow)?;
     let writes = writes(&document, &file, settings);
     let contract = match Contract::read(description, &writes) {
         Ok(contract) => contract,
@@ -39,6 +38,12 @@ pub fn against(
         return None;
     }
     Some(Ok(not_accepted(&document, &writes, &contract, "")))
+}
+
+fn read(flow: &FlowText) -> Option<(Document, FlowFile)> {
+    let (document, _) = Document::of_flow(flow).ok()?;
+    let file = FlowFile::deserialize(&document.value).ok()?;
+    Some((document, file))
 }
 
 /// Without its settings the target's address is not known, and paths are compared by their ends.
@@ -56,10 +61,7 @@ fn not_accepted(
 ) -> Vec<Mistake> {
     let found = differences(writes, contract).into_iter();
     found
-        .map(|one| {
-            let line = document.line(&one.pointer);
-            Mistake::new(&document.file, line, format!("{prefix}{one}"))
-        })
+        .map(|one| document.mistake(&one.pointer, format!("{prefix}{one}")))
         .collect()
 }
 
@@ -81,26 +83,21 @@ pub struct Elsewhere {
 /// How a flow file without mistakes differs from the same flow of an instance, each difference at its
 /// place in the file. `there` is none where that instance does not have the flow.
 pub fn against_instance(
-    file_name: &str,
-    text: &str,
+    flow: &FlowText,
     settings: &Settings,
     there: Option<&Elsewhere>,
 ) -> Vec<Mistake> {
-    let Ok(document) = Document::parse(file_name, text) else {
+    let Some((document, file)) = read(flow) else {
         return Vec::new();
     };
-    let Ok(file) = toml::from_str::<FlowFile>(text) else {
-        return Vec::new();
-    };
-    let differs =
-        |pointer: &str, message: String| Mistake::new(file_name, document.line(pointer), message);
+    let differs = |pointer: &str, message: String| document.mistake(pointer, message);
     let Some(there) = there else {
         let message = format!("the flow `{}` is not deployed there", file.name);
         return vec![differs("/name", message)];
     };
     let here = Elsewhere {
         revision: file.revision,
-        file_hash: hash_of(text),
+        file_hash: document.hash.clone(),
         schema: file.schema.clone(),
         settings: None,
         contract: None,

@@ -8,15 +8,20 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::Mistake;
+use super::{Mistake, connectors};
+use crate::flow::{FlowText, hash_of};
 
 /// A parsed file.
 pub(super) struct Document {
     pub(super) file: String,
     /// What the file says. A date, for which JSON has no form, is a table of one entry [`DATE`].
     pub(super) value: Value,
+    /// First digits of the SHA-256 of the text, and of those of the connectors that it was read with.
+    pub(super) hash: String,
     /// Line of each part, by JSON pointer: that of its key, or of the entry in a list.
     lines: BTreeMap<String, usize>,
+    /// The file and line of each part that a connector filled in, by JSON pointer.
+    filled_in: BTreeMap<String, (String, usize)>,
 }
 
 /// A bracket that is not closed upsets every line after it, and the first lines say where to look.
@@ -55,20 +60,80 @@ impl Document {
         Ok(Self {
             file: file.to_owned(),
             value,
+            hash: hash_of(text),
             lines: reader.lines,
+            filled_in: BTreeMap::new(),
         })
     }
 
-    /// The line of a part, or of the nearest part around it that the file has.
-    pub(super) fn line(&self, pointer: &str) -> usize {
+    /// Parses a flow file and fills in what the connectors that it names know. The second is what is
+    /// wrong with those.
+    pub(super) fn of_flow(flow: &FlowText) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
+        let mut document = Self::parse(&flow.name, &flow.text)?;
+        let mistakes = connectors::fill_in(&mut document, flow);
+        Ok((document, mistakes))
+    }
+
+    /// The file and the line of a part, or of the nearest part around it that there is.
+    pub(super) fn place(&self, pointer: &str) -> (&str, usize) {
         let mut pointer = pointer;
         loop {
+            if let Some((file, line)) = self.filled_in.get(pointer) {
+                return (file, *line);
+            }
             if let Some(line) = self.lines.get(pointer) {
-                return *line;
+                return (&self.file, *line);
             }
             match pointer.rfind('/') {
                 Some(end) => pointer = pointer.get(..end).unwrap_or_default(),
-                None => return 1,
+                None => return (&self.file, 1),
+            }
+        }
+    }
+
+    /// The same as a person reads it: `FILE:LINE`.
+    pub(super) fn place_words(&self, pointer: &str) -> String {
+        let (file, line) = self.place(pointer);
+        format!("{file}:{line}")
+    }
+
+    /// Something at a part.
+    pub(super) fn mistake(&self, pointer: &str, message: impl Into<String>) -> Mistake {
+        let (file, line) = self.place(pointer);
+        Mistake::new(file, line, message)
+    }
+
+    /// Takes a part out.
+    pub(super) fn take(&mut self, pointer: &str) -> Option<Value> {
+        let (table, name) = pointer.rsplit_once('/')?;
+        self.value.pointer_mut(table)?.as_object_mut()?.remove(name)
+    }
+
+    /// Another text belongs to what this document says.
+    pub(super) fn read_with(&mut self, text: &str) {
+        self.hash = hash_of(&format!("{}{text}", self.hash));
+    }
+
+    /// Puts a part of another document in a table, or behind the entries of a list. Its last step is
+    /// a name, and not escaped otherwise than the other document has it.
+    pub(super) fn insert(&mut self, at: &str, value: Value, of: &Self, part: &str) {
+        let Some((into, name)) = at.rsplit_once('/') else {
+            return;
+        };
+        match self.value.pointer_mut(into) {
+            Some(Value::Object(table)) => {
+                table.insert(name.replace("~1", "/").replace("~0", "~"), value);
+            }
+            Some(Value::Array(entries)) => entries.push(value),
+            _ => return,
+        }
+        let below = format!("{part}/");
+        for pointer in of.lines.keys() {
+            if pointer == part || pointer.starts_with(&below) {
+                let rest = pointer.get(part.len()..).unwrap_or_default();
+                let (file, line) = of.place(pointer);
+                self.filled_in
+                    .insert(format!("{at}{rest}"), (file.to_owned(), line));
             }
         }
     }

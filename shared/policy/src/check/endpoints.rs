@@ -8,7 +8,7 @@ use tidegate_model::flow::SecretName;
 use super::{Findings, document::child, places::literal_text, secrets::is_named_at};
 use crate::{
     expr::{Context, Encoding, Template},
-    flow::{Settings, base_url},
+    flow::{Settings, base_url, token_url},
 };
 
 /// Headers that no request of a flow may set: the connector refuses them too.
@@ -23,7 +23,13 @@ const OF_THE_CLIENT: [&str; 6] = [
 
 pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
     for side in ["/source", "/target"] {
-        check_address(findings, &format!("{side}/base_url"), settings);
+        check_address(findings, &format!("{side}/base_url"), settings, base_url);
+        check_address(
+            findings,
+            &format!("{side}/auth/token_url"),
+            settings,
+            token_url,
+        );
         check_header_names(findings, side);
         check_error_rows(findings, &format!("{side}/errors"));
     }
@@ -31,7 +37,12 @@ pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
 }
 
 /// The address can be judged where every setting in it is set; a missing one is told elsewhere.
-fn check_address(findings: &mut Findings<'_>, pointer: &str, settings: &Settings) {
+fn check_address(
+    findings: &mut Findings<'_>,
+    pointer: &str,
+    settings: &Settings,
+    read: fn(&str, &Context) -> Result<String, String>,
+) {
     let Some(text) = findings.document.text(pointer) else {
         return;
     };
@@ -46,7 +57,7 @@ fn check_address(findings: &mut Findings<'_>, pointer: &str, settings: &Settings
     if !names.unknown_calls.is_empty() || !names.paths.iter().all(set) {
         return;
     }
-    if let Err(why) = base_url(text, &Context::new().with("env", settings)) {
+    if let Err(why) = read(text, &Context::new().with("env", settings)) {
         findings.wrong(pointer, why);
     }
 }

@@ -9,7 +9,6 @@ use tidegate_model::{
 
 use super::{limits::most_in, words::span};
 use crate::{
-    flow::hash_of,
     schedule::{CompiledSchedule, WorstGap},
     trigger::{self, Rule},
 };
@@ -26,7 +25,7 @@ pub struct FlowFacts {
     pub file: String,
     /// Its revision.
     pub revision: u32,
-    /// Hash of the file's text.
+    /// Hash of the file's text, and of its connectors'.
     pub hash: String,
     /// Calls that one update of a record takes.
     pub calls_per_update: u32,
@@ -63,7 +62,7 @@ pub struct TierFacts {
 /// A Qualio update reads and replaces (FACTS: its `PUT` takes the whole record).
 pub(super) const QUALIO_CALLS: u32 = 2;
 
-pub(super) fn of(file_name: &str, text: &str, file: &FlowFile, now: UnixMs) -> Option<FlowFacts> {
+pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> Option<FlowFacts> {
     let schedule = CompiledSchedule::compile(&file.schedule).ok()?;
     let calls_per_update = match file.target {
         TargetSpec::Rest(_) => 1,
@@ -75,7 +74,7 @@ pub(super) fn of(file_name: &str, text: &str, file: &FlowFile, now: UnixMs) -> O
         flow: file.name.clone(),
         file: file_name.to_owned(),
         revision: file.revision,
-        hash: hash_of(text),
+        hash: hash.to_owned(),
         calls_per_update,
         real_time: tier(limits.real_time, calls_per_update),
         batch: tier(limits.batch, calls_per_update),

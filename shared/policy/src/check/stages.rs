@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Document, Mistake, secrets, sound};
-use crate::flow::{Settings, named_settings};
+use crate::flow::{FlowText, Settings, named_settings};
 
 /// Reads the file of a stage: a table of names, each with a text. A flow does not run by a placeholder.
 pub fn stage(file: &str, text: &str) -> Result<Settings, Vec<Mistake>> {
@@ -33,7 +33,7 @@ fn read(file: &str, text: &str) -> Result<Stage, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let entries = document.value.as_object().into_iter().flatten();
     for (name, value) in entries {
-        let line = document.line(&format!("/{name}"));
+        let (_, line) = document.place(&format!("/{name}"));
         lines.insert(name.clone(), line);
         let mut wrong = |message: String| mistakes.push(Mistake::new(file, line, message));
         match value.as_str().map(str::trim) {
@@ -71,14 +71,9 @@ pub fn filled_in(file: &str, text: &str) -> Option<Settings> {
 /// What is wrong with the flow files in each of these stages: a setting that the stage does not give,
 /// or one whose value does not do. The second list is of placeholders, by which no function of that stage
 /// works, of what may be a secret, which stands in no file, and of what no flow names.
-pub fn stages(
-    files: &[(String, String)],
-    stages: &[(String, String)],
-) -> (Vec<Mistake>, Vec<Mistake>) {
+pub fn stages(files: &[FlowText], stages: &[(String, String)]) -> (Vec<Mistake>, Vec<Mistake>) {
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
-    let flows = files
-        .iter()
-        .filter_map(|(_, text)| toml::from_str(text).ok());
+    let flows = files.iter().filter_map(super::read);
     let named: BTreeSet<String> = flows.flat_map(|flow| named_settings(&flow)).collect();
     for (name, text) in stages {
         let Stage {
@@ -106,8 +101,8 @@ pub fn stages(
                 warnings.push(Mistake::new(name, line, message));
             }
         }
-        for (file, flow) in files {
-            let wrong = sound(file, flow, &settings).err().unwrap_or_default();
+        for flow in files {
+            let wrong = sound(flow, &settings).err().unwrap_or_default();
             let told = wrong
                 .into_iter()
                 .map(|wrong| Mistake::new(name, 1, format!("in this stage, {wrong}")));
@@ -144,8 +139,8 @@ QUALIO_RISK_HIGH = "5a1d3f6e-0c41-4b7a-9a55-1e0f6c2b7a03"
 "#;
 
     fn told(text: &str) -> (String, String) {
-        let named = |name: &str, text: &str| vec![(name.to_owned(), text.to_owned())];
-        let (mistakes, warnings) = stages(&named("f.toml", FLOW), &named("stages/x.toml", text));
+        let flows = [FlowText::alone("f.toml", FLOW)];
+        let (mistakes, warnings) = stages(&flows, &[("stages/x.toml".to_owned(), text.to_owned())]);
         let lines = |found: Vec<Mistake>| {
             let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
             lines.join("\n")

@@ -8,6 +8,7 @@ use super::{
     *,
 };
 
+mod connectors;
 mod contacts;
 mod creates;
 mod listings;
@@ -34,7 +35,15 @@ fn settings() -> Settings {
 }
 
 fn check_text(text: String) -> CheckReport {
-    check(&[("flow.toml".to_owned(), text)], &settings(), NOW)
+    check(&[FlowText::alone("flow.toml", text)], &settings(), NOW)
+}
+
+fn check_all(files: &[(String, String)]) -> CheckReport {
+    let flows: Vec<FlowText> = files
+        .iter()
+        .map(|(name, text)| FlowText::alone(name, text))
+        .collect();
+    check(&flows, &settings(), NOW)
 }
 
 /// Replaces once, and fails when there is nothing to replace.
@@ -62,7 +71,7 @@ fn line_of(text: &str, start: &str) -> usize {
 #[test]
 fn shipped_flows_have_no_mistakes_and_no_warnings() {
     let files = [("suppliers.toml", SUPPLIERS), ("contacts.toml", CONTACTS)]
-        .map(|(name, text)| (name.to_owned(), text.to_owned()));
+        .map(|(name, text)| FlowText::alone(name, text));
     let report = check(&files, &settings(), NOW);
     assert_eq!(report.mistakes, []);
     assert_eq!(report.warnings, []);
@@ -194,7 +203,9 @@ fn a_file_beyond_any_flow_is_not_read() {
 
 #[test]
 fn a_missing_setting_refuses_a_flow_that_is_to_run() {
-    let mistakes = sound("flow.toml", CONTACTS, &Settings::new()).unwrap_err();
+    let mistakes = sound(&FlowText::alone("flow.toml", CONTACTS), &Settings::new())
+        .err()
+        .unwrap();
     let line = |start| line_of(CONTACTS, start);
     assert_eq!(
         lines(&mistakes),
@@ -225,7 +236,7 @@ fn flows_that_share_a_system_must_say_the_same_of_it() {
         ("b.toml", &second),
         ("c.toml", &third),
     ]
-    .map(|(name, text)| (name.to_owned(), text.to_owned()));
+    .map(|(name, text)| FlowText::alone(name, text));
     let told: Vec<String> = check(&files, &settings(), NOW)
         .mistakes
         .iter()
@@ -313,6 +324,9 @@ fn places_of(schema: &Value, root: &Value, at: &str, found: &mut BTreeSet<(Strin
         if let Some(below) = schema.get(below).filter(|below| below.is_object()) {
             places_of(below, root, &format!("{at}/*"), found);
         }
+    }
+    if let Some(form) = schema.get("else") {
+        places_of(form, root, at, found);
     }
     for forms in ["oneOf", "anyOf"] {
         for form in schema

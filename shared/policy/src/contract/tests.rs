@@ -6,7 +6,7 @@ use tidegate_model::{UnixMs, flow::FlowFile};
 use super::*;
 use crate::{
     check::{self, Elsewhere},
-    flow::{Flow, Settings},
+    flow::{Flow, FlowText, Settings},
 };
 
 mod qualio;
@@ -262,7 +262,7 @@ fn a_file_is_held_against_a_description_at_its_lines() {
         .unwrap();
     let document = described(&json!({"properties": {"email": {}}}));
     let settings = Settings::new();
-    let found = check::against("a.toml", &text, &settings, &document)
+    let found = check::against(&FlowText::alone("a.toml", &*text), &settings, &document)
         .unwrap()
         .unwrap();
     let told: Vec<String> = found.iter().map(ToString::to_string).collect();
@@ -273,7 +273,9 @@ fn a_file_is_held_against_a_description_at_its_lines() {
         )]
     );
     let unnamed = text.replace("contract = { openapi = \"/openapi.json\" }\n", "");
-    let found = |text: &str, document: &Value| check::against("a.toml", text, &settings, document);
+    let found = |text: &str, document: &Value| {
+        check::against(&FlowText::alone("a.toml", text), &settings, document)
+    };
     assert_eq!(found(&unnamed, &document).unwrap().unwrap().len(), 1);
     let of_another = json!({"openapi": "3.1.0", "paths": {}});
     assert_eq!(found(&unnamed, &of_another), None);
@@ -286,7 +288,7 @@ fn a_file_is_compared_with_the_same_flow_elsewhere() {
     let text = flow(EMAIL, TEXT_OF_80);
     let settings = Settings::new();
     let against = |there: Option<&Elsewhere>| -> Vec<String> {
-        let found = check::against_instance("a.toml", &text, &settings, there);
+        let found = check::against_instance(&FlowText::alone("a.toml", &*text), &settings, there);
         let told = found.iter().map(ToString::to_string);
         told.map(|one| one.split_once(": ").unwrap().1.to_owned())
             .collect()
@@ -329,7 +331,11 @@ fn a_file_is_compared_with_the_same_flow_elsewhere() {
 #[test]
 fn a_description_that_no_call_could_be_held_against_is_a_mistake() {
     let text = flow(EMAIL, "").replace("method = \"PUT\"", "send_body = false, method = \"PUT\"");
-    let report = check::check(&[("a.toml".to_owned(), text)], &Settings::new(), UnixMs(0));
+    let report = check::check(
+        &[FlowText::alone("a.toml", text)],
+        &Settings::new(),
+        UnixMs(0),
+    );
     let told: Vec<&str> = report
         .mistakes
         .iter()

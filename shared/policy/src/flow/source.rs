@@ -25,7 +25,7 @@ impl Source {
         let error = |error: ExprError| error.to_string();
         Ok(Self {
             base_url: target::base_url(&spec.base_url, base)?,
-            auth: target::render_auth(&spec.auth, base).map_err(error)?,
+            auth: target::render_auth(&spec.auth, base)?,
             list: Listing::compile(&spec.list, &spec.headers, base).map_err(error)?,
             one: CallTemplate::get(&spec.one.path, &spec.one.query, &spec.headers)
                 .map_err(error)?,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tidegate_model::{
     EndpointId, Fields, RecordKey,
-    flow::{Auth, Call, FindSpec, RestTarget, TargetSpec},
+    flow::{Auth, Call, FindSpec, JwtBearer, Oauth2, RestTarget, TargetSpec},
 };
 
 use super::{CallTemplate, Standing};
@@ -118,7 +118,7 @@ impl Target {
             base: base.clone(),
             name: rest.name.clone(),
             base_url: base_url(&rest.base_url, base)?,
-            auth: render_auth(&rest.auth, base).map_err(error)?,
+            auth: render_auth(&rest.auth, base)?,
             body,
             upsert: call(&rest.upsert)?,
             create: call(&rest.create)?,
@@ -256,6 +256,15 @@ impl Target {
 
 /// The base address with settings in place: http or https, a host, no query, no slash at the end.
 pub(crate) fn base_url(template: &str, base: &Context) -> Result<String, String> {
+    address("base_url", template, base)
+}
+
+/// The address of a token endpoint with settings in place.
+pub(crate) fn token_url(template: &str, base: &Context) -> Result<String, String> {
+    address("token_url", template, base)
+}
+
+fn address(name: &str, template: &str, base: &Context) -> Result<String, String> {
     let url = Template::compile(template, Encoding::Plain)
         .and_then(|template| template.render(base))
         .map_err(|error| error.to_string())?;
@@ -269,20 +278,41 @@ pub(crate) fn base_url(template: &str, base: &Context) -> Result<String, String>
         && !rest.chars().any(|c| c.is_whitespace() || c.is_control());
     if !fits {
         // Without what stands there: it may hold a password.
-        return Err(
-            "`base_url` must be an address such as `https://api.example.com`, without user, query or fragment"
-                .to_owned(),
-        );
+        return Err(format!(
+            "`{name}` must be an address such as `https://api.example.com`, without user, query or fragment"
+        ));
     }
     Ok(url.to_owned())
 }
 
-pub(super) fn render_auth(auth: &Auth, base: &Context) -> Result<Auth, ExprError> {
+/// What stands in an authentication, with settings in place.
+pub(super) fn render_auth(auth: &Auth, base: &Context) -> Result<Auth, String> {
+    let plain = |text: &str| -> Result<String, String> {
+        let template = Template::compile(text, Encoding::Plain);
+        let rendered = template.and_then(|template| template.render(base));
+        rendered.map_err(|error| error.to_string())
+    };
+    let perhaps = |text: &Option<String>| text.as_deref().map(plain).transpose();
     Ok(match auth {
+        Auth::None | Auth::ApiKey { .. } | Auth::Bearer { .. } => auth.clone(),
         Auth::Basic { user, secret } => Auth::Basic {
-            user: Template::compile(user, Encoding::Plain)?.render(base)?,
+            user: plain(user)?,
             secret: secret.clone(),
         },
-        other => other.clone(),
+        Auth::Oauth2(client) => Auth::Oauth2(Oauth2 {
+            token_url: token_url(&client.token_url, base)?,
+            client_id: plain(&client.client_id)?,
+            scope: perhaps(&client.scope)?,
+            ..client.clone()
+        }),
+        Auth::JwtBearer(client) => Auth::JwtBearer(JwtBearer {
+            token_url: token_url(&client.token_url, base)?,
+            issuer: plain(&client.issuer)?,
+            subject: perhaps(&client.subject)?,
+            audience: perhaps(&client.audience)?,
+            key_id: perhaps(&client.key_id)?,
+            scope: perhaps(&client.scope)?,
+            ..client.clone()
+        }),
     })
 }

@@ -61,10 +61,7 @@ pub(super) fn shown(call: &PortCall<'_>) -> String {
             format!("send {}", texts.join(" "))
         }
         Operation::Http { request } => {
-            let body = request
-                .body
-                .as_ref()
-                .map_or_else(String::new, Value::to_string);
+            let body = request.json().map_or_else(String::new, Value::to_string);
             format!("http {} {} {body}", request.method.as_str(), request.url)
         }
         Operation::Emit { events } => format!("emit {events:?}"),

@@ -57,8 +57,7 @@ pub(super) fn incoming(request: &Request) -> Incoming {
         uri: request.url.parse().unwrap_or_default(),
         headers,
         body: request
-            .body
-            .as_ref()
+            .json()
             .map_or_else(axum::body::Bytes::new, |body| body.to_string().into()),
     }
 }

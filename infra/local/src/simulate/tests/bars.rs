@@ -10,7 +10,11 @@ use day::{Change, Kind, Plan};
 /// A plan of the options' days with changes of its own.
 fn told(text: &str, words: &str, changes: impl Fn(&Plan) -> Vec<Change>) -> Figures {
     let args = args(words);
-    let loaded = load::load_text("flow.toml", text, &std::collections::BTreeMap::new()).unwrap();
+    let loaded = load::load_text(
+        &FlowText::alone("flow.toml", text),
+        &std::collections::BTreeMap::new(),
+    )
+    .unwrap();
     let zone = TimeZone::get(&loaded.runtime.flow.file().schedule.time_zone).unwrap();
     let mut plan = day::plan(&args, &zone).unwrap();
     plan.changes = changes(&plan);

@@ -61,7 +61,7 @@ fn two(first: &str, second: &str) -> Vec<String> {
         ("a.toml".to_owned(), by(first, "name = \"day\"")),
         ("b.toml".to_owned(), by(second, "name = \"night\"")),
     ];
-    check(&files, &settings(), NOW)
+    check_all(&files)
         .mistakes
         .iter()
         .map(ToString::to_string)
@@ -114,7 +114,7 @@ fn two_flows_of_one_object_need_a_target_that_knows_it_by_our_key() {
     let other = edited(CONTACTS, "name = \"contacts\"", "name = \"people\"");
     let files = [("a.toml", CONTACTS), ("b.toml", &other)];
     let files = files.map(|(name, text)| (name.to_owned(), edited(text, BY_TIME, SEQUENCE)));
-    let told = lines(&check(&files, &settings(), NOW).mistakes);
+    let told = lines(&check_all(&files).mistakes);
     let same = told.iter().filter(|line| line.contains("the same object"));
     assert_eq!(same.count(), 0, "{told:?}");
 }
@@ -130,7 +130,7 @@ fn one_object_is_one_however_its_path_is_written() {
             &format!("path = \"{path}\""),
         );
         let files = [("a.toml".to_owned(), first), ("b.toml".to_owned(), other)];
-        let told = lines(&check(&files, &settings(), NOW).mistakes);
+        let told = lines(&check_all(&files).mistakes);
         let same = told.iter().filter(|line| line.contains("the same object"));
         assert_eq!(same.count(), 2, "{told:?}");
     }
@@ -149,7 +149,7 @@ fn two_flows_of_different_objects_may_order_as_they_like() {
             let text = edited(text, SEQUENCE, TIME);
             (text.len().to_string() + &to.replace(' ', ""), text)
         });
-        assert_eq!(lines(&check(&files, &settings(), NOW).mistakes), [""; 0]);
+        assert_eq!(lines(&check_all(&files).mistakes), [""; 0]);
     }
 }
 
@@ -158,8 +158,8 @@ fn two_flows_into_different_objects_of_one_target_may_order_as_they_like() {
     let other = edited(CONTACTS, "name = \"contacts\"", "name = \"people\"");
     let first = ("a.toml".to_owned(), CONTACTS.to_owned());
     let clash = [first.clone(), ("b.toml".to_owned(), other.clone())];
-    assert_eq!(check(&clash, &settings(), NOW).mistakes.len(), 2);
+    assert_eq!(check_all(&clash).mistakes.len(), 2);
     let other = edited(&other, "path = \"/3.0/members", "path = \"/3.0/people");
     let apart = [first, ("b.toml".to_owned(), other)];
-    assert_eq!(lines(&check(&apart, &settings(), NOW).mistakes), [""; 0]);
+    assert_eq!(lines(&check_all(&apart).mistakes), [""; 0]);
 }

@@ -286,7 +286,7 @@ use super::*;
     "auth = { type = \"bearer\", secret = \"ERP_TOKEN\" }",
     "auth = { type = \"hush-hush\", secret = \"ERP_TOKEN\" }",
     "hush-hush",
-    "`type` must be one of none, api_key, basic, bearer; what is written may be the secret itself, so it is not repeated"
+    "`type` must be one of none, api_key, basic, bearer, oauth2, jwt_bearer; what is written may be the secret itself, so it is not repeated"
 )]
 #[case::a_secret_for_a_key(
     "auth = { type = \"bearer\", secret = \"ERP_TOKEN\" }",

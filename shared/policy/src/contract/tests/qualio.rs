@@ -38,7 +38,8 @@ fn qualio(supplier: &Value) -> Value {
 
 /// Differences of the flow file, each without its line.
 fn differences_of(text: &str, document: &Value) -> Option<Vec<String>> {
-    let found = check::against("a.toml", text, &Settings::new(), document)?.unwrap();
+    let found =
+        check::against(&FlowText::alone("a.toml", text), &Settings::new(), document)?.unwrap();
     let told = found.iter().map(ToString::to_string);
     Some(
         told.map(|one| one.split_once(": ").unwrap().1.to_owned())
@@ -170,9 +171,13 @@ fn a_call_that_is_gone_is_told_at_the_target() {
         .as_object_mut()
         .unwrap()
         .remove("put");
-    let found = check::against("a.toml", SUPPLIERS, &Settings::new(), &document)
-        .unwrap()
-        .unwrap();
+    let found = check::against(
+        &FlowText::alone("a.toml", SUPPLIERS),
+        &Settings::new(),
+        &document,
+    )
+    .unwrap()
+    .unwrap();
     let line = 1 + SUPPLIERS
         .lines()
         .position(|line| line == "[target]")

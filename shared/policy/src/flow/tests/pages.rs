@@ -61,8 +61,8 @@ fn the_calls_say_what_the_file_says_of_them() {
     assert_eq!(target.name().as_str(), "newsletter");
     assert_eq!(source.base_url(), "https://example.com/api");
     assert_eq!(target.base_url(), "https://example.com/api");
-    assert_eq!(source.auth().secret(), Some("CRM_API_KEY"));
-    assert_eq!(target.auth().secret(), Some("NEWSLETTER_TOKEN"));
+    assert_eq!(texts(source.auth().secrets()), ["CRM_API_KEY"]);
+    assert_eq!(texts(target.auth().secrets()), ["NEWSLETTER_TOKEN"]);
     assert_eq!(source.spec().list.page_size, 200);
     assert_eq!(source.list().spec().rows, "/data");
     assert_eq!(target.idempotency_header(), Some("Idempotency-Key"));

@@ -174,10 +174,7 @@ impl Registers {
             let what = "a create left without a stored intent".to_owned();
             book.fault("EFF-2", call.at, Some(key), what);
         }
-        let name = request
-            .body
-            .as_ref()
-            .and_then(|body| body.get("name")?.as_str());
+        let name = request.json().and_then(|body| body.get("name")?.as_str());
         if creates && self.target == TargetKind::Search && name != Some(intent) {
             let what = format!("a create left under {name:?}, its intent says {intent}");
             book.fault("EFF-2", call.at, Some(key), what);
