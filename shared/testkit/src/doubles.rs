@@ -14,6 +14,7 @@
 //!   server: a time-out at the client does not mean that nothing happened.
 //! - Every call is in the log, refused ones too; calls under `/_double/` are not.
 
+pub mod authority;
 mod call_log;
 mod control;
 mod double;
@@ -21,6 +22,7 @@ pub mod erp;
 mod exchange;
 mod fault;
 mod fault_script;
+mod form;
 mod gate;
 mod limit;
 pub mod members;
