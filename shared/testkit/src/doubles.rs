@@ -15,6 +15,7 @@
 //! - Every call is in the log, refused ones too; calls under `/_double/` are not.
 
 pub mod authority;
+mod bucket;
 mod call_log;
 mod control;
 mod double;
@@ -24,17 +25,22 @@ mod fault;
 mod fault_script;
 mod form;
 mod gate;
+mod goods;
+mod ledger;
 mod limit;
 pub mod members;
 pub mod qualio;
 mod seed;
 mod serve;
+mod shop;
+pub mod shopify;
 mod standing;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+pub use bucket::Quota;
 pub use call_log::{Call, Ended, busiest_window};
 pub use double::Double;
 pub use exchange::{Acted, Incoming, Reply, Subject, System};
