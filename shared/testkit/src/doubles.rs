@@ -1,5 +1,5 @@
-//! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio and for a
-//! service that upserts.
+//! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio, for a
+//! service that upserts, for a login, and for the orders of Shopify and of Amazon.
 //!
 //! Why: tests and the demo need another side that behaves as the true one does, that can be
 //! told to fail at an exact point of an exact call, and that remembers every call it got.
@@ -14,6 +14,7 @@
 //!   server: a time-out at the client does not mean that nothing happened.
 //! - Every call is in the log, refused ones too; calls under `/_double/` are not.
 
+pub mod amazon;
 pub mod authority;
 mod bucket;
 mod call_log;

@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub(super) use page::{Ask, Axis, Direction, Key, Page};
@@ -147,4 +148,21 @@ impl Ledger {
             updated_s,
         }
     }
+}
+
+/// To which whole second a time goes that lies between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    /// Of an earliest time: nothing before it is listed.
+    Up,
+    /// Of a latest time: nothing after it is listed.
+    Down,
+}
+
+/// A time as a caller writes it, in seconds since the epoch; nothing when it has no offset or is none.
+pub(super) fn whole_second(text: &str, round: Round) -> Option<i64> {
+    let at: Timestamp = text.parse().ok()?;
+    let second = at.as_millisecond().div_euclid(1_000);
+    let is_between = at.as_nanosecond().rem_euclid(1_000_000_000) != 0;
+    Some(second + i64::from(is_between && round == Round::Up))
 }

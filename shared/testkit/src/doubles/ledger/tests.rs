@@ -1,7 +1,7 @@
 use rstest::rstest;
 use serde_json::Map;
 
-use super::{Ask, Axis, Direction, Key, Ledger, Times};
+use super::{Ask, Axis, Direction, Key, Ledger, Round, Times, whole_second};
 use crate::doubles::tests::NOON_MS;
 
 const ALL: Ask = Ask {
@@ -126,4 +126,18 @@ fn a_million_orders_are_none_until_somebody_asks() {
     assert_eq!(ledger.last(), 1_000_000);
     ledger.put(1_000_001, at(middle), Map::new());
     assert_eq!((ledger.last(), ledger.held.len()), (1_000_001, 1));
+}
+
+#[test]
+fn a_time_between_two_seconds_lists_nothing_beyond_it() {
+    for (text, up, down) in [
+        ("1970-01-01T00:00:07Z", Some(7), Some(7)),
+        ("1970-01-01T02:00:07.000000001+02:00", Some(8), Some(7)),
+        ("1969-12-31T23:59:58.5Z", Some(-1), Some(-2)),
+        ("1970-01-01T00:00:07", None, None),
+        ("1970-01-01", None, None),
+    ] {
+        let read = [Round::Up, Round::Down].map(|round| whole_second(text, round));
+        assert_eq!(read, [up, down], "{text}");
+    }
 }

@@ -1,13 +1,12 @@
 //! What a listing asks for: the first page by filters, each later one by a cursor.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::order::State;
 use crate::doubles::{
     form::Pairs,
-    ledger::{Ask, Axis, Direction, Key, Times},
+    ledger::{Ask, Axis, Direction, Key, Round, Times, whole_second},
 };
 
 /// Orders of a page when the caller names no limit.
@@ -258,24 +257,11 @@ fn named<T: Default + for<'a> Deserialize<'a>>(
     serde_json::from_value(value).map_err(|_| Bad::of(name, what))
 }
 
-/// To which whole second a time goes that lies between two.
-#[derive(Clone, Copy)]
-enum Round {
-    Up,
-    Down,
-}
-
 fn time(query: &Pairs, name: &str, round: Round) -> Result<Option<i64>, Bad> {
     let Some(text) = query.get(name) else {
         return Ok(None);
     };
-    let at: Timestamp = text
-        .parse()
-        .map_err(|_| Bad::of(name, "is no time with an offset"))?;
-    let down = at.as_millisecond().div_euclid(1_000);
-    let is_between = at.as_nanosecond().rem_euclid(1_000_000_000) != 0;
-    Ok(Some(match round {
-        Round::Up if is_between => down + 1,
-        Round::Up | Round::Down => down,
-    }))
+    let at = whole_second(text, round);
+    at.map(Some)
+        .ok_or_else(|| Bad::of(name, "is no time with an offset"))
 }
