@@ -13,8 +13,8 @@
 //! `aud`, `exp` at most an hour after `iat`.
 //!
 //! What was given is in [`Tokens`], which another double asks whether a token is live. A test may take
-//! back every token at any moment: [`Tokens::revoke_all`], or `POST /_double/revoke` from another
-//! process; `GET /_double/tokens` says how many were given.
+//! back every token at any moment: [`Tokens::revoke_all`], or `POST /_double/revoke` with `{}` from
+//! another process; `GET /_double/tokens` says how many were given.
 //!
 //! It keeps no quota: RFC 6749 has none, and a vendor's differs. A fault can answer 429.
 
@@ -42,7 +42,7 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub use key::{Algorithm, KeyError, PublicKey};
 pub use tokens::{Standing, Tokens};
@@ -282,7 +282,11 @@ async fn tokens_given(State(exchange): State<Arc<Exchange<Authority>>>) -> Json<
     Json(json!({ "given": exchange.system.rules.tokens.given() }))
 }
 
-async fn revoke_all(State(exchange): State<Arc<Exchange<Authority>>>) -> StatusCode {
+/// Its body says nothing, but must be JSON: no web page can send that unasked.
+async fn revoke_all(
+    State(exchange): State<Arc<Exchange<Authority>>>,
+    Json(_): Json<Map<String, Value>>,
+) -> StatusCode {
     exchange.system.rules.tokens.revoke_all();
     StatusCode::NO_CONTENT
 }
