@@ -281,7 +281,7 @@ type ClaimRule = (
 
 const SOUND: &str = r#"{"alg":"ES256"}"#;
 
-const CLAIM_RULES: [ClaimRule; 17] = [
+const CLAIM_RULES: [ClaimRule; 19] = [
     (
         "an assertion is signed",
         "RFC 7523 3, 9",
@@ -382,11 +382,25 @@ const CLAIM_RULES: [ClaimRule; 17] = [
         "an hour",
     ),
     (
-        "iat is there and no future",
-        "RFC 7523 3, 6; assumed to be needed, as Google does",
+        "iat is no future",
+        "RFC 7523 3, 6",
         SOUND,
         r#"{"iat":1790000061,"exp":1790000300}"#,
-        "iat",
+        "iat lies in the future",
+    ),
+    (
+        "iat is there",
+        "RFC 7523 3, 6; assumed to be needed, as Google does",
+        SOUND,
+        r#"{"iat":null}"#,
+        "iat is missing",
+    ),
+    (
+        "a time is a number",
+        "RFC 7519 2, NumericDate",
+        SOUND,
+        r#"{"exp":"1790000300"}"#,
+        "exp is missing or no time",
     ),
     (
         "nbf has come",
