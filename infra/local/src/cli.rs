@@ -12,7 +12,9 @@ use tidegate_policy::run::Mode;
 
 use crate::{
     bridge::{self, BridgeArgs},
-    check, dev, offline, plan, preview, remote,
+    check, dev,
+    double::{self, DoubleArgs},
+    offline, plan, preview, remote,
     render::{self, RenderArgs},
     report::{self, ReportArgs},
     simulate::{self, SimulateArgs},
@@ -48,6 +50,7 @@ Examples:
   tidegate render --check             is the template of the stack on AWS as the flow files have it?
   tidegate plan infra/flows/examples/sheet.csv
                                       which pattern carries each flow, and what quotas allow
+  tidegate double shopify --port 9100 serves a shop's orders on this machine, with its quota and refusals
   tidegate dev --no-demo --flows my-flows --data /var/lib/tidegate
                                       your flows against the real systems, windows and all
   tidegate status --url https://abc.execute-api.eu-central-1.amazonaws.com --token \"$TOKEN\"
@@ -113,6 +116,8 @@ enum Command {
     Bridge(BridgeArgs),
     /// Tell of an event of another system: it starts a batch of each flow that has a trigger for it
     Event(EventArgs),
+    /// Serve a stand-in of another system, to try a flow against; without a name, list them
+    Double(DoubleArgs),
     /// Print the JSON Schema of a flow file, for editors; of events, the HTTP API, or the metrics
     Schema(SchemaArgs),
 }
@@ -423,6 +428,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Schema(args)) => offline::schema(&args),
         Some(Command::Event(args)) => remote::event(&args).await,
         Some(Command::Simulate(args)) => simulate::run(*args).await,
+        Some(Command::Double(args)) => double::run(&args).await,
         Some(Command::Bridge(args)) => bridge::run(args).await,
         Some(Command::Preview(args)) => preview::run(args).await,
         Some(Command::Run(args)) => remote::start_run(&args).await,

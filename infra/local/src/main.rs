@@ -2,8 +2,9 @@
 //!
 //! `tidegate` alone serves the functions' own handlers behind a local HTTP server, with DynamoDB on
 //! a file, queues, event bus and schedules in the process ([`dev`]). The other commands check and
-//! preview flow files or talk to a running instance. Nothing here decides what becomes of a record:
-//! that is the engine's, and the engine is the one that runs on Lambda.
+//! preview flow files, serve doubles of other systems ([`double`]) or talk to a running instance.
+//! Nothing here decides what becomes of a record: that is the engine's, and the engine is the one
+//! that runs on Lambda.
 //!
 //! Invariants
 //! - What was answered with 2xx, and what a register says is to be done, survives `kill -9`: the
@@ -19,6 +20,7 @@ mod cli;
 mod data;
 mod demo;
 mod dev;
+mod double;
 mod flows;
 mod host;
 mod log;

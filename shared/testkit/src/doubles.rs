@@ -1,5 +1,5 @@
-//! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio and for a
-//! service that upserts.
+//! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio, for a
+//! service that upserts, for a login, and for the orders of Shopify and of Amazon.
 //!
 //! Why: tests and the demo need another side that behaves as the true one does, that can be
 //! told to fail at an exact point of an exact call, and that remembers every call it got.
@@ -14,6 +14,9 @@
 //!   server: a time-out at the client does not mean that nothing happened.
 //! - Every call is in the log, refused ones too; calls under `/_double/` are not.
 
+pub mod amazon;
+pub mod authority;
+mod bucket;
 mod call_log;
 mod control;
 mod double;
@@ -21,18 +24,24 @@ pub mod erp;
 mod exchange;
 mod fault;
 mod fault_script;
+mod form;
 mod gate;
+mod goods;
+mod ledger;
 mod limit;
 pub mod members;
 pub mod qualio;
 mod seed;
 mod serve;
+mod shop;
+pub mod shopify;
 mod standing;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+pub use bucket::Quota;
 pub use call_log::{Call, Ended, busiest_window};
 pub use double::Double;
 pub use exchange::{Acted, Incoming, Reply, Subject, System};

@@ -17,7 +17,7 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Action, Call, Fault, KillsOverHttp, exchange::Desk, locked};
 
@@ -52,10 +52,7 @@ async fn show_faults(State(control): State<Control>) -> Response {
     Json(json!({ "set": script.summary(), "fired": script.fired() })).into_response()
 }
 
-async fn set_faults(
-    State(control): State<Control>,
-    Json(body): Json<serde_json::Value>,
-) -> Response {
+async fn set_faults(State(control): State<Control>, Json(body): Json<Value>) -> Response {
     let faults = match parse(body) {
         Ok(faults) => faults,
         Err(error) => return refused(StatusCode::BAD_REQUEST, &error),
@@ -77,7 +74,7 @@ async fn set_faults(
 }
 
 /// One fault or an array of them; told apart by shape, so that an error names the field.
-fn parse(body: serde_json::Value) -> Result<Vec<Fault>, String> {
+fn parse(body: Value) -> Result<Vec<Fault>, String> {
     let faults = if body.is_array() {
         serde_json::from_value(body)
     } else {
@@ -94,4 +91,16 @@ async fn clear_faults(State(control): State<Control>) -> StatusCode {
 /// The answer to a mistaken call of a route under `/_double/`.
 pub(super) fn refused(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "error": why }))).into_response()
+}
+
+/// Objects are merged member by member, anything else is replaced.
+pub(super) fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
 }

@@ -18,7 +18,7 @@ mod api;
 mod change;
 mod control;
 mod generate;
-mod names;
+pub(super) mod names;
 mod row;
 #[cfg(test)]
 mod tests;

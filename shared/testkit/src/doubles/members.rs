@@ -79,7 +79,15 @@ impl Double<Members> {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(clock: Clock, token: &str) -> io::Result<Self> {
-        Self::serve(Members::new(token), clock, 0, KillsOverHttp::Refused).await
+        Self::start_at(clock, token, 0).await
+    }
+
+    /// The same on this port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the port can not be bound.
+    pub async fn start_at(clock: Clock, token: &str, port: u16) -> io::Result<Self> {
+        Self::serve(Members::new(token), clock, port, KillsOverHttp::Refused).await
     }
 
     /// Every member, in the order in which they came.

@@ -22,7 +22,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ChangeKind, Erp, ErpSupplier};
-use crate::doubles::{Seed, control::refused, exchange::Exchange, locked};
+use crate::doubles::{
+    Seed,
+    control::{merge, refused},
+    exchange::Exchange,
+    locked,
+};
 
 type Shared = State<Arc<Exchange<Erp>>>;
 
@@ -79,18 +84,6 @@ fn merged(erp: &Erp, id: &str, set: &Value) -> Result<Option<ErpSupplier>, serde
     row.version = version;
     row.modified_at = modified_at;
     Ok(Some(row))
-}
-
-/// Objects are merged member by member, anything else is replaced.
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
-                merge(into.entry(name.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
 }
 
 #[derive(Deserialize)]

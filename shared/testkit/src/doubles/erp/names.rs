@@ -266,7 +266,7 @@ pub(super) fn place(seed: &mut Seed) -> Place {
 }
 
 /// First and last name of a person.
-pub(super) fn person(seed: &mut Seed) -> (&'static str, &'static str) {
+pub(in crate::doubles) fn person(seed: &mut Seed) -> (&'static str, &'static str) {
     (seed.pick(&FIRST_NAMES), seed.pick(&LAST_NAMES))
 }
 
