@@ -123,7 +123,9 @@ impl ProcessPorts {
                     let token = token.as_ref();
                     token.map(|token| format!("{prefix}{}", token.reveal()))
                 }
-                HeaderValue::Plain(_) | HeaderValue::Basic { .. } => None,
+                HeaderValue::Plain(_) | HeaderValue::Basic { .. } | HeaderValue::Client { .. } => {
+                    None
+                }
             };
             if let Some(text) = revealed {
                 header.value = HeaderValue::Plain(text);

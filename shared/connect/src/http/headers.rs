@@ -1,6 +1,7 @@
 //! Headers of a request, secrets included.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use form_urlencoded::byte_serialize;
 use reqwest::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
     HeaderValue as WireValue, TRANSFER_ENCODING, UPGRADE,
@@ -52,6 +53,13 @@ pub(super) async fn insert(
             }
             let found = get(secrets, secret).await?;
             let pair = STANDARD.encode(format!("{user}:{}", found.reveal()));
+            hidden.add(found.reveal(), &pair);
+            (format!("Basic {pair}"), Some(secret))
+        }
+        HeaderValue::Client { id, secret } => {
+            let found = get(secrets, secret).await?;
+            let form = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+            let pair = STANDARD.encode(format!("{}:{}", form(id), form(found.reveal())));
             hidden.add(found.reveal(), &pair);
             (format!("Basic {pair}"), Some(secret))
         }

@@ -40,6 +40,13 @@ pub enum HeaderValue {
         /// The name of the secret that holds the password.
         secret: String,
     },
+    /// `Basic`, of an OAuth client and its secret: each is form-encoded first (RFC 6749, 2.3.1).
+    Client {
+        /// The client's id.
+        id: String,
+        /// The name of the secret.
+        secret: String,
+    },
     /// A token, after a prefix such as `Bearer `. The engine puts it in, just before the call leaves.
     Token {
         /// Text before it.
@@ -57,6 +64,7 @@ impl fmt::Display for HeaderValue {
             Self::Plain(text) => f.write_str(text),
             Self::Secret { prefix, secret } => write!(f, "{prefix}<{secret}>"),
             Self::Basic { user, secret } => write!(f, "Basic {user}:<{secret}>"),
+            Self::Client { id, secret } => write!(f, "Basic {id}:<{secret}>"),
             Self::Token { prefix, grant, .. } => write!(f, "{prefix}<token of {}>", grant.client()),
         }
     }
@@ -67,7 +75,9 @@ impl HeaderValue {
     pub fn secret(&self) -> Option<&str> {
         match self {
             Self::Plain(_) | Self::Token { .. } => None,
-            Self::Secret { secret, .. } | Self::Basic { secret, .. } => Some(secret),
+            Self::Secret { secret, .. }
+            | Self::Basic { secret, .. }
+            | Self::Client { secret, .. } => Some(secret),
         }
     }
 }

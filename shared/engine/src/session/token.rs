@@ -273,8 +273,8 @@ fn say_who(client: &Oauth2, headers: &mut Vec<Header>, form: &mut Vec<(&'static 
         }
         ClientAuth::Basic => headers.push(Header {
             name: "Authorization".to_owned(),
-            value: HeaderValue::Basic {
-                user: client.client_id.clone(),
+            value: HeaderValue::Client {
+                id: client.client_id.clone(),
                 secret: client.secret.to_string(),
             },
         }),

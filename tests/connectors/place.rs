@@ -1,0 +1,192 @@
+//! One flow in a world of memory, whose source is a double that listens on loopback.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use serde_json::Value;
+use tidegate_connect::{HttpClient, connect};
+use tidegate_engine::{
+    CachedSecrets, Engine, Event, FlowRuntime, Ports, RunEnd, RunReport, ports::Clock as _,
+};
+use tidegate_lambda::read_connectors;
+use tidegate_model::{FlowId, UnixMs};
+use tidegate_policy::{
+    flow::{Flow, FlowText, Settings},
+    register::Register,
+    run::RunRequest,
+};
+use tidegate_testkit::{
+    doubles::Clock,
+    memory::{
+        ManualClock, MemoryEvents, MemoryMailer, MemoryMetrics, MemoryQueue, MemoryStore,
+        MemoryVault, QueueRules, SeededChance,
+    },
+};
+
+/// 2026-11-20T02:00:00Z.
+const START: UnixMs = UnixMs(1_795_140_000_000);
+/// Parts of a run: a budget of a call a minute makes it long.
+const MOST_PARTS: usize = 200;
+const MANUAL: RunRequest = RunRequest {
+    window: None,
+    mode: None,
+    lookback_s: None,
+    resume: None,
+    trigger: None,
+};
+
+/// All but the source, the record and its fields: what the tests are not about.
+const REST: &str = r#"
+name = "orders"
+revision = 1
+[schema]
+type = "object"
+[schedule]
+time_zone = "UTC"
+every_minutes = 15
+max_run_minutes = 60
+[freshness]
+critical_s = 3_600
+other_s = 3_600
+[target]
+type = "rest"
+name = "nowhere"
+base_url = "http://127.0.0.1:1"
+body = { total = "fields.total" }
+upsert = { method = "PUT", path = "/orders/{{ key }}" }
+[target.limits]
+real_time = { calls = 20, per_s = 60 }
+batch = { calls = 50, per_s = 60 }
+"#;
+
+/// The clock of a place, for its doubles.
+pub struct Hands(pub Arc<ManualClock>);
+
+impl Hands {
+    pub fn new() -> Self {
+        Self(Arc::new(ManualClock::new(START)))
+    }
+
+    /// As a double reads it.
+    pub fn for_double(&self) -> Clock {
+        let clock = Arc::clone(&self.0);
+        Arc::new(move || clock.now().0)
+    }
+}
+
+/// A flow at work.
+pub struct Place {
+    engine: Engine,
+    store: Arc<MemoryStore>,
+    events: Arc<MemoryEvents>,
+    pub clock: Arc<ManualClock>,
+}
+
+impl Place {
+    /// A flow of this source, with the connectors that ship. `fields` has the canonical fields.
+    pub fn new(
+        hands: &Hands,
+        source: &str,
+        fields: &str,
+        settings: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> Self {
+        let clock = Arc::clone(&hands.0);
+        let flow = load(source, fields, settings);
+        let (from, to) = connect(&flow);
+        let vault = MemoryVault::new(secrets.iter().copied());
+        let secrets = CachedSecrets::new(vault, Arc::<ManualClock>::clone(&clock));
+        let secrets = Arc::new(secrets);
+        let store = Arc::new(MemoryStore::default());
+        let events = Arc::new(MemoryEvents::default());
+        let queue = MemoryQueue::new(Arc::<ManualClock>::clone(&clock), QueueRules::default());
+        let ports = Ports {
+            store: Arc::<MemoryStore>::clone(&store),
+            queue: Arc::new(queue),
+            events: Arc::<MemoryEvents>::clone(&events),
+            mailer: Arc::new(MemoryMailer::default()),
+            clock: Arc::<ManualClock>::clone(&clock),
+            chance: Arc::new(SeededChance::new(1)),
+            http: Arc::new(HttpClient::new(Arc::<CachedSecrets<MemoryVault>>::clone(
+                &secrets,
+            ))),
+            secrets,
+            metrics: Arc::new(MemoryMetrics::default()),
+        };
+        Self {
+            engine: Engine::new(ports, vec![FlowRuntime::new(flow, from, to)]),
+            store,
+            events,
+            clock,
+        }
+    }
+
+    /// One part of a run.
+    pub async fn run_part(&self) -> RunReport {
+        let flow = FlowId::try_new("orders").unwrap();
+        let report = self.engine.run(&flow, &MANUAL, UnixMs(i64::MAX)).await;
+        let report = report.unwrap();
+        assert!(report.counts.add_up(), "OUT-1: {report:?}");
+        report
+    }
+
+    /// A run to its end, over as many parts as its budget makes of it.
+    pub async fn run(&self) -> RunReport {
+        for _ in 0..MOST_PARTS {
+            let report = self.run_part().await;
+            match &report.end {
+                RunEnd::Continues | RunEnd::Interrupted { .. } => {
+                    self.clock.advance(std::time::Duration::from_mins(5));
+                }
+                _ => return report,
+            }
+        }
+        panic!("the run does not end");
+    }
+
+    /// Why the flow was stopped, each time that it was.
+    pub fn blocked(&self) -> Vec<String> {
+        let reasons = self.events.all().into_iter();
+        let reasons = reasons.filter_map(|event| match event {
+            Event::FlowBlocked { reason, .. } => Some(reason),
+            _ => None,
+        });
+        reasons.collect()
+    }
+
+    /// The registers by key.
+    pub fn registers(&self) -> BTreeMap<String, Register> {
+        let items = self.store.items().into_iter();
+        let registers = items.filter(|(key, _)| key.partition.starts_with("register#"));
+        registers
+            .map(|(key, item)| (key.sort, Register::read(&item).unwrap().unwrap()))
+            .collect()
+    }
+
+    /// A field of every record, by key.
+    pub fn field(&self, name: &str) -> BTreeMap<String, Value> {
+        let registers = self.registers().into_iter();
+        registers
+            .filter_map(|(key, register)| {
+                let fields = register.desired.content.fields()?;
+                Some((key, fields.get(name).cloned().unwrap_or(Value::Null)))
+            })
+            .collect()
+    }
+}
+
+fn load(source: &str, fields: &str, settings: &[(&str, &str)]) -> Arc<Flow> {
+    let settings: Settings = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/flows");
+    let text = FlowText {
+        connectors: Arc::new(read_connectors(&folder).unwrap()),
+        ..FlowText::alone(
+            "orders.toml",
+            format!("{REST}\n[fields]\n{fields}\n{source}"),
+        )
+    };
+    let flow = Flow::load_text(&text, &settings);
+    Arc::new(flow.unwrap_or_else(|mistakes| panic!("{mistakes:#?}")))
+}
