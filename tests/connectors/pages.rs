@@ -256,7 +256,7 @@ async fn list(
 }
 
 fn without_end() -> Body {
-    let chunk = Bytes::from_static(&[b' '; 65_536]);
+    let chunk = Bytes::from(vec![b' '; 65_536]);
     let chunks = stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
     Body::from_stream(chunks)
 }

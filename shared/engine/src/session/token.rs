@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use tidegate_model::{
     UnixMs,
-    flow::{ClientAuth, Grant, JwtBearer, Method, Oauth2},
+    flow::{ClientAuth, Grant, JwtBearer, Method, Oauth2, SecretName},
 };
 use tidegate_policy::token::{self, Life, Need, NoToken};
 
@@ -131,7 +131,7 @@ impl Session<'_> {
         code: Option<&str>,
         started: UnixMs,
     ) -> CallError {
-        let names: Vec<&str> = grant.secrets().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = grant.secrets().map(SecretName::as_str).collect();
         match self.any_replaced(&names, started).await {
             Err(error) => error,
             Ok(true) => CallError::Deferred {

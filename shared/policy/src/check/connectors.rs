@@ -54,7 +54,7 @@ fn fill_in_side(
                 "there is no connector `{name}`, and no folder `connectors` beside the flow file"
             )
         } else {
-            let instead = instead(&name, known.into_iter());
+            let instead = instead(&name, known);
             format!("there is no connector `{name}`{instead}")
         };
         return Err(wrong(document, message));
@@ -102,11 +102,11 @@ fn fill(document: &mut Document, theirs: &Document, value: &Value, at: &str) {
     };
     match (ours, value) {
         (Value::Object(ours), Value::Object(table)) => {
-            let is_other = |tag: &&str| {
-                let (ours, theirs) = (ours.get(*tag), table.get(*tag));
+            let is_other = |tag: &str| {
+                let (ours, theirs) = (ours.get(tag), table.get(tag));
                 ours.is_some() && theirs.is_some() && ours != theirs
             };
-            if TAGS.iter().any(|tag| is_other(&tag)) {
+            if TAGS.iter().any(|tag| is_other(tag)) {
                 return;
             }
             for (name, value) in table {
