@@ -33,6 +33,7 @@ mod reconcile_faults;
 mod rotations;
 mod runs;
 mod stages;
+mod store;
 mod ticks;
 mod tokens;
 mod turns;

@@ -22,6 +22,7 @@ mod rest_source;
 mod rest_target;
 #[cfg(test)]
 mod script;
+mod store;
 
 use std::sync::Arc;
 
@@ -33,12 +34,14 @@ pub use http::{HttpClient, MAX_ANSWER_BYTES};
 pub use qualio::QualioTarget;
 pub use rest_source::RestSource;
 pub use rest_target::RestTarget;
+pub use store::OwnStore;
 
 /// Makes the source and the target that a flow names.
 pub fn connect(flow: &Arc<Flow>) -> (Arc<dyn Source>, Arc<dyn Target>) {
     let target: Arc<dyn Target> = match &flow.file().target {
         TargetSpec::Rest(_) => Arc::new(RestTarget::new(Arc::clone(flow))),
         TargetSpec::Qualio(_) => Arc::new(QualioTarget::new(Arc::clone(flow))),
+        TargetSpec::Store(_) => Arc::new(OwnStore),
     };
     (Arc::new(RestSource::new(Arc::clone(flow))), target)
 }

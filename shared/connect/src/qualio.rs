@@ -223,6 +223,7 @@ impl Target for QualioTarget {
             idempotent_create: false,
             searchable: true,
             listable: true,
+            own: false,
             create_calls: 1,
             update_calls: 2,
             find_calls: FIND_CALLS,

@@ -163,6 +163,7 @@ impl Target for RestTarget {
             idempotent_create: !upsert && target.idempotency_header().is_some(),
             searchable: target.find().is_some(),
             listable: false,
+            own: false,
             create_calls: 1,
             update_calls: 1,
             find_calls: u32::from(target.find().is_some()),
@@ -174,7 +175,7 @@ impl Target for RestTarget {
     fn errors(&self) -> &[ErrorRow] {
         match &self.flow.file().target {
             TargetSpec::Rest(target) => &target.errors,
-            TargetSpec::Qualio(_) => &[],
+            TargetSpec::Qualio(_) | TargetSpec::Store(_) => &[],
         }
     }
 

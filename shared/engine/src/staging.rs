@@ -19,8 +19,8 @@ use tidegate_policy::{
 };
 
 use crate::{
-    Engine, EngineError, FlowRuntime,
-    ports::{StoreError, Written},
+    Engine, EngineError, Event, FlowRuntime,
+    ports::{StoreError, TargetTraits, Written},
 };
 
 /// Tries after lost races with other stagers of the same record.
@@ -278,10 +278,11 @@ impl Engine {
         mut seen: Option<Register>,
     ) -> Result<StageResult, EngineError> {
         let id = keys::register(runtime.flow.id(), key);
+        let traits = runtime.target.traits();
         for _ in 0..STAGE_TRIES {
             let critical = critical_changes(runtime, seen.as_ref(), incoming);
             let now = self.now();
-            let (write, planned) = match planned(seen.as_ref(), incoming, &critical, now) {
+            let (write, planned) = match planned(traits, seen.as_ref(), incoming, &critical, now) {
                 Ok(planned) => planned,
                 Err(nothing_to_do) => return Ok(nothing_to_do),
             };
@@ -305,6 +306,10 @@ impl Engine {
                             repeats: false,
                             linked: false,
                         });
+                    }
+                    if traits.own {
+                        self.tell_applied(runtime, key, incoming, plan.tier, now);
+                        return Ok(new_in_our_store(plan.tier));
                     }
                     let version = |read: &Register| read.desired.version;
                     let tier = if seen.as_ref().map(version) == before.as_ref().map(version) {
@@ -331,7 +336,11 @@ impl Engine {
                         register.desired.version == incoming.version
                             && register.desired.staged_by == incoming.by
                     }) {
-                        return Ok(staged_before(own));
+                        return Ok(if traits.own && own.review.is_none() && !own.is_dirty() {
+                            new_in_our_store(own.tier)
+                        } else {
+                            staged_before(own)
+                        });
                     }
                 }
             }
@@ -340,6 +349,33 @@ impl Engine {
             operation: format!("stage {} {key}", runtime.flow.id()),
             source: "others kept staging it".into(),
         }))
+    }
+
+    /// A record of our own store is applied by its staging.
+    fn tell_applied(
+        &self,
+        runtime: &FlowRuntime,
+        key: &RecordKey,
+        incoming: &Incoming,
+        tier: Tier,
+        now: UnixMs,
+    ) {
+        let flow = runtime.flow.id();
+        self.measure_applied(flow.as_str(), tier, Some(0));
+        tracing::info!(flow = %flow, key = key.as_str(), tier = tier.as_str(), run = self.run_id(), request_id = self.request(), latency_ms = 0, "applied");
+        if runtime.flow.file().events.applied {
+            self.note(Event::RecordApplied {
+                flow: flow.clone(),
+                key: key.clone(),
+                tier,
+                version: incoming.version.to_string(),
+                hash: incoming.content.hash(),
+                target_id: None,
+                deleted: incoming.content == Content::Deleted,
+                at_ms: now,
+                latency_ms: Some(0),
+            });
+        }
     }
 
     /// Another stage came between the read and the write at `now`; the write's own answer decides.
@@ -365,6 +401,7 @@ impl Engine {
 
 /// The write of a stage, and what it stages of new content; or what comes of it without a write.
 fn planned(
+    traits: TargetTraits,
     seen: Option<&Register>,
     incoming: &Incoming,
     critical: &[String],
@@ -383,6 +420,9 @@ fn planned(
         StagePlan::New(_) if seen.is_none() && incoming.content == Content::Deleted => {
             Err(nothing(NoChange::Unchanged, None))
         }
+        StagePlan::New(plan) if traits.own && plan.review.is_none() => {
+            Ok((register::stage_applied(&plan, now), Some(plan)))
+        }
         StagePlan::New(plan) => Ok((register::stage(&plan, now), Some(plan))),
     }
 }
@@ -398,6 +438,17 @@ pub(crate) fn critical_changes(
     };
     let old = seen.and_then(|register| register.desired.content.fields());
     runtime.flow.critical_changes(old, new)
+}
+
+/// New content of a record that our own store holds by the same write: nothing is left to do.
+fn new_in_our_store(tier: Tier) -> StageResult {
+    StageResult {
+        staged: Staged::New { tier },
+        message: None,
+        waits: false,
+        repeats: false,
+        linked: false,
+    }
 }
 
 /// What an earlier try of this stage did, whose answer was lost.

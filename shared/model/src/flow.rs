@@ -29,7 +29,9 @@ pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
 pub use schedule::{Schedule, WindowSpec};
 pub use secret::{SecretName, SecretNameError};
 pub use source::{ListSpec, OneSpec, Pages, RestSource, SourceSpec};
-pub use target::{ContractSpec, FindSpec, QualioTarget, RestTarget, StandingSpec, TargetSpec};
+pub use target::{
+    ContractSpec, FindSpec, QualioTarget, RestTarget, StandingSpec, StoreTarget, TargetSpec,
+};
 pub use trigger::{EventsSpec, TriggerSpec};
 
 use crate::FlowId;

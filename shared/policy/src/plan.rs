@@ -24,6 +24,8 @@ pub struct TargetTraits {
     pub searchable: bool,
     /// Can list its records by our keys, so that they are linked in an initial run.
     pub listable: bool,
+    /// It is our own store: what is staged is applied by the same write.
+    pub own: bool,
     /// Calls of a create (or upsert).
     pub create_calls: u32,
     /// Calls of an update.
@@ -175,7 +177,8 @@ pub fn idempotency_key<'a>(claimed: &'a Register, token: &'a ClaimToken) -> &'a 
 pub fn calls_of(register: &Register, traits: TargetTraits) -> u32 {
     let removed = register.desired.content == Content::Deleted;
     if removed {
-        u32::from(traits.upsert || register.target_id.is_some())
+        let known = traits.upsert || register.target_id.is_some();
+        u32::from(known && !traits.own)
     } else if traits.upsert {
         traits.create_calls
     } else if register.target_id.is_some() {

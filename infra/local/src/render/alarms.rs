@@ -254,12 +254,17 @@ fn webhooks_silent(flow: &FlowFile) -> Option<Alarm> {
 fn of_systems(flow: &FlowFile) -> Vec<Alarm> {
     let SourceSpec::Rest(source) = &flow.source;
     let (source, target) = (source.name.as_str(), flow.target.name().as_str());
+    let of_source = [success_low(source, Tier::Batch), breaker_open(source)];
+    if !flow.target.is_called() {
+        return of_source.into();
+    }
+    let [source_success, source_breaker] = of_source;
     vec![
         success_low(target, Tier::RealTime),
         success_low(target, Tier::Batch),
-        success_low(source, Tier::Batch),
+        source_success,
         breaker_open(target),
-        breaker_open(source),
+        source_breaker,
     ]
 }
 

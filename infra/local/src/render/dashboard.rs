@@ -215,7 +215,8 @@ struct System {
 
 /// Each system once, targets first.
 fn systems(flows: &[FlowFile]) -> Vec<System> {
-    let targets = flows.iter().map(|flow| System {
+    let called = flows.iter().filter(|flow| flow.target.is_called());
+    let targets = called.map(|flow| System {
         name: flow.target.name().to_string(),
         tiers: &TIERS,
     });

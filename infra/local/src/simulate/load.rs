@@ -151,10 +151,10 @@ fn risk_level(setting: &str) -> &'static str {
 fn at_simulated_systems(mut file: FlowFile) -> FlowFile {
     let SourceSpec::Rest(source) = &mut file.source;
     SOURCE_URL.clone_into(&mut source.base_url);
-    let target = match &mut file.target {
-        TargetSpec::Rest(target) => &mut target.base_url,
-        TargetSpec::Qualio(target) => &mut target.base_url,
-    };
-    TARGET_URL.clone_into(target);
+    match &mut file.target {
+        TargetSpec::Rest(target) => TARGET_URL.clone_into(&mut target.base_url),
+        TargetSpec::Qualio(target) => TARGET_URL.clone_into(&mut target.base_url),
+        TargetSpec::Store(_) => {}
+    }
     file
 }

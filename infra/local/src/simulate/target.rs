@@ -68,6 +68,10 @@ impl SimulatedTarget {
                 Ok(Self::Qualio(Box::new(double)))
             }
             TargetSpec::Rest(_) => Ok(Self::Rest(Box::new(Declared::of(flow, sample)?))),
+            TargetSpec::Store(_) => bail!(
+                "the flow {} writes to our own store, which holds a record as soon as it is read: there is nothing to simulate",
+                flow.id()
+            ),
         }
     }
 

@@ -101,16 +101,19 @@ impl Engine {
     }
 
     fn measure_look(&self, runtime: &FlowRuntime, look: &Look, now: UnixMs) {
-        let target = runtime.flow.file().target.name();
-        for (system, breaker) in [
-            (target, &look.target),
-            (runtime.flow.source().name(), &look.source),
-        ] {
+        let target = &runtime.flow.file().target;
+        let of_target = target.is_called().then_some((target.name(), &look.target));
+        let of_source = (runtime.flow.source().name(), &look.source);
+        for (system, breaker) in of_target.into_iter().chain([of_source]) {
             let open = breaker.open_since().map(|since| now.since(since));
             let open = open.unwrap_or_default().as_secs_f64();
             self.measure(&metric::BREAKER_OPEN, &[system.as_str()], open);
         }
+        let is_called = |endpoint| target.is_called() || endpoint != target.name();
         for (budget, slots) in &look.budgets {
+            if !is_called(&budget.endpoint) {
+                continue;
+            }
             let limit: Limit = budget.limit;
             let of_tier = [budget.endpoint.as_str(), budget.tier.as_str()];
             let free = percent(slots.free_at(limit, now).into(), limit.calls.into());

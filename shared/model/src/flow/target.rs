@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Auth, BreakerSpec, Call, ErrorRow, ListSpec, Pages, SecretName, TargetLimits,
+    Auth, BreakerSpec, Call, ErrorRow, ListSpec, Pages, Rate, SecretName, TargetLimits,
     source::{default_page_size, default_timeout_s},
 };
 use crate::EndpointId;
@@ -23,6 +23,8 @@ pub enum TargetSpec {
     Rest(RestTarget),
     /// Qualio suppliers.
     Qualio(QualioTarget),
+    /// Our own store: a record is applied by the write that stages it, and read through the API.
+    Store(StoreTarget),
 }
 
 impl TargetSpec {
@@ -31,7 +33,13 @@ impl TargetSpec {
         match self {
             Self::Rest(target) => &target.name,
             Self::Qualio(target) => &target.name,
+            Self::Store(target) => &target.name,
         }
+    }
+
+    /// Whether records reach it by calls. To our own store they do not.
+    pub fn is_called(&self) -> bool {
+        !matches!(self, Self::Store(_))
     }
 
     /// Names of the secrets that its calls need.
@@ -39,15 +47,17 @@ impl TargetSpec {
         let (of_auth, of_qualio) = match self {
             Self::Rest(target) => (Some(target.auth.secrets()), None),
             Self::Qualio(target) => (None, Some(&target.secret)),
+            Self::Store(_) => (None, None),
         };
         of_auth.into_iter().flatten().chain(of_qualio)
     }
 
-    /// The target's limits.
+    /// The target's limits; those of our own store, to which no call goes, are never reached.
     pub fn limits(&self) -> &TargetLimits {
         match self {
             Self::Rest(target) => &target.limits,
             Self::Qualio(target) => &target.limits,
+            Self::Store(target) => &target.limits,
         }
     }
 
@@ -56,6 +66,7 @@ impl TargetSpec {
         match self {
             Self::Rest(target) => &target.breaker,
             Self::Qualio(target) => &target.breaker,
+            Self::Store(target) => &target.breaker,
         }
     }
 
@@ -64,6 +75,7 @@ impl TargetSpec {
         match self {
             Self::Rest(target) => target.timeout_s,
             Self::Qualio(target) => target.timeout_s,
+            Self::Store(_) => 0,
         }
     }
 
@@ -72,6 +84,7 @@ impl TargetSpec {
         match self {
             Self::Rest(target) => target.settle_s,
             Self::Qualio(target) => target.settle_s,
+            Self::Store(_) => 0,
         }
     }
 
@@ -80,6 +93,7 @@ impl TargetSpec {
         match self {
             Self::Rest(target) => &target.body,
             Self::Qualio(target) => &target.body,
+            Self::Store(target) => &target.body,
         }
     }
 
@@ -88,6 +102,7 @@ impl TargetSpec {
         match self {
             Self::Rest(target) => target.contract.as_ref(),
             Self::Qualio(target) => target.contract.as_ref(),
+            Self::Store(_) => None,
         }
     }
 }
@@ -284,6 +299,45 @@ pub struct QualioTarget {
     /// When calls pause.
     #[serde(default)]
     pub breaker: BreakerSpec,
+}
+
+/// Our own store. What the flow calls its fields is what stands there; nothing is called, so nothing is
+/// limited, slow or looked for.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreTarget {
+    /// Names the store in the account of a flow.
+    #[serde(default = "store_name")]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 64),
+        regex(pattern = r"^[a-z0-9-]+$")
+    )]
+    pub name: EndpointId,
+    #[serde(skip)]
+    body: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip, default = "no_limits")]
+    limits: TargetLimits,
+    #[serde(skip)]
+    breaker: BreakerSpec,
+}
+
+#[allow(clippy::expect_used, reason = "it always is a name")]
+fn store_name() -> EndpointId {
+    EndpointId::try_new("store").expect("`store` is a name")
+}
+
+fn no_limits() -> TargetLimits {
+    let most = Rate {
+        calls: 300,
+        per_s: 1,
+    };
+    TargetLimits {
+        real_time: most,
+        batch: most,
+        account: None,
+        day: None,
+    }
 }
 
 impl QualioTarget {

@@ -67,6 +67,7 @@ pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> O
     let calls_per_update = match file.target {
         TargetSpec::Rest(_) => 1,
         TargetSpec::Qualio(_) => QUALIO_CALLS,
+        TargetSpec::Store(_) => 0,
     };
     let limits = file.target.limits();
     let next = std::iter::successors(schedule.next_after(now), |due| schedule.next_after(due.at));
@@ -81,7 +82,7 @@ pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> O
         calls_a_day: limits.day.map(usable),
         compares_target: match &file.target {
             TargetSpec::Rest(rest) => rest.list.is_some(),
-            TargetSpec::Qualio(_) => true,
+            TargetSpec::Qualio(_) | TargetSpec::Store(_) => true,
         },
         worst_gap: schedule.worst_gap(),
         next_windows: next
@@ -116,7 +117,14 @@ impl fmt::Display for FlowFacts {
             "{}: flow {}, revision {}, hash {}",
             self.file, self.flow, self.revision, self.hash
         )?;
-        for (name, tier) in [("real-time", self.real_time), ("batch", self.batch)] {
+        let tiers = [("real-time", self.real_time), ("batch", self.batch)];
+        if self.calls_per_update == 0 {
+            writeln!(
+                f,
+                "  our own store: applied by the write that stages it, no call"
+            )?;
+        }
+        for (name, tier) in tiers.into_iter().filter(|_| self.calls_per_update > 0) {
             let each = u64::from(self.calls_per_update.max(1));
             let (calls, records, span) = match tier.records_a_minute {
                 0 => (tier.calls_a_day, tier.calls_a_day / each, "day"),
@@ -142,7 +150,9 @@ impl fmt::Display for FlowFacts {
             }
             writeln!(f)?;
         }
-        if self.compares_target {
+        if self.calls_per_update == 0 {
+            writeln!(f, "  reconcile: source and registers, which are the store")?;
+        } else if self.compares_target {
             writeln!(f, "  reconcile: source, registers and target")?;
         } else {
             writeln!(

@@ -53,6 +53,7 @@ impl Writes {
         let (operations, body) = match &file.target {
             TargetSpec::Rest(rest) => (operations(rest), body),
             TargetSpec::Qualio(_) => (qualio::operations(), qualio::body(body)),
+            TargetSpec::Store(_) => (Vec::new(), body),
         };
         let host = base_url.split_once("://").map_or("", |(_, rest)| rest);
         let base = host.split_once('/').map_or("", |(_, path)| path);

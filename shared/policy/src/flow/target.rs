@@ -62,7 +62,7 @@ impl Target {
         let none = BTreeMap::new();
         let headers = match spec {
             TargetSpec::Rest(rest) => &rest.headers,
-            TargetSpec::Qualio(_) => &none,
+            TargetSpec::Qualio(_) | TargetSpec::Store(_) => &none,
         };
         let contract = spec
             .contract()
@@ -71,25 +71,52 @@ impl Target {
             .map_err(|error| error.to_string())?;
         match spec {
             TargetSpec::Rest(rest) => Self::compile_rest(rest, base, body, contract),
-            TargetSpec::Qualio(qualio) => Ok(Self {
-                base: base.clone(),
-                name: qualio.name.clone(),
-                base_url: base_url(&qualio.base_url, base)?,
-                auth: Auth::ApiKey {
+            TargetSpec::Qualio(qualio) => {
+                let auth = Auth::ApiKey {
                     header: "X-Api-Key".to_owned(),
                     secret: qualio.secret.clone(),
-                },
-                body,
-                upsert: None,
-                create: None,
-                update: None,
-                delete: None,
-                archive: None,
-                find: None,
-                list: None,
-                contract,
-                idempotency_header: None,
-            }),
+                };
+                let url = base_url(&qualio.base_url, base)?;
+                Ok(Self {
+                    contract,
+                    ..Self::without_calls(qualio.name.clone(), url, auth, base, body)
+                })
+            }
+            TargetSpec::Store(store) => {
+                let name = store.name.clone();
+                Ok(Self::without_calls(
+                    name,
+                    String::new(),
+                    Auth::None,
+                    base,
+                    body,
+                ))
+            }
+        }
+    }
+
+    fn without_calls(
+        name: EndpointId,
+        base_url: String,
+        auth: Auth,
+        base: &Context,
+        body: Body,
+    ) -> Self {
+        Self {
+            base: base.clone(),
+            name,
+            base_url,
+            auth,
+            body,
+            upsert: None,
+            create: None,
+            update: None,
+            delete: None,
+            archive: None,
+            find: None,
+            list: None,
+            contract: None,
+            idempotency_header: None,
         }
     }
 

@@ -49,6 +49,7 @@ fn calls_a_record(target: &TargetSpec) -> u64 {
     match target {
         TargetSpec::Rest(_) => 1,
         TargetSpec::Qualio(_) => QUALIO_CALLS,
+        TargetSpec::Store(_) => 0,
     }
 }
 
@@ -77,7 +78,7 @@ pub(super) fn entries(file: &str, flow: &FlowFile) -> Result<Vec<Entry>, Mistake
         None => flow.schedule.windows.len() as u64,
     };
     let listing = match flow.target {
-        TargetSpec::Rest(_) => 0,
+        TargetSpec::Rest(_) | TargetSpec::Store(_) => 0,
         TargetSpec::Qualio(_) => QUALIO_LISTING * runs,
     };
     let entry = |decision: Decision, records: u64, extra: u64| {

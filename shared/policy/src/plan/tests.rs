@@ -13,6 +13,7 @@ const PLAIN: TargetTraits = TargetTraits {
     idempotent_create: false,
     searchable: true,
     listable: false,
+    own: false,
     create_calls: 1,
     update_calls: 2,
     find_calls: 5,
@@ -22,6 +23,7 @@ const PLAIN: TargetTraits = TargetTraits {
 const UPSERT: TargetTraits = TargetTraits {
     upsert: true,
     searchable: false,
+    own: false,
     create_calls: 3,
     ..PLAIN
 };

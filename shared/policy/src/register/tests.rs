@@ -25,6 +25,7 @@ const BY_NAME: TargetTraits = TargetTraits {
     idempotent_create: false,
     searchable: true,
     listable: false,
+    own: false,
     create_calls: 1,
     update_calls: 1,
     find_calls: 1,

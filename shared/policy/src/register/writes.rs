@@ -79,6 +79,27 @@ pub fn stage(stage: &Stage, now: UnixMs) -> Update {
     }
 }
 
+/// `stage, new content` where our own store is the target: what is staged is applied by the same write,
+/// so that one write does (DESIGN, Data). The condition is that of [`stage`]. Work on the record, which
+/// only a person begins (a replay of what was in review), is over with it: its claim is gone, and with
+/// no call of its own there is nothing that could take effect later (EFF-1).
+pub fn stage_applied(stage: &Stage, now: UnixMs) -> Update {
+    let version = stage.version.encode();
+    self::stage(stage, now)
+        .set(attr::APPLIED_VERSION, version)
+        .set(attr::APPLIED_HASH, stage.content.hash().0)
+        .set(attr::APPLIED_AT, now.0)
+        .remove(DIRTY_ATTRIBUTES)
+        .remove(CLAIM_ATTRIBUTES)
+        .remove(&[
+            attr::DUE,
+            attr::UNKNOWN_SINCE_CLAIM,
+            attr::QUIET_UNTIL,
+            attr::INTENT,
+            attr::ATTEMPTS_EPOCH,
+        ])
+}
+
 /// Content that is desired already.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Equal {

@@ -304,6 +304,7 @@ fn what_may_stand_in_the_target_is_looked_for_before_it_is_created_eff_2() {
         idempotent_create: false,
         searchable: true,
         listable: false,
+        own: false,
         create_calls: 1,
         update_calls: 1,
         find_calls: 1,
