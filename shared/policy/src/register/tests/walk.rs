@@ -282,6 +282,9 @@ impl World {
                     self.ignored = Some(source);
                     break false;
                 }
+                StagePlan::New(new) if self.rules.traits.own && new.review.is_none() => {
+                    stage_applied(&new, self.now)
+                }
                 StagePlan::New(new) => stage(&new, self.now),
             };
             let wrote = self.write(&update);
@@ -290,7 +293,11 @@ impl World {
             }
             if wrote.happened && renews {
                 self.attempts.clear();
-                self.ages.began(&self.table.read(), self.now);
+                let register = self.table.read();
+                self.ages.began(&register, self.now);
+                if !register.is_dirty() {
+                    self.ages.applied(register.desired.version);
+                }
             }
             if wrote.told {
                 break needs_message(&self.table.read());

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    rest::{IDEMPOTENT, TWO_CALLS, UPSERT, assert_rest},
+    rest::{IDEMPOTENT, OWN, TWO_CALLS, UPSERT, assert_rest},
     *,
 };
 
@@ -256,6 +256,21 @@ fn every_moment_at_which_a_person_edits_replays_or_discards_ends_right_reg_2() {
         (rules, &[INVALID], 0, 6),
         (rules, &[INVALID], 1, 4),
         (rules, &["alpha", INVALID], 0, 4),
+    ]);
+}
+
+#[test]
+fn every_moment_at_which_our_own_store_is_written_ends_right_reg_2() {
+    let rules = Rules {
+        traits: OWN,
+        people: true,
+        ..PLAIN
+    };
+    explore_all(&[
+        (rules, &["alpha", "beta", "alpha"], 1, 0),
+        (rules, &[INVALID], 1, 4),
+        (rules, &[INVALID, "alpha"], 1, 4),
+        (rules, &["alpha", INVALID, "beta"], 0, 4),
     ]);
 }
 

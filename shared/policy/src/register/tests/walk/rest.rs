@@ -26,6 +26,16 @@ pub(super) const BLIND: TargetTraits = TargetTraits {
     ..BY_NAME
 };
 
+/// Our own store: what is staged is applied by the same write.
+pub(super) const OWN: TargetTraits = TargetTraits {
+    own: true,
+    create_calls: 0,
+    update_calls: 0,
+    find_calls: 0,
+    archives: false,
+    ..UPSERT
+};
+
 /// REG-1, REG-2 and QUE-2 at rest.
 #[track_caller]
 pub(super) fn assert_rest(world: &World) {
@@ -58,6 +68,12 @@ pub(super) fn assert_rest(world: &World) {
     }
     if is_forgotten && world.rules.hands {
         // What a hand made of it is not told from what it was.
+        return;
+    }
+    if world.rules.traits.own {
+        assert_eq!(world.target.content(), None, "a call was made");
+        let applied = register.applied.as_ref().map(|applied| &applied.hash);
+        assert_eq!(applied, Some(&register.desired.hash), "REG-2");
         return;
     }
     let holds = world.target.content();
@@ -94,6 +110,17 @@ proptest! {
             let world = walk(seed, Rules { traits, ..PLAIN });
             assert_rest(&world);
             prop_assert_eq!(world.table.read().state(), State::Applied);
+        }
+    }
+
+    /// What a person sends again passes a worker; whatever is staged meanwhile goes before it.
+    #[test]
+    fn our_own_store_holds_the_newest_content_without_a_call_reg_2(seed: u64) {
+        for deletion in [Deletion::Delete, Deletion::Keep, Deletion::Review] {
+            for people in [false, true] {
+                let rules = Rules { traits: OWN, deletion, deletes: true, people, forgets: people, ..PLAIN };
+                assert_rest(&walk(seed, rules));
+            }
         }
     }
 

@@ -257,6 +257,10 @@ impl Worker {
         }
         match step {
             Step::Skip | Step::Keep => State::Landed(None),
+            Step::Create(_) | Step::Update(_) | Step::Remove(_) if traits.own => {
+                self.started = self.clock(world);
+                State::Landed(None)
+            }
             Step::Create(fields) => {
                 let name = name_of(&fields);
                 State::Sends(if traits.upsert {
