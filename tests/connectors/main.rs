@@ -12,6 +12,7 @@
 mod amazon;
 mod generic;
 mod keys;
+mod orders;
 mod pages;
 mod place;
 mod shopify;

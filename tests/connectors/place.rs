@@ -76,6 +76,7 @@ impl Hands {
 /// A flow at work.
 pub struct Place {
     engine: Engine,
+    flow: FlowId,
     store: Arc<MemoryStore>,
     events: Arc<MemoryEvents>,
     pub clock: Arc<ManualClock>,
@@ -90,8 +91,24 @@ impl Place {
         settings: &[(&str, &str)],
         secrets: &[(&str, &str)],
     ) -> Self {
+        let settings: Vec<(&str, String)> = settings
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
+        let text = format!("{REST}\n[fields]\n{fields}\n{source}");
+        Self::of(hands, &text, &settings, secrets)
+    }
+
+    /// A whole flow file, with the connectors that ship.
+    pub fn of(
+        hands: &Hands,
+        text: &str,
+        settings: &[(&str, String)],
+        secrets: &[(&str, &str)],
+    ) -> Self {
         let clock = Arc::clone(&hands.0);
-        let flow = load(source, fields, settings);
+        let flow = load(text, settings);
+        let id = flow.id().clone();
         let (from, to) = connect(&flow);
         let vault = MemoryVault::new(secrets.iter().copied());
         let secrets = CachedSecrets::new(vault, Arc::<ManualClock>::clone(&clock));
@@ -114,6 +131,7 @@ impl Place {
         };
         Self {
             engine: Engine::new(ports, vec![FlowRuntime::new(flow, from, to)]),
+            flow: id,
             store,
             events,
             clock,
@@ -122,8 +140,7 @@ impl Place {
 
     /// One part of a run.
     pub async fn run_part(&self) -> RunReport {
-        let flow = FlowId::try_new("orders").unwrap();
-        let report = self.engine.run(&flow, &MANUAL, UnixMs(i64::MAX)).await;
+        let report = self.engine.run(&self.flow, &MANUAL, UnixMs(i64::MAX)).await;
         let report = report.unwrap();
         assert!(report.counts.add_up(), "OUT-1: {report:?}");
         report
@@ -174,18 +191,15 @@ impl Place {
     }
 }
 
-fn load(source: &str, fields: &str, settings: &[(&str, &str)]) -> Arc<Flow> {
+fn load(text: &str, settings: &[(&str, String)]) -> Arc<Flow> {
     let settings: Settings = settings
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/flows");
     let text = FlowText {
         connectors: Arc::new(read_connectors(&folder).unwrap()),
-        ..FlowText::alone(
-            "orders.toml",
-            format!("{REST}\n[fields]\n{fields}\n{source}"),
-        )
+        ..FlowText::alone("orders.toml", text)
     };
     let flow = Flow::load_text(&text, &settings);
     Arc::new(flow.unwrap_or_else(|mistakes| panic!("{mistakes:#?}")))

@@ -1,0 +1,113 @@
+//! The flows of two marketplaces as they ship, each against its double, to our own store.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tidegate_engine::RunEnd;
+use tidegate_policy::register::State;
+use tidegate_testkit::doubles::{
+    amazon::{self, AmazonConfig, AmazonDouble, GERMANY},
+    authority::AuthorityDouble,
+    shopify::{Access, ShopifyConfig, ShopifyDouble},
+};
+
+use crate::place::{Hands, Place};
+
+fn example(name: &str) -> String {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/flows/examples");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// All are applied, and no field of an order is missing that the schema asks for.
+fn assert_whole(place: &Place, marketplace: &str, orders: usize) {
+    let registers = place.registers();
+    assert_eq!(registers.len(), orders);
+    let states: Vec<State> = registers
+        .values()
+        .map(|register| register.state())
+        .collect();
+    assert!(
+        states.iter().all(|state| *state == State::Applied),
+        "{states:?}"
+    );
+    let told: BTreeMap<String, Value> = place.field("marketplace");
+    assert!(told.values().all(|value| value == marketplace));
+    for field in ["placed_at", "status", "units"] {
+        assert!(
+            place.field(field).values().all(|value| !value.is_null()),
+            "{field}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_orders_of_a_web_shop_come_to_our_store_and_change_there() {
+    let hands = Hands::new();
+    let config = ShopifyConfig::new(hands.for_double(), "shop-token").orders(3, 600);
+    let shop = ShopifyDouble::start(config.access(Access::AllOrders))
+        .await
+        .unwrap();
+    let settings = [("SHOPIFY_URL", shop.url())];
+    let secrets = [("SHOPIFY_TOKEN", "shop-token")];
+    let place = Place::of(&hands, &example("orders-shopify.toml"), &settings, &secrets);
+    assert_eq!(place.run().await.end, RunEnd::Complete);
+    assert_whole(&place, "shopify", 600);
+
+    let id = ShopifyDouble::id_of(7);
+    shop.change(id, |order| {
+        order.insert(
+            "cancelled_at".to_owned(),
+            json!("2026-11-20T03:00:00+01:00"),
+        );
+    })
+    .unwrap();
+    place.clock.advance(Duration::from_mins(15));
+    let report = place.run().await;
+    assert_eq!((report.counts.staged, report.counts.queued), (1, 0));
+    assert_whole(&place, "shopify", 600);
+    assert_eq!(place.field("status")[&id.to_string()], json!("cancelled"));
+}
+
+#[tokio::test]
+async fn the_orders_of_a_marketplace_come_to_our_store_and_change_there() {
+    let hands = Hands::new();
+    let login = amazon::login(
+        hands.for_double(),
+        "seller",
+        "client-secret",
+        "refresh-token",
+    );
+    let config = AmazonConfig::new(hands.for_double(), login.tokens()).orders(3, 600);
+    let market = AmazonDouble::start(config).await.unwrap();
+    let login = AuthorityDouble::start(login).await.unwrap();
+    let settings = [
+        ("AMAZON_URL", market.url()),
+        ("AMAZON_LOGIN_URL", login.token_url()),
+        ("AMAZON_CLIENT_ID", "seller".to_owned()),
+        ("AMAZON_MARKETPLACES", GERMANY.to_owned()),
+    ];
+    let secrets = [
+        ("AMAZON_CLIENT_SECRET", "client-secret"),
+        ("AMAZON_REFRESH_TOKEN", "refresh-token"),
+    ];
+    let place = Place::of(&hands, &example("orders-amazon.toml"), &settings, &secrets);
+    assert_eq!(place.run().await.end, RunEnd::Complete);
+    assert_whole(&place, "amazon", 600);
+
+    let id = AmazonDouble::id_of(7);
+    market
+        .change(&id, |order| {
+            order.insert("OrderStatus".to_owned(), json!("Canceled"));
+        })
+        .unwrap();
+    place.clock.advance(Duration::from_mins(15));
+    let report = place.run().await;
+    assert_eq!((report.counts.staged, report.counts.queued), (1, 0));
+    assert_whole(&place, "amazon", 600);
+    assert_eq!(place.field("status")[&id], json!("cancelled"));
+}
