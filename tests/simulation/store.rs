@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tidegate_engine::Event;
 use tidegate_model::{Content, Tier};
-use tidegate_policy::register::State;
+use tidegate_policy::{reconcile::ReconcileRequest, register::State};
 use tidegate_testkit::doubles::erp::{ErpSupplier, realistic_suppliers, webhook::Told};
 
 use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
@@ -145,4 +145,22 @@ async fn a_deletion_leaves_a_tombstone_that_an_older_version_does_not_raise_reg_
         .webhook(Told::Whole(&older), "late", WEBHOOK_SECRETS[0])
         .await;
     assert_eq!(world.register(&key).desired.content, Content::Deleted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_heals_what_was_missed_by_one_write_and_is_whole_without_a_listing() {
+    let world = world(20);
+    world.run(MANUAL).await;
+    let key = keys(&world)[5].clone();
+    // A change that no run has seen: its time is before the last run's.
+    let row = change(&world, &key);
+    let report = world.reconcile(&ReconcileRequest::default()).await;
+    assert_eq!(report.not_compared, None, "{}", report.summary());
+    assert_eq!(report.findings.compared, 20, "{}", report.summary());
+    let register = world.register(&key);
+    assert_eq!(register.state(), State::Applied);
+    let fields = register.desired.content.fields().unwrap();
+    assert_eq!(fields["blocked"], json!(row.quality.blocked));
+    assert_eq!(world.qualio.calls().len(), 0);
+    assert_eq!(world.queued_keys().len(), 0);
 }

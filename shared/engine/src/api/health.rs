@@ -154,8 +154,13 @@ impl Engine {
         now: UnixMs,
     ) -> Result<Vec<BudgetHealth>, EngineError> {
         let mut all = Vec::new();
-        let of_target = [Tier::RealTime, Tier::Batch].map(|tier| target_budget(runtime, tier));
-        for budget in of_target.into_iter().chain([source_budget(runtime)]) {
+        let tiers: &[Tier] = if runtime.flow.file().target.is_called() {
+            &[Tier::RealTime, Tier::Batch]
+        } else {
+            &[]
+        };
+        let of_target = tiers.iter().map(|tier| target_budget(runtime, *tier));
+        for budget in of_target.chain([source_budget(runtime)]) {
             let item = self
                 .read(&keys::slots(&budget.endpoint, budget.tier))
                 .await?;
@@ -181,10 +186,9 @@ impl Engine {
         now: UnixMs,
     ) -> Result<Vec<BreakerHealth>, EngineError> {
         let mut all = Vec::new();
-        for endpoint in [
-            runtime.flow.file().target.name(),
-            runtime.flow.source().name(),
-        ] {
+        let target = &runtime.flow.file().target;
+        let called = target.is_called().then_some(target.name());
+        for endpoint in called.into_iter().chain([runtime.flow.source().name()]) {
             let breaker = Breaker::read(self.read(&keys::breaker(endpoint)).await?.as_ref());
             let (state, until_ms) = match breaker.gate(now) {
                 Gate::Closed { .. } => ("closed", None),
