@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use tidegate_engine::RunEnd;
+use tidegate_engine::{HookAnswer, HookOutcome, RunEnd};
 use tidegate_policy::register::State;
 use tidegate_testkit::doubles::{
     amazon::{self, AmazonConfig, AmazonDouble, GERMANY},
@@ -71,6 +73,52 @@ async fn the_orders_of_a_web_shop_come_to_our_store_and_change_there() {
     assert_eq!((report.counts.staged, report.counts.queued), (1, 0));
     assert_whole(&place, "shopify", 600);
     assert_eq!(place.field("status")[&id.to_string()], json!("cancelled"));
+}
+
+/// As Shopify signs (its documentation, "Verify a webhook").
+fn signed(body: &[u8], secret: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    STANDARD.encode(hmac::sign(&key, body))
+}
+
+#[tokio::test]
+async fn a_shop_that_pushes_is_believed_by_its_signature_and_its_order_stands_at_once_hook_1() {
+    let hands = Hands::new();
+    let config = ShopifyConfig::new(hands.for_double(), "shop-token").orders(3, 20);
+    let shop = ShopifyDouble::start(config).await.unwrap();
+    let webhook = "real_time_reason = \"Stock.\"\n[webhook]\nsecrets = [\"SHOPIFY_WEBHOOK\"]\n";
+    let listens =
+        example("orders-shopify.toml").replacen("[expected]", &format!("{webhook}[expected]"), 1);
+    let settings = [("SHOPIFY_URL", shop.url())];
+    let secret = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
+    let secrets = [("SHOPIFY_TOKEN", "shop-token"), ("SHOPIFY_WEBHOOK", secret)];
+    let place = Place::of(&hands, &listens, &settings, &secrets);
+    place.run().await;
+    let id = ShopifyDouble::id_of(7);
+    let order = shop
+        .change(id, |order| {
+            order.insert("total_price".to_owned(), json!("12.34"));
+        })
+        .unwrap();
+    let body = order.to_string().into_bytes();
+    let (good, bad) = (signed(&body, secret), signed(&body, "another-secret-text"));
+    let before = shop.calls().len();
+    for signature in ["", &bad] {
+        let headers = [("x-shopify-hmac-sha256", signature)];
+        let answer = place.webhook(&headers, &body).await;
+        assert_eq!(answer, HookAnswer::Unauthorized, "{signature}");
+    }
+    let headers = [
+        ("x-shopify-hmac-sha256", good.as_str()),
+        ("x-shopify-webhook-id", "w1"),
+    ];
+    for outcome in [HookOutcome::Applied, HookOutcome::Known] {
+        let answer = place.webhook(&headers, &body).await;
+        assert_eq!(answer, HookAnswer::Accepted(outcome));
+    }
+    assert_eq!(place.field("total")[&id.to_string()], json!("12.34"));
+    assert_whole(&place, "shopify", 20);
+    assert_eq!(shop.calls().len(), before, "the body was whole");
 }
 
 #[tokio::test]

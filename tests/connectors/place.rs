@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde_json::Value;
 use tidegate_connect::{HttpClient, connect};
 use tidegate_engine::{
-    CachedSecrets, Engine, Event, FlowRuntime, Ports, RunEnd, RunReport, ports::Clock as _,
+    CachedSecrets, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, RunEnd, RunReport,
+    ports::Clock as _,
 };
 use tidegate_lambda::read_connectors;
 use tidegate_model::{FlowId, UnixMs};
@@ -158,6 +159,17 @@ impl Place {
             }
         }
         panic!("the run does not end");
+    }
+
+    /// Takes a webhook of the flow.
+    pub async fn webhook(&self, headers: &[(&str, &str)], body: &[u8]) -> HookAnswer {
+        let request = HookRequest {
+            flow: self.flow.as_str(),
+            headers,
+            query: &[],
+            body,
+        };
+        self.engine.webhook(request).await.unwrap()
     }
 
     /// Why the flow was stopped, each time that it was.

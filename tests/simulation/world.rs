@@ -238,9 +238,12 @@ impl World {
         );
         let request = HookRequest {
             flow: "suppliers",
-            id: &id,
-            timestamp: &timestamp,
-            signature: &signature,
+            headers: &[
+                ("webhook-id", &id),
+                ("webhook-timestamp", &timestamp),
+                ("webhook-signature", &signature),
+            ],
+            query: &[],
             body: hook.body.as_bytes(),
         };
         self.engine.webhook(request).await.unwrap()

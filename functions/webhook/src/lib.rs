@@ -9,7 +9,9 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, FromRequest, Path, Request, State, rejection::PathRejection},
+    extract::{
+        DefaultBodyLimit, FromRequest, Path, Query, Request, State, rejection::PathRejection,
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
@@ -52,13 +54,19 @@ async fn receive(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
+    let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    let query = query.map(|Query(query)| query).unwrap_or_default();
     let body = read_body(request).await?;
+    // One that is no text is as good as absent: no signature fits it.
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
     let request = HookRequest {
         // A path that is no text names no flow.
         flow: flow.as_deref().map_or("", String::as_str),
-        id: text(&headers, "webhook-id"),
-        timestamp: text(&headers, "webhook-timestamp"),
-        signature: text(&headers, "webhook-signature"),
+        headers: &headers,
+        query: &query,
         body: &body,
     };
     let answer = engine.webhook(request).await.map_err(|error| {

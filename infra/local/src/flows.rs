@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use tidegate_lambda::{CONNECTORS, STAGES, read_connectors};
 use tidegate_model::{
     UnixMs,
-    flow::{FlowFile, SecretName},
+    flow::{FlowFile, SecretName, Signing},
 };
 use tidegate_policy::{
     check::{self, Mistake},
@@ -189,8 +189,10 @@ pub(crate) fn malformed_secrets(text: &FlowText, place: &Place) -> Vec<Mistake> 
     let Some(flow) = check::read(text) else {
         return Vec::new();
     };
+    let signing = flow.webhook.as_ref().map(|webhook| &webhook.signed);
+    let signing = signing.unwrap_or(&Signing::Standard);
     let malformed = webhook_secrets(&flow).filter_map(|name| {
-        let fault = SigningSecret::try_new(place.secret(name)?.reveal()).err()?;
+        let fault = SigningSecret::of(signing, place.secret(name)?.reveal()).err()?;
         let quoted = format!("\"{name}\"");
         let before = text.text.lines().take_while(|line| !line.contains(&quoted));
         Some(Mistake {

@@ -10,13 +10,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_model::{
     Content, Fetch, FlowId, Message, RecordKey, Tier, UnixMs,
-    flow::{SecretName, VersionSpec},
+    flow::{SecretName, Signing, VersionSpec, WebhookSpec},
     item::{Condition, Update, Value},
     metric,
 };
 use tidegate_policy::{
     keys,
-    signature::{self, Signed, SigningSecret},
+    signature::{self, Proof, Signed, SigningSecret},
     stage::Origin,
 };
 
@@ -38,14 +38,71 @@ const SECRETS: usize = 2;
 pub struct HookRequest<'a> {
     /// The flow in the path.
     pub flow: &'a str,
-    /// `webhook-id`, empty when absent.
-    pub id: &'a str,
-    /// `webhook-timestamp`.
-    pub timestamp: &'a str,
-    /// `webhook-signature`.
-    pub signature: &'a str,
+    /// The headers, names in lower case.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The parameters of the query, decoded.
+    pub query: &'a [(String, String)],
     /// The raw body.
     pub body: &'a [u8],
+}
+
+impl<'a> HookRequest<'a> {
+    /// A header's text; empty when it is absent.
+    fn header(&self, name: &str) -> &'a str {
+        let mut found = self.headers.iter();
+        let found = found.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, text)| text)
+    }
+
+    fn parameter(&self, name: &str) -> &'a str {
+        let mut found = self.query.iter();
+        let found = found.find(|(found, _)| found == name);
+        found.map_or("", |(_, text)| text.as_str())
+    }
+
+    /// How it shows that its sender knows a secret.
+    fn proof(&self, signing: &Signing) -> Proof<'a> {
+        match signing {
+            Signing::Standard => Proof::Standard(Signed {
+                id: self.header(ID),
+                timestamp: self.header("webhook-timestamp"),
+                signature: self.header("webhook-signature"),
+                body: self.body,
+            }),
+            Signing::Hmac {
+                header,
+                encoding,
+                prefix,
+            } => Proof::Hmac {
+                encoding: *encoding,
+                given: self
+                    .header(header)
+                    .strip_prefix(prefix.as_str())
+                    .unwrap_or(""),
+                body: self.body,
+            },
+            Signing::Header { header } => Proof::Secret(self.header(header)),
+            Signing::Query { parameter } => Proof::Secret(self.parameter(parameter)),
+        }
+    }
+
+    /// What names it; empty where nothing does.
+    fn id(&self, webhook: Option<&WebhookSpec>) -> &'a str {
+        let named = webhook.and_then(|webhook| webhook.id.as_deref());
+        match (named, signing_of(webhook)) {
+            (Some(header), _) => self.header(header),
+            (None, Signing::Standard) => self.header(ID),
+            (None, _) => "",
+        }
+    }
+}
+
+/// Names a delivery of Standard Webhooks.
+const ID: &str = "webhook-id";
+
+/// A flow that is not there is taken for one of Standard Webhooks.
+fn signing_of(webhook: Option<&WebhookSpec>) -> &Signing {
+    webhook.map_or(&Signing::Standard, |webhook| &webhook.signed)
 }
 
 /// What a delivery came to. Only `Accepted` is a 2xx.
@@ -72,6 +129,8 @@ pub enum HookOutcome {
     Critical,
     /// It waits for the next window.
     NextWindow,
+    /// Our own store, where the flow writes to it, holds it.
+    Applied,
     /// The record is read from its source first.
     Fetching,
     /// A person must look.
@@ -86,6 +145,7 @@ impl HookOutcome {
         match self {
             Self::Critical => "critical",
             Self::NextWindow => "next_window",
+            Self::Applied => "applied",
             Self::Fetching => "fetching",
             Self::InReview => "in_review",
             Self::Known => "known",
@@ -123,17 +183,13 @@ impl Engine {
         let runtime = flow.and_then(|flow| self.flow(&flow).ok());
         let runtime = runtime.map(AsRef::as_ref);
         let began = self.now();
-        let signed = Signed {
-            id: request.id,
-            timestamp: request.timestamp,
-            signature: request.signature,
-            body: request.body,
-        };
+        let webhook = runtime.and_then(|runtime| runtime.flow.file().webhook.as_ref());
+        let proof = request.proof(signing_of(webhook));
         let (mut secrets, mut faults) = self.signing_secrets(runtime).await;
-        let mut verified = signature::verify(signed, &secrets, self.now());
+        let mut verified = proof.holds(&secrets, self.now());
         if !verified && self.are_replaced(runtime, began).await {
             (secrets, faults) = self.signing_secrets(runtime).await;
-            verified = signature::verify(signed, &secrets, self.now());
+            verified = proof.holds(&secrets, self.now());
         }
         let flow = runtime.map(|runtime| runtime.flow.id().as_str());
         // One that could not be used may have signed it: then its sender is to come again.
@@ -150,7 +206,7 @@ impl Engine {
                 flow,
                 request_id = self.request(),
                 took_ms = self.ms_since(began),
-                "webhook refused: no active secret signed it within five minutes"
+                "webhook refused: no active secret signed it, within five minutes where it says when"
             );
             return Ok(HookAnswer::Unauthorized);
         };
@@ -158,7 +214,7 @@ impl Engine {
         let taken = matches!(answer, HookAnswer::Accepted(_));
         self.measure_count(&metric::WEBHOOKS, &[runtime.flow.id().as_str()], taken);
         self.tell_noted().await;
-        tracing::info!(flow = %runtime.flow.id(), key = key.as_ref().map(RecordKey::as_str), webhook_id = request.id, request_id = self.request(), answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), took_ms = self.ms_since(began), "webhook");
+        tracing::info!(flow = %runtime.flow.id(), key = key.as_ref().map(RecordKey::as_str), webhook_id = request.id(webhook), request_id = self.request(), answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), took_ms = self.ms_since(began), "webhook");
         Ok(answer)
     }
 
@@ -183,8 +239,12 @@ impl Engine {
     ) -> (Vec<SigningSecret>, Vec<HookError>) {
         let mut secrets = Vec::new();
         let mut faults = Vec::new();
+        let webhook = runtime.and_then(|runtime| runtime.flow.file().webhook.as_ref());
         for name in runtime.map_or(&[][..], |runtime| runtime.flow.webhook_secrets()) {
-            match self.signing_secret(name.as_str()).await {
+            match self
+                .signing_secret(signing_of(webhook), name.as_str())
+                .await
+            {
                 Ok(secret) => secrets.push(secret),
                 Err(fault) => faults.push(fault),
             }
@@ -195,9 +255,13 @@ impl Engine {
         (secrets, faults)
     }
 
-    async fn signing_secret(&self, name: &str) -> Result<SigningSecret, HookError> {
+    async fn signing_secret(
+        &self,
+        signing: &Signing,
+        name: &str,
+    ) -> Result<SigningSecret, HookError> {
         let secret = self.ports.secrets.get(name).await?;
-        SigningSecret::try_new(secret.reveal()).map_err(|source| HookError::BadSecret {
+        SigningSecret::of(signing, secret.reveal()).map_err(|source| HookError::BadSecret {
             name: name.to_owned(),
             source,
         })
@@ -266,6 +330,7 @@ impl Engine {
             self.send_one(message.repeating(result.repeats)).await?;
         }
         Ok(Some(match result.staged {
+            Staged::New { .. } if runtime.target.traits().own => HookOutcome::Applied,
             Staged::New {
                 tier: Tier::RealTime,
             } => HookOutcome::Critical,
@@ -285,10 +350,9 @@ impl Engine {
     ) -> Result<HookOutcome, EngineError> {
         let flow = runtime.flow.id();
         let now = self.now();
-        let id = if request.id.is_empty() {
-            body_name(request.body)
-        } else {
-            request.id.to_owned()
+        let id = match request.id(runtime.flow.file().webhook.as_ref()) {
+            "" => body_name(request.body),
+            id => id.to_owned(),
         };
         let memory = keys::memory("hook", flow, &id);
         if self.is_remembered(&memory, now).await? {

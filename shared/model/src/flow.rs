@@ -200,13 +200,21 @@ pub struct FreshnessGoals {
     pub other_s: u32,
 }
 
-/// How the source pushes changes: Standard Webhooks 1.0.0, JSON bodies.
+/// How the source pushes changes, in JSON bodies.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSpec {
     /// Names of the active secrets: one, or two while a secret rotates.
     #[schemars(length(min = 1, max = 2))]
     pub secrets: Vec<SecretName>,
+    /// How the sender shows that it knows one of them.
+    #[serde(default)]
+    pub signed: Signing,
+    /// Header that names a delivery: a repeat of a hint is known by it. Left out: `webhook-id` where
+    /// deliveries are signed by Standard Webhooks, else the body itself.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub id: Option<String>,
     /// Expression over `body` that gives the record's key.
     #[schemars(extend("format" = "expression"))]
     pub key: String,
@@ -218,6 +226,48 @@ pub struct WebhookSpec {
     #[serde(default = "default_silent_after_h")]
     #[schemars(range(min = 1, max = 168))]
     pub silent_after_h: u32,
+}
+
+/// How the sender of a webhook shows that it knows a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, tag = "by", rename_all = "snake_case")]
+pub enum Signing {
+    /// Standard Webhooks 1.0.0: id, time and body are signed, for five minutes.
+    #[default]
+    Standard,
+    /// HMAC-SHA256 of the body, in a header. It says no time: a repeat is told by version or id.
+    Hmac {
+        /// The header, such as `X-Shopify-Hmac-Sha256`.
+        #[schemars(length(min = 1))]
+        header: String,
+        /// How its bytes are written.
+        encoding: Encoding,
+        /// What stands before them, such as `sha256=`.
+        #[serde(default)]
+        prefix: String,
+    },
+    /// The secret itself, in a header.
+    Header {
+        /// The header.
+        #[schemars(length(min = 1))]
+        header: String,
+    },
+    /// The secret itself, in the query.
+    Query {
+        /// The parameter, such as `code`.
+        #[schemars(length(min = 1))]
+        parameter: String,
+    },
+}
+
+/// How bytes are written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// As hexadecimal digits.
+    Hex,
+    /// As base64 (RFC 4648, 4).
+    Base64,
 }
 
 /// A day: a source that pushes at all has changes every day.

@@ -1,4 +1,6 @@
-//! Standard Webhooks 1.0.0: `v1,` HMAC-SHA256 over `{id}.{timestamp}.{raw body}`.
+//! Whether a webhook comes from whom it says: Standard Webhooks 1.0.0 (`v1,` HMAC-SHA256 over
+//! `{id}.{timestamp}.{raw body}`), and what is in use beside it, an HMAC of the body alone or the secret
+//! itself.
 //!
 //! Compared in constant time, over every secret and every signature of the header, so that the time
 //! taken tells nothing; an unknown flow is checked against a decoy and costs the same (HOOK-1).
@@ -8,7 +10,10 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tidegate_model::UnixMs;
+use tidegate_model::{
+    UnixMs,
+    flow::{Encoding, Signing},
+};
 
 /// How far the sender's clock may be off (Standard Webhooks recommends 5 minutes).
 pub const TOLERANCE: Duration = Duration::from_mins(5);
@@ -16,6 +21,9 @@ pub const TOLERANCE: Duration = Duration::from_mins(5);
 const MAX_SIGNATURES: usize = 4;
 /// Bytes of a secret (Standard Webhooks: 24 to 64).
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+/// Characters of a secret that a sender chose: 32 at Shopify and in GitHub's examples. A shorter one
+/// could be guessed, a longer one is a mistake.
+const PLAIN_CHARS: std::ops::RangeInclusive<usize> = 16..=512;
 /// Prefix of a secret's text.
 const SECRET_PREFIX: &str = "whsec_";
 
@@ -28,6 +36,9 @@ pub enum SecretFault {
     /// Too short or too long.
     #[error("a webhook secret has 24 to 64 bytes")]
     Length,
+    /// Too short or too long, where it is used as it stands.
+    #[error("a webhook secret of this kind has 16 to 512 characters")]
+    PlainLength,
 }
 
 /// A webhook's secret, or what stands in for one. Never shown.
@@ -52,6 +63,22 @@ impl SigningSecret {
         }
     }
 
+    /// Reads the text of a secret as this way of signing has it.
+    pub fn of(signing: &Signing, text: &str) -> Result<Self, SecretFault> {
+        if *signing == Signing::Standard {
+            return Self::try_new(text);
+        }
+        let text = text.trim();
+        if PLAIN_CHARS.contains(&text.len()) {
+            Ok(Self {
+                bytes: text.as_bytes().to_vec(),
+                decoy: false,
+            })
+        } else {
+            Err(SecretFault::PlainLength)
+        }
+    }
+
     /// Costs what a secret costs and verifies nothing: for a flow that does not exist, or that has
     /// fewer secrets than another.
     pub fn decoy() -> Self {
@@ -60,6 +87,65 @@ impl SigningSecret {
             decoy: true,
         }
     }
+}
+
+/// How a delivery shows that its sender knows a secret.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// By Standard Webhooks.
+    Standard(Signed<'a>),
+    /// By an HMAC-SHA256 of the body.
+    Hmac {
+        /// How it is written.
+        encoding: Encoding,
+        /// As it was given, without what stands before it.
+        given: &'a str,
+        /// The body as it came.
+        body: &'a [u8],
+    },
+    /// By the secret itself.
+    Secret(&'a str),
+}
+
+impl Proof<'_> {
+    /// Whether it was made with one of the secrets, and recently where it says when.
+    pub fn holds(&self, secrets: &[SigningSecret], now: UnixMs) -> bool {
+        match *self {
+            Proof::Standard(signed) => verify(signed, secrets, now),
+            Proof::Hmac {
+                encoding,
+                given,
+                body,
+            } => {
+                let given = match encoding {
+                    Encoding::Hex => hex::decode(given).unwrap_or_default(),
+                    Encoding::Base64 => STANDARD.decode(given).unwrap_or_default(),
+                };
+                any_fits(secrets, |secret| {
+                    mac(&secret.bytes, &[body]).is_some_and(|mac| mac.verify_slice(&given).is_ok())
+                })
+            }
+            // By what both hash to, so that the time taken tells neither text nor length.
+            Proof::Secret(given) => any_fits(secrets, |secret| {
+                let hashed = |text| mac(b"either", &[text]);
+                let (ours, theirs) = (hashed(&secret.bytes), hashed(given.as_bytes()));
+                ours.zip(theirs).is_some_and(|(ours, theirs)| {
+                    theirs.verify_slice(&ours.finalize().into_bytes()).is_ok()
+                })
+            }),
+        }
+    }
+}
+
+/// Compares every secret, so that the time taken tells nothing.
+fn any_fits(secrets: &[SigningSecret], fits: impl Fn(&SigningSecret) -> bool) -> bool {
+    let mut matched = false;
+    for secret in secrets {
+        // Compared first, so that a decoy costs what a secret does.
+        let fits = fits(secret);
+        matched |= fits && !secret.decoy;
+    }
+    matched
 }
 
 /// The signed parts of a delivery.
@@ -92,27 +178,25 @@ pub fn verify(signed: Signed<'_>, secrets: &[SigningSecret], now: UnixMs) -> boo
         .map(|encoded| STANDARD.decode(encoded).unwrap_or_default())
         .collect();
     let mut matched = false;
-    for secret in secrets {
-        for candidate in &candidates {
-            // Compared first, so that a decoy costs what a secret does.
-            let fits = is_signed(signed, secret, candidate);
-            matched |= fits && !secret.decoy;
-        }
+    for candidate in &candidates {
+        matched |= any_fits(secrets, |secret| is_signed(signed, secret, candidate));
     }
     recent & matched
 }
 
 fn is_signed(signed: Signed<'_>, secret: &SigningSecret, candidate: &[u8]) -> bool {
-    // HMAC takes a key of any length, so this has no failing case.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret.bytes) else {
-        return false;
-    };
-    mac.update(signed.id.as_bytes());
-    mac.update(b".");
-    mac.update(signed.timestamp.as_bytes());
-    mac.update(b".");
-    mac.update(signed.body);
-    mac.verify_slice(candidate).is_ok()
+    let (id, timestamp) = (signed.id.as_bytes(), signed.timestamp.as_bytes());
+    mac(&secret.bytes, &[id, b".", timestamp, b".", signed.body])
+        .is_some_and(|mac| mac.verify_slice(candidate).is_ok())
+}
+
+/// HMAC takes a key of any length, so this has no failing case.
+fn mac(key: &[u8], parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    for part in parts {
+        mac.update(part);
+    }
+    Some(mac)
 }
 
 #[cfg(test)]
@@ -253,6 +337,100 @@ mod tests {
             !verify(signed, &[real, SigningSecret::decoy()], at(timestamp)),
             "HOOK-1"
         );
+    }
+
+    const BODY: &[u8] = br#"{"id":7}"#;
+    const PLAIN: &str = "hush-hush-hush-hush";
+
+    fn by_hmac(encoding: Encoding) -> Signing {
+        Signing::Hmac {
+            header: "X".to_owned(),
+            encoding,
+            prefix: String::new(),
+        }
+    }
+
+    /// The vector of GitHub's documentation ("Validating webhook deliveries").
+    #[test]
+    fn the_vector_of_github_verifies() {
+        let signing = by_hmac(Encoding::Hex);
+        let secret = SigningSecret::of(&signing, "It's a Secret to Everybody").unwrap();
+        let proof = Proof::Hmac {
+            encoding: Encoding::Hex,
+            given: "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+            body: b"Hello, World!",
+        };
+        assert!(proof.holds(&[SigningSecret::decoy(), secret], UnixMs(0)));
+    }
+
+    #[test]
+    fn an_hmac_of_the_body_verifies_as_it_is_written_and_nothing_else_does_hook_1() {
+        for encoding in [Encoding::Hex, Encoding::Base64] {
+            let secret = || SigningSecret::of(&by_hmac(encoding), PLAIN).unwrap();
+            let made = mac(PLAIN.as_bytes(), &[BODY])
+                .unwrap()
+                .finalize()
+                .into_bytes();
+            let written = match encoding {
+                Encoding::Hex => hex::encode(made),
+                Encoding::Base64 => STANDARD.encode(made),
+            };
+            let holds = |given: &str, body: &[u8], secrets: &[SigningSecret]| {
+                let proof = Proof::Hmac {
+                    encoding,
+                    given,
+                    body,
+                };
+                proof.holds(secrets, UnixMs(0))
+            };
+            assert!(holds(&written, BODY, &[SigningSecret::decoy(), secret()]));
+            let shorter = written.get(2..).unwrap();
+            for given in ["", "x", shorter, &written.replace(['0', 'A'], "1a")] {
+                assert!(
+                    given == written || !holds(given, BODY, &[secret()]),
+                    "{given}"
+                );
+            }
+            assert!(!holds(&written, b"{}", &[secret()]));
+            let other = SigningSecret::of(&by_hmac(encoding), "another-secret-text").unwrap();
+            assert!(!holds(&written, BODY, &[other]));
+            let decoy = mac(&SigningSecret::decoy().bytes, &[BODY]).unwrap();
+            let decoy = decoy.finalize().into_bytes();
+            let decoy = [hex::encode(decoy), STANDARD.encode(decoy)];
+            for given in decoy {
+                assert!(!holds(&given, BODY, &[SigningSecret::decoy()]), "{given}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_secret_itself_is_compared_as_a_whole_hook_1() {
+        let signing = Signing::Query {
+            parameter: "code".to_owned(),
+        };
+        let secret = SigningSecret::of(&signing, &format!(" {PLAIN}\n")).unwrap();
+        let decoy = String::from_utf8(SigningSecret::decoy().bytes).unwrap();
+        let secrets = [secret, SigningSecret::decoy()];
+        assert!(Proof::Secret(PLAIN).holds(&secrets, UnixMs(0)));
+        for given in [
+            "",
+            "hush",
+            &PLAIN.to_uppercase(),
+            &format!("{PLAIN} "),
+            &decoy,
+        ] {
+            assert!(!Proof::Secret(given).holds(&secrets, UnixMs(0)), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_used_as_it_stands_is_neither_short_nor_endless() {
+        let signing = by_hmac(Encoding::Hex);
+        for (chars, fits) in [(15, false), (16, true), (512, true), (513, false)] {
+            let read = SigningSecret::of(&signing, &"s".repeat(chars));
+            assert_eq!(read.is_ok(), fits, "{chars}");
+        }
+        assert!(SigningSecret::of(&Signing::Standard, &"s".repeat(16)).is_err());
     }
 
     #[test]

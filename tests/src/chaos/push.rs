@@ -120,9 +120,12 @@ async fn once(told: &Told, hook: &Hook<'_>, body: &str) -> bool {
     let asked = told.world.ask(ProcessKind::Webhook, |engine| async move {
         let request = HookRequest {
             flow: FLOW,
-            id: &id,
-            timestamp: &timestamp,
-            signature: &signature,
+            headers: &[
+                ("webhook-id", &id),
+                ("webhook-timestamp", &timestamp),
+                ("webhook-signature", &signature),
+            ],
+            query: &[],
             body: body.as_bytes(),
         };
         engine.webhook(request).await

@@ -146,9 +146,12 @@ impl Traffic {
             let asked = world.ask(ProcessKind::Webhook, |engine| async move {
                 let request = HookRequest {
                     flow: &flow,
-                    id: &id,
-                    timestamp: &timestamp,
-                    signature: &signature,
+                    headers: &[
+                        ("webhook-id", &id),
+                        ("webhook-timestamp", &timestamp),
+                        ("webhook-signature", &signature),
+                    ],
+                    query: &[],
                     body: body.as_bytes(),
                 };
                 engine.webhook(request).await.is_ok()
