@@ -11,7 +11,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tidegate_engine::{HookAnswer, HookOutcome, RunEnd};
-use tidegate_policy::register::State;
+use tidegate_policy::register::{Register, State};
 use tidegate_testkit::doubles::{
     amazon::{self, AmazonConfig, AmazonDouble, GERMANY},
     authority::AuthorityDouble,
@@ -29,10 +29,7 @@ fn example(name: &str) -> String {
 fn assert_whole(place: &Place, marketplace: &str, orders: usize) {
     let registers = place.registers();
     assert_eq!(registers.len(), orders);
-    let states: Vec<State> = registers
-        .values()
-        .map(|register| register.state())
-        .collect();
+    let states: Vec<State> = registers.values().map(Register::state).collect();
     assert!(
         states.iter().all(|state| *state == State::Applied),
         "{states:?}"
