@@ -156,3 +156,30 @@ async fn the_orders_of_a_marketplace_come_to_our_store_and_change_there() {
     assert_whole(&place, "amazon", 600);
     assert_eq!(place.field("status")[&id], json!("cancelled"));
 }
+
+#[tokio::test]
+async fn each_hint_that_nothing_names_is_read_since_equal_bodies_are_no_repeat_hook_1() {
+    let hands = Hands::new();
+    let config = ShopifyConfig::new(hands.for_double(), "shop-token").orders(3, 20);
+    let shop = ShopifyDouble::start(config).await.unwrap();
+    let webhook = "real_time_reason = \"Stock.\"\n[webhook]\nsecrets = [\"SHOPIFY_WEBHOOK\"]\nrow = \"none\"\n";
+    let listens =
+        example("orders-shopify.toml").replacen("[expected]", &format!("{webhook}[expected]"), 1);
+    let secret = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
+    let settings = [("SHOPIFY_URL", shop.url())];
+    let secrets = [("SHOPIFY_TOKEN", "shop-token"), ("SHOPIFY_WEBHOOK", secret)];
+    let place = Place::of(&hands, &listens, &settings, &secrets);
+    let body = format!("{{\"id\":{}}}", ShopifyDouble::id_of(7)).into_bytes();
+    let signature = signed(&body, secret);
+    let headers = [("x-shopify-hmac-sha256", signature.as_str())];
+    let named = [headers[0], ("x-shopify-webhook-id", "w1")];
+    for (headers, outcome) in [
+        (&headers[..], HookOutcome::Fetching),
+        (&headers[..], HookOutcome::Fetching),
+        (&named[..], HookOutcome::Fetching),
+        (&named[..], HookOutcome::Known),
+    ] {
+        let answer = place.webhook(headers, &body).await;
+        assert_eq!(answer, HookAnswer::Accepted(outcome), "{headers:?}");
+    }
+}

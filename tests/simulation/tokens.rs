@@ -14,9 +14,12 @@ use tidegate_engine::{
 };
 
 use tidegate_simulator::{Doubles, Quiet};
-use tidegate_testkit::doubles::erp::{ErpDouble, realistic_suppliers};
+use tidegate_testkit::doubles::{
+    Action, Fault,
+    erp::{ErpDouble, realistic_suppliers, webhook::Told},
+};
 
-use crate::world::{CLIENT_SECRET, MANUAL, World, suppliers_flow};
+use crate::world::{CLIENT_SECRET, MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
 
 /// Life of a token in seconds.
 const LIFE_S: u64 = 1_000;
@@ -283,4 +286,22 @@ async fn a_call_for_a_token_takes_a_permit_as_any_other_lim_1() {
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
     });
     assert_eq!(taken.count(), story.world.erp.calls().len() + story.asked());
+}
+
+/// A client may be allowed to list and not to read one record.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_never_allowed_stops_the_flow_though_others_are_answered() {
+    let story = Story::new(20);
+    story.world.start();
+    assert_eq!(story.run().await, RunEnd::Complete);
+    let forbidden = Action::answer(403, json!({"message": "not allowed"}));
+    let fault = Fault::new(forbidden).path_contains("/api/suppliers/SUP");
+    story.world.erp.set_fault(fault).unwrap();
+    let key = story.world.erp.suppliers()[0].id.clone();
+    let hint = Told::Partial(&key);
+    story.world.webhook(hint, "h1", WEBHOOK_SECRETS[0]).await;
+    pass(3_600).await;
+    assert_eq!(story.blockers().len(), 1, "{:?}", story.blockers());
+    // Each process that met it has asked twice at most.
+    assert!(story.asked() <= 12, "{}", story.asked());
 }

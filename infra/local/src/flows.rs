@@ -194,10 +194,11 @@ pub(crate) fn malformed_secrets(text: &FlowText, place: &Place) -> Vec<Mistake> 
     let malformed = webhook_secrets(&flow).filter_map(|name| {
         let fault = SigningSecret::of(signing, place.secret(name)?.reveal()).err()?;
         let quoted = format!("\"{name}\"");
-        let before = text.text.lines().take_while(|line| !line.contains(&quoted));
+        // One that a connector names is told at the first line.
+        let at = text.text.lines().position(|line| line.contains(&quoted));
         Some(Mistake {
             file: text.name.clone(),
-            line: before.count() + 1,
+            line: at.unwrap_or(0) + 1,
             message: format!("the secret `{name}` can not be used: {fault}"),
         })
     });

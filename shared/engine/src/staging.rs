@@ -14,7 +14,7 @@ use tidegate_model::{
 use tidegate_policy::{
     flow::RowError,
     keys, reconcile,
-    register::{self, CorruptRegister, Register, ReviewCause, ReviewKind},
+    register::{self, CorruptRegister, Register, ReviewCause, ReviewKind, State},
     stage::{self, Incoming, NoChange, Origin, StagePlan},
 };
 
@@ -336,11 +336,11 @@ impl Engine {
                         register.desired.version == incoming.version
                             && register.desired.staged_by == incoming.by
                     }) {
-                        return Ok(if traits.own && own.review.is_none() && !own.is_dirty() {
-                            new_in_our_store(own.tier)
-                        } else {
-                            staged_before(own)
-                        });
+                        if traits.own && own.state() == State::Applied {
+                            self.tell_applied(runtime, key, incoming, own.tier, now);
+                            return Ok(new_in_our_store(own.tier));
+                        }
+                        return Ok(staged_before(own));
                     }
                 }
             }
@@ -412,6 +412,10 @@ fn planned(
         StagePlan::Nothing(_) if seen.is_none() => Err(nothing(NoChange::Unchanged, None)),
         StagePlan::Nothing(why) => Err(nothing(why, seen)),
         StagePlan::Move(equal) => Ok((register::move_version(version, &equal, by), None)),
+        // What stands in our own store is the fields themselves, whatever maps them.
+        StagePlan::Again(equal, _) if traits.own && seen.is_none_or(|old| old.review.is_none()) => {
+            Ok((register::move_version(version, &equal, by), None))
+        }
         StagePlan::Again(equal, (tier, reason)) => {
             let write = register::stage_again(version, &equal, by, (tier, &reason), now);
             Ok((write, None))

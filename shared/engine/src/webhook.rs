@@ -97,6 +97,18 @@ impl<'a> HookRequest<'a> {
     }
 }
 
+impl HookRequest<'_> {
+    /// What a repeat of a hint is known by: its id. Without one, a sender of Standard Webhooks is known by
+    /// the body, which it signs together with the moment.
+    fn name(&self, webhook: Option<&WebhookSpec>) -> Option<String> {
+        match (self.id(webhook), signing_of(webhook)) {
+            ("", Signing::Standard) => Some(body_name(self.body)),
+            ("", _) => None,
+            (id, _) => Some(id.to_owned()),
+        }
+    }
+}
+
 /// Names a delivery of Standard Webhooks.
 const ID: &str = "webhook-id";
 
@@ -350,9 +362,10 @@ impl Engine {
     ) -> Result<HookOutcome, EngineError> {
         let flow = runtime.flow.id();
         let now = self.now();
-        let id = match request.id(runtime.flow.file().webhook.as_ref()) {
-            "" => body_name(request.body),
-            id => id.to_owned(),
+        let Some(id) = request.name(runtime.flow.file().webhook.as_ref()) else {
+            // A repeat costs one read more. To take an equal body for a repeat would lose the next change.
+            self.ask_fetch(runtime, key, Fetch::Hint).await?;
+            return Ok(HookOutcome::Fetching);
         };
         let memory = keys::memory("hook", flow, &id);
         if self.is_remembered(&memory, now).await? {

@@ -1,7 +1,7 @@
 //! Flow files, from a folder.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -139,6 +139,7 @@ pub fn load_flows(folder: &Path, settings: &Settings) -> Result<Vec<Flow>, Flows
     let connectors = read_connectors(folder).map_err(|problem| FlowsError(vec![problem]))?;
     let connectors = Arc::new(connectors);
     let mut problems = Vec::new();
+    let mut told: BTreeSet<Mistake> = BTreeSet::new();
     let mut flows: Vec<Flow> = Vec::new();
     let mut files_by_name: BTreeMap<String, String> = BTreeMap::new();
     for path in files {
@@ -170,9 +171,11 @@ pub fn load_flows(folder: &Path, settings: &Settings) -> Result<Vec<Flow>, Flows
                     flows.push(flow);
                 }
             }
-            Err(mistakes) => problems.extend(mistakes.into_iter().map(FlowsProblem::Mistake)),
+            Err(mistakes) => told.extend(mistakes),
         }
     }
+    // A mistake of a connector is told once, however many flows name it.
+    problems.extend(told.into_iter().map(FlowsProblem::Mistake));
     if problems.is_empty() {
         Ok(flows)
     } else {

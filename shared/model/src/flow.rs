@@ -210,8 +210,8 @@ pub struct WebhookSpec {
     /// How the sender shows that it knows one of them.
     #[serde(default)]
     pub signed: Signing,
-    /// Header that names a delivery: a repeat of a hint is known by it. Left out: `webhook-id` where
-    /// deliveries are signed by Standard Webhooks, else the body itself.
+    /// Header that names a delivery where it is not signed by Standard Webhooks, which has one of its
+    /// own: a repeat of a hint is known by it. Left out: each hint is read.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub id: Option<String>,

@@ -286,8 +286,8 @@ fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked
             }
             // What the schema cannot say. Read from the text once more, the mistake has its line.
             Err(error) => mistakes.push(match toml::from_str::<FlowFile>(text) {
-                Err(error) => document::syntax_mistake(name, text, &error),
-                Ok(_) => document.mistake("", error.to_string()),
+                Err(error) if document.is_whole() => document::syntax_mistake(name, text, &error),
+                _ => document.mistake("", error.to_string()),
             }),
         }
     }

@@ -3,7 +3,8 @@
 //! itself.
 //!
 //! Compared in constant time, over every secret and every signature of the header, so that the time
-//! taken tells nothing; an unknown flow is checked against a decoy and costs the same (HOOK-1).
+//! taken tells nothing; an unknown flow is checked against decoys as one of Standard Webhooks is, which
+//! costs no less than the other ways (HOOK-1).
 
 use std::time::Duration;
 

@@ -3,7 +3,8 @@
 //! A token serves until shortly before its end. At the start of a batch one is asked for once four
 //! fifths of the old one's life are over, so that the calls find it warm (R24: to renew it within a
 //! call costs 200 to 500 ms). One that a system refuses is replaced once: when its successor is
-//! refused too, before it has ever served, it is the credentials that are wrong.
+//! refused too, within [`TRIAL`], it is what the credentials are allowed that is wrong. That other calls
+//! are answered with it says nothing: a client may be allowed to read and not to write.
 
 use std::{fmt, time::Duration};
 
@@ -18,6 +19,10 @@ const LATE: Duration = Duration::from_secs(10);
 const UNSAID_LIFE: Duration = Duration::from_mins(15);
 /// The longest life that is believed. What lives longer is asked for once a day, which costs nothing.
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
+/// How long a token is on trial that took the place of a refused one. Short, since a token can be
+/// revoked at any moment; long enough for a call of each kind, or a call that is never allowed would
+/// have a new token each time and never stop the flow.
+const TRIAL: Duration = Duration::from_mins(5);
 /// How long an assertion is good for: it is used at once, and clocks differ. Servers take an hour at
 /// most, some five minutes.
 const ASSERTION_LIFE: Duration = Duration::from_mins(3);
@@ -40,8 +45,8 @@ pub struct Life {
     pub got: UnixMs,
     /// Its end.
     pub ends: UnixMs,
-    /// It took the place of one that was refused, and no call has been answered with it yet.
-    pub on_trial: bool,
+    /// It took the place of one that was refused.
+    pub is_successor: bool,
 }
 
 impl Life {
@@ -58,7 +63,7 @@ impl Life {
     /// Whether another token may help, after this one was refused by a call that began at `used`.
     pub fn another_may_help(&self, used: UnixMs) -> bool {
         // Younger than the call: it has taken the refused one's place already.
-        self.got > used || !self.on_trial
+        self.got > used || !self.is_successor || used >= self.got + TRIAL
     }
 }
 
@@ -98,9 +103,9 @@ pub fn read(status: u16, body: Option<&Value>, asked: UnixMs) -> Result<Given, N
     }
     let body = body.ok_or(NoToken::Failed)?;
     let text = body.get("access_token").and_then(Value::as_str);
-    let text = text
-        .filter(|text| !text.is_empty())
-        .ok_or(NoToken::Failed)?;
+    // What no header can hold (RFC 6750, 2.1, allows less) is no token of any system.
+    let fits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    let text = text.filter(fits).ok_or(NoToken::Failed)?;
     let said = match body.get("expires_in") {
         // Some servers give it as a text.
         Some(Value::String(digits)) => digits.parse().ok(),
@@ -113,7 +118,7 @@ pub fn read(status: u16, body: Option<&Value>, asked: UnixMs) -> Result<Given, N
         life: Life {
             got: asked,
             ends: asked + life.min(LONGEST_LIFE),
-            on_trial: false,
+            is_successor: false,
         },
     })
 }
@@ -214,6 +219,8 @@ mod tests {
     #[case::a_redirect(302, json!({"access_token": "t"}), NoToken::Failed)]
     #[case::without_a_token(200, json!({"token": "t"}), NoToken::Failed)]
     #[case::an_empty_token(200, json!({"access_token": ""}), NoToken::Failed)]
+    #[case::a_token_with_a_line_break(200, json!({"access_token": "a\nb"}), NoToken::Failed)]
+    #[case::a_token_with_a_blank(200, json!({"access_token": "a b"}), NoToken::Failed)]
     #[case::a_token_that_is_no_text(200, json!({"access_token": 7}), NoToken::Failed)]
     fn an_answer_without_a_token_says_why(
         #[case] status: u16,
@@ -235,16 +242,16 @@ mod tests {
         assert!(first.another_may_help(at(1)));
         let second = Life {
             got: at(2),
-            on_trial: true,
+            is_successor: true,
             ..first
         };
-        assert!(!second.another_may_help(at(3)), "it never served");
+        assert!(!second.another_may_help(at(3)), "it was never good");
+        assert!(!second.another_may_help(at(301)), "it is on trial still");
+        assert!(
+            second.another_may_help(at(302)),
+            "it may have been revoked since"
+        );
         assert!(second.another_may_help(at(1)), "that call had the first");
-        let served = Life {
-            on_trial: false,
-            ..second
-        };
-        assert!(served.another_may_help(at(3)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use tidegate_connect::connect;
 use tidegate_engine::FlowRuntime;
-use tidegate_model::flow::{FlowFile, SourceSpec, TargetSpec};
+use tidegate_model::flow::{Auth, FlowFile, SourceSpec, TargetSpec};
 use tidegate_policy::{
     check,
     flow::{Flow, FlowText, Settings},
@@ -124,9 +124,10 @@ pub(super) fn secrets(flow: &Flow) -> BTreeMap<String, String> {
 }
 
 fn addresses(text: &str) -> String {
-    let lines = text
-        .lines()
-        .filter(|line| line.trim_start().starts_with("base_url"));
+    let lines = text.lines().filter(|line| {
+        let line = line.trim_start();
+        line.starts_with("base_url") || line.starts_with("token_url")
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -149,10 +150,19 @@ fn risk_level(setting: &str) -> &'static str {
 }
 
 fn at_simulated_systems(mut file: FlowFile) -> FlowFile {
+    // The simulated systems know no authorisation server.
     let SourceSpec::Rest(source) = &mut file.source;
     SOURCE_URL.clone_into(&mut source.base_url);
+    if source.auth.grant().is_some() {
+        source.auth = Auth::None;
+    }
     match &mut file.target {
-        TargetSpec::Rest(target) => TARGET_URL.clone_into(&mut target.base_url),
+        TargetSpec::Rest(target) => {
+            TARGET_URL.clone_into(&mut target.base_url);
+            if target.auth.grant().is_some() {
+                target.auth = Auth::None;
+            }
+        }
         TargetSpec::Qualio(target) => TARGET_URL.clone_into(&mut target.base_url),
         TargetSpec::Store(_) => {}
     }

@@ -23,9 +23,6 @@ impl Session<'_> {
         let took = self.engine.now().since(started);
         let writes = request.effect == Effect::Write;
         let action = answer::classify(self.scope.errors, sent.status, sent.body.as_ref());
-        if action != ErrorAction::Blocked {
-            self.tokens_served(request).await;
-        }
         match action {
             ErrorAction::Defer => Err(self.hold(&sent).await),
             ErrorAction::Retry => {
@@ -120,15 +117,6 @@ impl Session<'_> {
         };
         CallError::Blocked {
             reason: format!("{endpoint} refused the credentials with {status}{cure}"),
-        }
-    }
-
-    /// A token with which a call was answered is no longer on trial.
-    async fn tokens_served(&self, request: &Request) {
-        for header in &request.headers {
-            if let HeaderValue::Token { grant, .. } = &header.value {
-                self.engine.token_served(grant).await;
-            }
         }
     }
 

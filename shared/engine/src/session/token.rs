@@ -10,7 +10,10 @@ use tidegate_model::{
     UnixMs,
     flow::{ClientAuth, Grant, JwtBearer, Method, Oauth2, SecretName},
 };
-use tidegate_policy::token::{self, Life, Need, NoToken};
+use tidegate_policy::{
+    answer,
+    token::{self, Life, Need, NoToken},
+};
 
 use super::Session;
 use crate::{
@@ -23,9 +26,6 @@ use crate::{
 
 /// Within which a token endpoint answers.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait after a token endpoint answered 429: none is asked for without need, so that this
-/// is about others' requests.
-const AFTER_TOO_MANY: Duration = Duration::from_mins(1);
 
 /// A token at hand.
 pub(crate) struct Kept {
@@ -41,8 +41,10 @@ pub(crate) enum Slot {
     Empty,
     /// This one.
     Kept(Kept),
-    /// There is none, since the one before was refused: the next is on trial.
+    /// There is none, since the one before was refused: the next is its successor.
     Refused,
+    /// There is none, and the server asks not to be asked before this moment.
+    Held(UnixMs),
 }
 
 impl Session<'_> {
@@ -64,20 +66,35 @@ impl Session<'_> {
     ) -> Result<Secret, CallError> {
         let slot = self.engine.token_slot(grant);
         let mut slot = slot.lock().await;
-        if let Slot::Kept(kept) = &*slot
-            && kept.life.serves(need, self.engine.now())
-        {
-            return Ok(kept.token.clone());
+        let now = self.engine.now();
+        match &*slot {
+            Slot::Kept(kept) if kept.life.serves(need, now) => return Ok(kept.token.clone()),
+            Slot::Held(until) if now < *until => {
+                let (until, why) = (*until, Wait::Provider);
+                return Err(CallError::Deferred { until, why });
+            }
+            _ => {}
         }
-        let kept = self
-            .ask_for_token(grant, matches!(*slot, Slot::Refused))
-            .await?;
-        let token = kept.token.clone();
-        *slot = Slot::Kept(kept);
-        Ok(token)
+        let is_successor = matches!(*slot, Slot::Refused);
+        match self.ask_for_token(grant).await? {
+            Asked::Given(mut given) => {
+                given.life.is_successor = is_successor;
+                let token = Secret::new(given.text);
+                *slot = Slot::Kept(Kept {
+                    token: token.clone(),
+                    life: given.life,
+                });
+                Ok(token)
+            }
+            Asked::Later(until) => {
+                *slot = Slot::Held(until);
+                let why = Wait::Provider;
+                Err(CallError::Deferred { until, why })
+            }
+        }
     }
 
-    async fn ask_for_token(&mut self, grant: &Grant, on_trial: bool) -> Result<Kept, CallError> {
+    async fn ask_for_token(&mut self, grant: &Grant) -> Result<Asked, CallError> {
         // The claim of a record does not matter here: a token has no effect on it (EFF-1).
         let epoch = self.gate(TIMEOUT, None).await?;
         let started = self.engine.now();
@@ -96,29 +113,30 @@ impl Session<'_> {
         );
         let sent = match result {
             Ok(sent) => sent,
-            Err(error) => return Err(self.broken(&request, error, started, epoch).await),
+            Err(error) => {
+                let broken = self.broken(&request, error, started, epoch).await;
+                return Err(nobodys_attempt(broken));
+            }
         };
         match token::read(sent.status, sent.body.as_ref(), started) {
-            Ok(given) => Ok(Kept {
-                token: Secret::new(given.text),
-                life: Life {
-                    on_trial,
-                    ..given.life
-                },
-            }),
+            Ok(given) => Ok(Asked::Given(given)),
             Err(NoToken::Refused(code)) => {
                 Err(self.no_token(grant, &sent, code.as_deref(), started).await)
             }
-            Err(NoToken::TooMany) => Err(CallError::Deferred {
-                until: self.engine.now() + AFTER_TOO_MANY,
-                why: Wait::Provider,
-            }),
+            Err(NoToken::TooMany) => {
+                let mut headers = sent.headers.iter();
+                let said = headers.find(|(name, _)| name == "retry-after");
+                let now = self.engine.now();
+                let hold = answer::hold(said.map(|(_, value)| value.as_str()), now);
+                Ok(Asked::Later(now + hold))
+            }
             Err(NoToken::Failed) => {
                 let reason = format!(
                     "{}: no token, {status} was answered",
                     self.scope.budget.endpoint
                 );
-                Err(self.unhealthy(reason, started, epoch, false).await)
+                let failed = self.unhealthy(reason, started, epoch, false).await;
+                Err(nobodys_attempt(failed))
             }
         }
     }
@@ -215,13 +233,30 @@ impl Engine {
         }
         helps
     }
+}
 
-    /// A call was answered with a token.
-    pub(super) async fn token_served(&self, grant: &Arc<Grant>) {
-        let slot = self.token_slot(grant);
-        if let Slot::Kept(kept) = &mut *slot.lock().await {
-            kept.life.on_trial = false;
-        }
+/// What a request for a token came to.
+enum Asked {
+    Given(token::Given),
+    /// Not before this moment.
+    Later(UnixMs),
+}
+
+/// TRY-1: that no token is to be had is not the fault of the record that needs one. The breaker knows.
+fn nobodys_attempt(error: CallError) -> CallError {
+    match error {
+        CallError::Failed {
+            reason,
+            started,
+            may_have_effect,
+            ..
+        } => CallError::Failed {
+            reason,
+            started,
+            may_have_effect,
+            attempt: None,
+        },
+        other => other,
     }
 }
 

@@ -221,6 +221,13 @@ fn check_qualio_body(findings: &mut Findings<'_>) {
 
 fn check_deletion(findings: &mut Findings<'_>) {
     let document = findings.document;
+    if document.text("/target/type") == Some("store") {
+        if document.text("/deletion") != Some("delete") {
+            let told = "our own store holds what the source says, and nothing beside it: write `deletion = \"delete\"`, which leaves a tombstone";
+            findings.wrong("/deletion", told);
+        }
+        return;
+    }
     let Some(call @ ("delete" | "archive")) = document.text("/deletion") else {
         return;
     };

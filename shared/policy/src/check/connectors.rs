@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{
-    Mistake,
+    MAX_FILE_BYTES, Mistake,
     document::{Document, child},
     words::instead,
 };
@@ -59,6 +59,13 @@ fn fill_in_side(
         };
         return Err(wrong(document, message));
     };
+    if text.len() > MAX_FILE_BYTES {
+        let told = format!(
+            "the file has {} bytes, a connector has at most {MAX_FILE_BYTES}",
+            text.len()
+        );
+        return Err(vec![Mistake::new(file, 1, told)]);
+    }
     let theirs = Document::parse(file, text)?;
     let unknown: Vec<Mistake> = theirs
         .names("")

@@ -71,6 +71,10 @@ impl Document {
     pub(super) fn of_flow(flow: &FlowText) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
         let mut document = Self::parse(&flow.name, &flow.text)?;
         let mistakes = connectors::fill_in(&mut document, flow);
+        if document.text("/target/type") == Some("store") {
+            // Flows are compared by it.
+            document.set_default("/target", "name", "store");
+        }
         Ok((document, mistakes))
     }
 
@@ -101,6 +105,18 @@ impl Document {
     pub(super) fn mistake(&self, pointer: &str, message: impl Into<String>) -> Mistake {
         let (file, line) = self.place(pointer);
         Mistake::new(file, line, message)
+    }
+
+    /// Whether no connector filled anything in.
+    pub(super) fn is_whole(&self) -> bool {
+        self.filled_in.is_empty()
+    }
+
+    /// Says what a part is that nobody named.
+    fn set_default(&mut self, table: &str, name: &str, value: &str) {
+        if let Some(Value::Object(table)) = self.value.pointer_mut(table) {
+            table.entry(name).or_insert_with(|| value.into());
+        }
     }
 
     /// Takes a part out.

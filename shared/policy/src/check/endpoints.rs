@@ -34,6 +34,25 @@ pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
         check_error_rows(findings, &format!("{side}/errors"));
     }
     check_webhook_secrets(findings);
+    check_webhook_headers(findings);
+}
+
+fn check_webhook_headers(findings: &mut Findings<'_>) {
+    let document = findings.document;
+    for pointer in ["/webhook/signed/header", "/webhook/id"] {
+        if let Some(name) = document.text(pointer) {
+            refuse_header(findings, pointer, name);
+        }
+    }
+    let signed = document.text("/webhook/signed/by");
+    let is_standard =
+        document.get("/webhook").is_some() && signed.is_none_or(|by| by == "standard");
+    if is_standard && document.get("/webhook/id").is_some() {
+        findings.wrong(
+            "/webhook/id",
+            "Standard Webhooks names a delivery in `webhook-id`, which is signed: leave `id` out",
+        );
+    }
 }
 
 /// The address can be judged where every setting in it is set; a missing one is told elsewhere.

@@ -230,7 +230,9 @@ fn refuse_secrets_as_names(findings: &mut Findings<'_>) {
     let document = findings.document;
     let places = [
         "/source/auth/secret",
+        "/source/auth/refresh_token",
         "/target/auth/secret",
+        "/target/auth/refresh_token",
         "/target/secret",
         "/webhook/secrets/*",
     ];

@@ -14,6 +14,7 @@ mod creates;
 mod listings;
 mod patterns;
 mod secrets;
+mod store;
 mod suppliers;
 mod words;
 

@@ -66,7 +66,7 @@ use super::*;
     "type = \"qualio\"",
     "type = \"qulio\"",
     "qulio",
-    "`type` must be one of rest, qualio, `qulio` is written; did you mean `qualio`?"
+    "`type` must be one of rest, qualio, store, `qulio` is written; did you mean `qualio`?"
 )]
 #[case::missing_tag(
     "by = \"keyset\", ",
