@@ -215,10 +215,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives permits back whose calls were not sent. A failure costs an idle slot and nothing else.
+    /// Gives permits back whose calls were not sent, the last first, as a bucket needs it. A failure
+    /// costs an idle slot and nothing else.
     pub(crate) async fn give_back(&self, budget: &Budget, permits: &[Permit]) {
         let key = keys::slots(&budget.endpoint, budget.tier);
-        for permit in permits {
+        for permit in permits.iter().rev() {
             match self.write(&key, &limiter::give_back(*permit)).await {
                 Ok(Written::Done { after, .. }) => self.remember(&key, Some(after)),
                 Ok(Written::Refused { current }) => self.remember(&key, current),

@@ -149,7 +149,7 @@ fn a_flow_has_what_its_connectors_know_and_its_own_words_go_before() {
         Some("row.state == 'deleted'")
     );
     assert!(file.webhook.is_none(), "nobody said that this flow listens");
-    assert_eq!(flow.limits().real_time.calls, 30);
+    assert_eq!(flow.limits().real_time.calls(), 30);
 }
 
 #[test]
