@@ -7,6 +7,8 @@
 //! given back falls free at the stamp that it had, never earlier: a slot reserved ahead still owes
 //! its window to the call before. A limit by the bucket keeps one stamp instead: see [`bucket`].
 //!
+//! A lower rate that the provider tells stands in the same item: see [`Limit::as_told`].
+//!
 //! Work that finds no slot takes a turn, so that it comes back about when its calls can leave.
 
 mod bucket;
@@ -14,6 +16,7 @@ mod day;
 mod limit;
 #[cfg(test)]
 mod tests;
+mod told;
 mod turn;
 
 use std::time::Duration;
@@ -27,6 +30,7 @@ use tidegate_model::{
     UnixMs,
     item::{Change, Condition, Item, Op, Update, Value},
 };
+pub use told::{KEPT, tell};
 use turn::Queue;
 pub use turn::{Place, forget_turns, leave};
 
