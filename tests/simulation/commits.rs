@@ -218,11 +218,7 @@ async fn a_probe_that_fails_counts_as_nobodys_attempt_and_costs_no_receive_try_1
 /// An update of a record that turns out to be gone takes a third call, which was not asked for.
 #[tokio::test(start_paused = true)]
 async fn a_record_that_has_begun_waits_seconds_for_its_next_call_and_no_longer() {
-    let limit = Limit {
-        calls: 20,
-        window: SECOND * 60,
-        day: None,
-    };
+    let limit = Limit::in_window(20, SECOND * 60);
     let slots = keys::slots(&EndpointId::try_new("qualio").unwrap(), Tier::RealTime);
     for (free_in_ms, waits) in [(6_000, true), (9_000, false)] {
         let (hand, message) = changed_while_a_call_is_open().await;

@@ -365,6 +365,50 @@ async fn a_429_holds_every_call_for_as_long_as_it_says_try_1() {
     assert_eq!(hand.world.qualio.calls().len(), 2);
 }
 
+/// The next call to the target is refused with a header of this name and value.
+fn refuse_with(hand: &Hand, name: &str, value: &str) {
+    let answer = Answer {
+        status: 400,
+        headers: [(name.to_owned(), value.to_owned())].into(),
+        body: json!({}),
+    };
+    let fault = Fault::new(Action::Answer(answer)).times(1);
+    hand.world.qualio.set_fault(fault).unwrap();
+}
+
+/// Nothing left until a moment, told by an answer of any status, holds every call as a 429 does.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_says_nothing_is_left_holds_every_call_until_its_window_ends() {
+    let hand = Hand::staged(2, suppliers_flow()).await;
+    refuse_with(&hand, "ratelimit", "\"default\";r=0;t=120");
+    hand.handle(one(&hand, 0, Tier::Batch)).await;
+    tokio::time::sleep(100 * SECOND).await;
+    hand.handle(one(&hand, 1, Tier::Batch)).await;
+    assert_eq!(hand.world.qualio.calls().len(), 1, "another record's too");
+    tokio::time::sleep(30 * SECOND).await;
+    hand.handle(one(&hand, 1, Tier::Batch)).await;
+    assert_eq!(hand.world.qualio.calls().len(), 2);
+}
+
+/// Both tiers may make 70 calls a minute together; of 30 that the provider allows batch has its part.
+#[tokio::test(start_paused = true)]
+async fn a_lower_rate_that_an_answer_tells_is_kept_for_all_until_it_is_told_no_more_lim_1() {
+    let hand = Hand::staged(2, suppliers_flow()).await;
+    let batch = limit(&hand, Tier::Batch);
+    let left = || {
+        let item = hand.world.table().item(&slots(Tier::Batch));
+        batch.as_told(item.as_ref(), hand.world.engine.now()).calls
+    };
+    assert_eq!(left(), 50);
+    refuse_with(&hand, "x-amzn-ratelimit-limit", "0.5");
+    hand.handle(one(&hand, 0, Tier::Batch)).await;
+    assert_eq!(left(), 21);
+    tokio::time::sleep(14 * MINUTE).await;
+    assert_eq!(left(), 21);
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(left(), 50);
+}
+
 /// EFF-1: the margin is the call's time-out, what may follow it, and the clocks' difference, no less.
 #[tokio::test(start_paused = true)]
 async fn no_call_starts_that_might_end_after_its_claim_eff_1() {

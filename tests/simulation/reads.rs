@@ -22,11 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What changed at the source.
 const PHONE: &str = "+49 30 7";
 /// What the flow allows of the ERP.
-const LIMIT: Limit = Limit {
-    calls: 120,
-    window: Duration::from_secs(60),
-    day: None,
-};
+const LIMIT: Limit = Limit::in_window(120, Duration::from_secs(60));
 /// Patience, the call's time-out, and what follows it.
 const FETCH_LEASE: Duration = Duration::from_secs(5 + 10 + 10);
 

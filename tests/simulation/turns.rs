@@ -12,11 +12,7 @@ use crate::{
     world::WEBHOOK_SECRETS,
 };
 
-const LIMIT: Limit = Limit {
-    calls: 7,
-    window: Duration::from_secs(60),
-    day: None,
-};
+const LIMIT: Limit = Limit::in_window(7, Duration::from_secs(60));
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Seven real-time calls a minute: as few as a flow may have.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use tidegate_model::{EndpointId, FlowId, Tier, Turn, UnixMs, item::Item};
+use tidegate_model::{EndpointId, FlowId, Tier, Turn, UnixMs, flow::PerSecond, item::Item};
 use tidegate_policy::{
     keys,
     limiter::{self, Limit, Loan, Permit, Place, Plan, Slots},
@@ -27,6 +27,14 @@ pub(crate) struct Budget {
     pub endpoint: EndpointId,
     pub tier: Tier,
     pub limit: Limit,
+}
+
+impl Budget {
+    /// The slots of an item, and the limit that holds now.
+    pub(crate) fn slots(&self, item: Option<&Item>, now: UnixMs) -> (Slots, Limit) {
+        let limit = self.limit.as_told(item, now);
+        (Slots::read(item, limit), limit)
+    }
 }
 
 /// What became of asking for permits.
@@ -72,14 +80,14 @@ impl Engine {
         let mut none_before = self.now();
         for _ in 0..GRANT_TRIES {
             let now = self.now();
-            let slots = Slots::read(item.as_ref(), budget.limit);
-            let groups_now = fitting(groups, slots.open_to(budget.limit, place, now));
+            let (slots, limit) = budget.slots(item.as_ref(), now);
+            let groups_now = fitting(groups, slots.open_to(limit, place, now));
             if groups_now.is_empty() {
                 self.remember(&key, item);
                 return Ok(Permits::OthersWait);
             }
-            let grant = match slots.plan(budget.limit, groups_now, step, now, &mut dice) {
-                Plan::Take(grant) => slots.for_place(budget.limit, place, now, grant),
+            let grant = match slots.plan(limit, groups_now, step, now, &mut dice) {
+                Plan::Take(grant) => slots.for_place(limit, place, now, grant),
                 Plan::DayUsedUp(until) => {
                     let first = groups_now.first().copied().unwrap_or(1);
                     match self.borrow(budget, &mut item, first).await? {
@@ -105,8 +113,8 @@ impl Engine {
                     return Ok(Permits::Granted(grant.permits));
                 }
                 Written::Refused { current } => {
-                    none_before =
-                        Slots::read(current.as_ref(), budget.limit).free_for(budget.limit, 1);
+                    let (slots, limit) = budget.slots(current.as_ref(), now);
+                    none_before = slots.free_for(limit, 1);
                     item = current;
                     let wait = Duration::from_millis(dice.random_range(RACE_WAIT_MS));
                     self.ports.clock.wait_until(self.now() + wait).await;
@@ -198,9 +206,30 @@ impl Engine {
     pub(crate) async fn comes_at(&self, budget: &Budget, turn: Turn) -> Result<UnixMs, StoreError> {
         let key = keys::slots(&budget.endpoint, budget.tier);
         let item = self.read(&key).await?;
-        let slots = Slots::read(item.as_ref(), budget.limit);
+        let (slots, limit) = budget.slots(item.as_ref(), self.now());
         self.remember(&key, item);
-        Ok(slots.comes_at(budget.limit, turn, &mut self.dice()))
+        Ok(slots.comes_at(limit, turn, &mut self.dice()))
+    }
+
+    /// Keeps the rate that the provider told to whoever draws on these limits together.
+    pub(crate) async fn tell_rate(&self, budget: &Budget, of_all: u64, rate: PerSecond) {
+        let key = keys::slots(&budget.endpoint, budget.tier);
+        let item = self.remembered(&key);
+        let now = self.now();
+        let Some(write) = limiter::tell(item.as_ref(), budget.limit, of_all, rate, now) else {
+            return;
+        };
+        match self.write(&key, &write).await {
+            Ok(Written::Done { after, .. }) => {
+                tracing::info!(endpoint = %budget.endpoint, tier = budget.tier.as_str(), millionths_a_second = rate.millionths(), "the provider allows less than the flow");
+                self.remember(&key, Some(after));
+            }
+            // Another has told it.
+            Ok(Written::Refused { current }) => self.remember(&key, current),
+            Err(error) => {
+                tracing::debug!(error = %crate::chain(&error), "a lower rate was not kept");
+            }
+        }
     }
 
     /// Forgets the turns at a flow's target. Right when its messages are gone: at the start of a
@@ -215,10 +244,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives permits back whose calls were not sent. A failure costs an idle slot and nothing else.
+    /// Gives permits back whose calls were not sent, the last first, as a bucket needs it. A failure
+    /// costs an idle slot and nothing else.
     pub(crate) async fn give_back(&self, budget: &Budget, permits: &[Permit]) {
         let key = keys::slots(&budget.endpoint, budget.tier);
-        for permit in permits {
+        for permit in permits.iter().rev() {
             match self.write(&key, &limiter::give_back(*permit)).await {
                 Ok(Written::Done { after, .. }) => self.remember(&key, Some(after)),
                 Ok(Written::Refused { current }) => self.remember(&key, current),

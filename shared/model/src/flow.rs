@@ -25,7 +25,9 @@ pub use http::{
     Auth, Call, ClientAuth, ErrorAction, ErrorRow, Grant, JwtBearer, Method, Oauth2,
     SigningAlgorithm,
 };
-pub use limits::{BreakerPreset, BreakerSpec, DayLimit, Rate, TargetLimits};
+pub use limits::{
+    BreakerPreset, BreakerSpec, CallBucket, CallWindow, DayLimit, PerSecond, Rate, TargetLimits,
+};
 pub use schedule::{Schedule, WindowSpec};
 pub use secret::{SecretName, SecretNameError};
 pub use source::{ListSpec, OneSpec, Pages, RestSource, SourceSpec};

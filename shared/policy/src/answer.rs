@@ -10,12 +10,14 @@
 #[cfg(test)]
 mod tests;
 
+mod limits;
 mod refusal;
 mod retry_after;
 mod scrub;
 
 use std::time::Duration;
 
+pub use limits::{Told, limits};
 pub use refusal::refusal;
 pub use retry_after::hold;
 pub use scrub::{MAX_REASON_CHARS, query_values, scrub};

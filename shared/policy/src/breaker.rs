@@ -107,7 +107,7 @@ pub enum Gate {
         /// When it is over at the latest.
         until: UnixMs,
     },
-    /// The provider asked to wait (429).
+    /// The provider asked to wait (429), or has nothing left.
     Held {
         /// How long.
         until: UnixMs,
@@ -240,6 +240,11 @@ impl Breaker {
         }
     }
 
+    /// Until when the provider asked to wait, if it ever did.
+    pub fn held_until(&self) -> Option<UnixMs> {
+        self.hold_until
+    }
+
     /// Takes the probe until the moment at which its calls have surely ended.
     pub fn take_probe(&self, token: &ClaimToken, until: UnixMs, now: UnixMs) -> Update {
         let past = (now - CLOCK_SKEW).0;
@@ -352,7 +357,8 @@ impl Breaker {
         Some((update, opens))
     }
 
-    /// The provider asked to wait (429): no call before `until`. A longer wait stands.
+    /// The provider asked to wait (429), or has nothing left: no call before `until`. A longer wait
+    /// stands.
     pub fn hold(until: UnixMs) -> Update {
         Update::when(Condition::absent_or(HOLD_UNTIL, Op::Lt, until.0)).set(HOLD_UNTIL, until.0)
     }

@@ -1,30 +1,36 @@
-//! The limiter: N slots in one item for each target and tier (LIM-1 to LIM-4).
+//! The limiter: one item for each target and tier, with N slots or a bucket (LIM-1 to LIM-4).
 //!
-//! Each slot is granted at most once in the window plus a guard, so no window of any start sees
+//! Of a limit by the window each slot is granted at most once in the window plus a guard, so no window of any start sees
 //! more calls than slots, over all workers and flows, clocks 250 ms apart and 250 ms of travel
 //! included. A grant is one conditional write for several slots. A permit is the stamp at which its
 //! call leaves; a call that would leave later than [`LEAVE`] after it gives the permit back. A slot
 //! given back falls free at the stamp that it had, never earlier: a slot reserved ahead still owes
-//! its window to the call before.
+//! its window to the call before. A limit by the bucket keeps one stamp instead: see [`bucket`].
+//!
+//! A lower rate that the provider tells stands in the same item: see [`Limit::as_told`].
 //!
 //! Work that finds no slot takes a turn, so that it comes back about when its calls can leave.
 
+mod bucket;
 mod day;
 mod limit;
 #[cfg(test)]
 mod tests;
+mod told;
 mod turn;
 
 use std::time::Duration;
 
+use bucket::{EMPTY, Filling};
 use day::{Count, DAY, Taken, USED};
 pub use day::{DayUse, Loan, Share};
-pub use limit::Limit;
+pub use limit::{Form, Limit};
 use rand::{Rng, RngExt};
 use tidegate_model::{
     UnixMs,
     item::{Change, Condition, Item, Op, Update, Value},
 };
+pub use told::{KEPT, tell};
 use turn::Queue;
 pub use turn::{Place, forget_turns, leave};
 
@@ -60,14 +66,31 @@ const BY: &str = "by";
 /// Leave to make one call at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
-    /// The slot.
-    pub slot: u32,
-    /// The stamp in microseconds; its low digits are random.
+    /// The stamp in microseconds. That of a slot has random low digits.
     pub stamp_us: i64,
-    /// What the slot holds once the permit is given back: it falls free at the stamp.
-    back_us: i64,
+    /// What it holds of the limit.
+    held: Held,
     /// The day in whose quota the call counts, where there is one.
     day: Option<i64>,
+}
+
+/// What a permit holds of a limit, and how that is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// A slot.
+    Slot {
+        /// Which.
+        slot: u32,
+        /// What it holds once the permit is given back: it falls free at the stamp.
+        back_us: i64,
+    },
+    /// Room in a bucket.
+    Room {
+        /// When the bucket would have been empty without the call, and with it.
+        empty_us: (i64, i64),
+        /// The number of the grant.
+        grant: i64,
+    },
 }
 
 impl Permit {
@@ -82,10 +105,12 @@ impl Permit {
     }
 }
 
-/// The slots of a limit as last seen.
+/// The slots of a limit, or its bucket, as last seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
     stamps_us: Vec<Option<i64>>,
+    /// When the bucket is empty.
+    empty_us: Option<i64>,
     queue: Queue,
     count: Count,
 }
@@ -120,10 +145,13 @@ impl Slots {
             item.and_then(|item| item.get(name))
                 .and_then(Value::as_number)
         };
+        let slots = match limit.form {
+            Form::Window => limit.calls,
+            Form::Bucket => 0,
+        };
         Self {
-            stamps_us: (0..limit.calls)
-                .map(|slot| number(&slot_name(slot)))
-                .collect(),
+            stamps_us: (0..slots).map(|slot| number(&slot_name(slot))).collect(),
+            empty_us: number(EMPTY),
             queue: Queue::read(item),
             count: Count::read(item),
         }
@@ -131,6 +159,9 @@ impl Slots {
 
     /// Calls that could leave at this moment.
     pub fn free_at(&self, limit: Limit, now: UnixMs) -> u32 {
+        if limit.form == Form::Bucket {
+            return self.filling(limit).free_at(now);
+        }
         let free = self
             .stamps_us
             .iter()
@@ -182,30 +213,31 @@ impl Slots {
             }
         }
         let by_time = self.by_time(limit, now, rng);
-        let mut free = by_time.as_slice();
+        let mut room = match limit.form {
+            Form::Window => Room::Slots(&by_time),
+            Form::Bucket => Room::Bucket(self.filling(limit)),
+        };
         let mut permits = Vec::new();
         let mut next_day = false;
         for &calls in groups {
-            let Some((slots, others)) = free.split_at_checked(calls as usize) else {
+            if i64::from(calls) > day_left {
+                break;
+            }
+            let mut left = room.clone();
+            let until = now + limit.reach(calls);
+            let Some(group) = left.take(calls, (start, until), step) else {
                 break;
             };
-            let until = now + limit.reach(calls);
-            if i64::from(calls) > day_left || slots.iter().any(|(free_at, _)| *free_at > until) {
-                break;
-            }
-            free = others;
-            let mut earliest = start;
-            let mut group = Vec::new();
-            for (free_at, slot) in slots {
-                let from = earliest.max(*free_at);
-                group.push(permit(*slot, from, limit, today, rng));
-                earliest = from + step;
-            }
+            let group: Vec<Permit> = group
+                .into_iter()
+                .map(|(from, spot)| permit(spot, from, limit, today, rng))
+                .collect();
             let within = |call: &Permit| day::is_within(today, call.from());
             next_day = limit.day.is_some() && !group.iter().all(within);
             if next_day {
                 break;
             }
+            room = left;
             day_left -= i64::from(calls);
             permits.extend(group);
         }
@@ -218,6 +250,9 @@ impl Slots {
             return Plan::Wait(room.max(now + Duration::from_millis(1)));
         }
         let number = rng.random_range(0..i64::MAX);
+        for permit in &mut permits {
+            permit.held.is_of(number);
+        }
         let write = self.take(&permits, limit, today, number);
         Plan::Take(Grant {
             permits,
@@ -245,8 +280,15 @@ impl Slots {
         free
     }
 
-    /// When so many slots are free.
+    fn filling(&self, limit: Limit) -> Filling {
+        Filling::new(self.empty_us.unwrap_or(0), limit)
+    }
+
+    /// When so many slots are free, or there is room for so many calls.
     pub fn free_for(&self, limit: Limit, calls: u32) -> UnixMs {
+        if limit.form == Form::Bucket {
+            return self.filling(limit).free_for(calls.max(1).into());
+        }
         let mut free: Vec<UnixMs> = self
             .stamps_us
             .iter()
@@ -262,22 +304,28 @@ impl Slots {
 
     fn take(&self, permits: &[Permit], limit: Limit, today: i64, number: i64) -> Update {
         let guard_us = guard_us(limit);
-        let mut conditions: Vec<Condition> = permits
-            .iter()
-            .map(|permit| {
-                Condition::absent_or(&slot_name(permit.slot), Op::Lt, permit.stamp_us - guard_us)
-            })
-            .collect();
-        let count = i64::try_from(permits.len()).unwrap_or(i64::MAX);
+        let mut conditions = Vec::new();
         let mut update = Update::when(Condition::ALWAYS).set(BY, number);
         for permit in permits {
-            update = update.set(slot_name(permit.slot), permit.stamp_us);
+            match permit.held {
+                Held::Slot { slot, .. } => {
+                    let name = slot_name(slot);
+                    let before = permit.stamp_us - guard_us;
+                    conditions.push(Condition::absent_or(&name, Op::Lt, before));
+                    update = update.set(name, permit.stamp_us);
+                }
+                // Of the calls of a grant the last says when the bucket is empty after all of them.
+                Held::Room { empty_us, .. } => update = update.set(EMPTY, empty_us.1),
+            }
+        }
+        if limit.form == Form::Bucket {
+            conditions.push(unchanged(EMPTY, self.empty_us));
         }
         if let Some(share) = limit.day {
             let taken = Taken {
                 share,
                 day: today,
-                calls: count,
+                calls: i64::try_from(permits.len()).unwrap_or(i64::MAX),
             };
             update = self.count.take(update, &mut conditions, taken);
         }
@@ -286,12 +334,81 @@ impl Slots {
     }
 }
 
-fn permit(slot: u32, from: UnixMs, limit: Limit, today: i64, rng: &mut impl Rng) -> Permit {
-    let stamp_us = from.0 * MICROS + rng.random_range(0..MICROS);
+impl Held {
+    /// Names the grant that took it.
+    fn is_of(&mut self, number: i64) {
+        if let Self::Room { grant, .. } = self {
+            *grant = number;
+        }
+    }
+}
+
+/// What of a limit is not yet taken by the calls that are planned.
+#[derive(Clone)]
+enum Room<'a> {
+    /// Slots by the time at which they fall free.
+    Slots(&'a [(UnixMs, u32)]),
+    /// A bucket with what is planned in it.
+    Bucket(Filling),
+}
+
+/// What a call takes.
+#[derive(Clone, Copy)]
+enum Spot {
+    Slot(u32),
+    Room { empty_us: (i64, i64) },
+}
+
+impl Room<'_> {
+    /// Takes room for so many calls, a `step` apart, not before the first of these moments. None
+    /// where one of them finds none until the second.
+    fn take(
+        &mut self,
+        calls: u32,
+        (mut earliest, until): (UnixMs, UnixMs),
+        step: Duration,
+    ) -> Option<Vec<(UnixMs, Spot)>> {
+        let mut taken = Vec::new();
+        for _ in 0..calls {
+            let (free_at, spot) = match self {
+                Self::Slots(free) => {
+                    let ((free_at, number), others) = free.split_first()?;
+                    *free = others;
+                    (*free_at, Spot::Slot(*number))
+                }
+                Self::Bucket(filling) => {
+                    let free_at = filling.free_for(1);
+                    let empty_us = filling.take(earliest.max(free_at));
+                    (free_at, Spot::Room { empty_us })
+                }
+            };
+            if free_at > until {
+                return None;
+            }
+            let from = earliest.max(free_at);
+            taken.push((from, spot));
+            earliest = from + step;
+        }
+        Some(taken)
+    }
+}
+
+fn permit(spot: Spot, from: UnixMs, limit: Limit, today: i64, rng: &mut impl Rng) -> Permit {
+    let from_us = from.0 * MICROS;
+    let (stamp_us, held) = match spot {
+        Spot::Slot(number) => {
+            let stamp_us = from_us + rng.random_range(0..MICROS);
+            let held = Held::Slot {
+                slot: number,
+                back_us: stamp_us - guard_us(limit) - 1,
+            };
+            (stamp_us, held)
+        }
+        Spot::Room { empty_us } => (from_us, Held::Room { empty_us, grant: 0 }),
+    };
     Permit {
-        slot,
         stamp_us,
-        back_us: stamp_us - guard_us(limit) - 1,
+        held,
         day: limit.day.map(|_| today),
     }
 }
@@ -302,14 +419,30 @@ fn guard_us(limit: Limit) -> i64 {
 }
 
 /// Gives a permit back. Only when no byte of its call was sent. A call counted on a day that is
-/// over can not be taken off the count of the next: then the slot stays taken.
+/// over can not be taken off the count of the next: then the slot stays taken. Room in a bucket goes
+/// back last in, first out, while the grant is the newest: what later calls were planned on stays.
 pub fn give_back(permit: Permit) -> Update {
-    let name = slot_name(permit.slot);
-    let mut conditions = vec![Condition::is(name.as_str(), Op::Eq, permit.stamp_us)];
+    let (mut conditions, name, back_us) = match permit.held {
+        Held::Slot { slot, back_us } => {
+            let name = slot_name(slot);
+            let own = Condition::is(name.as_str(), Op::Eq, permit.stamp_us);
+            (vec![own], name, back_us)
+        }
+        Held::Room {
+            empty_us: (before, after),
+            grant,
+        } => {
+            let own = vec![
+                Condition::is(BY, Op::Eq, grant),
+                Condition::is(EMPTY, Op::Eq, after),
+            ];
+            (own, EMPTY.to_owned(), before)
+        }
+    };
     if let Some(day) = permit.day {
         conditions.push(Condition::is(DAY, Op::Eq, day));
     }
-    let update = Update::when(Condition::All(conditions)).set(name, permit.back_us);
+    let update = Update::when(Condition::All(conditions)).set(name, back_us);
     match permit.day {
         Some(_) => update.change(USED, Change::Add(-1)),
         None => update,

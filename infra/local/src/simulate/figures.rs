@@ -110,8 +110,10 @@ pub(crate) struct Lane {
     pub per_s: u32,
     /// Calls that were made.
     pub calls: u64,
-    /// Most calls in any window of that length.
+    /// Most calls in any window of that length ...
     pub busiest: u64,
+    /// ... and what the limit lets into one: of a bucket its burst and what leaks meanwhile.
+    pub most: u64,
     /// While work waited, so many per cent of what the limit allows was used; none where none waited.
     pub used_percent: Option<f64>,
 }

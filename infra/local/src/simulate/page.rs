@@ -109,7 +109,7 @@ fn tiles(page: &mut String, figures: &Figures) -> fmt::Result {
             used(&figures.batch),
             format!(
                 "busiest window {} of {}",
-                figures.batch.busiest, figures.batch.limit
+                figures.batch.busiest, figures.batch.most
             ),
         ),
         (
@@ -117,7 +117,7 @@ fn tiles(page: &mut String, figures: &Figures) -> fmt::Result {
             used(&figures.real_time),
             format!(
                 "busiest window {} of {}",
-                figures.real_time.busiest, figures.real_time.limit
+                figures.real_time.busiest, figures.real_time.most
             ),
         ),
         (

@@ -101,7 +101,8 @@ fn begin(parts: &Parts<'_>) -> UnixMs {
     let source = parts.loaded.runtime.flow.source().spec();
     let pages = u64::from(parts.args.records() / source.list.page_size.max(1)) + 10;
     // Twice what the source's limit takes for all pages.
-    let reading = pages * u64::from(source.limit.per_s) * 2 / u64::from(source.limit.calls.max(1));
+    let limit = source.limit;
+    let reading = pages * u64::from(limit.per_s()) * 2 / u64::from(limit.calls().max(1));
     parts.plan.begin - (WARM_UP + Duration::from_secs(reading))
 }
 

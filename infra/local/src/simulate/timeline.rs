@@ -120,7 +120,7 @@ fn facts(text: &mut String, figures: &Figures) -> fmt::Result {
             "  {name}: {}, at most {} of {} in any {}{used}",
             counted(lane.calls, "call", "calls"),
             number(lane.busiest),
-            lane.limit,
+            lane.most,
             span(lane.per_s.into()),
         )?;
     }

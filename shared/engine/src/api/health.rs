@@ -7,7 +7,6 @@ use tidegate_policy::{
     breaker::{Breaker, Gate},
     flow_state::{Blocker, Paused},
     keys,
-    limiter::{Limit, Slots},
     run::Lease,
 };
 
@@ -67,9 +66,9 @@ pub struct BudgetHealth {
     pub tier: Tier,
     /// Calls that could leave at once.
     pub free_now: u32,
-    /// Calls in a window.
+    /// Calls in a window, or those that a bucket holds. Fewer than the flow's where the provider says so.
     pub calls: u32,
-    /// Length of the window in seconds.
+    /// Length of the window in seconds, or the time in which a full bucket empties.
     pub per_s: u64,
     /// Calls used of today's share, where there is a quota.
     pub day_used: Option<i64>,
@@ -164,8 +163,7 @@ impl Engine {
             let item = self
                 .read(&keys::slots(&budget.endpoint, budget.tier))
                 .await?;
-            let limit: Limit = budget.limit;
-            let slots = Slots::read(item.as_ref(), limit);
+            let (slots, limit) = budget.slots(item.as_ref(), now);
             let day = slots.day_use(limit, now);
             all.push(BudgetHealth {
                 endpoint: budget.endpoint.to_string(),

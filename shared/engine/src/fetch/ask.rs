@@ -3,12 +3,7 @@
 use std::time::Duration;
 
 use tidegate_model::{Fetch, Message, RecordKey, Tier};
-use tidegate_policy::{
-    keys,
-    limiter::{Place, Slots},
-    register::Register,
-    run::Lease,
-};
+use tidegate_policy::{keys, limiter::Place, register::Register, run::Lease};
 
 use super::{BY_FETCH, begin, source_budget};
 use crate::{Engine, EngineError, FlowRuntime, ports::Outgoing, worker::delayed};
@@ -33,7 +28,8 @@ impl Engine {
         let mut message = Message::new(flow.clone(), vec![key], Tier::RealTime, now).fetching(why);
         // A person who asks for a record wants a read of its own.
         message.after_read = (why == Fetch::Hint).then(|| begin::number(&lease));
-        let open = Slots::read(item.as_ref(), budget.limit).open_to(budget.limit, Place::Last, now);
+        let (seen, limit) = budget.slots(item.as_ref(), now);
+        let open = seen.open_to(limit, Place::Last, now);
         self.remember(&slots, item);
         let outgoing = if open > 0 {
             Outgoing {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use tidegate_model::{ClaimToken, EndpointId, RecordKey, UnixMs, item::Update};
+use tidegate_model::{ClaimToken, EndpointId, RecordKey, UnixMs, flow::Rate, item::Update};
 use tidegate_policy::{
-    answer,
+    answer::{self, Told},
     breaker::{Breaker, Report},
     flow_state::{self, Side},
     keys,
@@ -20,6 +20,8 @@ use crate::{
 /// Tries to record a call's result in the breaker after lost races: of 16 workers whose calls fail
 /// at the same moment the last one wins after fewer.
 const REPORT_TRIES: u32 = 16;
+/// Two ends of one window, as told by two answers.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
 /// Waits after a lost race, at random between these, so that racers part.
 const RACE_WAIT_MS: std::ops::RangeInclusive<u64> = 5..=60;
 
@@ -234,10 +236,36 @@ impl Session<'_> {
         }
     }
 
-    pub(super) async fn hold(&mut self, sent: &Sent) -> CallError {
+    /// Heeds what an answer of any status tells of the provider's limits. A write for what is news
+    /// alone: the end of a window is told with each answer in it, in whole seconds.
+    pub(super) async fn heed(&mut self, told: Told) {
+        let held = self.seen.held_until().unwrap_or(UnixMs::EPOCH);
+        if let Some(until) = told.until.filter(|until| *until > held + SAME_MOMENT) {
+            tracing::info!(endpoint = %self.scope.budget.endpoint, until = %until, request_id = self.engine.request(), "the provider has nothing left");
+            self.breaker_write(&Breaker::hold(until)).await;
+        }
+        if let Some(rate) = told.rate {
+            let budget = &self.scope.budget;
+            let of_all = match self.scope.side {
+                Side::Source => budget.limit.millionths_a_second(),
+                Side::Target => {
+                    let limits = self.scope.runtime.flow.limits();
+                    let both = [limits.real_time, limits.batch];
+                    both.map(Rate::millionths_a_second).iter().sum()
+                }
+            };
+            self.engine.tell_rate(budget, of_all, rate).await;
+        }
+    }
+
+    /// The provider asked to wait. Where it does not say for how long, the end of its window does.
+    pub(super) async fn hold(&mut self, sent: &Sent, told: Told) -> CallError {
         let now = self.engine.now();
-        let told = sent.headers.iter().find(|(name, _)| name == "retry-after");
-        let until = now + answer::hold(told.map(|(_, value)| value.as_str()), now);
+        let asked = sent.headers.iter().find(|(name, _)| name == "retry-after");
+        let until = match (asked, told.until) {
+            (None, Some(until)) => until,
+            (asked, _) => now + answer::hold(asked.map(|(_, value)| value.as_str()), now),
+        };
         if let Some(token) = self.probe.take() {
             self.breaker_write(&Breaker::drop_probe(&token)).await;
         }

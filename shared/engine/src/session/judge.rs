@@ -7,12 +7,14 @@ use tidegate_model::{
     UnixMs,
     flow::{ErrorAction, SecretName},
 };
-use tidegate_policy::answer;
+use tidegate_policy::answer::{self, Told};
 
 use super::Session;
 use crate::ports::{Answer, CallError, Effect, HeaderValue, Request, Sent, TransportError, Wait};
 
 impl Session<'_> {
+    /// Judges an answer, and heeds what it tells of the provider's limits. That comes last: a probe that
+    /// closes the breaker ends what was held before it.
     pub(super) async fn judge(
         &mut self,
         request: &Request,
@@ -20,11 +22,24 @@ impl Session<'_> {
         started: UnixMs,
         epoch: Option<u64>,
     ) -> Result<Answer, CallError> {
+        let told = answer::limits(sent.status, &sent.headers, self.engine.now());
+        let outcome = self.judged(request, sent, told, (started, epoch)).await;
+        self.heed(told).await;
+        outcome
+    }
+
+    async fn judged(
+        &mut self,
+        request: &Request,
+        sent: Sent,
+        told: Told,
+        (started, epoch): (UnixMs, Option<u64>),
+    ) -> Result<Answer, CallError> {
         let took = self.engine.now().since(started);
         let writes = request.effect == Effect::Write;
         let action = answer::classify(self.scope.errors, sent.status, sent.body.as_ref());
         match action {
-            ErrorAction::Defer => Err(self.hold(&sent).await),
+            ErrorAction::Defer => Err(self.hold(&sent, told).await),
             ErrorAction::Retry => {
                 let reason = format!("{} answered {}", self.scope.budget.endpoint, sent.status);
                 Err(self.unhealthy(reason, started, epoch, writes).await)

@@ -46,8 +46,10 @@ impl Engine {
             Breaker::read(next().as_ref()),
             Breaker::read(next().as_ref()),
         );
-        let budgets = [real_time, batch, source].map(|budget| {
-            let slots = Slots::read(next().as_ref(), budget.limit);
+        let now = self.now();
+        let budgets = [real_time, batch, source].map(|mut budget| {
+            let (slots, limit) = budget.slots(next().as_ref(), now);
+            budget.limit = limit;
             (budget, slots)
         });
         Ok(Look {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Auth, BreakerSpec, Call, ErrorRow, ListSpec, Pages, Rate, SecretName, TargetLimits,
+    Auth, BreakerSpec, Call, CallWindow, ErrorRow, ListSpec, Pages, Rate, SecretName, TargetLimits,
     source::{default_page_size, default_timeout_s},
 };
 use crate::EndpointId;
@@ -328,10 +328,10 @@ fn store_name() -> EndpointId {
 }
 
 fn no_limits() -> TargetLimits {
-    let most = Rate {
+    let most = Rate::Window(CallWindow {
         calls: 300,
         per_s: 1,
-    };
+    });
     TargetLimits {
         real_time: most,
         batch: most,

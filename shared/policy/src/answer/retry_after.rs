@@ -26,16 +26,21 @@ pub fn hold(value: Option<&str>, now: UnixMs) -> Duration {
         .clamp(MIN_HOLD, MAX_HOLD)
 }
 
-fn read(value: &str, now: UnixMs) -> Option<Duration> {
+pub(super) fn read(value: &str, now: UnixMs) -> Option<Duration> {
     // Whole by the standard; Shopify sends `2.0`.
     if let Ok(seconds) = value.parse() {
         return Duration::try_from_secs_f64(seconds).ok();
     }
+    Some(date(value)?.since(now))
+}
+
+/// A date of HTTP.
+pub(super) fn date(value: &str) -> Option<UnixMs> {
     let moment = rfc2822::parse(value)
         .map(|zoned| zoned.timestamp())
         .ok()
         .or_else(|| OLD_FORMS.iter().find_map(|form| old_form(form, value)))?;
-    Some(UnixMs(moment.as_millisecond()).since(now))
+    Some(UnixMs(moment.as_millisecond()))
 }
 
 fn old_form(form: &str, value: &str) -> Option<Timestamp> {

@@ -3,7 +3,7 @@
 //! The flow's own words go before the connector's, part by part. Rows of `errors` are the exception:
 //! the flow's come first and the connector's after them, since the first row that matches decides.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     MAX_FILE_BYTES, Mistake,
@@ -15,6 +15,8 @@ use crate::flow::FlowText;
 /// What tells the forms of a part apart: where a flow chooses another form, nothing of the connector's
 /// form is meant.
 const TAGS: [&str; 2] = ["type", "by"];
+/// The same for a limit, whose forms are told apart by their keys alone.
+const LIMITS: [[&str; 2]; 2] = [["calls", "per_s"], ["bucket", "leak_per_s"]];
 /// The parts of a connector's file that belong to its side of a flow.
 const OF_SOURCE: [&str; 3] = ["source", "record", "webhook"];
 const OF_TARGET: [&str; 1] = ["target"];
@@ -113,7 +115,15 @@ fn fill(document: &mut Document, theirs: &Document, value: &Value, at: &str) {
                 let (ours, theirs) = (ours.get(tag), table.get(tag));
                 ours.is_some() && theirs.is_some() && ours != theirs
             };
-            if TAGS.iter().any(|tag| is_other(tag)) {
+            let is_of = |table: &Map<String, Value>, form: &[&str; 2]| {
+                form.iter().any(|key| table.contains_key(*key))
+            };
+            let [window, bucket] = LIMITS.map(|form| (is_of(ours, &form), is_of(table, &form)));
+            let is_other_limit = matches!(
+                (window, bucket),
+                ((true, false), (_, true)) | ((_, true), (true, false))
+            );
+            if is_other_limit || TAGS.iter().any(|tag| is_other(tag)) {
                 return;
             }
             for (name, value) in table {

@@ -1,13 +1,13 @@
 //! What a flow promises, computed from its file alone.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use tidegate_model::{
     FlowId, UnixMs,
     flow::{DayLimit, FlowFile, Rate, TargetSpec},
 };
 
-use super::{limits::most_in, words::span};
+use super::{limits::DAY, words::span};
 use crate::{
     schedule::{CompiledSchedule, WorstGap},
     trigger::{self, Rule},
@@ -95,11 +95,11 @@ pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> O
 }
 
 fn tier(rate: Rate, calls_per_update: u32) -> TierFacts {
-    let calls_a_minute = u64::from(rate.calls) * 60 / u64::from(rate.per_s.max(1));
+    let calls_a_minute = rate.steady_in(Duration::from_mins(1));
     TierFacts {
         calls_a_minute,
         records_a_minute: calls_a_minute / u64::from(calls_per_update.max(1)),
-        calls_a_day: most_in(rate, 86_400),
+        calls_a_day: rate.most_in(DAY),
     }
 }
 

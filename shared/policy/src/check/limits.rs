@@ -27,10 +27,15 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     check_first_retry(findings);
 }
 
-/// The most calls that a rate lets into a window of `per_s` seconds (LIM-1 holds for every start of
-/// its own window, so a longer window holds a whole number of them, rounded up).
-pub(super) fn most_in(rate: Rate, per_s: u32) -> u64 {
-    u64::from(rate.calls) * u64::from(per_s.div_ceil(rate.per_s.max(1)))
+/// A day of a quota.
+pub(super) const DAY: Duration = Duration::from_hours(24);
+
+/// What says how many calls there are of a limit.
+fn calls_named(rate: Option<Rate>) -> &'static str {
+    match rate {
+        Some(Rate::Bucket(_)) => "bucket",
+        Some(Rate::Window(_)) | None => "calls",
+    }
 }
 
 /// Calls that one record takes when the outcome of its create is not known, the most of all, and
@@ -70,15 +75,26 @@ fn check_record_fits(findings: &mut Findings<'_>) {
         let rate = document
             .get(&limits)
             .and_then(|rate| Rate::deserialize(rate).ok())
-            .filter(|rate| rate.calls > 0);
+            .filter(|rate| rate.calls() > 0);
         let fewest = rate.and_then(|rate| Limit::of_source(rate).falls_short_of(most));
         if let (Some(rate), Some(fewest)) = (rate, fewest) {
             let reach = REACH.as_secs();
+            let with = format!(
+                "with {} calls in {} s it waits behind the records of few calls while there is a backlog",
+                rate.calls(),
+                rate.per_s()
+            );
+            let cure = match rate {
+                Rate::Window(_) => format!("allow at least {fewest}"),
+                Rate::Bucket(_) => format!(
+                    "allow a leak of at least {} in {reach} s",
+                    most.saturating_sub(1)
+                ),
+            };
             findings.odd(
-                &pointer,
+                &format!("{limits}/{}", calls_named(Some(rate))),
                 format!(
-                    "a record whose create went unanswered takes {most} calls ({what}), and room for them is kept {reach} s ahead: with {} calls in {} s it waits behind the records of few calls while there is a backlog; allow at least {fewest}",
-                    rate.calls, rate.per_s
+                    "a record whose create went unanswered takes {most} calls ({what}), and room for them is kept {reach} s ahead: {with}; {cure}"
                 ),
             );
         }
@@ -137,13 +153,13 @@ fn check_expected(findings: &mut Findings<'_>) {
         let rate = document.get(&pointer);
         let rate = rate.and_then(|rate| Rate::deserialize(rate).ok());
         // One that allows nothing is told by itself.
-        let Some(rate) = rate.filter(|rate| rate.calls > 0) else {
+        let Some(rate) = rate.filter(|rate| rate.calls() > 0) else {
             continue;
         };
-        let (calls, allowed) = (changes * u64::from(each), most_in(rate, 86_400).min(quota));
+        let (calls, allowed) = (changes * u64::from(each), rate.most_in(DAY).min(quota));
         if calls > allowed {
             findings.odd(
-                &format!("{pointer}/calls"),
+                &format!("{pointer}/{}", calls_named(Some(rate))),
                 format!(
                     "`[expected]` brings this tier {changes} changes a day, which are {calls} calls, and {allowed} are allowed: what waits grows day by day"
                 ),
@@ -161,14 +177,36 @@ fn check_account(findings: &mut Findings<'_>) {
     else {
         return;
     };
-    let together = most_in(real_time, account.per_s) + most_in(batch, account.per_s);
-    if together > u64::from(account.calls) {
+    // What is allowed at once and what comes on top of it: a bucket has both, a window is one figure.
+    let together = match account {
+        Rate::Window(window) => {
+            let both = real_time.most_in(account.per()) + batch.most_in(account.per());
+            (both > u64::from(window.calls)).then(|| {
+                format!(
+                    "make {both} calls in {} s, but the account allows {}",
+                    window.per_s, window.calls
+                )
+            })
+        }
+        Rate::Bucket(bucket) => {
+            let both = u64::from(real_time.calls()) + u64::from(batch.calls());
+            let leak = real_time.millionths_a_second() + batch.millionths_a_second();
+            if both > u64::from(bucket.bucket) {
+                Some(format!(
+                    "make {both} calls at once, but the account's bucket holds {}",
+                    bucket.bucket
+                ))
+            } else if leak > account.millionths_a_second() {
+                Some("make more calls than leak from the account's bucket".to_owned())
+            } else {
+                None
+            }
+        }
+    };
+    if let Some(together) = together {
         findings.wrong(
             "/target/limits/account",
-            format!(
-                "both tiers together may make {together} calls in {} s, but the account allows {}: lower `real_time` or `batch`",
-                account.per_s, account.calls
-            ),
+            format!("both tiers together may {together}: lower `real_time` or `batch`"),
         );
     }
 }

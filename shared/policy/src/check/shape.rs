@@ -72,7 +72,12 @@ fn explain(findings: &mut Findings<'_>, schema: &Value, error: &ValidationError<
                         ),
                     );
                 }
-                None => explain_choice(findings, schema, &at, error.instance(), context),
+                None => match forms_by_keys(schema, &error.schema_path().to_string()) {
+                    Some(forms) => {
+                        explain_form(findings, schema, (&at, error.instance()), &forms, context);
+                    }
+                    None => explain_choice(findings, schema, &at, error.instance(), context),
+                },
             }
         }
         kind => {
@@ -145,6 +150,58 @@ fn explain_choice(
         ),
     };
     findings.wrong(&place, message);
+}
+
+/// Of forms that no tag tells apart, tells what is wrong with the one whose keys are written.
+fn explain_form(
+    findings: &mut Findings<'_>,
+    schema: &Value,
+    (at, instance): (&str, &Value),
+    forms: &[Vec<&str>],
+    errors: &[Vec<ValidationError<'static>>],
+) {
+    let listed = |keys: &Vec<&str>| format!("`{}`", keys.join("` and `"));
+    let all: Vec<String> = forms.iter().map(listed).collect();
+    let all = all.join(", or ");
+    let Some(table) = instance.as_object() else {
+        findings.wrong(
+            at,
+            format!(
+                "`{}` must be a table of {all}{}",
+                short(at),
+                but_written(at, instance)
+            ),
+        );
+        return;
+    };
+    let written = |keys: &&Vec<&str>| keys.iter().any(|key| table.contains_key(*key));
+    let mut meant = forms.iter().zip(errors).filter(|(keys, _)| written(keys));
+    match (meant.next(), meant.next()) {
+        (Some((_, errors)), None) => {
+            for error in errors {
+                explain(findings, schema, error);
+            }
+        }
+        (Some(_), Some(_)) => {
+            findings.wrong(at, format!("`{}` takes {all}, not keys of both", short(at)));
+        }
+        (None, _) => findings.wrong(at, format!("`{}` takes {all}", short(at))),
+    }
+}
+
+/// The keys of forms that no tag tells apart, where each is a table.
+fn forms_by_keys<'a>(schema: &'a Value, refused_by: &str) -> Option<Vec<Vec<&'a str>>> {
+    let keys = |form: &'a Value| {
+        let form = match form.get("$ref") {
+            Some(at) => schema.pointer(at.as_str()?.trim_start_matches('#'))?,
+            None => form,
+        };
+        let properties = form.get("properties")?.as_object()?;
+        let is_tagged = properties.values().any(|it| it.get("const").is_some());
+        (!is_tagged).then(|| properties.keys().map(String::as_str).collect())
+    };
+    let forms = node(schema, refused_by)?.as_array()?;
+    forms.iter().map(keys).collect()
 }
 
 /// The tag that tells forms apart, and its values, when the table has forms and names none.

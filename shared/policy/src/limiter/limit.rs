@@ -9,15 +9,27 @@ use tidegate_model::{
 
 use super::{HORIZON, REACH, Share};
 
-/// A limit: so many calls in every window, and in a day.
+/// A limit: so many calls in every window or bucket, and in a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Calls in a window.
+    /// Calls in a window, or those that the bucket holds.
     pub calls: u32,
-    /// Length of the window.
+    /// Length of the window, or the time in which a full bucket empties.
     pub window: Duration,
+    /// How calls are counted.
+    pub form: Form,
     /// The share in a day's quota, where there is one.
     pub day: Option<Share>,
+}
+
+/// How the calls of a limit are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// By the window, whatever its start.
+    #[default]
+    Window,
+    /// In a bucket that leaks.
+    Bucket,
 }
 
 impl Limit {
@@ -45,19 +57,37 @@ impl Limit {
             }
         });
         Self {
-            calls: rate.calls,
-            window: Duration::from_secs(rate.per_s.into()),
             day,
+            ..Self::of_source(rate)
         }
     }
 
     /// The limit of a source, or the rate of a tier without the quota of a day.
     pub fn of_source(rate: Rate) -> Self {
         Self {
-            calls: rate.calls,
-            window: Duration::from_secs(rate.per_s.into()),
+            calls: rate.calls(),
+            window: rate.per(),
+            form: match rate {
+                Rate::Window(_) => Form::Window,
+                Rate::Bucket(_) => Form::Bucket,
+            },
             day: None,
         }
+    }
+
+    /// So many calls in every window, without the quota of a day.
+    pub const fn in_window(calls: u32, window: Duration) -> Self {
+        Self {
+            calls,
+            window,
+            form: Form::Window,
+            day: None,
+        }
+    }
+
+    /// From one call to the next at an even pace.
+    pub(super) fn gap(self) -> Duration {
+        self.window / self.calls.max(1)
     }
 
     /// How far ahead slots for so many calls, one after another, are reserved.

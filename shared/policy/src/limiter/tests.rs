@@ -1,3 +1,4 @@
+mod bucket;
 mod crowd;
 mod day;
 mod overdue;
@@ -15,11 +16,7 @@ const NOON: UnixMs = UnixMs(20_000 * 86_400_000 + 43_200_000);
 const STEP: Duration = Duration::from_millis(500);
 
 fn limit(calls: u32, window_s: u64) -> Limit {
-    Limit {
-        calls,
-        window: Duration::from_secs(window_s),
-        day: None,
-    }
+    Limit::in_window(calls, Duration::from_secs(window_s))
 }
 
 fn dice(seed: u64) -> StdRng {
@@ -46,6 +43,13 @@ fn take(item: &mut Option<Item>, limit: Limit, groups: &[u32], now: UnixMs) -> V
     grant.permits
 }
 
+fn slot(permit: &Permit) -> u32 {
+    match permit.held {
+        Held::Slot { slot, .. } => slot,
+        Held::Room { .. } => panic!("{permit:?}"),
+    }
+}
+
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -56,7 +60,7 @@ fn an_idle_budget_can_be_used_at_once_lim_2() {
     let permits = take(&mut None, limit, &[1; 20], NOON);
     assert_eq!(permits.len(), 20);
     assert!(permits.iter().all(|permit| permit.from() == NOON + LEAD));
-    let slots: std::collections::BTreeSet<u32> = permits.iter().map(|permit| permit.slot).collect();
+    let slots: std::collections::BTreeSet<u32> = permits.iter().map(slot).collect();
     assert_eq!(slots.len(), 20, "each slot once");
 }
 
@@ -216,7 +220,7 @@ fn a_slot_given_back_can_be_taken_under_its_very_stamp_again_lim_1() {
 fn workers_that_race_for_free_slots_seldom_pick_the_same_lim_2() {
     let limit = limit(20, 60);
     let first = |seed| match plan(None, limit, &[1], NOON, seed) {
-        Plan::Take(grant) => grant.permits[0].slot,
+        Plan::Take(grant) => slot(&grant.permits[0]),
         other => panic!("{other:?}"),
     };
     let picked: std::collections::BTreeSet<u32> = (0..40).map(first).collect();
@@ -227,7 +231,7 @@ fn workers_that_race_for_free_slots_seldom_pick_the_same_lim_2() {
     let now = Slots::read(item.as_ref(), limit).free_for(limit, 20);
     let picked: std::collections::BTreeSet<u32> = (0..40)
         .map(|seed| match plan(item.as_ref(), limit, &[1], now, seed) {
-            Plan::Take(grant) => grant.permits[0].slot,
+            Plan::Take(grant) => slot(&grant.permits[0]),
             other => panic!("{other:?}"),
         })
         .collect();

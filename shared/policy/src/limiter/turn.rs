@@ -14,7 +14,7 @@ use tidegate_model::{
     item::{Change, Condition, Item, Update, Value},
 };
 
-use super::{EARLY, GUARD, Grant, HORIZON, Limit, Slots, unchanged};
+use super::{EARLY, Form, GUARD, Grant, HORIZON, Limit, Slots, unchanged};
 
 const QUEUED: &str = "queued";
 const SERVED: &str = "served";
@@ -122,6 +122,10 @@ impl Slots {
 
     /// When the n-th call from now on can leave, if each slot is taken as soon as it falls free.
     fn nth_free(&self, limit: Limit, n: u64) -> UnixMs {
+        if limit.form == Form::Bucket {
+            let calls = i64::try_from(n).unwrap_or(i64::MAX).saturating_add(1);
+            return self.filling(limit).free_for(calls);
+        }
         let slots = u64::from(limit.calls.max(1));
         let rounds = u32::try_from(n / slots).unwrap_or(u32::MAX);
         let nth = u32::try_from(n % slots).unwrap_or(0);

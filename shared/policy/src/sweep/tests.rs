@@ -112,11 +112,7 @@ fn what_is_clean_or_in_review_is_not_stranded() {
 
 #[test]
 fn the_longest_wait_is_half_as_long_again_as_the_backlog_takes() {
-    let limit = Limit {
-        calls: 50,
-        window: Duration::from_secs(60),
-        day: None,
-    };
+    let limit = Limit::in_window(50, Duration::from_secs(60));
     let minutes = |more: u64| MARGIN + Duration::from_mins(more);
     // 1,000 calls fill 20 windows, and a 21st may have begun.
     assert_eq!(
@@ -139,7 +135,7 @@ proptest! {
         calls in 1_u32..300,
         window_s in 1_u64..3_600,
     ) {
-        let limit = Limit { calls, window: Duration::from_secs(window_s), day: None };
+        let limit = Limit::in_window(calls, Duration::from_secs(window_s));
         let wait = longest_wait(backlog, calls_per_record, limit);
         let windows = backlog * u64::from(calls_per_record) / u64::from(calls);
         // Beyond 100,000 windows the sweep asks too early, which costs a receive.
@@ -154,11 +150,7 @@ proptest! {
         calls in 1_u64..60,
         slower_percent in 100_u64..115,
     ) {
-        let limit = Limit {
-            calls: u32::try_from(calls).unwrap(),
-            window: Duration::from_mins(1),
-            day: None,
-        };
+        let limit = Limit::in_window(u32::try_from(calls).unwrap(), Duration::from_mins(1));
         let tick = Duration::from_mins(5);
         let longest = longest_wait(backlog, 1, limit);
         let waits = Waits { due: None, from: NOW };

@@ -1,6 +1,6 @@
 //! What the calls to the other systems tell.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tidegate_model::{UnixMs, flow::Rate};
 use tidegate_simulator::CallMade;
@@ -26,11 +26,13 @@ pub(super) struct TierCalls<'c> {
 /// How a limit was used.
 pub(super) fn lane(tier: &TierCalls<'_>, minutes: &[Minute]) -> Lane {
     let times = tier.made.iter().map(|call| call.at.0);
+    let per_s = tier.rate.per_s();
     Lane {
-        limit: tier.rate.calls,
-        per_s: tier.rate.per_s,
+        limit: tier.rate.calls(),
+        per_s,
         calls: count(tier.made.len()),
-        busiest: count(busiest_window(times, i64::from(tier.rate.per_s) * 1_000)),
+        busiest: count(busiest_window(times, i64::from(per_s) * 1_000)),
+        most: tier.rate.most_in(Duration::from_secs(per_s.into())),
         used_percent: used_percent(tier, minutes),
     }
 }
@@ -43,12 +45,12 @@ fn used_percent(tier: &TierCalls<'_>, all: &[Minute]) -> Option<f64> {
         let [one, two] = pair else { continue };
         let ((waited, calls), (waits, _)) = ((tier.of)(one), (tier.of)(two));
         let is_open = one.breaker != BreakerIs::Closed || two.breaker != BreakerIs::Closed;
-        if waited.min(waits) >= u64::from(tier.rate.calls) && !is_open {
+        if waited.min(waits) >= u64::from(tier.rate.calls()) && !is_open {
             made += u64::from(calls);
             minutes += 1;
         }
     }
-    let allowed = minutes * u64::from(tier.rate.calls) * 60 / u64::from(tier.rate.per_s.max(1));
+    let allowed = tier.rate.steady_in(Duration::from_secs(minutes * 60));
     (allowed > 0).then(|| ratio(made, allowed) * 100.0)
 }
 
@@ -73,12 +75,12 @@ pub(super) fn recovery(
         let made: Vec<&&CallMade> = tier.made.iter().filter(within).collect();
         let (first, last) = (made.first()?, made.last()?);
         let calls = count(made.len());
-        let window_ms = u64::from(tier.rate.per_s) * 1_000;
+        let window_ms = u64::try_from(tier.rate.per().as_millis()).unwrap_or(u64::MAX);
         Some(Recovery {
             is_batch,
             calls,
             took_ms: u64::try_from(last.at.since(first.at).as_millis()).unwrap_or(u64::MAX),
-            allowed_ms: calls * window_ms / u64::from(tier.rate.calls.max(1)),
+            allowed_ms: calls.saturating_mul(window_ms) / u64::from(tier.rate.calls().max(1)),
         })
     };
     let ends = away.iter().map(|(_, until)| *until).enumerate();

@@ -97,9 +97,8 @@ mod tests {
     /// 100 calls, of which 30 are kept for real-time.
     fn days() -> Days {
         let limit = |own, pool| Limit {
-            calls: 10,
-            window: std::time::Duration::from_secs(60),
             day: Some(tidegate_policy::limiter::Share { own, pool }),
+            ..Limit::in_window(10, std::time::Duration::from_secs(60))
         };
         let slots = |tier: Tier, limit| {
             let key = ItemKey {

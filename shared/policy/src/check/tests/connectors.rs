@@ -149,7 +149,7 @@ fn a_flow_has_what_its_connectors_know_and_its_own_words_go_before() {
         Some("row.state == 'deleted'")
     );
     assert!(file.webhook.is_none(), "nobody said that this flow listens");
-    assert_eq!(flow.limits().real_time.calls, 30);
+    assert_eq!(flow.limits().real_time.calls(), 30);
 }
 
 #[test]
@@ -168,6 +168,36 @@ fn a_flow_that_listens_has_what_its_connector_knows_of_pushes() {
     let flow = Flow::load_text(&named(&text, CRM), &with_zone()).unwrap();
     let webhook = flow.file().webhook.as_ref().unwrap();
     assert_eq!(webhook.key, "body.contact_id");
+}
+
+#[test]
+fn a_limit_of_another_form_takes_nothing_of_the_connector_s() {
+    let bucket = edited(
+        FLOW,
+        "[source.list]",
+        "[source.limit]\nbucket = 40\nleak_per_s = 2\n\n[source.list]",
+    );
+    assert_eq!(told(&bucket, CRM), [] as [String; 0]);
+    let flow = Flow::load_text(&named(&bucket, CRM), &with_zone()).unwrap();
+    assert_eq!(flow.source().spec().limit.calls(), 40);
+    let of_a_bucket = edited(
+        CRM,
+        "calls = 100\nper_s = 60",
+        "bucket = 40\nleak_per_s = 2",
+    );
+    let window = edited(
+        FLOW,
+        "[source.list]",
+        "[source.limit]\ncalls = 7\nper_s = 60\n\n[source.list]",
+    );
+    assert_eq!(told(&window, &of_a_bucket), [] as [String; 0]);
+    // Of the same form a part is enough.
+    let slower = edited(
+        FLOW,
+        "[source.list]",
+        "[source.limit]\nleak_per_s = 1\n\n[source.list]",
+    );
+    assert_eq!(told(&slower, &of_a_bucket), [] as [String; 0]);
 }
 
 #[test]

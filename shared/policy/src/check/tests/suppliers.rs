@@ -416,6 +416,66 @@ use super::*;
     "account = ",
     "both tiers together may make 230 calls in 60 s, but the account allows 200: lower `real_time` or `batch`"
 )]
+#[case::a_limit_of_both_forms(
+    "batch = { calls = 50, per_s = 60 }",
+    "batch = { calls = 50, per_s = 60, bucket = 50 }",
+    "batch = {",
+    "`batch` takes `calls` and `per_s`, or `bucket` and `leak_per_s`, not keys of both"
+)]
+#[case::a_limit_of_no_form(
+    "batch = { calls = 50, per_s = 60 }",
+    "batch = { burst = 50 }",
+    "batch = {",
+    "`batch` takes `calls` and `per_s`, or `bucket` and `leak_per_s`"
+)]
+#[case::a_limit_that_is_a_number(
+    "batch = { calls = 50, per_s = 60 }",
+    "batch = 50",
+    "batch = 50",
+    "`batch` must be a table of `calls` and `per_s`, or `bucket` and `leak_per_s`, 50 is written"
+)]
+#[case::half_a_bucket(
+    "batch = { calls = 50, per_s = 60 }",
+    "batch = { bucket = 50 }",
+    "batch = {",
+    "`leak_per_s` is missing in `target.limits.batch`"
+)]
+#[case::half_a_window(
+    "batch = { calls = 50, per_s = 60 }",
+    "batch = { calls = 50 }",
+    "batch = {",
+    "`per_s` is missing in `target.limits.batch`"
+)]
+#[case::a_bucket_that_does_not_leak(
+    "batch = { calls = 50, per_s = 60 }",
+    "batch = { bucket = 50, leak_per_s = 0 }",
+    "batch = {",
+    "`leak_per_s` must be at least 0.0001, 0 is written"
+)]
+#[case::an_account_with_a_text(
+    "account = { calls = 200, per_s = 60 }",
+    "account = { calls = \"200\", per_s = 60 }",
+    "account = {",
+    "`calls` must be a whole number, `200` is written"
+)]
+#[case::more_at_once_than_the_accounts_bucket_holds(
+    "account = { calls = 200, per_s = 60 }",
+    "account = { bucket = 60, leak_per_s = 2 }",
+    "account = {",
+    "both tiers together may make 70 calls at once, but the account's bucket holds 60: lower `real_time` or `batch`"
+)]
+#[case::more_than_leaks_from_the_accounts_bucket(
+    "account = { calls = 200, per_s = 60 }",
+    "account = { bucket = 70, leak_per_s = 1.1 }",
+    "account = {",
+    "both tiers together may make more calls than leak from the account's bucket: lower `real_time` or `batch`"
+)]
+#[case::buckets_above_an_account_by_the_window(
+    "batch = { calls = 50, per_s = 60 }",
+    "batch = { bucket = 40, leak_per_s = 2.5 }",
+    "account = {",
+    "both tiers together may make 210 calls in 60 s, but the account allows 200: lower `real_time` or `batch`"
+)]
 #[case::deaf_breaker(
     "preset = \"slow-answers\"",
     "failures = 20\nof = 10",
@@ -489,6 +549,24 @@ fn a_limit_of_one_record_is_enough_but_told_where_smaller_ones_come_first() {
         let report = check_text(edited(SUPPLIERS, "calls = 20, per_s", &to));
         assert_eq!(report.warnings.len(), warnings, "{calls}");
     }
+}
+
+#[test]
+fn a_bucket_that_leaks_slower_than_a_record_is_waited_for_is_told() {
+    let text = edited(
+        SUPPLIERS,
+        "real_time = { calls = 20, per_s = 60 }",
+        "real_time = { bucket = 20, leak_per_s = 0.0167 }",
+    );
+    let line = line_of(&text, "real_time = {");
+    let report = check_text(text);
+    assert_eq!(lines(&report.mistakes), [""; 0]);
+    assert_eq!(
+        lines(&report.warnings)[0],
+        format!(
+            "{line}: a record whose create went unanswered takes 7 calls (5 to look it up, 2 to update it), and room for them is kept 20 s ahead: with 20 calls in 1198 s it waits behind the records of few calls while there is a backlog; allow a leak of at least 6 in 20 s"
+        )
+    );
 }
 
 #[rstest]

@@ -19,7 +19,7 @@ fn a_flow_says_what_its_file_says() {
     assert_eq!(flow.critical_goal(), Duration::from_mins(5));
     assert_eq!(flow.other_goal(), Duration::from_mins(30));
     assert_eq!(flow.max_run(), Duration::from_mins(9));
-    assert_eq!(flow.limits().batch.calls, 60);
+    assert_eq!(flow.limits().batch.calls(), 60);
     assert_eq!(flow.settings().len(), 2);
     assert_eq!(flow.file().revision, 7);
 }

@@ -4,7 +4,7 @@ mod crowd;
 
 use tidegate_model::{
     Tier,
-    flow::{DayLimit, Rate, TargetLimits},
+    flow::{CallWindow, DayLimit, Rate, TargetLimits},
 };
 
 use self::crowd::{Both, DayCrowd};
@@ -55,7 +55,7 @@ fn batch_work_has_no_part_in_the_share_of_real_time_lim_3(
     #[case] kept: u32,
     #[case] pool: u32,
 ) {
-    let rate = |calls| Rate { calls, per_s: 60 };
+    let rate = |calls| Rate::Window(CallWindow { calls, per_s: 60 });
     let limits = TargetLimits {
         real_time: rate(20),
         batch: rate(50),

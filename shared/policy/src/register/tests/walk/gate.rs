@@ -188,8 +188,7 @@ fn limit(urgent: bool) -> Limit {
         }
     };
     Limit {
-        calls: 60,
-        window: Duration::from_secs(1),
         day: Some(day),
+        ..Limit::in_window(60, Duration::from_secs(1))
     }
 }
