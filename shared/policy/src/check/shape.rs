@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use jsonschema::{
-    ValidationError,
+    ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind as Kind},
 };
 use serde_json::Value;
@@ -15,19 +15,39 @@ use super::{
     secrets::{NOT_REPEATED, is_named_at},
     words::{dotted, instead, nearest, short, written},
 };
-use crate::flow::type_words;
+use crate::flow::{compile_schema, type_words};
 
 /// The schema of a flow file, as it is shipped and as a test holds it equal to the types. It becomes code
 /// when the program is built: to compile it at run time took each start of a function over a millisecond.
 #[jsonschema::validator(path = "../../infra/flows/flow.schema.json", validate_formats = false)]
 struct Shape;
 
-/// The schema as a document, to explain what it refuses.
-static SCHEMA: LazyLock<Value> = LazyLock::new(crate::flow::schema_of_flow_file);
+/// The same as a document, to explain what it refuses.
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let shipped = include_str!("../../../../infra/flows/flow.schema.json");
+    serde_json::from_str(shipped).unwrap_or_default()
+});
+
+/// The same compiled at run time, for what is refused alone: as code, what names a mistake would be a
+/// twentieth of each function.
+static EXPLAINS: LazyLock<Option<Validator>> =
+    LazyLock::new(|| compile_schema(SCHEMA.as_object()?).ok());
 
 pub(super) fn check(findings: &mut Findings<'_>) {
-    for error in Shape::iter_errors(&findings.document.value) {
+    let value = &findings.document.value;
+    if Shape::is_valid(value) {
+        return;
+    }
+    let told = findings.mistakes.len();
+    for error in EXPLAINS
+        .iter()
+        .flat_map(|explains| explains.iter_errors(value))
+    {
         explain(findings, &SCHEMA, &error);
+    }
+    if findings.mistakes.len() == told {
+        // A test holds the two equal; a file that only one of them refuses is refused all the same.
+        findings.wrong("", "this is no flow file");
     }
 }
 
