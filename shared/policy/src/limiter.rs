@@ -5,7 +5,7 @@
 //! included. A grant is one conditional write for several slots. A permit is the stamp at which its
 //! call leaves; a call that would leave later than [`LEAVE`] after it gives the permit back. A slot
 //! given back falls free at the stamp that it had, never earlier: a slot reserved ahead still owes
-//! its window to the call before. A limit by the bucket keeps one stamp instead: see [`bucket`].
+//! its window to the call before. A limit by the bucket keeps one stamp instead: see `bucket`.
 //!
 //! A lower rate that the provider tells stands in the same item: see [`Limit::as_told`].
 //!

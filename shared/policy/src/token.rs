@@ -3,7 +3,7 @@
 //! A token serves until shortly before its end. At the start of a batch one is asked for once four
 //! fifths of the old one's life are over, so that the calls find it warm (R24: to renew it within a
 //! call costs 200 to 500 ms). One that a system refuses is replaced once: when its successor is
-//! refused too, within [`TRIAL`], it is what the credentials are allowed that is wrong. That other calls
+//! refused too, within `TRIAL`, it is what the credentials are allowed that is wrong. That other calls
 //! are answered with it says nothing: a client may be allowed to read and not to write.
 
 use std::{fmt, time::Duration};
