@@ -1,5 +1,5 @@
 //! A source that takes tokens (R24): each process asks for one when it needs it, keeps it, and renews it
-//! ahead of a batch; one that is refused has one successor; what comes of it is nobody's attempt.
+//! ahead of a batch; one that is refused has one successor; and a run loses nothing by it.
 
 use std::{
     sync::{Arc, Mutex},

@@ -3,8 +3,8 @@
 //! itself.
 //!
 //! Compared in constant time, over every secret and every signature of the header, so that the time
-//! taken tells nothing; an unknown flow is checked against decoys as one of Standard Webhooks is, which
-//! costs no less than the other ways (HOOK-1).
+//! taken tells nothing; an unknown flow is checked against decoys as one of Standard Webhooks is (HOOK-1).
+//! What another way costs differs from that.
 
 use std::time::Duration;
 

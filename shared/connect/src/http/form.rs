@@ -50,8 +50,8 @@ pub(super) async fn encode(
 }
 
 /// A JSON Web Token (RFC 7519) in its compact form (RFC 7515, 7.1); none where the text is no private key
-/// of this kind. By the library that TLS is made with: one for tokens alone would add a fiftieth to each
-/// function that makes calls.
+/// of this kind. By the library that TLS is made with: one for tokens alone took a function that makes calls
+/// over the size that its zip may have.
 fn sign(
     algorithm: SigningAlgorithm,
     key_id: Option<&str>,

@@ -29,7 +29,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 });
 
 /// The same compiled at run time, for what is refused alone: as code, what names a mistake would be a
-/// twentieth of each function.
+/// hundredth of each function (56 KB of its zip).
 static EXPLAINS: LazyLock<Option<Validator>> =
     LazyLock::new(|| compile_schema(SCHEMA.as_object()?).ok());
 
