@@ -19,7 +19,7 @@ use tidegate_model::{
 use tidegate_policy::flow::Flow;
 
 use crate::{
-    endpoint::{Endpoint, cannot_render},
+    endpoint::{Endpoint, cannot_render, refused},
     pages::{PageFrom, Pages, Unusable},
 };
 
@@ -93,8 +93,10 @@ impl Source for RestSource {
         calls: &mut dyn Calls,
         key: &RecordKey,
     ) -> Result<Option<Value>, CallError> {
-        let rendered = self.flow.source().one_call(key);
-        let rendered = rendered.map_err(|error| cannot_render(&error))?;
+        let Some(rendered) = self.flow.source().one_call(key) else {
+            return Err(refused("the source gives no record by its key"));
+        };
+        let (rendered, pointer) = rendered.map_err(|error| cannot_render(&error))?;
         let request = self.endpoint.request(rendered, Effect::Read, None, None);
         let answer = calls.call(request).await?;
         match answer.action {
@@ -105,7 +107,6 @@ impl Source for RestSource {
                 return Err(calls.unusable(reason, false));
             }
         }
-        let pointer = &self.flow.source().spec().one.row;
         let row = match one_row(answer.body, pointer) {
             Ok(row) => row,
             Err(Unusable(reason)) => return Err(calls.unusable(reason, false)),
@@ -143,7 +144,7 @@ fn rfc3339(since_us: u64) -> Result<String, CallError> {
     let moment = i64::try_from(since_us)
         .ok()
         .and_then(|us| Timestamp::from_microsecond(us).ok())
-        .ok_or_else(|| crate::endpoint::refused("the watermark is no time"))?;
+        .ok_or_else(|| refused("the watermark is no time"))?;
     Ok(if moment.subsec_nanosecond() == 0 {
         format!("{moment:.0}")
     } else {

@@ -58,6 +58,15 @@ pub enum RunEnd {
     LeaseLost,
 }
 
+impl RunEnd {
+    /// The end of a listing that would have none.
+    pub(crate) fn goes_round() -> Self {
+        Self::Interrupted {
+            reason: "the source gave the same cursor again".to_owned(),
+        }
+    }
+}
+
 /// The account of a run, as it is stored and shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
@@ -235,15 +244,7 @@ impl Running<'_> {
                 resume: Some(self.progress.run.clone()),
                 trigger: None,
             };
-            self.engine
-                .ports
-                .events
-                .emit(&Event::RunRequested {
-                    flow: flow.clone(),
-                    request,
-                    request_id: self.engine.request_id(),
-                })
-                .await?;
+            self.engine.emit_run(flow, request).await?;
         }
         Ok(report)
     }
@@ -260,9 +261,7 @@ impl Running<'_> {
                 Err(end) => return Ok(end),
             };
             if page.next.is_some() && page.next == self.progress.cursor {
-                return Ok(RunEnd::Interrupted {
-                    reason: "the source gave the same cursor again".to_owned(),
-                });
+                return Ok(RunEnd::goes_round());
             }
             if !self.holder.may_stage(self.engine.now()) {
                 return Ok(RunEnd::Interrupted {

@@ -148,15 +148,7 @@ impl Engine {
             resume,
             trigger: waiting,
         };
-        self.ports
-            .events
-            .emit(&Event::RunRequested {
-                flow: runtime.flow.id().clone(),
-                request,
-                request_id: self.request_id(),
-            })
-            .await?;
-        Ok(())
+        self.emit_run(runtime.flow.id(), request).await
     }
 
     /// Goes on with a reconciliation that was interrupted.

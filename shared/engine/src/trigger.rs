@@ -1,6 +1,6 @@
 //! Events of other systems that start a batch.
 
-use tidegate_model::FlowId;
+use tidegate_model::{EventId, FlowId};
 use tidegate_policy::{
     keys,
     run::{self, Lease, RunRequest, Trigger},
@@ -9,7 +9,7 @@ use tidegate_policy::{
 
 use crate::{
     Engine, EngineError, Event,
-    ports::{StoreError, Written},
+    ports::{PortError, StoreError, Written},
 };
 
 /// Writes that are tried where runs begin meanwhile: one begins and lasts for seconds.
@@ -34,15 +34,38 @@ impl Engine {
                 ..RunRequest::default()
             };
             tracing::info!(flow = %flow, event = %event.id, source = event.source, request_id = self.request(), "an event asks for a run");
-            let run = Event::RunRequested {
-                flow: flow.clone(),
-                request,
-                request_id: self.request_id(),
-            };
-            self.ports.events.emit(&run).await?;
+            self.emit_run(&flow, request).await?;
             asked.push(flow);
         }
         Ok(asked)
+    }
+
+    /// Asks for a run, as an event of our own: where one is under way it waits, and one that waits
+    /// covers all that came before it begins. So however often it is asked for, one runs and one waits.
+    pub(crate) async fn ask_run(&self, flow: &FlowId) -> Result<(), EngineError> {
+        let id = EventId::try_new(self.token().to_string())
+            .map_err(|error| PortError::new(format!("name a run of {flow}"), error))?;
+        let trigger = Some(Trigger { id, at: self.now() });
+        let request = RunRequest {
+            trigger,
+            ..RunRequest::default()
+        };
+        tracing::info!(flow = %flow, request_id = self.request(), "run asked for");
+        self.emit_run(flow, request).await
+    }
+
+    /// Asks for a run on the bus.
+    pub(crate) async fn emit_run(
+        &self,
+        flow: &FlowId,
+        request: RunRequest,
+    ) -> Result<(), EngineError> {
+        let run = Event::RunRequested {
+            flow: flow.clone(),
+            request,
+            request_id: self.request_id(),
+        };
+        Ok(self.ports.events.emit(&run).await?)
     }
 
     /// An event that asks for a run which can not begin now waits in the lease, and tick asks again.

@@ -364,14 +364,14 @@ impl Engine {
         let now = self.now();
         let Some(id) = request.name(runtime.flow.file().webhook.as_ref()) else {
             // A repeat costs one read more. To take an equal body for a repeat would lose the next change.
-            self.ask_fetch(runtime, key, Fetch::Hint).await?;
+            self.ask_read(runtime, key, Fetch::Hint).await?;
             return Ok(HookOutcome::Fetching);
         };
         let memory = keys::memory("hook", flow, &id);
         if self.is_remembered(&memory, now).await? {
             return Ok(HookOutcome::Known);
         }
-        self.ask_fetch(runtime, key, Fetch::Hint).await?;
+        self.ask_read(runtime, key, Fetch::Hint).await?;
         self.remember_until(&memory, now + REPLAY_MEMORY).await?;
         Ok(HookOutcome::Fetching)
     }

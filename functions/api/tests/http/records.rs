@@ -4,7 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
-use tidegate_model::{Fetch, Message, Tier};
+use tidegate_engine::ports::Store as _;
+use tidegate_model::{
+    EndpointId, Fetch, Message, Tier,
+    item::{Condition, Update},
+};
+use tidegate_policy::keys;
 
 use crate::caller::{Answer, Caller, bearing, is_now, rows};
 
@@ -30,6 +35,7 @@ async fn a_record_shows_its_fields_its_state_and_why_it_is_in_its_tier() {
     for absent in [
         "last_updated",
         "staleness_s",
+        "degraded",
         "review",
         "edited",
         "target_id",
@@ -43,8 +49,37 @@ async fn a_record_shows_its_fields_its_state_and_why_it_is_in_its_tier() {
     assert_eq!(record["state"], "applied");
     is_now(&record["last_updated"]);
     assert_eq!(record["staleness_s"], 90);
+    assert_eq!(record["stale"], false);
     assert_eq!(record["target_id"], "qualio-1");
     assert_eq!(record["pending_since"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_reader_is_told_what_is_stale_and_why_newer_changes_may_not_show() {
+    let caller = Caller::new();
+    caller.batch("suppliers", rows(1)).await;
+    caller.apply("suppliers", "SUP-000001").await;
+    // The flow's goal for what is not critical is nine hours.
+    for (after_s, stale) in [(32_400, false), (1, true)] {
+        caller.host.clock.advance(Duration::from_secs(after_s));
+        let record = caller.get(PATH).await.ok(200);
+        assert_eq!(record["stale"], stale, "{record}");
+        assert_eq!(record["degraded"], Value::Null);
+    }
+    let pause = json!({"reason": "move", "by": "ada", "scope": "source"});
+    caller.post_json("/v1/flows/suppliers/pause", pause).await;
+    let page = caller.get("/v1/flows/suppliers/records").await.ok(200);
+    assert_eq!(page["items"][0]["degraded"], "paused by ada: move");
+    let resume = json!({"by": "ada"});
+    caller.post_json("/v1/flows/suppliers/resume", resume).await;
+    assert_eq!(caller.get(PATH).await.ok(200)["degraded"], Value::Null);
+
+    let until = caller.host.engine.now() + Duration::from_mins(5);
+    let open = Update::when(Condition::ALWAYS).set("until", until.0);
+    let source = keys::breaker(&EndpointId::try_new("erp").unwrap());
+    caller.host.store.update(&source, &open).await.unwrap();
+    let record = caller.get(PATH).await.ok(200);
+    assert_eq!(record["degraded"], "calls to erp pause after failures");
 }
 
 /// The name changes, then the audit score (a critical field), then the name again.

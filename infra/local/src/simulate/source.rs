@@ -120,17 +120,43 @@ enum Begin {
     At(usize),
 }
 
+/// How one row is asked for.
+struct OneRow {
+    key: Place,
+    row: String,
+}
+
+impl OneRow {
+    /// None where the flow's source gives no record by its key.
+    fn of(flow: &Flow) -> Result<Option<Self>, SourceError> {
+        let fault = |why: String| SourceError::Call {
+            call: "source.one",
+            why,
+        };
+        let key = RecordKey::try_new(ID_MARK).map_err(|error| fault(error.to_string()))?;
+        let Some(one) = flow.source().one_call(&key) else {
+            return Ok(None);
+        };
+        let (rendered, row) = one.map_err(|error| fault(error.to_string()))?;
+        let key = Place::of(&rendered.path_and_query, ID_MARK).ok_or(SourceError::Hidden {
+            call: "source.one",
+            what: "which record is meant",
+        })?;
+        let row = row.to_owned();
+        Ok(Some(Self { key, row }))
+    }
+}
+
 /// The source.
 pub(crate) struct SimulatedSource {
     pages: Pages,
     page_size: usize,
     size: Option<Place>,
     rows: String,
-    row: String,
     list_path: String,
     since: Option<Place>,
     next: Option<Place>,
-    one: Place,
+    one: Option<OneRow>,
 }
 
 impl SimulatedSource {
@@ -172,30 +198,15 @@ impl SimulatedSource {
                 what: "which page is meant",
             })?),
         };
-        let key = RecordKey::try_new(ID_MARK).map_err(|error| SourceError::Call {
-            call: "source.one",
-            why: error.to_string(),
-        })?;
-        let one = flow
-            .source()
-            .one_call(&key)
-            .map_err(|error| SourceError::Call {
-                call: "source.one",
-                why: error.to_string(),
-            })?;
         Ok(Self {
             pages: spec.list.pages.clone(),
             page_size: usize::try_from(spec.list.page_size).unwrap_or(1),
             size: Place::of(&later, &SIZE_MARK.to_string()),
             rows: spec.list.rows.clone(),
-            row: spec.one.row.clone(),
             list_path: Address::of(&first).path().to_owned(),
             since: Place::of(&first, SINCE_MARK),
             next,
-            one: Place::of(&one.path_and_query, ID_MARK).ok_or(SourceError::Hidden {
-                call: "source.one",
-                what: "which record is meant",
-            })?,
+            one: OneRow::of(flow)?,
         })
     }
 
@@ -207,12 +218,14 @@ impl SimulatedSource {
         path_and_query: &str,
     ) -> Sent {
         let address = Address::of(path_and_query);
-        if let Some(key) = self.one.read(&address) {
+        let one = self.one.as_ref();
+        if let Some((key, pointer)) = one.and_then(|one| Some((one.key.read(&address)?, &one.row)))
+        {
             return match records.row_of_key(&key) {
                 None => answer(404, json!({ "error": "there is no such record" })),
                 Some(row) => {
                     let mut body = Value::Null;
-                    put_at_pointer(&mut body, &self.row, row.clone());
+                    put_at_pointer(&mut body, pointer, row.clone());
                     answer(200, body)
                 }
             };

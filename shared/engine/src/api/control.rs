@@ -32,6 +32,10 @@ const SYNC_NOTE: &str = "the record is read from its source and applied: GET it 
     the last change; of a key that the source does not have nothing is staged, and the log says \
     `not found at source`";
 
+/// Said where the source gives no record by its key.
+const RUN_NOTE: &str = "the source gives no record by its key, so a run reads what it lists, within the \
+    source's limit: GET the record, or the flow, to see what came of it";
+
 /// A pause.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,20 +63,21 @@ impl Engine {
     ) -> Result<Accepted, EngineError> {
         let runtime = self.flow(flow)?;
         let now = self.now();
+        let note = if runtime.flow.file().source.gives_one() {
+            SYNC_NOTE
+        } else {
+            RUN_NOTE
+        };
         let mark = keys::memory("sync", flow, key.as_str());
         if self.is_remembered(&mark, now).await? {
-            return Ok(Accepted {
-                coalesced: true,
-                note: SYNC_NOTE,
-            });
+            let coalesced = true;
+            return Ok(Accepted { coalesced, note });
         }
-        self.ask_fetch(runtime, key.clone(), Fetch::Forced).await?;
+        self.ask_read(runtime, key.clone(), Fetch::Forced).await?;
         self.remember_until(&mark, now + COALESCE).await?;
         tracing::info!(flow = %flow, key = key.as_str(), request_id = self.request(), "force sync");
-        Ok(Accepted {
-            coalesced: false,
-            note: SYNC_NOTE,
-        })
+        let coalesced = false;
+        Ok(Accepted { coalesced, note })
     }
 
     /// Asks for a run now.
@@ -80,21 +85,10 @@ impl Engine {
         self.flow(flow)?;
         tracing::info!(flow = %flow, request_id = self.request(), "run asked for");
         let request = RunRequest {
-            window: None,
             mode,
-            lookback_s: None,
-            resume: None,
-            trigger: None,
+            ..RunRequest::default()
         };
-        self.ports
-            .events
-            .emit(&Event::RunRequested {
-                flow: flow.clone(),
-                request,
-                request_id: self.request_id(),
-            })
-            .await?;
-        Ok(())
+        self.emit_run(flow, request).await
     }
 
     /// Stops calls to target, source or both, beside what is stopped already. What is staged stays,

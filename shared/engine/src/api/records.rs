@@ -3,7 +3,8 @@
 use serde::Serialize;
 use tidegate_model::{ContentHash, Fields, FlowId, RecordKey, Tier, TierReason, UnixMs};
 use tidegate_policy::{
-    breaker::Breaker,
+    breaker::{Breaker, Gate},
+    flow_state::{FlowState, Side},
     keys,
     register::{AttemptNote, Override, Register, ReviewCause, State},
     run::Lease,
@@ -30,6 +31,10 @@ pub struct RecordView {
     pub last_updated: Option<UnixMs>,
     /// How long ago that was, in seconds.
     pub staleness_s: Option<u64>,
+    /// That is longer than the flow's goal for fields that are not critical.
+    pub stale: bool,
+    /// Why what is newer may not show yet, where the flow stands still or calls pause.
+    pub degraded: Option<String>,
     /// The tier of its newest change.
     pub tier: Tier,
     /// Why.
@@ -80,7 +85,7 @@ impl Engine {
             return Ok(None);
         };
         let context = self.record_context(runtime).await?;
-        Ok(Some(self.view(runtime, key, &register, context, access)))
+        Ok(Some(self.view(runtime, key, &register, &context, access)))
     }
 
     /// Records of a flow, some at a time.
@@ -110,7 +115,7 @@ impl Engine {
                 if let (Ok(key), Some(register)) =
                     (RecordKey::try_new(key.sort), Register::read(&item)?)
                 {
-                    items.push(self.view(runtime, &key, &register, context, access));
+                    items.push(self.view(runtime, &key, &register, &context, access));
                 }
             }
             after = page.next;
@@ -123,15 +128,38 @@ impl Engine {
         Ok(RecordPage { items, next })
     }
 
-    /// Start of the newest complete run, and the target's breaker epoch.
-    async fn record_context(
-        &self,
-        runtime: &FlowRuntime,
-    ) -> Result<(Option<UnixMs>, u64), EngineError> {
-        let lease = Lease::read(self.read(&keys::lease(runtime.flow.id())).await?.as_ref());
-        let breaker = keys::breaker(runtime.flow.file().target.name());
-        let epoch = Breaker::read(self.read(&breaker).await?.as_ref()).epoch();
-        Ok((lease.covered, epoch))
+    /// What all records of a flow have in common, in one read.
+    async fn record_context(&self, runtime: &FlowRuntime) -> Result<Context, EngineError> {
+        let (flow, file) = (runtime.flow.id(), runtime.flow.file());
+        let (source, target) = (file.source.name(), file.target.name());
+        let ids = [
+            keys::lease(flow),
+            keys::flow_state(flow),
+            keys::breaker(target),
+            keys::breaker(source),
+        ];
+        let mut items = self.ports.store.get(&ids).await?.into_iter();
+        let mut next = || items.next().flatten();
+        let (lease, state) = (
+            Lease::read(next().as_ref()),
+            FlowState::read(next().as_ref()),
+        );
+        let (of_target, of_source) = (
+            Breaker::read(next().as_ref()),
+            Breaker::read(next().as_ref()),
+        );
+        let stopped = [Side::Source, Side::Target]
+            .into_iter()
+            .find_map(|side| state.stops(side));
+        let paused = [(source, &of_source), (target, &of_target)]
+            .into_iter()
+            .find(|(_, breaker)| pauses(breaker.gate(self.now())))
+            .map(|(name, _)| format!("calls to {name} pause after failures"));
+        Ok(Context {
+            covered: lease.covered,
+            epoch: of_target.epoch(),
+            degraded: stopped.or(paused),
+        })
     }
 
     fn view(
@@ -139,20 +167,22 @@ impl Engine {
         runtime: &FlowRuntime,
         key: &RecordKey,
         register: &Register,
-        (covered, epoch): (Option<UnixMs>, u64),
+        context: &Context,
         access: Access,
     ) -> RecordView {
         let flow = &runtime.flow;
         let applied_at = register.applied.as_ref().map(|applied| applied.at);
         let last_updated = match register.state() {
             // Unchanged records are fresh as of the newest complete run.
-            State::Applied => applied_at.max(covered),
+            State::Applied => applied_at.max(context.covered),
             _ => match (applied_at, register.pending_since) {
                 // A change that came during the call was not in it.
                 (Some(applied), Some(pending)) => Some(applied.min(pending)),
                 (applied, _) => applied,
             },
         };
+        let staleness_s = last_updated.map(|at| self.now().since(at).as_secs());
+        let goal_s = u64::from(flow.file().freshness.other_s);
         let mut view = RecordView {
             flow: flow.id().clone(),
             key: key.clone(),
@@ -163,11 +193,13 @@ impl Engine {
                 .map(|fields| access.fields(flow, fields.clone())),
             version: register.desired.version.to_string(),
             last_updated,
-            staleness_s: last_updated.map(|at| self.now().since(at).as_secs()),
+            staleness_s,
+            stale: staleness_s.is_none_or(|age_s| age_s > goal_s),
+            degraded: context.degraded.clone(),
             tier: register.tier,
             tier_reason: register.tier_reason.clone(),
             pending_since: register.pending_since,
-            attempts: register.attempts_in(epoch),
+            attempts: register.attempts_in(context.epoch),
             next_attempt: register.next_attempt,
             history: register.history.clone(),
             target_id: register.target_id.clone(),
@@ -177,6 +209,23 @@ impl Engine {
         };
         view.etag = etag_of(&view);
         view
+    }
+}
+
+/// What all records of a flow have in common.
+struct Context {
+    /// Start of the newest complete run.
+    covered: Option<UnixMs>,
+    /// The target's breaker epoch.
+    epoch: u64,
+    degraded: Option<String>,
+}
+
+/// Whether calls wait for a system to be well again; what a provider asks to wait is over soon.
+fn pauses(gate: Gate) -> bool {
+    match gate {
+        Gate::Closed { .. } | Gate::Held { .. } => false,
+        Gate::Open { .. } | Gate::HalfOpen | Gate::Probing { .. } => true,
     }
 }
 

@@ -9,9 +9,23 @@ use super::{BY_FETCH, begin, source_budget};
 use crate::{Engine, EngineError, FlowRuntime, ports::Outgoing, worker::delayed};
 
 impl Engine {
+    /// Has a record read: by the worker, or by a run where the source gives none by its key.
+    pub(crate) async fn ask_read(
+        &self,
+        runtime: &FlowRuntime,
+        key: RecordKey,
+        why: Fetch,
+    ) -> Result<(), EngineError> {
+        if runtime.flow.file().source.gives_one() {
+            self.ask_fetch(runtime, key, why).await
+        } else {
+            self.ask_run(runtime.flow.id()).await
+        }
+    }
+
     /// Sends the worker to read a record. Where others wait for the source's permits, the message
     /// takes its turn at once and comes when that does: sent without, it would be received twice.
-    pub(crate) async fn ask_fetch(
+    async fn ask_fetch(
         &self,
         runtime: &FlowRuntime,
         key: RecordKey,

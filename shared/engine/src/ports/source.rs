@@ -35,7 +35,7 @@ pub enum PageSize {
     Fixed,
 }
 
-/// A system that lists rows and gives one by its key.
+/// A system that lists rows and, where its flow says how, gives one by its key.
 #[async_trait]
 pub trait Source: Send + Sync {
     /// For what the tokens are given that its calls bear, if they bear one.

@@ -1,11 +1,13 @@
 //! What the source did not list, and what only the target has.
 //!
 //! A record is absent when a register holds it as live and no row was seen. That is a suspicion: a
-//! listing can lose rows. So each is asked for by its key before it is staged as a deletion, and too
-//! many at once stop the flow for a person instead.
+//! listing can lose rows. So each is asked for by its key before it is staged as a deletion, or, where
+//! the source gives none by its key, looked for in a second listing; and too many at once stop the flow
+//! for a person instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use tidegate_model::{Content, RecordKey, flow::Deletion};
 use tidegate_policy::{
     fingerprint::{KeyPrint, StatePrint},
@@ -53,13 +55,23 @@ impl Comparing<'_> {
             }
             // Where a mass was not listed that is judged by the next comparison, so are the few others.
             let unlisted = found.count + found.moved;
-            let is_doubtful = reconcile::is_mass_absence(unlisted, live + found.moved);
+            let is_doubtful = reconcile::is_mass_absence(unlisted, live + found.moved)
+                && !self.progress.accept_absent;
+            let gives_one = self.runtime.flow.file().source.gives_one();
+            let mut listed = BTreeMap::new();
+            if !gives_one && !is_doubtful {
+                listed = self.list_again(&found.keys).await?;
+            }
             for key in &found.keys {
-                if is_doubtful && !self.progress.accept_absent {
+                if is_doubtful {
                     self.leave(key, Kind::Pending)?;
                     continue;
                 }
-                self.verify(key).await?;
+                if gives_one {
+                    self.verify(key).await?;
+                } else {
+                    self.verify_listed(key, listed.remove(key)).await?;
+                }
                 self.send_queued().await?;
                 self.keep_place().await?;
             }
@@ -179,6 +191,59 @@ impl Comparing<'_> {
         self.saw(print, state, true)
     }
 
+    /// The rows of these keys in another listing of the source, read to its end. Where it is cut, all of
+    /// it is read again.
+    async fn list_again(&mut self, wanted: &[RecordKey]) -> Step<BTreeMap<RecordKey, Value>> {
+        let wanted: BTreeSet<&RecordKey> = wanted.iter().collect();
+        let mut listed = BTreeMap::new();
+        let (mut cursor, mut tries) = (None, 0);
+        loop {
+            self.may_go_on().await?;
+            let page = match self.try_page(cursor.clone()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.after_failed_read(error, &mut tries).await?;
+                    continue;
+                }
+            };
+            tries = 0;
+            for row in page.rows {
+                match self.runtime.flow.key_of_row(&row) {
+                    Ok(key) if wanted.contains(&key) => drop(listed.insert(key, row)),
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            if page.next.is_none() {
+                return Ok(listed);
+            }
+            if page.next == cursor {
+                return Err(Stop::End(RunEnd::goes_round()));
+            }
+            cursor = page.next;
+        }
+    }
+
+    /// Takes what a second listing says of an absent record.
+    async fn verify_listed(&mut self, key: &RecordKey, row: Option<Value>) -> Step<()> {
+        self.may_go_on().await?;
+        let reading = self.begin_reading().await?;
+        let keys = std::slice::from_ref(key);
+        let registers = self.engine.registers_each(self.runtime, keys).await?;
+        let done = match registers.into_iter().next() {
+            Some(Err(error)) => self.unreadable(key, &error).await,
+            Some(Ok(Some(register)))
+                if reconcile::has_moved_since(&register, self.progress.started) =>
+            {
+                // Staged since the listing began: the next comparison tells.
+                self.leave(key, Kind::Pending)
+            }
+            Some(Ok(register)) => self.verified(key, row, register, reading.read).await,
+            None => self.verified(key, row, None, reading.read).await,
+        };
+        self.end_reading(reading).await?;
+        done
+    }
+
     /// Asks the source for an absent record by its key. Only what it does not know is deleted, and
     /// what it does not answer for stays as it is.
     async fn verify(&mut self, key: &RecordKey) -> Step<()> {
@@ -246,7 +311,7 @@ impl Comparing<'_> {
     async fn verified(
         &mut self,
         key: &RecordKey,
-        row: Option<serde_json::Value>,
+        row: Option<Value>,
         register: Option<Register>,
         read: u64,
     ) -> Step<()> {

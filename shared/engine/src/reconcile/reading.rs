@@ -92,10 +92,10 @@ impl Comparing<'_> {
     }
 
     /// One page of the source, once.
-    pub(super) async fn try_page(&self) -> Result<Page, CallError> {
+    pub(super) async fn try_page(&self, cursor: Option<Value>) -> Result<Page, CallError> {
         let request = PageRequest {
             since_us: None,
-            cursor: self.progress.cursor.clone(),
+            cursor,
         };
         let mut session = self
             .engine

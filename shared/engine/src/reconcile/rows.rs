@@ -12,8 +12,9 @@ use tidegate_policy::{
     sweep::Waits,
 };
 
-use super::{Comparing, Step, reading::Reading};
+use super::{Comparing, Step, Stop, reading::Reading};
 use crate::{
+    RunEnd,
     ports::Written,
     staging::{Staged, critical_changes},
 };
@@ -35,7 +36,7 @@ impl Comparing<'_> {
         while self.progress.phase == Phase::Rows {
             self.may_go_on().await?;
             let reading = self.begin_reading().await?;
-            let page = match self.try_page().await {
+            let page = match self.try_page(self.progress.cursor.clone()).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.end_reading(reading).await?;
@@ -46,8 +47,7 @@ impl Comparing<'_> {
             tries = 0;
             if page.next.is_some() && page.next == self.progress.cursor {
                 self.end_reading(reading).await?;
-                let reason = "the source gave the same cursor again".to_owned();
-                return Err(super::Stop::End(crate::RunEnd::Interrupted { reason }));
+                return Err(Stop::End(RunEnd::goes_round()));
             }
             self.lease_for_staging().await?;
             let taken = match reading.may_stage(self.engine.now()) {
@@ -224,12 +224,18 @@ impl Comparing<'_> {
         }
         self.may_go_on().await?;
         let (reader, now) = (self.reader(self.read), self.engine.now());
-        let Ok(Some(shown)) = self.try_fetch(&row.key).await else {
-            // The next comparison tells.
-            return Ok(Kind::Pending);
+        let shown = if self.runtime.flow.file().source.gives_one() {
+            let Ok(Some(shown)) = self.try_fetch(&row.key).await else {
+                // The next comparison tells.
+                return Ok(Kind::Pending);
+            };
+            let shown = self.runtime.incoming(&shown, &reader, 0, now);
+            shown.map(|(key, shown, _)| (key, shown))
+        } else {
+            Ok((row.key.clone(), row.incoming.clone()))
         };
-        match self.runtime.incoming(&shown, &reader, 0, now) {
-            Ok((key, shown, _)) if key == row.key => {
+        match shown {
+            Ok((key, shown)) if key == row.key => {
                 if !reconcile::is_put_back(register, &shown, started) {
                     return Ok(kind);
                 }

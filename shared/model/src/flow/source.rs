@@ -16,7 +16,21 @@ pub enum SourceSpec {
     Rest(RestSource),
 }
 
-/// A JSON API over HTTP that lists rows by pages and gives one row by its key.
+impl SourceSpec {
+    /// Names the source.
+    pub fn name(&self) -> &EndpointId {
+        let Self::Rest(source) = self;
+        &source.name
+    }
+
+    /// Whether one record is read by its key. Where it is not, the listing alone tells of it.
+    pub fn gives_one(&self) -> bool {
+        let Self::Rest(source) = self;
+        source.one.is_some()
+    }
+}
+
+/// A JSON API over HTTP that lists rows by pages and, where it can, gives one row by its key.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestSource {
@@ -43,8 +57,10 @@ pub struct RestSource {
     pub headers: BTreeMap<String, String>,
     /// How rows are listed.
     pub list: ListSpec,
-    /// How one row is read by its key.
-    pub one: OneSpec,
+    /// How one row is read by its key. Left out: the source gives none; who asks for one record starts
+    /// a run, and what the listing lacks is listed once more before it is taken for deleted.
+    #[serde(default)]
+    pub one: Option<OneSpec>,
     /// What the source allows.
     pub limit: Rate,
     /// When reads pause.

@@ -49,6 +49,12 @@ fn check_since(findings: &mut Findings<'_>) {
 }
 
 fn check_one(findings: &mut Findings<'_>) {
+    let document = findings.document;
+    let has_one = document.get("/source/one").is_some();
+    if !has_one && document.get("/webhook").is_some() && document.get("/webhook/row").is_none() {
+        let told = "`webhook` brings hints, but without `source.one` no record can be read by its key: each would start a run of the whole listing; name `webhook.row`, or `source.one`";
+        findings.wrong("/webhook", told);
+    }
     if findings.document.text("/source/one/path").is_some()
         && !uses(findings, "/source/one", &["key"])
     {

@@ -65,7 +65,7 @@ impl CallKind {
 }
 
 /// Filters to offer for a misspelt one.
-const FILTERS: [&str; 30] = [
+const FILTERS: [&str; 31] = [
     "abs",
     "bool",
     "capitalize",
@@ -73,6 +73,7 @@ const FILTERS: [&str; 30] = [
     "first",
     "float",
     "format",
+    "hash",
     "int",
     "items",
     "join",

@@ -40,6 +40,9 @@ fn eval(text: &str) -> Result<Value, ExprError> {
 #[case::time_in_a_zone("row.civil | rfc3339('Europe/Berlin')", json!("2026-11-20T08:00:00Z"))]
 #[case::time_in_seconds("row.unix | rfc3339", json!("2026-11-20T08:00:00Z"))]
 #[case::no_time("row.none | rfc3339", Value::Null)]
+// sha256sum of `["hunter2"]`, its first half.
+#[case::hash("[row.secret] | hash", json!("1def95a8f36410a6b7c15498b02ec714"))]
+#[case::hash_of_nothing("row.none | hash", Value::Null)]
 fn an_expression_gives_a_json_value(#[case] text: &str, #[case] expected: Value) {
     assert_eq!(eval(text), Ok(expected));
 }

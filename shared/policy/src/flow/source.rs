@@ -16,7 +16,7 @@ pub struct Source {
     base_url: String,
     auth: Auth,
     list: Listing,
-    one: CallTemplate,
+    one: Option<CallTemplate>,
 }
 
 impl Source {
@@ -27,7 +27,11 @@ impl Source {
             base_url: target::base_url(&spec.base_url, base)?,
             auth: target::render_auth(&spec.auth, base)?,
             list: Listing::compile(&spec.list, &spec.headers, base).map_err(error)?,
-            one: CallTemplate::get(&spec.one.path, &spec.one.query, &spec.headers)
+            one: spec
+                .one
+                .as_ref()
+                .map(|one| CallTemplate::get(&one.path, &one.query, &spec.headers))
+                .transpose()
                 .map_err(error)?,
             base: base.clone(),
             spec: spec.clone(),
@@ -64,9 +68,11 @@ impl Source {
         self.list.call(position)
     }
 
-    /// The call that reads one row by its key.
-    pub fn one_call(&self, key: &RecordKey) -> Result<Rendered, ExprError> {
-        self.one
-            .render(&self.base.clone().with("key", key.as_str()))
+    /// The call that reads one row by its key, and the JSON pointer to the row in its answer; none
+    /// where the source gives none.
+    pub fn one_call(&self, key: &RecordKey) -> Option<Result<(Rendered, &str), ExprError>> {
+        let (call, spec) = self.one.as_ref().zip(self.spec.one.as_ref())?;
+        let rendered = call.render(&self.base.clone().with("key", key.as_str()));
+        Some(rendered.map(|rendered| (rendered, spec.row.as_str())))
     }
 }

@@ -114,3 +114,26 @@ fn what_signs_a_webhook_is_checked_as_a_header_is() {
         assert_eq!(listens(&more), [expected], "{more}");
     }
 }
+
+#[test]
+fn a_source_that_gives_no_record_by_its_key_takes_no_hints() {
+    let one = "one = { path = \"/orders/{{ key }}\" }\n";
+    assert_eq!(told(one, ""), [""; 0]);
+    let listed = edited(&orders(), one, "");
+    let reason = "revision = 1\nreal_time_reason = \"Stock.\"";
+    let listed = edited(&listed, "revision = 1", reason);
+    let hints = format!("{listed}\n[webhook]\nsecrets = [\"A\"]\nkey = \"body.id\"\n");
+    let report = check_text(hints.clone());
+    let lines: Vec<String> = report
+        .mistakes
+        .iter()
+        .map(|mistake| mistake.message.clone())
+        .collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("`webhook` brings hints, but without `source.one`"),
+        "{lines:?}"
+    );
+    let whole = check_text(format!("{hints}row = \"body\"\n"));
+    assert_eq!(whole.mistakes, []);
+}

@@ -98,7 +98,11 @@ id = "/id""#,
 #[case::one_dot(".")]
 #[case::two_dots("..")]
 fn a_key_cannot_walk_up_the_path(#[case] text: &str) {
-    let error = suppliers().source().one_call(&key(text)).unwrap_err();
+    let error = suppliers()
+        .source()
+        .one_call(&key(text))
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.why(), "a value makes a path segment `.` or `..`");
 }
 

@@ -83,6 +83,7 @@ fn the_calls_say_what_the_file_says_of_them() {
     ]);
     let target = archives.target();
     assert!(target.archive().is_some() && target.delete().is_none());
-    let one = source.one_call(&key("a/b")).unwrap();
+    let (one, row) = source.one_call(&key("a/b")).unwrap().unwrap();
+    assert_eq!(row, "/data");
     assert_eq!(one.path_and_query, "/v2/contacts/a%2Fb");
 }
