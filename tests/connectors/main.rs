@@ -11,6 +11,7 @@
 
 mod amazon;
 mod generic;
+mod invoices;
 mod keys;
 mod orders;
 mod pages;

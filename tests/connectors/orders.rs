@@ -20,7 +20,7 @@ use tidegate_testkit::doubles::{
 
 use crate::place::{Hands, Place};
 
-fn example(name: &str) -> String {
+pub fn example(name: &str) -> String {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/flows/examples");
     fs::read_to_string(folder.join(name)).unwrap()
 }

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::Value;
-use tidegate_connect::{HttpClient, connect};
+use tidegate_connect::{HttpClient, NoFiles, connect_with};
 use tidegate_engine::{
     CachedSecrets, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, RunEnd, RunReport,
-    ports::Clock as _,
+    ports::{Clock as _, Files},
 };
 use tidegate_lambda::read_connectors;
 use tidegate_model::{FlowId, UnixMs};
@@ -107,10 +107,21 @@ impl Place {
         settings: &[(&str, String)],
         secrets: &[(&str, &str)],
     ) -> Self {
+        let files: Arc<dyn Files> = Arc::new(NoFiles);
+        Self::with_files(hands, text, (settings, secrets), &files)
+    }
+
+    /// The same, with files to read.
+    pub fn with_files(
+        hands: &Hands,
+        text: &str,
+        (settings, secrets): (&[(&str, String)], &[(&str, &str)]),
+        files: &Arc<dyn Files>,
+    ) -> Self {
         let clock = Arc::clone(&hands.0);
         let flow = load(text, settings);
         let id = flow.id().clone();
-        let (from, to) = connect(&flow);
+        let (from, to) = connect_with(&flow, files);
         let vault = MemoryVault::new(secrets.iter().copied());
         let secrets = CachedSecrets::new(vault, Arc::<ManualClock>::clone(&clock));
         let secrets = Arc::new(secrets);
@@ -180,6 +191,19 @@ impl Place {
             _ => None,
         });
         reasons.collect()
+    }
+
+    /// What waits for a person and has no register: reason and body, by reason.
+    pub fn orphans(&self) -> BTreeMap<String, String> {
+        let items = self.store.items().into_iter();
+        let orphans = items.filter(|(key, _)| key.partition.starts_with("orphan#"));
+        orphans
+            .map(|(_, item)| {
+                let text = |name: &str| item[name].as_text().unwrap().to_owned();
+                let cause: Value = serde_json::from_str(&text("rv")).unwrap();
+                (cause["reason"].as_str().unwrap().to_owned(), text("body"))
+            })
+            .collect()
     }
 
     /// The registers by key.

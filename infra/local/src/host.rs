@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::{Router, extract::Request, middleware};
-use tidegate_connect::{HttpClient, connect};
+use tidegate_connect::{HttpClient, connect_with};
 use tidegate_engine::{
     DeadLetter, Engine, Event, FlowRuntime, Ports, chain,
-    ports::{Clock, Events, Store, StoreError},
+    ports::{Clock, Events, Files, Store, StoreError},
 };
 use tidegate_lambda::SystemChance;
 use tidegate_model::{FlowId, Message};
-use tidegate_policy::{flow::Flow, keys, run};
+use tidegate_policy::{
+    flow::{Flow, Origin},
+    keys, run,
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -22,6 +25,7 @@ use tokio::{
 use crate::{
     bus::LocalBus,
     data::{DataDir, new_request_id},
+    drops::{self, Folders},
     mail::FileMailer,
     metrics::MetricsFile,
     place::Place,
@@ -150,7 +154,8 @@ pub(crate) fn runtimes(flows: Vec<Arc<Flow>>) -> Vec<FlowRuntime> {
     flows
         .into_iter()
         .map(|flow| {
-            let (source, target) = connect(&flow);
+            let files: Arc<dyn Files> = Arc::new(Folders);
+            let (source, target) = connect_with(&flow, &files);
             FlowRuntime::new(flow, source, target)
         })
         .collect()
@@ -251,12 +256,22 @@ fn start_schedules(
             Arc::clone(events),
             Arc::clone(clock),
         ));
-        tokio::spawn(schedule::reconciliations(
-            Arc::clone(runtime),
-            Arc::clone(engine),
-            Arc::clone(events),
-            Arc::clone(clock),
-        ));
+        if let Origin::Files(files) = runtime.flow.origin() {
+            tokio::spawn(drops::watch(
+                Arc::clone(engine),
+                runtime.flow.id().clone(),
+                files.place.clone(),
+                Arc::clone(clock),
+            ));
+        }
+        if runtime.flow.file().source.lists_all() {
+            tokio::spawn(schedule::reconciliations(
+                Arc::clone(runtime),
+                Arc::clone(engine),
+                Arc::clone(events),
+                Arc::clone(clock),
+            ));
+        }
     }
     tokio::spawn(schedule::ticks(Arc::clone(engine), Arc::clone(clock)));
     let digest = DailyDigest {

@@ -21,6 +21,7 @@ mod data;
 mod demo;
 mod dev;
 mod double;
+mod drops;
 mod flows;
 mod host;
 mod log;

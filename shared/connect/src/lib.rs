@@ -14,6 +14,7 @@
 
 mod contract;
 mod endpoint;
+mod files;
 mod http;
 mod pages;
 mod print;
@@ -26,22 +27,39 @@ mod store;
 
 use std::sync::Arc;
 
-use tidegate_engine::ports::{Source, Target};
+use tidegate_engine::ports::{Files, Source, Target};
 use tidegate_model::flow::TargetSpec;
-use tidegate_policy::flow::Flow;
+use tidegate_policy::flow::{Flow, Origin};
 
+pub use files::{FilesSource, NoFiles};
 pub use http::{HttpClient, MAX_ANSWER_BYTES};
 pub use qualio::QualioTarget;
 pub use rest_source::RestSource;
 pub use rest_target::RestTarget;
 pub use store::OwnStore;
 
-/// Makes the source and the target that a flow names.
+/// Makes the source and the target that a flow names, where no files are read.
 pub fn connect(flow: &Arc<Flow>) -> (Arc<dyn Source>, Arc<dyn Target>) {
+    connect_with(flow, &(Arc::new(NoFiles) as Arc<dyn Files>))
+}
+
+/// Makes the source and the target that a flow names. Files are read by `files`.
+pub fn connect_with(
+    flow: &Arc<Flow>,
+    files: &Arc<dyn Files>,
+) -> (Arc<dyn Source>, Arc<dyn Target>) {
+    let source: Arc<dyn Source> = match flow.origin() {
+        Origin::Rest(source) => Arc::new(RestSource::new(Arc::clone(flow), Arc::clone(source))),
+        Origin::Files(spec) => Arc::new(FilesSource::new(
+            flow.revision(),
+            Arc::clone(spec),
+            Arc::clone(files),
+        )),
+    };
     let target: Arc<dyn Target> = match &flow.file().target {
         TargetSpec::Rest(_) => Arc::new(RestTarget::new(Arc::clone(flow))),
         TargetSpec::Qualio(_) => Arc::new(QualioTarget::new(Arc::clone(flow))),
         TargetSpec::Store(_) => Arc::new(OwnStore),
     };
-    (Arc::new(RestSource::new(Arc::clone(flow))), target)
+    (source, target)
 }

@@ -140,6 +140,7 @@ impl Pages<'_> {
         Ok(Page {
             rows,
             next: next.as_ref().map(Cursor::to_json),
+            ..Page::default()
         })
     }
 }

@@ -16,7 +16,7 @@ use tidegate_model::{
     RecordKey,
     flow::{ErrorAction, Grant},
 };
-use tidegate_policy::flow::Flow;
+use tidegate_policy::flow::{self as policy, Flow};
 
 use crate::{
     endpoint::{Endpoint, cannot_render, refused},
@@ -26,16 +26,20 @@ use crate::{
 /// A source over HTTP, as a flow describes it.
 pub struct RestSource {
     flow: Arc<Flow>,
+    source: Arc<policy::Source>,
     endpoint: Endpoint,
 }
 
 impl RestSource {
     /// The source of this flow.
-    pub fn new(flow: Arc<Flow>) -> Self {
-        let source = flow.source();
+    pub fn new(flow: Arc<Flow>, source: Arc<policy::Source>) -> Self {
         let timeout_s = source.spec().timeout_s;
         let endpoint = Endpoint::new(source.base_url(), source.auth(), timeout_s);
-        Self { flow, endpoint }
+        Self {
+            flow,
+            source,
+            endpoint,
+        }
     }
 
     async fn read(
@@ -44,7 +48,7 @@ impl RestSource {
         request: &PageRequest,
         size: Option<u32>,
     ) -> Result<Page, CallError> {
-        let source = self.flow.source();
+        let source = &self.source;
         let from = PageFrom {
             since: request.since_us.map(rfc3339).transpose()?,
             size,
@@ -67,8 +71,8 @@ impl Source for RestSource {
     }
 
     fn page_size(&self) -> PageSize {
-        if self.flow.source().list().can_vary_page_size() {
-            PageSize::UpTo(self.flow.source().spec().list.page_size)
+        if self.source.list().can_vary_page_size() {
+            PageSize::UpTo(self.source.spec().list.page_size)
         } else {
             PageSize::Fixed
         }
@@ -84,7 +88,7 @@ impl Source for RestSource {
         request: &PageRequest,
         size: u32,
     ) -> Result<Page, CallError> {
-        let varies = self.flow.source().list().can_vary_page_size();
+        let varies = self.source.list().can_vary_page_size();
         self.read(calls, request, varies.then_some(size)).await
     }
 
@@ -93,7 +97,7 @@ impl Source for RestSource {
         calls: &mut dyn Calls,
         key: &RecordKey,
     ) -> Result<Option<Value>, CallError> {
-        let Some(rendered) = self.flow.source().one_call(key) else {
+        let Some(rendered) = self.source.one_call(key) else {
             return Err(refused("the source gives no record by its key"));
         };
         let (rendered, pointer) = rendered.map_err(|error| cannot_render(&error))?;

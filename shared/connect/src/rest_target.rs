@@ -322,7 +322,7 @@ impl Target for RestTarget {
             cursor,
             ..PageFrom::default()
         };
-        let Page { rows, next } = pages.read(calls, from).await?;
+        let Page { rows, next, .. } = pages.read(calls, from).await?;
         Ok(StandingPage {
             standing: listed::standing(list, &rows)?,
             rows: u64::try_from(rows.len()).unwrap_or(u64::MAX),

@@ -24,6 +24,9 @@ use crate::{
 
 /// Tries of a page that the source fails to give; reads are safe to repeat.
 const PAGE_TRIES: u32 = 3;
+/// How long it is known that a file was read. One that lies there still is then read again, which changes
+/// nothing.
+const DONE_MEMORY: Duration = Duration::from_secs(400 * 24 * 3_600);
 /// Wait before a repeated read; doubled each time.
 const PAGE_RETRY_WAIT: Duration = Duration::from_secs(1);
 
@@ -268,10 +271,17 @@ impl Running<'_> {
                     reason: "the page took so long that the lease nearly ended".to_owned(),
                 });
             }
-            self.take_page(&page.rows).await?;
+            self.take_page(&page).await?;
+            if let Some(mark) = &page.done {
+                let flow = self.runtime.flow.id();
+                let until = self.engine.now() + DONE_MEMORY;
+                let mark = keys::memory("done", flow, mark);
+                self.engine.remember_until(&mark, until).await?;
+            }
             self.progress.pages += 1;
             let took = self.engine.now().since(began).saturating_sub(self.waited);
-            self.progress.paging = self.progress.paging.learn(asked, page.rows.len(), took);
+            let rows = page.rows.len() + page.bad.len();
+            self.progress.paging = self.progress.paging.learn(asked, rows, took);
             self.progress.cursor = page.next;
             let done = self.progress.cursor.is_none();
             let write = if done {
@@ -328,10 +338,9 @@ impl Running<'_> {
             return Ok(Err(RunEnd::Cut));
         }
         self.waited = Duration::ZERO;
-        let spec = self.runtime.flow.source().spec();
         let (most, can_vary) = match self.runtime.source.page_size() {
             PageSize::UpTo(rows) => (rows, true),
-            PageSize::Fixed => (spec.list.page_size, false),
+            PageSize::Fixed => (self.runtime.flow.file().source.page_size(), false),
         };
         let left = self.deadline.since(now);
         let size = match self.progress.paging.next(most, can_vary, left) {

@@ -8,7 +8,7 @@ use std::{
 use rand::{SeedableRng, rngs::SmallRng};
 use tidegate_model::{
     ClaimToken, EventId, FlowId, RequestId, RunId, Trace, UnixMs,
-    flow::{Grant, SourceSpec},
+    flow::Grant,
     item::{Item, ItemKey, Update},
 };
 use tidegate_policy::{breaker, flow::Flow, flow_state::FlowState, keys};
@@ -67,8 +67,9 @@ pub struct FlowRuntime {
 impl FlowRuntime {
     /// Joins a flow and its connectors.
     pub fn new(flow: Arc<Flow>, source: Arc<dyn Source>, target: Arc<dyn Target>) -> Self {
-        let SourceSpec::Rest(rest) = &flow.file().source;
-        let source_breaker = breaker::Settings::from(&rest.breaker);
+        let called = flow.file().source.rest();
+        let source_breaker = called.map(|source| source.breaker.clone()).unwrap_or_default();
+        let source_breaker = breaker::Settings::from(&source_breaker);
         let target_breaker = breaker::Settings::from(flow.file().target.breaker());
         Self {
             flow,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tidegate_model::{
     Content, Fetch, Message, RecordKey, SourceVersion, Tier, Turn, UnixMs, Version,
-    flow::SourceSpec, item::Item,
+    flow::{CallWindow, Rate}, item::Item,
 };
 use tidegate_policy::{
     breaker::{Breaker, Gate},
@@ -57,6 +57,9 @@ pub(crate) enum Fetched {
     Not(Verdict, Option<Turn>),
 }
 
+/// Stands where a budget is named of which nothing is taken.
+const UNCALLED: Rate = Rate::Window(CallWindow { calls: 1, per_s: 1 });
+
 /// What a fetch looks at before it takes anything.
 struct Seen {
     register: Option<Register>,
@@ -77,13 +80,14 @@ struct OneRead<'a> {
     began: UnixMs,
 }
 
-/// The budget of a flow's source. All its work shares one.
+/// The budget of a flow's source. All its work shares one; of files no permit is asked for.
 pub(crate) fn source_budget(runtime: &FlowRuntime) -> Budget {
-    let SourceSpec::Rest(rest) = &runtime.flow.file().source;
+    let source = &runtime.flow.file().source;
+    let limit = source.rest().map_or(UNCALLED, |source| source.limit);
     Budget {
-        endpoint: rest.name.clone(),
+        endpoint: source.name().clone(),
         tier: Tier::Batch,
-        limit: Limit::of_source(rest.limit),
+        limit: Limit::of_source(limit),
     }
 }
 
@@ -125,13 +129,13 @@ impl Engine {
         key: Option<&'a RecordKey>,
         checking: bool,
     ) -> Scope<'a> {
-        let SourceSpec::Rest(rest) = &runtime.flow.file().source;
+        let source = runtime.flow.file().source.rest();
         Scope {
             runtime,
             side: Side::Source,
             budget: source_budget(runtime),
             breaker: runtime.source_breaker,
-            errors: &rest.errors,
+            errors: source.map_or(&[], |source| source.errors.as_slice()),
             settle: Duration::ZERO,
             key,
             attempt: None,

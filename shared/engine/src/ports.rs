@@ -4,6 +4,7 @@
 //! repeat is safe (a conditional write of this engine always is: it recognises its own).
 
 mod call;
+mod files;
 mod secret;
 mod source;
 mod store;
@@ -18,8 +19,9 @@ pub use call::{
     Answer, Body, CallError, Calls, Effect, FormValue, Header, HeaderValue, Http, Request, Sent,
     TransportError, Wait,
 };
+pub use files::{DroppedFile, Files, MOST_FILES};
 pub use secret::{Doubt, Secret, SecretError, Secrets, Vault};
-pub use source::{Page, PageRequest, PageSize, Source};
+pub use source::{BadRow, Page, PageRequest, PageSize, Source};
 pub use store::{Consumed, Listing, ListingPage, Store, StoreError, Written};
 pub use target::{
     Found, Index, Landed, Removal, Standing, StandingPage, Target, TargetTraits, Write,

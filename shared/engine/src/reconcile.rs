@@ -52,6 +52,9 @@ const MOST_PASSES: u32 = fingerprint::BUCKETS;
 /// A page is begun only with so much time left: reading, staging and queueing it take less.
 const PAGE_TIME: Duration = Duration::from_secs(25);
 
+/// Why some flows are not compared.
+const NOT_LISTED: &str = "its files are read once each, so there is no listing to compare with";
+
 /// Why a pass does not go on.
 enum Stop {
     /// The reconciliation ends here for now.
@@ -139,6 +142,10 @@ impl Engine {
     ) -> Result<ReconcileReport, EngineError> {
         let runtime = self.flow(flow)?;
         let now = self.now();
+        if !runtime.flow.file().source.lists_all() {
+            let reason = NOT_LISTED.to_owned();
+            return Ok(not_begun(RunEnd::Stopped { reason }, request, now));
+        }
         let state = self.flow_state(flow).await?;
         if let Some(reason) = state.stops(Side::Source) {
             return Ok(not_begun(RunEnd::Stopped { reason }, request, now));

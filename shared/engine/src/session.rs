@@ -302,6 +302,12 @@ impl Calls for Session<'_> {
         outcome
     }
 
+    async fn is_done(&mut self, mark: &str) -> Result<bool, CallError> {
+        let key = keys::memory("done", self.scope.runtime.flow.id(), mark);
+        let known = self.engine.is_remembered(&key, self.engine.now()).await;
+        known.map_err(|error| CallError::Store(crate::chain(&error)))
+    }
+
     fn unusable(&self, reason: String, may_have_effect: bool) -> CallError {
         let (started, attempt) = self.last.unwrap_or((self.engine.now(), None));
         let reason = format!("{}: {reason}", self.scope.budget.endpoint);

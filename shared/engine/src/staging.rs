@@ -12,6 +12,7 @@ use tidegate_model::{
     item::{Item, Update},
 };
 use tidegate_policy::{
+    files,
     flow::RowError,
     keys, reconcile,
     register::{self, CorruptRegister, Register, ReviewCause, ReviewKind, State},
@@ -177,7 +178,10 @@ impl FlowRuntime {
     ) -> Result<(RecordKey, Incoming, Option<u64>), RowError> {
         let normal = self.flow.normalise(row)?;
         let version = self.version(normal.source_version, reader.read, position);
-        let incoming = self.change(&normal.key, version, normal.content, reader, now);
+        let mut incoming = self.change(&normal.key, version, normal.content, reader, now);
+        if let Some(((_, cause), place)) = incoming.review.as_mut().zip(files::place_of(row)) {
+            cause.reason = format!("{place}: {}", cause.reason);
+        }
         Ok((normal.key, incoming, normal.modified_us))
     }
 

@@ -43,8 +43,13 @@ impl Engine {
     /// Asks for a run, as an event of our own: where one is under way it waits, and one that waits
     /// covers all that came before it begins. So however often it is asked for, one runs and one waits.
     pub(crate) async fn ask_run(&self, flow: &FlowId) -> Result<(), EngineError> {
-        let id = EventId::try_new(self.token().to_string())
-            .map_err(|error| PortError::new(format!("name a run of {flow}"), error))?;
+        self.ask_run_for(flow, &self.token().to_string()).await
+    }
+
+    /// The same for what has a name of its own: a repeat of it is the same run.
+    pub async fn ask_run_for(&self, flow: &FlowId, name: &str) -> Result<(), EngineError> {
+        let unnamed = |error| PortError::new(format!("name a run of {flow}"), error);
+        let id = EventId::try_new(name).map_err(unnamed)?;
         let trigger = Some(Trigger { id, at: self.now() });
         let request = RunRequest {
             trigger,

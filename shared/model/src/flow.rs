@@ -30,7 +30,9 @@ pub use limits::{
 };
 pub use schedule::{Schedule, WindowSpec};
 pub use secret::{SecretName, SecretNameError};
-pub use source::{ListSpec, OneSpec, Pages, RestSource, SourceSpec};
+pub use source::{
+    Delimiter, FileFormat, FilesSource, ListSpec, OneSpec, Pages, RestSource, SourceSpec,
+};
 pub use target::{
     ContractSpec, FindSpec, QualioTarget, RestTarget, StandingSpec, StoreTarget, TargetSpec,
 };
@@ -107,8 +109,10 @@ pub struct FlowFile {
 impl FlowFile {
     /// Names of the secrets by which its source and its target are called.
     pub fn system_secrets(&self) -> impl Iterator<Item = &SecretName> {
-        let SourceSpec::Rest(source) = &self.source;
-        source.auth.secrets().chain(self.target.secrets())
+        let source = self.source.rest().into_iter();
+        source
+            .flat_map(|source| source.auth.secrets())
+            .chain(self.target.secrets())
     }
 }
 

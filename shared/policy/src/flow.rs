@@ -15,6 +15,7 @@ mod text;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -32,7 +33,7 @@ pub(crate) use fault::{compile_known_schema, compile_schema, type_words};
 pub use listing::{ListPosition, Listing};
 pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
 pub(crate) use settings::named_settings;
-pub use source::Source;
+pub use source::{Origin, Source};
 pub use standing::Standing;
 pub use target::{Find, Target};
 pub(crate) use target::{base_url, token_url};
@@ -61,7 +62,7 @@ pub struct Flow {
     schedule: CompiledSchedule,
     rows: row::Rows,
     schema: Validator,
-    source: Source,
+    origin: Origin,
     target: Target,
     writes: Option<Writes>,
 }
@@ -95,7 +96,7 @@ impl Flow {
                 .map_err(|error| error.to_string())?,
             rows: row::Rows::compile(&file, &base).map_err(|error| error.to_string())?,
             schema,
-            source: Source::compile(&file.source, &base)?,
+            origin: Origin::compile(&file.source, &base)?,
             writes: file
                 .target
                 .contract()
@@ -188,9 +189,17 @@ impl Flow {
         self.file.target.limits()
     }
 
-    /// The source's calls.
-    pub fn source(&self) -> &Source {
-        &self.source
+    /// Where its records come from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The source's calls; none where it is files.
+    pub fn source(&self) -> Option<&Arc<Source>> {
+        match &self.origin {
+            Origin::Rest(source) => Some(source),
+            Origin::Files(_) => None,
+        }
     }
 
     /// The target's calls.

@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod check;
 pub mod contract;
 pub mod expr;
+pub mod files;
 pub mod fingerprint;
 pub mod flow;
 pub mod flow_state;

@@ -39,8 +39,9 @@ impl Deployment {
                 name: name.clone(),
                 mistakes: mistakes.iter().map(ToString::to_string).collect(),
             })?;
-            let tidegate_model::flow::SourceSpec::Rest(source) = &flow.file().source;
-            endpoints.push((flow.source().base_url().to_owned(), source.name.clone()));
+            if let Some(source) = flow.source() {
+                endpoints.push((source.base_url().to_owned(), source.name().clone()));
+            }
             let target = flow.file().target.name().clone();
             endpoints.push((flow.target().base_url().to_owned(), target));
             flows.push(Arc::new(flow));

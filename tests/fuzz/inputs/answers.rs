@@ -153,7 +153,7 @@ pub fn source_page(data: &[u8]) {
     for flow in sources() {
         let (source, _) = tidegate_connect::connect(&flow);
         let mut calls = SameAnswer {
-            origin: flow.source().base_url(),
+            origin: flow.source().unwrap().base_url(),
             rows: &flow.source().spec().errors,
             status,
             header: &header,

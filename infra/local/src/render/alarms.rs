@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tidegate_model::{
     Tier,
-    flow::{FlowFile, SourceSpec},
+    flow::FlowFile,
     metric::{self, Metric},
 };
 use tidegate_policy::register::ReviewKind;
@@ -72,12 +72,14 @@ fn of_flow(flow: &FlowFile) -> Vec<Alarm> {
         freshness(flow, "critical", flow.freshness.critical_s),
         freshness(flow, "other", flow.freshness.other_s),
         run_missed(flow),
-        comparison_missed(flow),
         blocked(flow),
         reviews_growing(flow),
         dead_letters(flow),
         messages_go_round(flow),
     ];
+    if flow.source.lists_all() {
+        alarms.push(comparison_missed(flow));
+    }
     alarms.extend(webhooks_silent(flow));
     alarms
 }
@@ -252,20 +254,14 @@ fn webhooks_silent(flow: &FlowFile) -> Option<Alarm> {
 }
 
 fn of_systems(flow: &FlowFile) -> Vec<Alarm> {
-    let SourceSpec::Rest(source) = &flow.source;
-    let (source, target) = (source.name.as_str(), flow.target.name().as_str());
-    let of_source = [success_low(source, Tier::Batch), breaker_open(source)];
-    if !flow.target.is_called() {
-        return of_source.into();
-    }
-    let [source_success, source_breaker] = of_source;
-    vec![
-        success_low(target, Tier::RealTime),
-        success_low(target, Tier::Batch),
-        source_success,
-        breaker_open(target),
-        source_breaker,
-    ]
+    let target = flow.target.is_called().then(|| flow.target.name().as_str());
+    let source = flow.source.rest().map(|source| source.name.as_str());
+    let tiers = [Tier::RealTime, Tier::Batch];
+    let of_target = target.map(|target| tiers.map(|tier| success_low(target, tier)));
+    let of_source = source.map(|source| success_low(source, Tier::Batch));
+    let breakers = target.into_iter().chain(source).map(breaker_open);
+    let successes = of_target.into_iter().flatten().chain(of_source);
+    successes.chain(breakers).collect()
 }
 
 fn success_low(system: &str, tier: Tier) -> Alarm {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tidegate_model::{
-    flow::{FlowFile, SourceSpec},
+    flow::FlowFile,
     metric::{self, Metric},
 };
 use tidegate_policy::register::ReviewKind;
@@ -220,12 +220,10 @@ fn systems(flows: &[FlowFile]) -> Vec<System> {
         name: flow.target.name().to_string(),
         tiers: &TIERS,
     });
-    let sources = flows.iter().map(|flow| {
-        let SourceSpec::Rest(source) = &flow.source;
-        System {
-            name: source.name.to_string(),
-            tiers: &["batch"],
-        }
+    let sources = flows.iter().filter_map(|flow| flow.source.rest());
+    let sources = sources.map(|source| System {
+        name: source.name.to_string(),
+        tiers: &["batch"],
     });
     let mut systems: Vec<System> = Vec::new();
     for system in targets.chain(sources) {

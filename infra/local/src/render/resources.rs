@@ -43,7 +43,9 @@ pub(super) fn schedules(flows: &[FlowFile]) -> anyhow::Result<Vec<Resource>> {
     let mut resources = Vec::new();
     for flow in flows {
         resources.extend(windows(flow)?);
-        resources.push(comparison(flow)?);
+        if flow.source.lists_all() {
+            resources.push(comparison(flow)?);
+        }
     }
     // Its people are those who read the mail, as on one machine.
     let zone = flows.first().map(|flow| flow.schedule.time_zone.as_str());

@@ -151,10 +151,11 @@ fn risk_level(setting: &str) -> &'static str {
 
 fn at_simulated_systems(mut file: FlowFile) -> FlowFile {
     // The simulated systems know no authorisation server.
-    let SourceSpec::Rest(source) = &mut file.source;
-    SOURCE_URL.clone_into(&mut source.base_url);
-    if source.auth.grant().is_some() {
-        source.auth = Auth::None;
+    if let SourceSpec::Rest(source) = &mut file.source {
+        SOURCE_URL.clone_into(&mut source.base_url);
+        if source.auth.grant().is_some() {
+            source.auth = Auth::None;
+        }
     }
     match &mut file.target {
         TargetSpec::Rest(target) => {

@@ -72,7 +72,7 @@ impl Series {
         });
         Self {
             target: flow.target().name().clone(),
-            source: flow.source().name().clone(),
+            source: flow.file().source.name().clone(),
             begin: plan.begin,
             minutes: Vec::new(),
             longest_gap_s: gaps.max().unwrap_or(0),
@@ -168,14 +168,16 @@ impl Series {
             rate: limits.batch,
             of: |minute| (minute.pending_batch, minute.batch_calls),
         };
-        let source = TierCalls {
+        let source = flow.source().map(|source| TierCalls {
             made: of(&self.source, None),
-            rate: flow.source().spec().limit,
+            rate: source.spec().limit,
             of: |minute| (0, minute.source_calls),
-        };
+        });
         to.real_time = lane(&real_time, &self.minutes);
         to.batch = lane(&batch, &self.minutes);
-        to.source_lane = lane(&source, &self.minutes);
+        if let Some(source) = &source {
+            to.source_lane = lane(source, &self.minutes);
+        }
         to.quota = ended.watch.quota(to.calls_per_update.into());
         to.answers = statuses(&of_target);
         to.calls_while_away = calls_while_away(parts.plan, None, &of_target);
@@ -260,7 +262,7 @@ fn asked(parts: &Parts<'_>) -> Figures {
     });
     Figures {
         flow: flow.id().to_string(),
-        source: flow.source().name().to_string(),
+        source: flow.file().source.name().to_string(),
         target: flow.target().name().to_string(),
         time_zone: flow.file().schedule.time_zone.clone(),
         seed: parts.args.seed,

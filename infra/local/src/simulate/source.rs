@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidegate_engine::ports::{Request, Sent};
 use tidegate_model::{RecordKey, flow::Pages};
-use tidegate_policy::flow::{Flow, ListPosition};
+use tidegate_policy::flow::{Flow, ListPosition, Source};
 
 use super::{
     hole::{Address, Place},
@@ -32,6 +32,9 @@ const SIZE_MARK: u32 = 876_543_210;
 /// Why a flow's source can not be simulated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
+    /// It is files.
+    #[error("a source of files can not be simulated: no calls are made of it")]
+    Files,
     /// A call can not be made.
     #[error("the call of `{call}` can not be rendered: {why}")]
     Call {
@@ -128,13 +131,13 @@ struct OneRow {
 
 impl OneRow {
     /// None where the flow's source gives no record by its key.
-    fn of(flow: &Flow) -> Result<Option<Self>, SourceError> {
+    fn of(source: &Source) -> Result<Option<Self>, SourceError> {
         let fault = |why: String| SourceError::Call {
             call: "source.one",
             why,
         };
         let key = RecordKey::try_new(ID_MARK).map_err(|error| fault(error.to_string()))?;
-        let Some(one) = flow.source().one_call(&key) else {
+        let Some(one) = source.one_call(&key) else {
             return Ok(None);
         };
         let (rendered, row) = one.map_err(|error| fault(error.to_string()))?;
@@ -162,9 +165,10 @@ pub(crate) struct SimulatedSource {
 impl SimulatedSource {
     /// Learns from the flow how it is asked.
     pub(crate) fn of(flow: &Flow) -> Result<Self, SourceError> {
-        let spec = flow.source().spec();
+        let source = flow.source().ok_or(SourceError::Files)?;
+        let spec = source.spec();
         let list = |position: &ListPosition| {
-            let rendered = flow.source().list_call(position);
+            let rendered = source.list_call(position);
             rendered
                 .map(|call| call.path_and_query)
                 .map_err(|error| SourceError::Call {
@@ -206,7 +210,7 @@ impl SimulatedSource {
             list_path: Address::of(&first).path().to_owned(),
             since: Place::of(&first, SINCE_MARK),
             next,
-            one: OneRow::of(flow)?,
+            one: OneRow::of(source)?,
         })
     }
 

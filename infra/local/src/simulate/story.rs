@@ -98,11 +98,13 @@ pub(crate) fn tell(parts: &Parts<'_>) -> anyhow::Result<Figures> {
 
 /// When the story begins: so long before the first day that the first run is over by then.
 fn begin(parts: &Parts<'_>) -> UnixMs {
-    let source = parts.loaded.runtime.flow.source().spec();
-    let pages = u64::from(parts.args.records() / source.list.page_size.max(1)) + 10;
+    let source = &parts.loaded.runtime.flow.file().source;
+    let pages = u64::from(parts.args.records() / source.page_size().max(1)) + 10;
     // Twice what the source's limit takes for all pages.
-    let limit = source.limit;
-    let reading = pages * u64::from(limit.per_s()) * 2 / u64::from(limit.calls().max(1));
+    let reading = source.rest().map_or(0, |source| {
+        let limit = source.limit;
+        pages * u64::from(limit.per_s()) * 2 / u64::from(limit.calls().max(1))
+    });
     parts.plan.begin - (WARM_UP + Duration::from_secs(reading))
 }
 

@@ -26,7 +26,9 @@ path = "/things/{{{{ key }}}}"
 {one}
 "#
     );
-    RestSource::new(flow(&source, TARGET))
+    let flow = flow(&source, TARGET);
+    let source = flow.source().unwrap().clone();
+    RestSource::new(flow, source)
 }
 
 fn row(id: &str, version: u64) -> Value {
@@ -45,7 +47,7 @@ async fn read_all(source: &RestSource, calls: &mut Script) -> Result<Vec<usize>,
     let mut request = first();
     let mut pages = Vec::new();
     loop {
-        let Page { rows, next } = source.page(calls, &request).await?;
+        let Page { rows, next, .. } = source.page(calls, &request).await?;
         pages.push(rows.len());
         // As a checkpoint keeps it: through text and back.
         request.cursor = next.map(|next| serde_json::from_str(&next.to_string()).unwrap());

@@ -159,7 +159,9 @@ impl Engine {
             &[]
         };
         let of_target = tiers.iter().map(|tier| target_budget(runtime, *tier));
-        for budget in of_target.chain([source_budget(runtime)]) {
+        let source = runtime.flow.file().source.rest();
+        let of_source = source.map(|_| source_budget(runtime));
+        for budget in of_target.chain(of_source) {
             let item = self
                 .read(&keys::slots(&budget.endpoint, budget.tier))
                 .await?;
@@ -186,7 +188,9 @@ impl Engine {
         let mut all = Vec::new();
         let target = &runtime.flow.file().target;
         let called = target.is_called().then_some(target.name());
-        for endpoint in called.into_iter().chain([runtime.flow.source().name()]) {
+        let source = runtime.flow.file().source.rest();
+        let of_source = source.map(|source| &source.name);
+        for endpoint in called.into_iter().chain(of_source) {
             let breaker = Breaker::read(self.read(&keys::breaker(endpoint)).await?.as_ref());
             let (state, until_ms) = match breaker.gate(now) {
                 Gate::Closed { .. } => ("closed", None),

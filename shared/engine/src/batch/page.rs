@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_model::{RecordKey, Tier, UnixMs, metric};
 use tidegate_policy::{
+    files,
     flow::RowError,
     register::{Register, ReviewCause, ReviewKind},
     run::{Counts, Mode},
@@ -15,6 +16,7 @@ use tidegate_policy::{
 use super::Running;
 use crate::{
     EngineError,
+    ports::{BadRow, Page},
     staging::{Reader, StageResult, Staged, newest_of_each},
     worker::chunks_of_messages,
 };
@@ -26,11 +28,16 @@ const STAGE_AT_ONCE: usize = 16;
 
 impl Running<'_> {
     /// Stages and queues the rows of a page. Nothing is counted before it is durable.
-    pub(super) async fn take_page(&mut self, rows: &[Value]) -> Result<(), EngineError> {
+    pub(super) async fn take_page(&mut self, page: &Page) -> Result<(), EngineError> {
+        let Page { rows, bad, .. } = page;
         let mut counts = Counts {
-            received: count(rows.len()),
+            received: count(rows.len() + bad.len()),
+            rejected: count(bad.len()),
             ..Counts::default()
         };
+        for row in bad {
+            self.reject_unread(row).await?;
+        }
         let (changes, newest_us) = self.normalise(rows, &mut counts).await?;
         let (changes, superseded) = newest_of_each(changes);
         counts.superseded += superseded;
@@ -108,6 +115,17 @@ impl Running<'_> {
         }
     }
 
+    /// What can not even be read as a row needs a person too.
+    async fn reject_unread(&self, row: &BadRow) -> Result<(), EngineError> {
+        let flow = self.runtime.flow.id();
+        let reason = format!("{}: {}", row.place, row.reason);
+        tracing::warn!(flow = %flow, run = %self.progress.run, request_id = self.engine.request(), reason, "row rejected");
+        // Named by where it stands too: each of two equal lines is one.
+        let named = json!({ "place": row.place, "text": row.text });
+        self.engine.keep_row(flow, &named, reason, false).await?;
+        Ok(())
+    }
+
     /// A row that is no record needs a person: it stands among the reviews, found again by the
     /// same name when the same row comes again.
     async fn reject(
@@ -117,11 +135,9 @@ impl Running<'_> {
         error: &RowError,
     ) -> Result<(), EngineError> {
         let flow = self.runtime.flow.id();
-        let reason = format!(
-            "row {position} of {}: {}",
-            self.progress.run,
-            crate::chain(error)
-        );
+        let place = files::place_of(row)
+            .unwrap_or_else(|| format!("row {position} of {}", self.progress.run));
+        let reason = format!("{place}: {}", crate::chain(error));
         tracing::warn!(flow = %flow, run = %self.progress.run, request_id = self.engine.request(), row = position, reason, "row rejected");
         self.engine.keep_row(flow, row, reason, false).await?;
         Ok(())

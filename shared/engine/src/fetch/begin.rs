@@ -15,7 +15,7 @@ use futures_util::{
 use rand::RngExt;
 use tidegate_model::{
     ClaimToken, UnixMs,
-    flow::{SourceSpec, VersionSpec},
+    flow::VersionSpec,
 };
 use tidegate_policy::{
     keys,
@@ -48,8 +48,9 @@ impl FlowRuntime {
     /// How long a fetch holds the lease at most: a permit that came too late is taken anew, the call
     /// may take all its time, and what was read is staged.
     fn fetch_lease(&self) -> Duration {
-        let SourceSpec::Rest(rest) = &self.flow.file().source;
-        READ_PATIENCE + Duration::from_secs(rest.timeout_s.into()) + STAGE_TIME
+        let source = self.flow.file().source.rest();
+        let timeout_s = source.map_or(0, |source| source.timeout_s);
+        READ_PATIENCE + Duration::from_secs(timeout_s.into()) + STAGE_TIME
     }
 
     /// Until when a lease must be waited for that is not given up within seconds: a run holds it, or

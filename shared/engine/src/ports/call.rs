@@ -288,6 +288,11 @@ pub trait Calls: Send {
     /// Makes one call.
     async fn call(&mut self, request: Request) -> Result<Answer, CallError>;
 
+    /// Whether a page was done with this mark ([`Page::done`](super::Page::done)).
+    async fn is_done(&mut self, _mark: &str) -> Result<bool, CallError> {
+        Ok(false)
+    }
+
     /// The failure of the last call, which was answered with something that the connector cannot
     /// use: no rows where rows belong, no id after a create. `may_have_effect` when it changed the
     /// other system. An implementation that counts attempts tells which one it was.

@@ -18,12 +18,27 @@ pub struct PageRequest {
 }
 
 /// Rows, and where to go on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// The rows as the source gave them.
     pub rows: Vec<Value>,
+    /// What can not be read as a row.
+    pub bad: Vec<BadRow>,
+    /// What must not be read again once this page is staged: remembered before the checkpoint moves on.
+    pub done: Option<String>,
     /// The cursor of the next page; `None` at the end. Grows: an equal one would never end.
     pub next: Option<Value>,
+}
+
+/// What can not be read as a row. It needs a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Where it stands, as in `line 17 of invoices.csv`.
+    pub place: String,
+    /// Why, without any of its values.
+    pub reason: String,
+    /// What stands there.
+    pub text: String,
 }
 
 /// Whether a listing can be asked for pages of another size.

@@ -91,8 +91,10 @@ impl Engine {
         let first = gauges.first_ms.map_or(now, UnixMs);
         let overdue = overdue(runtime, lease, first, now);
         self.measure(&metric::RUN_OVERDUE, &[flow], overdue.as_secs_f64());
-        let compared = now.since(compared.done_window.unwrap_or(first));
-        self.measure(&metric::RECONCILE_AGE, &[flow], compared.as_secs_f64());
+        if runtime.flow.file().source.lists_all() {
+            let compared = now.since(compared.done_window.unwrap_or(first));
+            self.measure(&metric::RECONCILE_AGE, &[flow], compared.as_secs_f64());
+        }
         let blocked = state
             .blocker
             .as_ref()
@@ -105,13 +107,20 @@ impl Engine {
     fn measure_look(&self, runtime: &FlowRuntime, look: &Look, now: UnixMs) {
         let target = &runtime.flow.file().target;
         let of_target = target.is_called().then_some((target.name(), &look.target));
-        let of_source = (runtime.flow.source().name(), &look.source);
-        for (system, breaker) in of_target.into_iter().chain([of_source]) {
+        let source = runtime.flow.file().source.rest();
+        let of_source = source.map(|source| (&source.name, &look.source));
+        for (system, breaker) in of_target.into_iter().chain(of_source) {
             let open = breaker.open_since().map(|since| now.since(since));
             let open = open.unwrap_or_default().as_secs_f64();
             self.measure(&metric::BREAKER_OPEN, &[system.as_str()], open);
         }
-        let is_called = |endpoint| target.is_called() || endpoint != target.name();
+        let is_called = |endpoint| {
+            let uncalled = [
+                (!target.is_called()).then_some(target.name()),
+                source.is_none().then_some(runtime.flow.file().source.name()),
+            ];
+            !uncalled.contains(&Some(endpoint))
+        };
         for (budget, slots) in &look.budgets {
             if !is_called(&budget.endpoint) {
                 continue;

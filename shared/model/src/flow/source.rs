@@ -14,19 +14,121 @@ use crate::EndpointId;
 pub enum SourceSpec {
     /// A JSON API over HTTP.
     Rest(RestSource),
+    /// Files of rows that are dropped in a folder or in S3.
+    Files(FilesSource),
 }
 
 impl SourceSpec {
     /// Names the source.
     pub fn name(&self) -> &EndpointId {
-        let Self::Rest(source) = self;
-        &source.name
+        match self {
+            Self::Rest(source) => &source.name,
+            Self::Files(source) => &source.name,
+        }
+    }
+
+    /// The source as an API that is called; none where it is files.
+    pub fn rest(&self) -> Option<&RestSource> {
+        match self {
+            Self::Rest(source) => Some(source),
+            Self::Files(_) => None,
+        }
     }
 
     /// Whether one record is read by its key. Where it is not, the listing alone tells of it.
     pub fn gives_one(&self) -> bool {
-        let Self::Rest(source) = self;
-        source.one.is_some()
+        self.rest().is_some_and(|source| source.one.is_some())
+    }
+
+    /// Whether it lists every record whenever it is asked, so that what it does not list is gone. A file
+    /// is read once, and says nothing of what it does not hold.
+    pub fn lists_all(&self) -> bool {
+        self.rest().is_some()
+    }
+
+    /// Rows of a page at most.
+    pub fn page_size(&self) -> u32 {
+        match self {
+            Self::Rest(source) => source.list.page_size,
+            Self::Files(source) => source.page_size,
+        }
+    }
+}
+
+/// Files of rows: each is read once, in the order of their names, and again when its content changes. A
+/// row has the columns of its file (of CSV as texts), and `_file` and `_line`, where it stands.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilesSource {
+    /// Names the source in logs.
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 64),
+        regex(pattern = r"^[a-z0-9-]+$")
+    )]
+    pub name: EndpointId,
+    /// Where the files lie: `s3://BUCKET/PREFIX/`, or on one machine a folder.
+    #[schemars(extend("format" = "template"))]
+    pub place: String,
+    /// What is in them. Files whose names end otherwise (`.csv`, `.jsonl`) are passed over.
+    pub format: FileFormat,
+    /// Rows of a page at most: a page is staged before the next one is read.
+    #[serde(default = "default_file_page_size")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub page_size: u32,
+}
+
+/// What is in a file. Text is UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, tag = "type", rename_all = "snake_case")]
+pub enum FileFormat {
+    /// CSV (RFC 4180).
+    Csv {
+        /// What stands between two fields.
+        #[serde(default)]
+        delimiter: Delimiter,
+        /// Names of the columns, where the first line does not have them.
+        #[serde(default)]
+        columns: Vec<String>,
+    },
+    /// A JSON object in each line.
+    JsonLines,
+}
+
+impl FileFormat {
+    /// How the names of such files end.
+    pub fn ending(&self) -> &'static str {
+        match self {
+            Self::Csv { .. } => ".csv",
+            Self::JsonLines => ".jsonl",
+        }
+    }
+}
+
+/// What stands between two fields of CSV.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Delimiter {
+    /// `,`
+    #[default]
+    Comma,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+    /// `|`
+    Pipe,
+}
+
+impl Delimiter {
+    /// The byte in the file.
+    pub fn as_byte(self) -> u8 {
+        match self {
+            Self::Comma => b',',
+            Self::Semicolon => b';',
+            Self::Tab => b'\t',
+            Self::Pipe => b'|',
+        }
     }
 }
 
@@ -169,6 +271,11 @@ pub(super) fn default_timeout_s() -> u32 {
 /// 100 rows: small enough that a page is staged within seconds.
 pub(super) fn default_page_size() -> u32 {
     100
+}
+
+/// 500 rows: staged within seconds.
+fn default_file_page_size() -> u32 {
+    500
 }
 
 fn one() -> u32 {

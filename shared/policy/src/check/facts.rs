@@ -36,6 +36,8 @@ pub struct FlowFacts {
     /// Calls a day that are left of the quota after headroom, and how many of them only real-time
     /// work may use. None without a quota.
     pub calls_a_day: Option<(u64, u64)>,
+    /// Whether its source lists all that there is, so that a reconciliation can compare with it.
+    pub lists_source: bool,
     /// Whether a reconciliation compares what stands at the target, too.
     pub compares_target: bool,
     /// The longest time between two windows (R2). How long a batch takes depends on what comes.
@@ -80,6 +82,7 @@ pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> O
         real_time: tier(limits.real_time, calls_per_update),
         batch: tier(limits.batch, calls_per_update),
         calls_a_day: limits.day.map(usable),
+        lists_source: file.source.lists_all(),
         compares_target: match &file.target {
             TargetSpec::Rest(rest) => rest.list.is_some(),
             TargetSpec::Qualio(_) | TargetSpec::Store(_) => true,
@@ -150,7 +153,10 @@ impl fmt::Display for FlowFacts {
             }
             writeln!(f)?;
         }
-        if self.calls_per_update == 0 {
+        if !self.lists_source {
+            let why = "each file is read once, so there is no listing to compare with";
+            writeln!(f, "  reconcile: none; {why}")?;
+        } else if self.calls_per_update == 0 {
             writeln!(f, "  reconcile: source and registers, which are the store")?;
         } else if self.compares_target {
             writeln!(f, "  reconcile: source, registers and target")?;

@@ -73,6 +73,7 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/source/auth/token_url", Holds::Template(SETTINGS)),
     ("/source/auth/user", Holds::Template(SETTINGS)),
     ("/source/headers/*", Holds::Template(SETTINGS)),
+    ("/source/place", Holds::Template(SETTINGS)),
     ("/source/list/path", Holds::Path(LIST)),
     ("/source/list/query/*", Holds::Template(LIST)),
     ("/source/list/rows", Holds::Pointer),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_model::{
     Content, Fields, IdError, RecordKey, SourceVersion,
-    flow::{FlowFile, Pages, SourceSpec, VersionSpec},
+    flow::{FlowFile, Pages, VersionSpec},
 };
 
 use crate::expr::{Context, ExprError, Expression};
@@ -200,15 +200,11 @@ impl Rows {
 
 /// Where a row says when it was last changed: named, or the time that orders its versions or pages.
 fn modified_text(file: &FlowFile) -> Option<&str> {
-    let SourceSpec::Rest(source) = &file.source;
-    match (
-        &file.record.modified,
-        &file.record.version,
-        &source.list.pages,
-    ) {
+    let pages = file.source.rest().map(|source| &source.list.pages);
+    match (&file.record.modified, &file.record.version, pages) {
         (Some(named), _, _) => Some(named),
         (None, VersionSpec::Time { at }, _) => Some(at),
-        (None, _, Pages::Keyset { time, .. }) => Some(time),
+        (None, _, Some(Pages::Keyset { time, .. })) => Some(time),
         _ => None,
     }
 }

@@ -1,12 +1,14 @@
 //! The calls of a source.
 
+use std::sync::Arc;
+
 use tidegate_model::{
     EndpointId, RecordKey,
-    flow::{Auth, RestSource, SourceSpec},
+    flow::{Auth, FilesSource, RestSource, SourceSpec},
 };
 
 use super::{CallTemplate, ListPosition, Listing, Rendered, target};
-use crate::expr::{Context, ExprError};
+use crate::expr::{Context, Encoding, ExprError, Template};
 
 /// The compiled calls of a source.
 #[derive(Debug)]
@@ -19,9 +21,33 @@ pub struct Source {
     one: Option<CallTemplate>,
 }
 
-impl Source {
+/// Where a flow's records come from, compiled.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// An API that is called.
+    Rest(Arc<Source>),
+    /// Files that lie at this place.
+    Files(Arc<FilesSource>),
+}
+
+impl Origin {
     pub(super) fn compile(spec: &SourceSpec, base: &Context) -> Result<Self, String> {
-        let SourceSpec::Rest(spec) = spec;
+        Ok(match spec {
+            SourceSpec::Rest(spec) => Self::Rest(Arc::new(Source::compile(spec, base)?)),
+            SourceSpec::Files(spec) => {
+                let place = Template::compile(&spec.place, Encoding::Plain);
+                let place = place.and_then(|place| place.render(base));
+                Self::Files(Arc::new(FilesSource {
+                    place: place.map_err(|error| error.to_string())?,
+                    ..spec.clone()
+                }))
+            }
+        })
+    }
+}
+
+impl Source {
+    fn compile(spec: &RestSource, base: &Context) -> Result<Self, String> {
         let error = |error: ExprError| error.to_string();
         Ok(Self {
             base_url: target::base_url(&spec.base_url, base)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidegate_model::{
     EndpointId, FlowId,
-    flow::{FlowFile, SourceSpec, TargetSpec},
+    flow::{FlowFile, TargetSpec},
 };
 
 use super::{DAY_S, Decision, Entry, Pattern, Planned, Quota, by_schedule};
@@ -82,12 +82,11 @@ pub(super) fn entries(file: &str, flow: &FlowFile) -> Result<Vec<Entry>, Mistake
         TargetSpec::Qualio(_) => QUALIO_LISTING * runs,
     };
     let entry = |decision: Decision, records: u64, extra: u64| {
-        let SourceSpec::Rest(source) = &flow.source;
         Entry {
             planned: Planned {
                 place: file.to_owned(),
                 flow: flow.name.clone(),
-                source: source.name.clone(),
+                source: flow.source.name().clone(),
                 target: flow.target.name().clone(),
                 records_a_day: records,
                 pattern: decision.pattern,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
-use tidegate_model::flow::{Pages, SourceSpec, VersionSpec};
+use tidegate_model::flow::{FlowFile, Pages, VersionSpec};
 use tidegate_policy::{expr::Expression, flow::Flow};
 use tidegate_testkit::doubles::Seed;
 
@@ -172,6 +172,10 @@ fn quoted(text: &str) -> Vec<String> {
     found
 }
 
+fn pages_of(file: &FlowFile) -> Option<&Pages> {
+    file.source.rest().map(|source| &source.list.pages)
+}
+
 /// The forms of times to try: with an offset, then in each zone that the flow names.
 pub(super) fn time_forms(flow: &Flow) -> Vec<TimeForm> {
     let file = flow.file();
@@ -179,8 +183,7 @@ pub(super) fn time_forms(flow: &Flow) -> Vec<TimeForm> {
     if let VersionSpec::Time { at } = &file.record.version {
         texts.push(at);
     }
-    let SourceSpec::Rest(source) = &file.source;
-    if let Pages::Keyset { time, .. } = &source.list.pages {
+    if let Some(Pages::Keyset { time, .. }) = pages_of(file) {
         texts.push(time);
     }
     let zones = texts.into_iter().flat_map(quoted);
@@ -223,8 +226,7 @@ pub(super) fn leaves_of(flow: &Flow, sample: Option<&Value>) -> Result<Vec<Leaf>
     if let Some(modified) = &file.record.modified {
         needed(modified, "record.modified", &time)?;
     }
-    let SourceSpec::Rest(source) = &file.source;
-    if let Pages::Keyset { time: at, id, .. } = &source.list.pages {
+    if let Some(Pages::Keyset { time: at, id, .. }) = pages_of(file) {
         needed(at, "source.list.pages.time", &time)?;
         needed(id, "source.list.pages.id", &Role::Key)?;
     }

@@ -179,7 +179,7 @@ fn a_limit_of_another_form_takes_nothing_of_the_connector_s() {
     );
     assert_eq!(told(&bucket, CRM), [] as [String; 0]);
     let flow = Flow::load_text(&named(&bucket, CRM), &with_zone()).unwrap();
-    assert_eq!(flow.source().spec().limit.calls(), 40);
+    assert_eq!(flow.source().unwrap().spec().limit.calls(), 40);
     let of_a_bucket = edited(
         CRM,
         "calls = 100\nper_s = 60",

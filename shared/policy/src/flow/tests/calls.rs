@@ -100,6 +100,7 @@ id = "/id""#,
 fn a_key_cannot_walk_up_the_path(#[case] text: &str) {
     let error = suppliers()
         .source()
+        .unwrap()
         .one_call(&key(text))
         .unwrap()
         .unwrap_err();

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn a_keyset_s_place_is_the_time_and_id_of_a_row() {
     let flow = suppliers();
-    let list = flow.source().list();
+    let list = flow.source().unwrap().list();
     let place = list.keyset_place(&json!({"id": "SUP-1", "modified_at": "2026-11-20T08:00:00Z"}));
     let time = json!("2026-11-20T08:00:00Z");
     assert_eq!(place, Some((time, "SUP-1".to_owned())));
@@ -21,17 +21,17 @@ fn a_keyset_s_place_is_the_time_and_id_of_a_row() {
     }
     let by_cursor = contacts(&[]);
     let row = json!({"id": "SUP-1", "modified_at": 9});
-    assert_eq!(by_cursor.source().list().keyset_place(&row), None);
+    assert_eq!(by_cursor.source().unwrap().list().keyset_place(&row), None);
 }
 
 #[test]
 fn pages_vary_where_the_call_names_their_size_and_their_place_does_not_follow_from_it() {
     let flow = suppliers();
-    assert!(flow.source().list().can_vary_page_size(), "keyset");
+    assert!(flow.source().unwrap().list().can_vary_page_size(), "keyset");
     let flow = contacts(&[]);
     let offset = flow.target().list().unwrap().listing();
     assert!(offset.can_vary_page_size(), "offset");
-    assert!(!flow.source().list().can_vary_page_size(), "cursor");
+    assert!(!flow.source().unwrap().list().can_vary_page_size(), "cursor");
     let fixed = contacts(&[("count = \"{{ page.size }}\"", "count = \"500\"")]);
     let fixed = fixed.target().list().unwrap().listing();
     assert!(!fixed.can_vary_page_size(), "the call names no size");
@@ -45,7 +45,7 @@ fn a_page_is_asked_for_in_the_size_that_is_wanted() {
         ..ListPosition::default()
     };
     assert_eq!(
-        flow.source().list_call(&position).unwrap().path_and_query,
+        flow.source().unwrap().list_call(&position).unwrap().path_and_query,
         "/api/suppliers?limit=7"
     );
 }
@@ -56,7 +56,7 @@ fn the_calls_say_what_the_file_says_of_them() {
         "type = \"rest\"\nname = \"newsletter\"",
         "type = \"rest\"\nidempotency_header = \"Idempotency-Key\"\nname = \"newsletter\"",
     )]);
-    let (source, target) = (flow.source(), flow.target());
+    let (source, target) = (flow.source().unwrap(), flow.target());
     assert_eq!(source.name().as_str(), "crm");
     assert_eq!(target.name().as_str(), "newsletter");
     assert_eq!(source.base_url(), "https://example.com/api");

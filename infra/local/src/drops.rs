@@ -1,0 +1,183 @@
+//! Folders of this machine in which files are dropped.
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use async_trait::async_trait;
+use serde_json::json;
+use tidegate_engine::{
+    Engine, chain,
+    ports::{Clock, DroppedFile, Files, MOST_FILES, PortError},
+};
+use tidegate_model::{Content, FlowId};
+use tokio::task::spawn_blocking;
+
+/// Files in folders. A place is a path; folders within it are passed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Folders;
+
+#[async_trait]
+impl Files for Folders {
+    async fn list(&self, place: &str, after: Option<&str>) -> Result<Vec<DroppedFile>, PortError> {
+        let (folder, after) = (folder(place)?, after.map(str::to_owned));
+        let listed = spawn_blocking(move || list(&folder, after.as_deref())).await;
+        told(place, listed.unwrap_or_else(|error| Err(io::Error::other(error))))
+    }
+
+    async fn read(
+        &self,
+        place: &str,
+        file: &DroppedFile,
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, PortError> {
+        let (path, file) = (folder(place)?.join(&file.name), file.clone());
+        let read = spawn_blocking(move || read(&path, &file, from, most)).await;
+        told(place, read.unwrap_or_else(|error| Err(io::Error::other(error))))
+    }
+}
+
+/// How often a folder is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Starts a batch when a file lands in the flow's folder, as an event of S3 does on AWS: once two looks
+/// have shown the same, since a file that is being copied grows. What is there already is a start too,
+/// and known by its files: a batch that has begun for them is not begun again.
+pub(crate) async fn watch(engine: Arc<Engine>, flow: FlowId, place: String, clock: Arc<dyn Clock>) {
+    let (mut before, mut started) = (Vec::new(), Vec::new());
+    let mut is_well = true;
+    loop {
+        match Folders.list(&place, None).await {
+            Ok(files) => {
+                is_well = true;
+                if files == before && files != started && !files.is_empty() {
+                    match engine.ask_run_for(&flow, &name_of(&files)).await {
+                        Ok(()) => started.clone_from(&files),
+                        Err(error) => {
+                            tracing::error!(flow = %flow, error = %chain(&error), "the batch of a file was not started");
+                        }
+                    }
+                }
+                before = files;
+            }
+            // Once: it is looked at again every other second.
+            Err(error) if is_well => {
+                is_well = false;
+                tracing::error!(flow = %flow, error = %chain(&error), "the folder can not be looked at");
+            }
+            Err(_) => {}
+        }
+        clock.wait_until(clock.now() + LOOK_EVERY).await;
+    }
+}
+
+/// Names files as they are now.
+fn name_of(files: &[DroppedFile]) -> String {
+    let shown = files.iter().map(|file| json!([file.name, file.tag]));
+    let shown = std::iter::once(("files".to_owned(), shown.collect())).collect();
+    Content::Record(shown).hash().0
+}
+
+fn folder(place: &str) -> Result<PathBuf, PortError> {
+    if place.starts_with("s3://") {
+        let reason = "a bucket is read by the functions on AWS; on one machine name a folder";
+        return Err(PortError::new(format!("read files of {place}"), reason));
+    }
+    Ok(PathBuf::from(place))
+}
+
+fn told<T>(place: &str, result: io::Result<T>) -> Result<T, PortError> {
+    result.map_err(|error| PortError::new(format!("read files of {place}"), error))
+}
+
+fn list(folder: &Path, after: Option<&str>) -> io::Result<Vec<DroppedFile>> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        // What has another name than text, or is gone meanwhile, is no file of ours.
+        let (Ok(name), Ok(found)) = (entry.file_name().into_string(), entry.path().metadata())
+        else {
+            continue;
+        };
+        if found.is_file() && after.is_none_or(|after| name.as_str() > after) {
+            files.push(DroppedFile {
+                tag: tag(&found),
+                bytes: found.len(),
+                name,
+            });
+        }
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    files.truncate(MOST_FILES);
+    Ok(files)
+}
+
+/// A file that is written to has another time or length.
+fn tag(found: &Metadata) -> String {
+    let modified = found.modified().ok();
+    let since = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let nanos = since.map_or(0, |since| since.as_nanos());
+    format!("{nanos}-{}", found.len())
+}
+
+fn read(
+    path: &Path,
+    listed: &DroppedFile,
+    from: u64,
+    most: usize,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    file.by_ref().take(most).read_to_end(&mut bytes)?;
+    // Asked after it was read: what was written meanwhile shows.
+    Ok((tag(&file.metadata()?) == listed.tag).then_some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_gives_its_files_by_name_and_their_bytes_piece_by_piece() {
+        let folder = tempdir().unwrap();
+        let place = folder.path().to_str().unwrap();
+        std::fs::create_dir(folder.path().join("within")).unwrap();
+        for (name, text) in [("b.csv", "0123456789"), ("a.csv", "")] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let files = Folders.list(place, None).await.unwrap();
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["a.csv", "b.csv"]);
+        assert_eq!(Folders.list(place, Some("a.csv")).await.unwrap(), files[1..]);
+        for (from, expected) in [(0, "0123"), (8, "89"), (10, "")] {
+            let bytes = Folders.read(place, &files[1], from, 4).await.unwrap();
+            assert_eq!(bytes.as_deref(), Some(expected.as_bytes()));
+        }
+        std::fs::write(folder.path().join("b.csv"), "01234567890").unwrap();
+        assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
+        std::fs::remove_file(folder.path().join("b.csv")).unwrap();
+        assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_and_a_bucket_are_told() {
+        let error = Folders.list("/nowhere", None).await.unwrap_err();
+        assert_eq!(error.to_string(), "read files of /nowhere failed");
+        let error = Folders.list("s3://drop/in/", None).await.unwrap_err();
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(why.contains("on one machine name a folder"), "{why}");
+    }
+}
