@@ -74,7 +74,7 @@ async fn a_file_comes_to_our_store_and_each_line_that_is_none_is_named_out_1() {
         [
             "line 3 of 2026-11-19.csv: it has 2 fields, and the file 7 columns",
             "line 4 of 2026-11-19.csv: the key is refused: it is empty",
-            "line 6 of 2026-11-19.csv: the field `issued_at` cannot be read: `rfc3339` was given a text that is no date and time",
+            "line 6 of 2026-11-19.csv: the field `issued_at` cannot be read: `row.issued | rfc3339('Europe/Berlin')` gives no value: `rfc3339` was given a text that is no date and time",
         ]
     );
     assert_eq!(place.orphans().values().next().unwrap().contains(short.trim()), true);
@@ -116,16 +116,16 @@ async fn the_same_file_twice_changes_nothing_and_a_newer_one_does() {
 async fn a_large_file_is_read_in_pieces_once() {
     let files = Arc::new(MemoryFiles::default());
     let place = place(&files);
-    let lines: String = (0..20_000).map(|number| line(number, "1", "open")).collect();
+    let lines: String = (0..5_000).map(|number| line(number, "1", "open")).collect();
     let bytes = HEADER.len() + lines.len();
     files.drop_file("large.csv", format!("{HEADER}{lines}"));
     files.drop_file("ignored.csv.part", "no file yet");
     let counts = run(&place).await;
-    assert_eq!((counts.received, counts.staged), (20_000, 20_000));
+    assert_eq!((counts.received, counts.staged), (5_000, 5_000));
     let reads = files.reads();
     assert!(reads.iter().all(|(name, _, most)| name == "large.csv" && *most < MAX_ROW_BYTES));
     let read: usize = reads.iter().map(|(_, _, most)| most).sum();
-    assert!(read < 12 * bytes, "{read} bytes asked for of {bytes}");
+    assert!(2 * read < 3 * bytes, "{read} bytes asked for of {bytes}");
     assert!(reads.windows(2).all(|pair| pair[0].1 < pair[1].1), "each piece goes on");
 }
 

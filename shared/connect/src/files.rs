@@ -20,7 +20,7 @@ use tidegate_engine::{
     },
 };
 use tidegate_model::{Content, RecordKey, flow};
-use tidegate_policy::files::{self, MAX_ROW_BYTES, PIECE_BYTES, Piece, Place};
+use tidegate_policy::files::{self, MAX_ROW_BYTES, Piece, Place};
 
 use crate::endpoint::refused;
 
@@ -97,7 +97,7 @@ impl FilesSource {
         place: &Place,
         most_rows: usize,
     ) -> Result<Option<Result<Piece, files::BadFile>>, CallError> {
-        for most in [PIECE_BYTES, MAX_ROW_BYTES] {
+        for most in [place.bytes_for(most_rows), MAX_ROW_BYTES] {
             let read = self.files.read(&self.spec.place, file, place.at, most);
             let Some(bytes) = read.await.map_err(|error| unread(calls, &error))? else {
                 return Ok(None);

@@ -13,6 +13,10 @@ use tidegate_model::flow::FileFormat;
 
 /// Bytes that a piece has as a rule: some hundred rows of an invoice or an order.
 pub const PIECE_BYTES: usize = 256 * 1_024;
+/// Bytes that a piece has at least: a call for fewer costs as much.
+const LEAST_BYTES: usize = 16 * 1_024;
+/// Lines after which it is known how long they are.
+const KNOWN_LINES: u64 = 10;
 /// Bytes that a row may have: ten times what a register holds of it. A longer one is no row.
 pub const MAX_ROW_BYTES: usize = 1_024 * 1_024;
 /// Columns that a file may have: a spreadsheet's most.
@@ -46,6 +50,20 @@ impl Default for Place {
             columns: None,
             within: false,
         }
+    }
+}
+
+impl Place {
+    /// Bytes to ask for where so many rows are wanted: a quarter more than they would take if they were as
+    /// long as those before. What is asked for in vain is asked for again.
+    pub fn bytes_for(&self, rows: usize) -> usize {
+        let lines = self.line.saturating_sub(1);
+        if lines < KNOWN_LINES {
+            return PIECE_BYTES;
+        }
+        let mean = usize::try_from(self.at / lines).unwrap_or(PIECE_BYTES) + 1;
+        let wanted = rows.saturating_mul(mean).saturating_mul(5) / 4;
+        wanted.clamp(LEAST_BYTES, PIECE_BYTES)
     }
 }
 
