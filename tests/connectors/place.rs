@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::Value;
-use tidegate_connect::{HttpClient, NoFiles, connect_with};
+use tidegate_connect::{HttpClient, NoFiles, connect_reading};
 use tidegate_engine::{
     CachedSecrets, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, RunEnd, RunReport,
     ports::{Clock as _, Files},
@@ -121,7 +121,7 @@ impl Place {
         let clock = Arc::clone(&hands.0);
         let flow = load(text, settings);
         let id = flow.id().clone();
-        let (from, to) = connect_with(&flow, files);
+        let (from, to) = connect_reading(Arc::clone(files))(&flow);
         let vault = MemoryVault::new(secrets.iter().copied());
         let secrets = CachedSecrets::new(vault, Arc::<ManualClock>::clone(&clock));
         let secrets = Arc::new(secrets);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{run, service_fn};
 use tidegate_aws::{Aws, QueueUrls};
-use tidegate_connect::{HttpClient, connect};
+use tidegate_connect::{HttpClient, connect_reading};
 use tidegate_engine::Ports;
 use tidegate_lambda::{
     Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, begin_flows,
@@ -31,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
         secrets,
         metrics: Arc::new(emf),
     };
-    let engine = assemble(ports, flows.await??, connect);
+    let engine = assemble(ports, flows.await??, connect_reading(aws.files()));
     run(service_fn(|event| {
         guarded(tidegate_batch_sync::handle(&engine, event))
     }))

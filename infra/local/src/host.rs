@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::{Router, extract::Request, middleware};
-use tidegate_connect::{HttpClient, connect_with};
+use tidegate_connect::{HttpClient, connect_reading};
 use tidegate_engine::{
     DeadLetter, Engine, Event, FlowRuntime, Ports, chain,
-    ports::{Clock, Events, Files, Store, StoreError},
+    ports::{Clock, Events, Store, StoreError},
 };
 use tidegate_lambda::SystemChance;
 use tidegate_model::{FlowId, Message};
@@ -151,11 +151,11 @@ impl Host {
 
 /// Flows with their connectors.
 pub(crate) fn runtimes(flows: Vec<Arc<Flow>>) -> Vec<FlowRuntime> {
+    let connect = connect_reading(Arc::new(Folders));
     flows
         .into_iter()
         .map(|flow| {
-            let files: Arc<dyn Files> = Arc::new(Folders);
-            let (source, target) = connect_with(&flow, &files);
+            let (source, target) = connect(&flow);
             FlowRuntime::new(flow, source, target)
         })
         .collect()

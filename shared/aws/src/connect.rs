@@ -19,7 +19,9 @@ use aws_smithy_http_client::{
 };
 use tidegate_engine::{CachedSecrets, ports::Clock};
 
-use crate::{DynamoStore, EventBridgeEvents, QueueUrls, SecretsManager, SesMailer, SqsQueue};
+use crate::{
+    DynamoStore, EventBridgeEvents, QueueUrls, S3Files, SecretsManager, SesMailer, SqsQueue,
+};
 
 /// Until a connection must stand. Inside a region it takes a few milliseconds, with TLS too; after
 /// a second another attempt is the better bet.
@@ -119,6 +121,11 @@ impl Aws {
     /// The event bus of this name.
     pub fn events(&self, bus: impl Into<String>) -> EventBridgeEvents {
         EventBridgeEvents::new(aws_sdk_eventbridge::Client::new(&self.config), bus)
+    }
+
+    /// The files of buckets.
+    pub fn files(&self) -> Arc<S3Files> {
+        Arc::new(S3Files::new(self.config.clone()))
     }
 
     /// Mail from one address to several.

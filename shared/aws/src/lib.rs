@@ -1,4 +1,4 @@
-//! The ports on DynamoDB, SQS, EventBridge, SES and Secrets Manager.
+//! The ports on DynamoDB, SQS, EventBridge, S3, SES and Secrets Manager.
 //!
 //! Nothing is decided here: a conditional write is rendered as the policy built it, and what AWS
 //! answers is handed back in the words of the ports. Every call has a time-out and few attempts;
@@ -11,6 +11,7 @@
 mod connect;
 mod dynamo;
 mod failure;
+mod files;
 mod mail;
 mod queue;
 mod secret;
@@ -18,6 +19,7 @@ mod secret;
 pub use connect::{Aws, ConnectError};
 pub use dynamo::{DynamoStore, TableError, create_table};
 pub use failure::AwsFailure;
+pub use files::S3Files;
 pub use mail::{EventBridgeEvents, SesMailer};
 pub use queue::{QueueUrls, SqsQueue};
 pub use secret::SecretsManager;

@@ -38,23 +38,25 @@ pub use rest_source::RestSource;
 pub use rest_target::RestTarget;
 pub use store::OwnStore;
 
+/// The two sides of a flow.
+type Sides = (Arc<dyn Source>, Arc<dyn Target>);
+
 /// Makes the source and the target that a flow names, where no files are read.
-pub fn connect(flow: &Arc<Flow>) -> (Arc<dyn Source>, Arc<dyn Target>) {
-    connect_with(flow, &(Arc::new(NoFiles) as Arc<dyn Files>))
+pub fn connect(flow: &Arc<Flow>) -> Sides {
+    sides(flow, Arc::new(NoFiles))
 }
 
-/// Makes the source and the target that a flow names. Files are read by `files`.
-pub fn connect_with(
-    flow: &Arc<Flow>,
-    files: &Arc<dyn Files>,
-) -> (Arc<dyn Source>, Arc<dyn Target>) {
+/// The same, where files are read by this port.
+pub fn connect_reading(files: Arc<dyn Files>) -> impl Fn(&Arc<Flow>) -> Sides {
+    move |flow| sides(flow, Arc::clone(&files))
+}
+
+fn sides(flow: &Arc<Flow>, files: Arc<dyn Files>) -> Sides {
     let source: Arc<dyn Source> = match flow.origin() {
         Origin::Rest(source) => Arc::new(RestSource::new(Arc::clone(flow), Arc::clone(source))),
-        Origin::Files(spec) => Arc::new(FilesSource::new(
-            flow.revision(),
-            Arc::clone(spec),
-            Arc::clone(files),
-        )),
+        Origin::Files(spec) => {
+            Arc::new(FilesSource::new(flow.revision(), Arc::clone(spec), files))
+        }
     };
     let target: Arc<dyn Target> = match &flow.file().target {
         TargetSpec::Rest(_) => Arc::new(RestTarget::new(Arc::clone(flow))),

@@ -154,7 +154,7 @@ pub fn source_page(data: &[u8]) {
         let (source, _) = tidegate_connect::connect(&flow);
         let mut calls = SameAnswer {
             origin: flow.source().unwrap().base_url(),
-            rows: &flow.source().spec().errors,
+            rows: &flow.source().unwrap().spec().errors,
             status,
             header: &header,
             body: &body,

@@ -128,6 +128,9 @@ impl Figures {
             .troubled()
             .map(|breaker| format!("{} {}", breaker.endpoint, words(breaker.state)))
             .collect();
+        if systems.is_empty() {
+            return "no calls are made".to_owned();
+        }
         let breakers = if troubled.is_empty() {
             "breakers closed".to_owned()
         } else {
