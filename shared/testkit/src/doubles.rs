@@ -34,6 +34,7 @@ pub mod qualio;
 mod seed;
 mod serve;
 mod shop;
+mod shop_config;
 pub mod shopify;
 mod standing;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use fault_script::Fired;
 pub use gate::Gate;
 pub use limit::Limit;
 pub use seed::Seed;
+pub use shop_config::ShopConfig;
 pub use standing::stand_in_qualio;
 
 /// Gives the time in milliseconds since the Unix epoch.
