@@ -1,5 +1,6 @@
 //! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio, for a
-//! service that upserts, for a login, and for the orders of Shopify and of Amazon.
+//! service that upserts, for a login, for the orders of Shopify and of Amazon, and for the reviews of
+//! Trustpilot and of WebwinkelKeur.
 //!
 //! Why: tests and the demo need another side that behaves as the true one does, that can be
 //! told to fail at an exact point of an exact call, and that remembers every call it got.
@@ -30,6 +31,7 @@ mod goods;
 mod ledger;
 mod limit;
 pub mod members;
+mod opinions;
 pub mod qualio;
 mod seed;
 mod serve;
@@ -39,6 +41,8 @@ pub mod shopify;
 mod standing;
 #[cfg(test)]
 mod tests;
+pub mod trustpilot;
+pub mod webwinkelkeur;
 
 use std::sync::Arc;
 
