@@ -190,23 +190,18 @@ impl Shop for Trustpilot {
         let old = self.review(&books.ledger, number)?;
         let mut body = old.clone();
         alter(&mut body);
-        let updated_s = updated_ms.div_euclid(1_000);
-        review::stamp_reply(&mut body, &old, updated_s);
-        let is_edited = !review::differs_by_reply_alone(&body, &old);
+        let now_s = updated_ms.div_euclid(1_000);
+        review::stamp_reply(&mut body, &old, now_s);
+        let (changed_s, edited_s) = if review::differs_by_reply_alone(&body, &old) {
+            (old_times.updated_s, review::edited_at(&old))
+        } else {
+            (now_s, Some(now_s))
+        };
         let times = Times {
-            updated_s: if is_edited {
-                updated_s
-            } else {
-                old_times.updated_s
-            },
+            updated_s: changed_s,
             ..old_times
         };
-        let edited_at = if is_edited {
-            Some(updated_s)
-        } else {
-            review::edited_at(&old)
-        };
-        review::stamp(&mut body, number, times.created_s, edited_at);
+        review::stamp(&mut body, number, times.created_s, edited_s);
         books.ledger.put(number, times, body.clone());
         Some(Value::Object(body))
     }

@@ -1,4 +1,4 @@
-//! A double of the ratings of WebwinkelKeur's API: a source whose reviews have no id.
+//! A double of the ratings of Webwinkelkeur's API: a source whose reviews have no id.
 //!
 //! It follows docs.webwinkelkeur.nl; each rule with its source is in the table of its tests:
 //! - `GET /api/1.0/ratings.json` lists, newest first, by `offset` and `limit` up to 100, in one
@@ -94,7 +94,7 @@ struct Books {
     admitted: Admitted,
 }
 
-/// A running double of WebwinkelKeur.
+/// A running double of Webwinkelkeur.
 pub type WebwinkelkeurDouble = Double<Webwinkelkeur>;
 
 impl Double<Webwinkelkeur> {

@@ -1,4 +1,4 @@
-//! A rating as WebwinkelKeur lists it.
+//! A rating as Webwinkelkeur lists it.
 
 use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value, json};

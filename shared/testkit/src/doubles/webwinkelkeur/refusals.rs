@@ -1,4 +1,4 @@
-//! What WebwinkelKeur refuses: one row per rule, with the source of the rule and the raw request that
+//! What Webwinkelkeur refuses: one row per rule, with the source of the rule and the raw request that
 //! it refuses.
 //!
 //! "docs" is docs.webwinkelkeur.nl/api/ratings/retrieve.

@@ -1,4 +1,4 @@
-//! WebwinkelKeur, sent raw over HTTP. The refusals have their own table.
+//! Webwinkelkeur, sent raw over HTTP. The refusals have their own table.
 
 use std::collections::BTreeSet;
 
