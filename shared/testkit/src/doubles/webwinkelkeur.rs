@@ -29,10 +29,10 @@ mod tests;
 use std::{io, sync::Mutex};
 
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
-    Clock, Double, Limit, Quota,
+    Action, Clock, Double, Fault, Limit, Quota,
     ledger::{Ledger, Times},
     limit::Admitted,
     locked,
@@ -143,6 +143,13 @@ impl Double<Webwinkelkeur> {
     pub fn delete(&self, number: u64) -> bool {
         self.system().remove(&number.to_string())
     }
+}
+
+/// A fault by which the vendor tells that it failed: by the body, as it tells all.
+pub fn unexpected() -> Fault {
+    let message = "Unexpected error while processing. Please contact WebwinkelKeur.";
+    let body = json!({ "status": "error", "message": message });
+    Fault::new(Action::answer(200, body)).named("unexpected")
 }
 
 impl Webwinkelkeur {

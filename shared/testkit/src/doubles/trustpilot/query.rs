@@ -70,7 +70,7 @@ impl Listing {
             after: None,
             from_s: self.from_s,
             until_s: self.until_s,
-            skip: skip.min(MAX_REVIEWS),
+            skip,
             limit: self.per_page.min(MAX_REVIEWS.saturating_sub(skip)),
         }
     }

@@ -191,6 +191,7 @@ async fn a_reply_has_times_of_its_own_and_moves_not_those_of_the_review() {
         replied["companyReply"]["createdAt"],
         "2026-09-21T14:13:22.000Z"
     );
+    assert_eq!(replied["companyReply"]["updatedAt"], Value::Null);
     world.clock.set(NOON_MS + 3_000);
     let again = reply("Thank you!").await;
     assert_eq!(

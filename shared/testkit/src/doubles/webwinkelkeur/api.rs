@@ -64,16 +64,12 @@ impl Webwinkelkeur {
     }
 
     fn reader(&self, query: &Pairs) -> Result<Reader, String> {
-        let code = query.get("code");
-        let public_code = query.get("public_code");
-        let (Some(id), Some(sent)) = (query.get("id"), code.or(public_code)) else {
-            return Err(INCOMPLETE.to_owned());
+        let (reader, known, sent) = match (query.get("code"), query.get("public_code")) {
+            (Some(code), _) => (Reader::Shop, &self.code, code),
+            (None, Some(code)) => (Reader::Anybody, &self.public_code, code),
+            (None, None) => return Err(INCOMPLETE.to_owned()),
         };
-        let (reader, known) = if code.is_some() {
-            (Reader::Shop, &self.code)
-        } else {
-            (Reader::Anybody, &self.public_code)
-        };
+        let id = query.get("id").ok_or(INCOMPLETE)?;
         if id == SHOP && sent == known {
             Ok(reader)
         } else {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{WebwinkelkeurConfig, WebwinkelkeurDouble};
+use super::{WebwinkelkeurConfig, WebwinkelkeurDouble, unexpected};
 use crate::doubles::{
     Quota,
     tests::{NOON_MS, StandingClock, client},
@@ -59,6 +59,7 @@ async fn all(source: &WebwinkelkeurDouble) -> Vec<Value> {
         if rows(&page).is_empty() {
             return seen;
         }
+        assert!(seen.len() < 2_000, "the listing does not end");
         seen.extend(rows(&page).iter().cloned());
     }
 }
@@ -219,6 +220,16 @@ async fn ratings_are_inserted_changed_and_deleted_over_http_by_their_number() {
     assert_eq!(send("delete", json!({ "id": 41 })).await, (200, moved));
     assert_eq!(send("delete", json!({ "id": 41 })).await.0, 404);
     assert_eq!(all(&source).await.len(), 40);
+}
+
+#[tokio::test]
+async fn the_shops_own_failure_is_told_with_status_200_too() {
+    let (source, _) = source().await;
+    source.set_fault(unexpected().times(1)).unwrap();
+    let path = format!("/api/1.0/ratings.json?{ID}");
+    let (status, body) = raw(&source, ("GET", &path)).await;
+    assert_eq!((status, &body["status"]), (200, &json!("error")));
+    list(&source, ID).await;
 }
 
 #[tokio::test]
