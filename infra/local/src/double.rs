@@ -37,7 +37,7 @@ pub(crate) struct DoubleArgs {
     /// Port of 127.0.0.1 to listen on; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0, requires = "name")]
     pub port: u16,
-    /// Records that erp, shopify or amazon holds at the start
+    /// Records that amazon, erp, shopify, trustpilot or webwinkelkeur holds at the start
     #[arg(long, value_name = "N", requires = "name", value_parser = clap::value_parser!(u32).range(1..=MAX_RECORDS))]
     pub records: Option<u32>,
 }
@@ -57,6 +57,10 @@ pub(crate) enum Name {
     Qualio,
     /// Orders of Shopify's Admin REST API: cursors in the Link header, 40 calls and then 2 a second
     Shopify,
+    /// Reviews of Trustpilot's private API: ids, numbered pages, a filter by time of creation, its login
+    Trustpilot,
+    /// Reviews of Webwinkelkeur: no ids, local times, some listed twice, errors told with status 200
+    Webwinkelkeur,
 }
 
 impl Name {
@@ -88,7 +92,7 @@ fn listed() -> String {
     let lines: Vec<String> = Name::value_variants()
         .iter()
         .map(|name| name.told())
-        .map(|(name, about)| format!("{name:<10} {about}.\n"))
+        .map(|(name, about)| format!("{name:<13} {about}.\n"))
         .collect();
     lines.concat()
 }
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn each_double_is_listed_with_a_sentence() {
         let listed = listed();
-        assert_eq!(listed.lines().count(), 6);
+        assert_eq!(listed.lines().count(), Name::value_variants().len());
         for line in listed.lines() {
             assert!(line.len() > 40 && !line.ends_with(".."), "{line}");
         }
@@ -136,13 +140,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_shop_holds_as_many_records_as_it_is_told_and_others_say_that_they_hold_none() {
-        let many = args(Name::Shopify, Some(1_000_000));
-        let served = Served::start(Name::Shopify, &many, &clock()).await.unwrap();
-        assert!(
-            served.told().contains("1000000 orders"),
-            "{}",
-            served.told()
-        );
+        for (name, told) in [
+            (Name::Shopify, "1000000 orders"),
+            (Name::Trustpilot, "1000000 reviews"),
+            (Name::Webwinkelkeur, "1000000 ratings"),
+        ] {
+            let many = args(name, Some(1_000_000));
+            let served = Served::start(name, &many, &clock()).await.unwrap();
+            assert!(served.told().contains(told), "{}", served.told());
+        }
         for name in [Name::Authority, Name::Members, Name::Qualio] {
             let refused = Served::start(name, &args(name, Some(5)), &clock()).await;
             let error = refused.err().unwrap().to_string();

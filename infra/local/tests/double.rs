@@ -94,7 +94,16 @@ fn without_a_name_each_double_is_listed() {
         .lines()
         .map(|line| line.split(' ').next().unwrap())
         .collect();
-    let expected = ["amazon", "authority", "erp", "members", "qualio", "shopify"];
+    let expected = [
+        "amazon",
+        "authority",
+        "erp",
+        "members",
+        "qualio",
+        "shopify",
+        "trustpilot",
+        "webwinkelkeur",
+    ];
     assert_eq!(names, expected);
 }
 

@@ -1,5 +1,6 @@
 //! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio, for a
-//! service that upserts, for a login, and for the orders of Shopify and of Amazon.
+//! service that upserts, for a login, for the orders of Shopify and of Amazon, and for the reviews of
+//! Trustpilot and of Webwinkelkeur.
 //!
 //! Why: tests and the demo need another side that behaves as the true one does, that can be
 //! told to fail at an exact point of an exact call, and that remembers every call it got.
@@ -30,14 +31,18 @@ mod goods;
 mod ledger;
 mod limit;
 pub mod members;
+mod opinions;
 pub mod qualio;
 mod seed;
 mod serve;
 mod shop;
+mod shop_config;
 pub mod shopify;
 mod standing;
 #[cfg(test)]
 mod tests;
+pub mod trustpilot;
+pub mod webwinkelkeur;
 
 use std::sync::Arc;
 
@@ -50,6 +55,7 @@ pub use fault_script::Fired;
 pub use gate::Gate;
 pub use limit::Limit;
 pub use seed::Seed;
+pub use shop_config::ShopConfig;
 pub use standing::stand_in_qualio;
 
 /// Gives the time in milliseconds since the Unix epoch.

@@ -13,24 +13,28 @@ use tidegate_testkit::doubles::{
     qualio::{QualioConfig, QualioDouble},
     shopify::{ShopifyConfig, ShopifyDouble, VERSION},
     stand_in_qualio,
+    trustpilot::{self, BUSINESS_UNIT, TrustpilotConfig, TrustpilotDouble},
+    webwinkelkeur::{SHOP, WebwinkelkeurConfig, WebwinkelkeurDouble},
 };
 
 use super::{DoubleArgs, Name, trial::Trial};
 
 /// The same records at every start, so that two people see the same.
 const SEED: u64 = 7;
-/// Orders of a shop, and suppliers of the ERP, unless a number is named.
+/// Orders of a shop or reviews of it, and suppliers of the ERP, unless a number is named.
 const ORDERS: u32 = 3_000;
 const SUPPLIERS: u32 = 120;
 /// Suppliers that stand in Qualio.
 const STANDING: u32 = 40;
-/// How long a token of Amazon's lives, in seconds.
+/// How long a token that is given at the start lives, in seconds.
 const TOKEN_LIFE_S: u32 = 3_600;
 
 const TOKEN: &str = "try-token";
 const CLIENT: &str = "try-client";
 const SECRET: &str = "try-secret";
 const REFRESH: &str = "try-refresh";
+const CODE: &str = "try-code";
+const PUBLIC_CODE: &str = "try-public-code";
 
 /// A double that runs as long as this lives.
 pub(super) struct Served {
@@ -49,7 +53,7 @@ impl Served {
         args: &DoubleArgs,
         clock: &Clock,
     ) -> anyhow::Result<Self> {
-        let holds = matches!(name, Name::Amazon | Name::Erp | Name::Shopify);
+        let holds = !matches!(name, Name::Authority | Name::Members | Name::Qualio);
         if args.records.is_some() && !holds {
             let (name, _) = name.told();
             bail!("{name} holds no records of its own making; leave --records out");
@@ -63,6 +67,8 @@ impl Served {
             Name::Members => Self::members(clock, port).await,
             Name::Qualio => Self::qualio(clock, port).await,
             Name::Shopify => Self::shopify(clock, port, orders).await,
+            Name::Trustpilot => Self::trustpilot(clock, port, orders).await,
+            Name::Webwinkelkeur => Self::webwinkelkeur(clock, port, orders).await,
         };
         started.with_context(|| {
             format!("can not listen on 127.0.0.1:{port}; name another --port, 0 takes a free one")
@@ -138,6 +144,59 @@ impl Served {
             ],
             url,
             _alive: vec![Box::new(double), Box::new(login)],
+        })
+    }
+
+    async fn trustpilot(clock: &Clock, port: u16, reviews: u64) -> io::Result<Self> {
+        let login = trustpilot::login(clock.clone(), CLIENT, SECRET);
+        let tokens = login.tokens();
+        let config = TrustpilotConfig::new(clock.clone(), tokens.clone()).reviews(SEED, reviews);
+        let double = TrustpilotDouble::start(config.port(port)).await?;
+        let login = AuthorityDouble::start(login).await?;
+        let (url, id) = (double.url(), TrustpilotDouble::id_of(1));
+        let token = tokens.give("", TOKEN_LIFE_S);
+        let list = format!(
+            "{url}/v1/private/business-units/{BUSINESS_UNIT}/reviews?orderBy=createdat.asc&perPage=2"
+        );
+        let basic = format!("Basic {}", STANDARD.encode(format!("{CLIENT}:{SECRET}")));
+        let login_form = Trial::form(login.token_url(), "grant_type=client_credentials");
+        let edit =
+            format!(r#"{{"id":"{id}","set":{{"stars":2,"text":"Not so good after all."}}}}"#);
+        Ok(Self {
+            what: format!("A double of Trustpilot with {reviews} reviews"),
+            credentials: vec![
+                format!("login {}", login.token_url()),
+                format!("client_id {CLIENT}, client_secret {SECRET}"),
+                format!("Authorization: Bearer {token} (for an hour)"),
+            ],
+            trials: [
+                login_form.with("Authorization", basic),
+                Trial::get(list).with("Authorization", format!("Bearer {token}")),
+                Trial::json("POST", format!("{url}/_double/change"), &edit),
+            ],
+            url,
+            _alive: vec![Box::new(double), Box::new(login)],
+        })
+    }
+
+    async fn webwinkelkeur(clock: &Clock, port: u16, ratings: u64) -> io::Result<Self> {
+        let config = WebwinkelkeurConfig::new(clock.clone(), CODE, PUBLIC_CODE);
+        let config = config.ratings(SEED, ratings);
+        let double = WebwinkelkeurDouble::start(config.port(port)).await?;
+        let url = double.url();
+        let list =
+            format!("{url}/api/1.0/ratings.json?id={SHOP}&public_code={PUBLIC_CODE}&limit=2");
+        let edit = r#"{"id":1,"set":{"comment":"Not so good after all."}}"#;
+        Ok(Self {
+            what: format!("A double of Webwinkelkeur with {ratings} ratings"),
+            credentials: vec![format!("id {SHOP}, code {CODE}, public_code {PUBLIC_CODE}")],
+            trials: [
+                Trial::get(list.clone()),
+                Trial::get(format!("{list}&offset=100")),
+                Trial::json("POST", format!("{url}/_double/change"), edit),
+            ],
+            url,
+            _alive: vec![Box::new(double)],
         })
     }
 

@@ -33,19 +33,17 @@ use std::{io, sync::Mutex};
 use serde_json::{Map, Value};
 
 use super::{
-    Clock, Double, KillsOverHttp, Quota,
+    Clock, Double, Quota,
     authority::{AuthorityConfig, Rotation, Tokens},
     bucket::{Bucket, Plan},
     ledger::{Ledger, Times},
     locked,
-    shop::{self, Shop},
+    shop::Shop,
+    shop_config::ShopConfig,
 };
 
 /// Amazon's marketplace in Germany.
 pub const GERMANY: &str = "A1PA6795UKMFR9";
-
-/// Orders that it holds unless another number is named.
-const DEFAULT_COUNT: u64 = 3_000;
 
 /// 0.0167 calls a second, 20 at once: usage plan of getOrders.
 const LISTING: Plan = Plan {
@@ -69,69 +67,38 @@ pub fn login(clock: Clock, client: &str, secret: &str, refresh_token: &str) -> A
         .refresh_token(refresh_token, client, &[])
 }
 
-/// How the double is set up.
+/// What this double alone is told.
 #[derive(Clone)]
-pub struct AmazonConfig {
-    clock: Clock,
+pub struct Own {
     tokens: Tokens,
     marketplaces: Vec<String>,
-    quota: Quota,
-    seed: u64,
-    count: u64,
-    port: u16,
-    kills: KillsOverHttp,
 }
 
-impl AmazonConfig {
+/// How the double is set up.
+pub type AmazonConfig = ShopConfig<Own>;
+
+impl ShopConfig<Own> {
     /// Listens on any free port, accepts what is live of `tokens`, sells in [`GERMANY`], holds 3,000
     /// orders, keeps its quotas. `clock` gives milliseconds since the epoch; the orders lie in the 50
     /// days before what it gives at the start.
     pub fn new(clock: Clock, tokens: Tokens) -> Self {
-        Self {
-            clock,
+        let own = Own {
             tokens,
             marketplaces: vec![GERMANY.to_owned()],
-            quota: Quota::default(),
-            seed: 1,
-            count: DEFAULT_COUNT,
-            port: 0,
-            kills: KillsOverHttp::Refused,
-        }
+        };
+        Self::of(clock, own)
     }
 
     /// Holds `count` orders that follow from `seed`.
     #[must_use]
-    pub const fn orders(mut self, seed: u64, count: u64) -> Self {
-        self.seed = seed;
-        self.count = count;
-        self
+    pub fn orders(self, seed: u64, count: u64) -> Self {
+        self.holding(seed, count)
     }
 
     /// Sells in these marketplaces.
     #[must_use]
     pub fn marketplaces(mut self, marketplaces: &[&str]) -> Self {
-        self.marketplaces = marketplaces.iter().map(|one| (*one).to_owned()).collect();
-        self
-    }
-
-    /// What happens about the number of calls.
-    #[must_use]
-    pub const fn quota(mut self, quota: Quota) -> Self {
-        self.quota = quota;
-        self
-    }
-
-    /// Listens on this port of 127.0.0.1.
-    #[must_use]
-    pub const fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// Whether faults set over HTTP may kill a process.
-    #[must_use]
-    pub const fn kills_over_http(mut self, kills: KillsOverHttp) -> Self {
-        self.kills = kills;
+        self.own.marketplaces = marketplaces.iter().map(|one| (*one).to_owned()).collect();
         self
     }
 }
@@ -189,15 +156,12 @@ impl Double<Amazon> {
     /// # Errors
     /// When the port can not be bound.
     pub async fn start(config: AmazonConfig) -> io::Result<Self> {
-        let (clock, port, kills) = (config.clock.clone(), config.port, config.kills);
-        let system = Amazon::new(config);
-        Self::serve_with(system, clock, port, kills, shop::routes()).await
+        config.serve(Amazon::new).await
     }
 
     /// One that listens nowhere and is reached by [`call`](Double::call).
     pub fn unserved_of(config: AmazonConfig) -> Self {
-        let clock = config.clock.clone();
-        Self::unserved(Amazon::new(config), clock)
+        config.unserved(Amazon::new)
     }
 
     /// The id of the order of this number; numbers count from 1.
@@ -241,8 +205,8 @@ impl Amazon {
     fn new(config: AmazonConfig) -> Self {
         let start_ms = (config.clock)();
         Self {
-            tokens: config.tokens,
-            marketplaces: config.marketplaces,
+            tokens: config.own.tokens,
+            marketplaces: config.own.marketplaces,
             quota: config.quota,
             books: Mutex::new(Books {
                 ledger: Ledger::new(config.seed, config.count, start_ms),

@@ -30,6 +30,12 @@ impl Pairs {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Each value of `name`, in the order in which they came.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.0.iter().filter(move |(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The names in the order of their first coming.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
@@ -60,6 +66,7 @@ mod tests {
         assert_eq!((pairs.get("b"), pairs.sent("b")), (None, Some("")));
         assert_eq!((pairs.get("d"), pairs.sent("c")), (None, Some("")));
         assert_eq!(pairs.repeated(), Some("a"));
+        assert_eq!(pairs.all("a").collect::<Vec<_>>(), ["x y&", "2"]);
         assert_eq!(Pairs::read("a=%ff"), None);
         assert_eq!(Pairs::read("").unwrap(), Pairs::default());
     }

@@ -1,4 +1,5 @@
-//! The orders of a shop: as many as a test likes, in memory that does not grow with their number.
+//! The orders of a shop, or the reviews at a source of them: as many as a test likes, in memory that
+//! does not grow with their number. What is said of orders holds of reviews.
 //!
 //! Most orders are never touched. What such a one is follows from its number, so it is computed when
 //! somebody asks; only what a test has changed, added or removed is held.

@@ -1,10 +1,10 @@
-//! What a test in another process can do to a shop, under `/_double/`.
+//! What a test in another process can do to a shop, or to a source of reviews, under `/_double/`.
 //!
 //! - `POST change`: `{"id","set":{...}}` merges `set` into an order, as changed now.
 //! - `POST insert`: `{"set":{...}}` or `{}`: a customer orders now.
 //! - `POST delete`: `{"id"}` removes one.
 //!
-//! Each answers the order that then stands, a deletion the one that stood; 404 when there is none.
+//! What is said of orders holds of reviews. Each answers the order that then stands, a deletion the one that stood; 404 when there is none.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use super::{
     exchange::Exchange,
 };
 
-/// A system that holds orders. An id is its text, whether the system writes a number or not.
+/// A system that holds orders, or reviews. An id is its text, whether the system writes a number or not.
 pub(super) trait Shop: System {
     /// The order as it now stands.
     fn shown(&self, id: &str) -> Option<Value>;
@@ -104,6 +104,6 @@ fn merge_into(body: &mut Map<String, Value>, set: Map<String, Value>) {
 fn told(order: Option<Value>) -> Response {
     match order {
         Some(order) => Json(order).into_response(),
-        None => refused(StatusCode::NOT_FOUND, "there is no such order"),
+        None => refused(StatusCode::NOT_FOUND, "there is no such record"),
     }
 }

@@ -34,11 +34,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Action, Clock, Double, Fault, KillsOverHttp, Quota,
+    Action, Clock, Double, Fault, Quota,
     bucket::{Bucket, Plan},
     ledger::{Ledger, Times},
     locked,
-    shop::{self, Shop},
+    shop::Shop,
+    shop_config::ShopConfig,
 };
 
 /// The version that is served unless another is named.
@@ -49,9 +50,6 @@ const CALLS: Plan = Plan {
     burst: 40,
     per_10_000_s: 20_000,
 };
-
-/// Orders that a shop holds unless another number is named.
-const DEFAULT_COUNT: u64 = 3_000;
 
 /// What the merchant has allowed the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,86 +63,55 @@ pub enum Access {
     AllOrders,
 }
 
-/// How the double is set up.
+/// What this double alone is told.
 #[derive(Clone)]
-pub struct ShopifyConfig {
-    clock: Clock,
+pub struct Own {
     token: String,
     version: String,
     access: Access,
-    quota: Quota,
     zone: TimeZone,
-    seed: u64,
-    count: u64,
-    port: u16,
-    kills: KillsOverHttp,
 }
 
-impl ShopifyConfig {
+/// How the double is set up.
+pub type ShopifyConfig = ShopConfig<Own>;
+
+impl ShopConfig<Own> {
     /// Listens on any free port, accepts `token`, holds 3,000 orders, keeps its quota. `clock` gives
     /// milliseconds since the epoch; the orders lie in the 50 days before what it gives at the start.
     pub fn new(clock: Clock, token: &str) -> Self {
-        Self {
-            clock,
+        let own = Own {
             token: token.to_owned(),
             version: VERSION.to_owned(),
             access: Access::default(),
-            quota: Quota::default(),
             zone: TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC),
-            seed: 1,
-            count: DEFAULT_COUNT,
-            port: 0,
-            kills: KillsOverHttp::Refused,
-        }
+        };
+        Self::of(clock, own)
     }
 
     /// Holds `count` orders that follow from `seed`.
     #[must_use]
-    pub const fn orders(mut self, seed: u64, count: u64) -> Self {
-        self.seed = seed;
-        self.count = count;
-        self
+    pub fn orders(self, seed: u64, count: u64) -> Self {
+        self.holding(seed, count)
     }
 
     /// Serves this version: `2026-07`.
     #[must_use]
     pub fn version(mut self, version: &str) -> Self {
-        version.clone_into(&mut self.version);
+        version.clone_into(&mut self.own.version);
         self
     }
 
     /// What the token may read.
     #[must_use]
-    pub const fn access(mut self, access: Access) -> Self {
-        self.access = access;
-        self
-    }
-
-    /// What happens about the number of calls.
-    #[must_use]
-    pub const fn quota(mut self, quota: Quota) -> Self {
-        self.quota = quota;
+    pub fn access(mut self, access: Access) -> Self {
+        self.own.access = access;
         self
     }
 
     /// The zone in which the shop tells its times.
     #[must_use]
     pub fn zone(mut self, zone: TimeZone) -> Self {
-        self.zone = zone;
-        self
-    }
-
-    /// Listens on this port of 127.0.0.1.
-    #[must_use]
-    pub const fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// Whether faults set over HTTP may kill a process.
-    #[must_use]
-    pub const fn kills_over_http(mut self, kills: KillsOverHttp) -> Self {
-        self.kills = kills;
+        self.own.zone = zone;
         self
     }
 }
@@ -175,15 +142,12 @@ impl Double<Shopify> {
     /// # Errors
     /// When the port can not be bound.
     pub async fn start(config: ShopifyConfig) -> io::Result<Self> {
-        let (clock, port, kills) = (config.clock.clone(), config.port, config.kills);
-        let system = Shopify::new(config);
-        Self::serve_with(system, clock, port, kills, shop::routes()).await
+        config.serve(Shopify::new).await
     }
 
     /// One that listens nowhere and is reached by [`call`](Double::call).
     pub fn unserved_of(config: ShopifyConfig) -> Self {
-        let clock = config.clock.clone();
-        Self::unserved(Shopify::new(config), clock)
+        config.unserved(Shopify::new)
     }
 
     /// Accepts this token from now on, and no other.
@@ -249,12 +213,12 @@ impl Shopify {
     fn new(config: ShopifyConfig) -> Self {
         let start_ms = (config.clock)();
         Self {
-            version: config.version,
+            version: config.own.version,
             quota: config.quota,
-            zone: config.zone,
+            zone: config.own.zone,
             books: Mutex::new(Books {
-                token: config.token,
-                access: config.access,
+                token: config.own.token,
+                access: config.own.access,
                 bucket: Bucket::new(CALLS),
                 ledger: Ledger::new(config.seed, config.count, start_ms),
                 link_origin: None,

@@ -116,6 +116,7 @@ impl Listing {
             after: self.from.map(|(at_s, number)| Key::new(at_s, number)),
             from_s: Some(self.after_s),
             until_s: Some(self.before_s),
+            skip: 0,
             limit: self.limit,
         }
     }

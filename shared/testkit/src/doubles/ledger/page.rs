@@ -46,6 +46,8 @@ pub(in crate::doubles) struct Ask {
     pub(in crate::doubles) from_s: Option<i64>,
     /// Not those later on the axis.
     pub(in crate::doubles) until_s: Option<i64>,
+    /// Not so many of the first that are kept: for listings by offset, whose price grows with it.
+    pub(in crate::doubles) skip: usize,
     /// The most orders.
     pub(in crate::doubles) limit: usize,
 }
@@ -61,7 +63,7 @@ pub(in crate::doubles) struct Page {
 impl Ledger {
     /// The orders that are asked for and that `keep` keeps, by number.
     pub(in crate::doubles) fn page(&self, ask: &Ask, keep: impl Fn(u64) -> bool) -> Page {
-        let mut rows = self.rows(ask).filter(|key| keep(key.number));
+        let mut rows = self.rows(ask).filter(|key| keep(key.number)).skip(ask.skip);
         let keys = rows.by_ref().take(ask.limit).collect();
         Page {
             keys,

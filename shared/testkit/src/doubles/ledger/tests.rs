@@ -10,6 +10,7 @@ const ALL: Ask = Ask {
     after: None,
     from_s: None,
     until_s: None,
+    skip: 0,
     limit: 1_000,
 };
 

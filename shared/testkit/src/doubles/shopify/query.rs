@@ -209,6 +209,7 @@ impl Listing {
             after: self.from.map(|(_, key)| key),
             from_s,
             until_s,
+            skip: 0,
             limit: self.limit,
         }
     }
