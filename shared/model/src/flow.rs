@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use cloud_events::CloudEventsSpec;
+pub use cloud_events::{CloudEventsSpec, ORIGIN_PATTERN};
 pub use expected::Expected;
 pub use http::{
     Auth, Call, ClientAuth, ErrorAction, ErrorRow, Grant, JwtBearer, Method, Oauth2,
@@ -219,8 +219,8 @@ pub struct WebhookSpec {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub id: Option<String>,
-    /// That each delivery is an event of CloudEvents 1.0, in structured or in binary mode. `body` is then
-    /// its data, and `event` holds its attributes.
+    /// That each delivery is an event of `CloudEvents` 1.0, in structured or in binary mode; `{}` says so.
+    /// `body` is then its data, and `event` holds its attributes, as texts.
     #[serde(default)]
     pub cloud_events: Option<CloudEventsSpec>,
     /// Expression over `body` (and `event`) that gives the record's key.

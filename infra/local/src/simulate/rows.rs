@@ -326,9 +326,10 @@ pub(crate) fn hook_body(flow: &Flow, row: &Value, key: &RecordKey) -> Option<Val
         shape::put(&mut body, &path, json!(key.as_str()));
         bodies.push(body);
     }
-    bodies
-        .into_iter()
-        .find(|body| flow.webhook_key(Pushed::plain(body)).is_ok_and(|found| found == *key))
+    bodies.into_iter().find(|body| {
+        flow.webhook_key(Pushed::plain(body))
+            .is_ok_and(|found| found == *key)
+    })
 }
 
 /// A moment in microseconds as an RFC 3339 text.

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is taken of CloudEvents, and from whom they may be asked for.
+/// What a DNS name is; `*` names nobody.
+pub const ORIGIN_PATTERN: &str = "^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$";
+
+/// Which events tell of a record, and to whose question for consent the answer is yes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloudEventsSpec {
@@ -16,7 +19,7 @@ pub struct CloudEventsSpec {
     #[serde(default)]
     #[schemars(
         length(max = 16),
-        inner(regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"))
+        inner(regex(pattern = ORIGIN_PATTERN))
     )]
     pub origins: Vec<String>,
 }

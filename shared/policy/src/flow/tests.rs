@@ -337,8 +337,14 @@ fn a_webhook_gives_a_key_and_a_row_when_it_is_whole() {
 fn an_event_gives_a_key_and_a_row_by_its_attributes_and_its_data() {
     let text = SUPPLIERS
         .replace("[webhook]", "[webhook]\ncloud_events = {}")
-        .replace("key = \"body.supplier.id if body.supplier else body.id\"", "key = \"event.subject\"")
-        .replace("row = \"body.supplier\"", "row = \"body if event.type == 'changed'\"");
+        .replace(
+            "key = \"body.supplier.id if body.supplier else body.id\"",
+            "key = \"event.subject\"",
+        )
+        .replace(
+            "row = \"body.supplier\"",
+            "row = \"body if event.type == 'changed'\"",
+        );
     let flow = Flow::load("suppliers.toml", &text, &settings()).unwrap();
     let row = row();
     let attributes = |kind: &str| {
@@ -350,7 +356,13 @@ fn an_event_gives_a_key_and_a_row_by_its_attributes_and_its_data() {
         body: &row,
         event: Some(event),
     };
-    assert_eq!(flow.webhook_key(pushed(&gone)).unwrap().as_str(), "SUP-000123");
-    assert_eq!(flow.webhook_row(pushed(&changed)).unwrap(), Some(row.clone()));
+    assert_eq!(
+        flow.webhook_key(pushed(&gone)).unwrap().as_str(),
+        "SUP-000123"
+    );
+    assert_eq!(
+        flow.webhook_row(pushed(&changed)).unwrap(),
+        Some(row.clone())
+    );
     assert_eq!(flow.webhook_row(pushed(&gone)).unwrap(), None);
 }

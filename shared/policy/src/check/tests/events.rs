@@ -48,15 +48,15 @@ fn a_mistake_in_what_is_said_of_events_is_named_with_what_would_be_right() {
         ),
         (
             "key = \"event.subject\"\ncloud_events = { origin = [] }",
-            "unknown key `origin` in `[webhook.cloud_events]`; did you mean `origins`?",
+            "unknown key `origin` in `webhook.cloud_events`; did you mean `origins`?",
         ),
         (
             "key = \"event.subject\"\ncloud_events = { origins = [\"*\"] }",
-            "`origins` ",
+            "`origins[0]` must be a DNS name, as `eventgrid.azure.net`, `*` is written",
         ),
         (
             "key = \"event.subject\"\ncloud_events = { types = [\"\"] }",
-            "`types` ",
+            "`types[0]` must not be empty, an empty text is written",
         ),
         (
             "key = \"event.subject\"\ncloud_events = true",
@@ -64,7 +64,11 @@ fn a_mistake_in_what_is_said_of_events_is_named_with_what_would_be_right() {
         ),
     ] {
         let report = contacts(webhook);
-        let found: Vec<&str> = report.mistakes.iter().map(|one| one.message.as_str()).collect();
+        let found: Vec<&str> = report
+            .mistakes
+            .iter()
+            .map(|one| one.message.as_str())
+            .collect();
         assert_eq!(found.len(), 1, "{webhook}: {found:?}");
         assert!(found[0].starts_with(told), "{webhook}: {found:?}");
     }
