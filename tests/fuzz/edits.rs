@@ -99,6 +99,7 @@ macro_rules! edits {
 
 edits! {
     edited_requests_end_in_an_answer: "api_request", 200;
+    edited_events_of_cloudevents_are_read_or_named: "cloud_event", 2_000;
     edited_flow_files_are_whole_or_told: "flow_file", 200;
     edited_sheets_are_planned_or_told: "plan_sheet", 400;
     edited_messages_are_read_or_kept: "queue_message", 300;

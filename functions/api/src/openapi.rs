@@ -217,8 +217,10 @@ fn problem_of(status: u16) -> &'static str {
         400 => "The request can not be read; `field` names what is at fault",
         401 => "Who asks is not known",
         404 => "There is no such thing",
+        405 => "Not served here",
         409 => "It can not be done with the thing as it stands",
         413 => "The body is too large",
+        415 => "The body is of a form that is not taken",
         422 => "The content does not fit",
         500 => "A fault on this side, which a repeat does not mend",
         _ => "Nothing was done; try again after a while",
@@ -257,7 +259,7 @@ fn webhook() -> Operation {
         "post",
         "/v1/flows/{flow}/webhook",
         "pushChange",
-        "A change, pushed by a system (Standard Webhooks 1.0.0): a whole payload is used, a partial one is a hint",
+        "A change, pushed by a system (Standard Webhooks 1.0.0; an event of CloudEvents where the flow says so): a whole payload is used, a partial one is a hint",
     )
     .for_all()
     .header("webhook-id", "Names the delivery: a repeat changes nothing", true)
@@ -265,7 +267,21 @@ fn webhook() -> Operation {
     .header("webhook-signature", "`v1,` and the HMAC of id, time and body", true)
     .any_body()
     .answers::<bodies::HookTaken>(202, "Durable")
-    .refuses(&[400, 401, 413, 503])
+    .refuses(&[400, 401, 413, 415, 503])
+}
+
+/// The handshake by which a sender of `CloudEvents` asks first, of the same function.
+fn handshake() -> Operation {
+    Operation::new(
+        "options",
+        "/v1/flows/{flow}/webhook",
+        "askConsent",
+        "The handshake of the CloudEvents HTTP webhook specification: consent for the origins that the flow names",
+    )
+    .for_all()
+    .header("WebHook-Request-Origin", "Who would send", true)
+    .says(200, "Consent: `WebHook-Allowed-Origin` and, in deliveries a minute, `WebHook-Allowed-Rate`")
+    .refuses(&[405])
 }
 
 /// The description, as `GET /v1/openapi.json` serves it.
@@ -273,7 +289,7 @@ pub fn openapi() -> Value {
     let mut schemas = Schemas::new();
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let operations = routes::all().into_iter().flat_map(|route| route.operations);
-    for operation in operations.chain([webhook()]) {
+    for operation in operations.chain([webhook(), handshake()]) {
         let described = operation.describe(&mut schemas);
         let path = paths.entry(operation.path).or_default();
         path.insert(operation.method.to_owned(), described);

@@ -2,7 +2,8 @@
 //!
 //! The engine verifies and makes durable; here stands what is HTTP about it: sizes, headers,
 //! statuses. A 2xx means durable, anything else means "send it again" or "mend it". Unknown flow
-//! and wrong signature get the same answer, so that nobody learns which flows there are.
+//! and wrong signature get the same answer, so that nobody learns which flows there are; nor does the
+//! handshake of CloudEvents tell, but to an origin that a flow names.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use axum::{
     extract::{
         DefaultBodyLimit, FromRequest, Path, Query, Request, State, rejection::PathRejection,
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::post,
@@ -25,9 +26,19 @@ use tidegate_lambda::{Asked, Problem, guard};
 /// name.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Standard-Webhooks");
 
-/// Serves `POST /v1/flows/{flow}/webhook`, and no other path: it can be merged with the API's.
+/// Who asks for consent in the handshake, and who has it.
+const REQUEST_ORIGIN: &str = "webhook-request-origin";
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
+/// Deliveries a minute, whatever rate was asked for: half of what API Gateway lets through to the whole
+/// API (`ThrottlingRateLimit`, 100 a second), so that people get through too. How often the source may be
+/// called does not count: a hint waits in the queue for its permit.
+const MOST_A_MINUTE: HeaderValue = HeaderValue::from_static("3000");
+
+/// Serves `POST` and the handshake at `/v1/flows/{flow}/webhook`, and no other path: it can be merged
+/// with the API's.
 pub fn router(engine: Arc<Engine>) -> Router {
-    let methods = post(receive).fallback(async || Problem::method_not_allowed());
+    let methods = post(receive).fallback(consent);
     Router::new()
         .route("/v1/flows/{flow}/webhook", methods)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -48,6 +59,31 @@ async fn tell_failure(State(engine): State<Arc<Engine>>, response: Response) -> 
     response
 }
 
+/// Answers the handshake. Without consent it is as any other method: not served, as the specification
+/// of web hooks has it.
+async fn consent(
+    Asked(engine): Asked,
+    flow: Result<Path<String>, PathRejection>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let flow = flow.as_deref().map_or("", String::as_str);
+    let origin = headers
+        .get(REQUEST_ORIGIN)
+        .filter(|_| method == Method::OPTIONS);
+    let text = origin.and_then(|origin| origin.to_str().ok());
+    match (origin, text) {
+        (Some(origin), Some(text)) if engine.consents(flow, text) => {
+            let told = [
+                (ALLOWED_ORIGIN, origin.clone()),
+                (ALLOWED_RATE, MOST_A_MINUTE),
+            ];
+            Ok((StatusCode::OK, told).into_response())
+        }
+        _ => Err(Problem::method_not_allowed()),
+    }
+}
+
 async fn receive(
     Asked(engine): Asked,
     flow: Result<Path<String>, PathRejection>,
@@ -60,7 +96,7 @@ async fn receive(
     // One that is no text is as good as absent: no signature fits it.
     let headers: Vec<(&str, &str)> = headers
         .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .filter_map(|(name, value)| Some((name.as_str(), str::from_utf8(value.as_bytes()).ok()?)))
         .collect();
     let request = HookRequest {
         // A path that is no text names no flow.
@@ -84,6 +120,7 @@ async fn receive(
         .with_header(header::WWW_AUTHENTICATE, CHALLENGE)),
         HookAnswer::TooLarge => Err(Problem::too_large(MAX_BODY_BYTES)),
         HookAnswer::Unusable { reason } => Err(Problem::bad_request(reason)),
+        HookAnswer::Unsupported { reason } => Err(Problem::unsupported_media_type(reason)),
     }
 }
 

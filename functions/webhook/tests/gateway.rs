@@ -57,3 +57,19 @@ async fn a_body_in_base64_is_decoded_before_the_signature_is_computed() {
     event["isBase64Encoded"] = json!(true);
     assert_eq!(status_of(&host(), &event).await, 202);
 }
+
+#[tokio::test]
+async fn the_handshake_comes_through_as_any_request_does() {
+    let flow = FLOW.replace(
+        "[webhook]",
+        "[webhook]\ncloud_events = { origins = [\"eventgrid.azure.net\"] }",
+    );
+    let host = Host::new(&[&flow], [], tidegate_connect::connect).unwrap();
+    let mut event: Value = serde_json::from_str(EVENT).unwrap();
+    event["routeKey"] = json!("OPTIONS /v1/flows/{flow}/webhook");
+    event["requestContext"]["routeKey"] = event["routeKey"].clone();
+    event["requestContext"]["http"]["method"] = json!("OPTIONS");
+    assert_eq!(status_of(&host, &event).await, 405);
+    event["headers"]["webhook-request-origin"] = json!("eventgrid.azure.net");
+    assert_eq!(status_of(&host, &event).await, 200);
+}

@@ -4,19 +4,25 @@
 //! else is a hint, and the worker fetches the record. A replay changes nothing: a staged version is
 //! refused by the register, and the ids of hints are remembered.
 
+mod consent;
+mod request;
+
 use std::time::Duration;
+
+pub use request::HookRequest;
+use request::{Delivered, signing_of};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_model::{
-    Content, Fetch, FlowId, Message, RecordKey, Tier, UnixMs,
-    flow::{SecretName, Signing, VersionSpec, WebhookSpec},
+    Fetch, FlowId, Message, RecordKey, Tier, UnixMs,
+    flow::{SecretName, Signing, VersionSpec},
     item::{Condition, Update, Value},
     metric,
 };
 use tidegate_policy::{
     keys,
-    signature::{self, Proof, Signed, SigningSecret},
+    signature::{self, SigningSecret},
     stage::Origin,
 };
 
@@ -33,90 +39,6 @@ const REPLAY_MEMORY: Duration = Duration::from_secs(28 * 3_600);
 /// Secrets that are compared for any request, real ones and decoys together.
 const SECRETS: usize = 2;
 
-/// A delivery, as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct HookRequest<'a> {
-    /// The flow in the path.
-    pub flow: &'a str,
-    /// The headers, names in lower case.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// The parameters of the query, decoded.
-    pub query: &'a [(String, String)],
-    /// The raw body.
-    pub body: &'a [u8],
-}
-
-impl<'a> HookRequest<'a> {
-    /// A header's text; empty when it is absent.
-    fn header(&self, name: &str) -> &'a str {
-        let mut found = self.headers.iter();
-        let found = found.find(|(found, _)| found.eq_ignore_ascii_case(name));
-        found.map_or("", |(_, text)| text)
-    }
-
-    fn parameter(&self, name: &str) -> &'a str {
-        let mut found = self.query.iter();
-        let found = found.find(|(found, _)| found == name);
-        found.map_or("", |(_, text)| text.as_str())
-    }
-
-    /// How it shows that its sender knows a secret.
-    fn proof(&self, signing: &Signing) -> Proof<'a> {
-        match signing {
-            Signing::Standard => Proof::Standard(Signed {
-                id: self.header(ID),
-                timestamp: self.header("webhook-timestamp"),
-                signature: self.header("webhook-signature"),
-                body: self.body,
-            }),
-            Signing::Hmac {
-                header,
-                encoding,
-                prefix,
-            } => Proof::Hmac {
-                encoding: *encoding,
-                given: self
-                    .header(header)
-                    .strip_prefix(prefix.as_str())
-                    .unwrap_or(""),
-                body: self.body,
-            },
-            Signing::Header { header } => Proof::Secret(self.header(header)),
-            Signing::Query { parameter } => Proof::Secret(self.parameter(parameter)),
-        }
-    }
-
-    /// What names it; empty where nothing does.
-    fn id(&self, webhook: Option<&WebhookSpec>) -> &'a str {
-        let named = webhook.and_then(|webhook| webhook.id.as_deref());
-        match (named, signing_of(webhook)) {
-            (Some(header), _) => self.header(header),
-            (None, Signing::Standard) => self.header(ID),
-            (None, _) => "",
-        }
-    }
-}
-
-impl HookRequest<'_> {
-    /// What a repeat of a hint is known by: its id. Without one, a sender of Standard Webhooks is known by
-    /// the body, which it signs together with the moment.
-    fn name(&self, webhook: Option<&WebhookSpec>) -> Option<String> {
-        match (self.id(webhook), signing_of(webhook)) {
-            ("", Signing::Standard) => Some(body_name(self.body)),
-            ("", _) => None,
-            (id, _) => Some(id.to_owned()),
-        }
-    }
-}
-
-/// Names a delivery of Standard Webhooks.
-const ID: &str = "webhook-id";
-
-/// A flow that is not there is taken for one of Standard Webhooks.
-fn signing_of(webhook: Option<&WebhookSpec>) -> &Signing {
-    webhook.map_or(&Signing::Standard, |webhook| &webhook.signed)
-}
-
 /// What a delivery came to. Only `Accepted` is a 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HookAnswer {
@@ -129,6 +51,11 @@ pub enum HookAnswer {
     /// Signed, but it can not be used.
     Unusable {
         /// Why, for the sender.
+        reason: String,
+    },
+    /// Signed, and of a form that is not taken.
+    Unsupported {
+        /// Which forms are, for the sender.
         reason: String,
     },
 }
@@ -149,6 +76,8 @@ pub enum HookOutcome {
     InReview,
     /// It was known already.
     Known,
+    /// An event of a type that, as the flow says, tells of no record.
+    Ignored,
 }
 
 impl HookOutcome {
@@ -161,6 +90,7 @@ impl HookOutcome {
             Self::Fetching => "fetching",
             Self::InReview => "in_review",
             Self::Known => "known",
+            Self::Ignored => "ignored",
         }
     }
 }
@@ -222,11 +152,19 @@ impl Engine {
             );
             return Ok(HookAnswer::Unauthorized);
         };
-        let (key, answer) = self.take_hook(runtime, request).await?;
+        let delivered = request.read(webhook);
+        let id = delivered
+            .as_ref()
+            .map_or("", |delivered| &delivered.id)
+            .to_owned();
+        let (key, answer) = match delivered {
+            Ok(delivered) => self.take_hook(runtime, delivered).await?,
+            Err(refused) => (None, refused),
+        };
         let taken = matches!(answer, HookAnswer::Accepted(_));
         self.measure_count(&metric::WEBHOOKS, &[runtime.flow.id().as_str()], taken);
         self.tell_noted().await;
-        tracing::info!(flow = %runtime.flow.id(), key = key.as_ref().map(RecordKey::as_str), webhook_id = request.id(webhook), request_id = self.request(), answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), took_ms = self.ms_since(began), "webhook");
+        tracing::info!(flow = %runtime.flow.id(), key = key.as_ref().map(RecordKey::as_str), webhook_id = id, request_id = self.request(), answer = answer.as_str(), outcome = answer.outcome(), reason = answer.reason(), took_ms = self.ms_since(began), "webhook");
         Ok(answer)
     }
 
@@ -283,20 +221,22 @@ impl Engine {
     async fn take_hook(
         &self,
         runtime: &FlowRuntime,
-        request: HookRequest<'_>,
+        delivered: Delivered,
     ) -> Result<(Option<RecordKey>, HookAnswer), EngineError> {
-        let unusable = |reason: String| Ok((None, HookAnswer::Unusable { reason }));
-        let Ok(body) = serde_json::from_slice::<serde_json::Value>(request.body) else {
-            return unusable("the body is not JSON".to_owned());
-        };
-        let key = match runtime.flow.webhook_key(&body) {
+        if delivered.is_of_no_record {
+            return Ok((None, HookAnswer::Accepted(HookOutcome::Ignored)));
+        }
+        let key = match runtime.flow.webhook_key(delivered.pushed()) {
             Ok(key) => key,
-            Err(error) => return unusable(crate::chain(&error)),
+            Err(error) => {
+                let reason = crate::chain(&error);
+                return Ok((None, HookAnswer::Unusable { reason }));
+            }
         };
         let has_version = !matches!(runtime.flow.file().record.version, VersionSpec::Read);
         let row = runtime
             .flow
-            .webhook_row(&body)
+            .webhook_row(delivered.pushed())
             .ok()
             .flatten()
             .filter(|_| has_version);
@@ -305,7 +245,7 @@ impl Engine {
         {
             return Ok((Some(key), HookAnswer::Accepted(outcome)));
         }
-        let outcome = self.take_hint(runtime, key.clone(), request).await?;
+        let outcome = self.take_hint(runtime, key.clone(), delivered.name).await?;
         Ok((Some(key), HookAnswer::Accepted(outcome)))
     }
 
@@ -358,16 +298,16 @@ impl Engine {
         &self,
         runtime: &FlowRuntime,
         key: RecordKey,
-        request: HookRequest<'_>,
+        name: Option<String>,
     ) -> Result<HookOutcome, EngineError> {
         let flow = runtime.flow.id();
         let now = self.now();
-        let Some(id) = request.name(runtime.flow.file().webhook.as_ref()) else {
+        let Some(name) = name else {
             // A repeat costs one read more. To take an equal body for a repeat would lose the next change.
             self.ask_read(runtime, key, Fetch::Hint).await?;
             return Ok(HookOutcome::Fetching);
         };
-        let memory = keys::memory("hook", flow, &id);
+        let memory = keys::memory("hook", flow, &name);
         if self.is_remembered(&memory, now).await? {
             return Ok(HookOutcome::Known);
         }
@@ -404,12 +344,4 @@ impl Engine {
         self.write(key, &write).await?;
         Ok(())
     }
-}
-
-/// Names a delivery that has no id by its body.
-fn body_name(body: &[u8]) -> String {
-    let text = serde_json::Value::String(String::from_utf8_lossy(body).into_owned());
-    Content::Record(std::iter::once(("body".to_owned(), text)).collect())
-        .hash()
-        .0
 }

@@ -109,6 +109,7 @@ impl HookAnswer {
             Self::Unauthorized => "unauthorized",
             Self::TooLarge => "too_large",
             Self::Unusable { .. } => "unusable",
+            Self::Unsupported { .. } => "unsupported",
         }
     }
 
@@ -123,7 +124,7 @@ impl HookAnswer {
     /// Why a delivery can not be used.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
-            Self::Unusable { reason } => Some(reason),
+            Self::Unusable { reason } | Self::Unsupported { reason } => Some(reason),
             _ => None,
         }
     }

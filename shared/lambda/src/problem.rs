@@ -133,6 +133,16 @@ impl Problem {
         )
     }
 
+    /// 415: the body is of a form that is not taken.
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "The body is of a form that is not taken",
+            detail,
+        )
+    }
+
     /// 422: the request is readable, and its content does not fit.
     pub fn unprocessable(detail: impl Into<String>) -> Self {
         Self::new(

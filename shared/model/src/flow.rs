@@ -6,6 +6,7 @@
 //! - `template`: text with minijinja in it (`/suppliers/{{ key }}`);
 //! - `json-pointer`, `time-zone`, `local-time`: as they say.
 
+mod cloud_events;
 mod expected;
 mod http;
 mod limits;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use cloud_events::{CloudEventsSpec, ORIGIN_PATTERN};
 pub use expected::Expected;
 pub use http::{
     Auth, Call, ClientAuth, ErrorAction, ErrorRow, Grant, JwtBearer, Method, Oauth2,
@@ -221,10 +223,14 @@ pub struct WebhookSpec {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub id: Option<String>,
-    /// Expression over `body` that gives the record's key.
+    /// That each delivery is an event of `CloudEvents` 1.0, in structured or in binary mode; `{}` says so.
+    /// `body` is then its data, and `event` holds its attributes, as texts.
+    #[serde(default)]
+    pub cloud_events: Option<CloudEventsSpec>,
+    /// Expression over `body` (and `event`) that gives the record's key.
     #[schemars(extend("format" = "expression"))]
     pub key: String,
-    /// Expression over `body` that gives the whole row, or nothing when the body is only a hint.
+    /// Expression over `body` (and `event`) that gives the whole row, or nothing when it is only a hint.
     #[serde(default)]
     #[schemars(extend("format" = "expression"))]
     pub row: Option<String>,

@@ -11,6 +11,7 @@ mod calls;
 mod connectors;
 mod document;
 mod endpoints;
+mod events;
 mod facts;
 mod fields;
 mod keywords;
@@ -266,6 +267,7 @@ fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked
     keywords::check(&mut findings);
     timing::check(&mut findings);
     endpoints::check(&mut findings, settings);
+    events::check(&mut findings);
     if purpose == Purpose::Check {
         secrets::check(&mut findings);
     }

@@ -31,7 +31,7 @@ pub use call::{CallTemplate, Rendered};
 pub use fault::FieldFault;
 pub(crate) use fault::{compile_known_schema, compile_schema, type_words};
 pub use listing::{ListPosition, Listing};
-pub use row::{MAX_CONTENT_BYTES, NormalRow, RowError};
+pub use row::{MAX_CONTENT_BYTES, NormalRow, Pushed, RowError};
 pub(crate) use settings::named_settings;
 pub use source::{Origin, Source};
 pub use standing::Standing;
@@ -266,14 +266,14 @@ impl Flow {
         }
     }
 
-    /// The key in a webhook's body. An error when the flow has no webhook.
-    pub fn webhook_key(&self, body: &Value) -> Result<RecordKey, RowError> {
-        self.rows.webhook_key(body)
+    /// The key in what a webhook brought. An error when the flow has no webhook.
+    pub fn webhook_key(&self, pushed: Pushed<'_>) -> Result<RecordKey, RowError> {
+        self.rows.webhook_key(pushed)
     }
 
-    /// The whole row in a webhook's body; none when the body is only a hint.
-    pub fn webhook_row(&self, body: &Value) -> Result<Option<Value>, RowError> {
-        self.rows.webhook_row(body)
+    /// The whole row in what a webhook brought; none when it is only a hint.
+    pub fn webhook_row(&self, pushed: Pushed<'_>) -> Result<Option<Value>, RowError> {
+        self.rows.webhook_row(pushed)
     }
 
     /// Names of every secret that the flow needs.

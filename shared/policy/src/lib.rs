@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod breaker;
 pub mod check;
+pub mod cloud_event;
 pub mod contract;
 pub mod expr;
 pub mod files;

@@ -5,7 +5,7 @@ use tidegate_engine::chain;
 use tidegate_model::{Content, UnixMs, flow::FlowFile};
 use tidegate_policy::{
     check,
-    flow::{Flow, FlowText},
+    flow::{Flow, FlowText, Pushed},
     pattern,
 };
 use tidegate_testkit::host::settings;
@@ -54,8 +54,8 @@ pub fn row(data: &[u8]) {
     };
     for flow in FLOWS.iter() {
         for error in [
-            flow.webhook_key(&value).err(),
-            flow.webhook_row(&value).err(),
+            flow.webhook_key(Pushed::plain(&value)).err(),
+            flow.webhook_row(Pushed::plain(&value)).err(),
         ]
         .into_iter()
         .flatten()

@@ -1,6 +1,7 @@
 //! Each way into Tidegate as a function over bytes. It panics where a promise breaks.
 
 mod answers;
+mod cloud_events;
 mod events;
 mod flows;
 mod hooks;
@@ -15,8 +16,9 @@ pub use promises::VALUE;
 pub type Input = (&'static str, fn(&[u8]));
 
 /// All inputs.
-pub const INPUTS: [Input; 11] = [
+pub const INPUTS: [Input; 12] = [
     ("api_request", people::api_request),
+    ("cloud_event", cloud_events::cloud_event),
     ("flow_file", flows::flow_file),
     ("plan_sheet", sheets::plan_sheet),
     ("queue_message", events::queue_message),

@@ -91,7 +91,8 @@ async fn the_description_is_served_without_a_token_and_holds_none() {
         .filter(|(_, operation)| operation.get("security").is_some())
         .map(|(path, _)| path.as_str())
         .collect();
-    assert_eq!(open, ["/v1/flows/{flow}/webhook", "/v1/openapi.json"]);
+    let hook = "/v1/flows/{flow}/webhook";
+    assert_eq!(open, [hook, hook, "/v1/openapi.json"]);
     let others = Request::post("/v1/openapi.json");
     caller.send(others, Body::empty()).await.problem(405);
 }
@@ -152,7 +153,7 @@ async fn every_operation_is_served_as_it_is_described() {
     let all = described()
         .ids()
         .into_iter()
-        .filter(|id| *id != "pushChange");
+        .filter(|id| !["pushChange", "askConsent"].contains(id));
     let all: BTreeSet<String> = all.map(str::to_owned).collect();
     assert_eq!(seen, all);
 }

@@ -1,4 +1,4 @@
-//! The HTTP API of the template: its two routes, each an event of payload format 2.0.
+//! The HTTP API of the template: its routes, each an event of payload format 2.0.
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -33,10 +33,15 @@ struct Route {
 fn route(method: &Method, path: &str) -> Option<Route> {
     let proxied = path.strip_prefix("/v1/").filter(|rest| !rest.is_empty())?;
     let segments: Vec<&str> = proxied.split('/').collect();
-    if let (&Method::POST, ["flows", flow, "webhook"]) = (method, segments.as_slice()) {
+    let key = match *method {
+        Method::POST => Some("POST /v1/flows/{flow}/webhook"),
+        Method::OPTIONS => Some("OPTIONS /v1/flows/{flow}/webhook"),
+        _ => None,
+    };
+    if let (Some(key), ["flows", flow, "webhook"]) = (key, segments.as_slice()) {
         return Some(Route {
             function: "webhook",
-            key: "POST /v1/flows/{flow}/webhook",
+            key,
             parameters: json!({ "flow": flow }),
         });
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tidegate_engine::{FlowRuntime, chain};
 use tidegate_model::{Content, Fields, RecordKey, SourceVersion, flow::VersionSpec};
-use tidegate_policy::flow::{Flow, NormalRow};
+use tidegate_policy::flow::{Flow, NormalRow, Pushed};
 use tidegate_testkit::doubles::Seed;
 
 use super::{day::Kind, shape};
@@ -305,10 +305,13 @@ pub(crate) fn key_text(number: u32) -> String {
 }
 
 /// A webhook's body about a row, made up from the flow's `[webhook]`: the whole row where the flow
-/// takes it from the body, else the key alone. None where the flow has no webhook, or reads the key
-/// in a way that can not be made up.
+/// takes it from the body, else the key alone. None where the flow has no webhook, takes events of
+/// CloudEvents, or reads the key in a way that can not be made up.
 pub(crate) fn hook_body(flow: &Flow, row: &Value, key: &RecordKey) -> Option<Value> {
     let webhook = flow.file().webhook.as_ref()?;
+    if webhook.cloud_events.is_some() {
+        return None;
+    }
     let mut bodies = Vec::new();
     if let Some(path) = webhook.row.as_deref().and_then(leaf::plain_path) {
         let mut body = json!({});
@@ -323,9 +326,10 @@ pub(crate) fn hook_body(flow: &Flow, row: &Value, key: &RecordKey) -> Option<Val
         shape::put(&mut body, &path, json!(key.as_str()));
         bodies.push(body);
     }
-    bodies
-        .into_iter()
-        .find(|body| flow.webhook_key(body).is_ok_and(|found| found == *key))
+    bodies.into_iter().find(|body| {
+        flow.webhook_key(Pushed::plain(body))
+            .is_ok_and(|found| found == *key)
+    })
 }
 
 /// A moment in microseconds as an RFC 3339 text.

@@ -43,7 +43,8 @@ const CREATE: &[&str] = &["key", "fields", "env"];
 const CALL: &[&str] = &["key", "target_id", "fields", "env"];
 const FIND: &[&str] = &["search", "env"];
 const STANDING: &[&str] = &["page", "env"];
-const PUSHED: &[&str] = &["body", "env"];
+/// `event` with CloudEvents only, which another step looks at.
+const PUSHED: &[&str] = &["body", "event", "env"];
 
 /// What `page` has.
 pub(super) const PAGE: [&str; 6] = [

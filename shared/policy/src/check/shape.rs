@@ -7,7 +7,7 @@ use jsonschema::{
     error::{TypeKind, ValidationErrorKind as Kind},
 };
 use serde_json::Value;
-use tidegate_model::flow::SecretName;
+use tidegate_model::flow::{ORIGIN_PATTERN, SecretName};
 
 use super::{
     Findings,
@@ -278,6 +278,9 @@ fn rule(kind: &Kind) -> String {
         Kind::MaxItems { limit } => format!("must have at most {limit} {}", entries(*limit)),
         Kind::Pattern { pattern } if pattern == SecretName::PATTERN => {
             "must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most".to_owned()
+        }
+        Kind::Pattern { pattern } if pattern == ORIGIN_PATTERN => {
+            "must be a DNS name, as `eventgrid.azure.net`".to_owned()
         }
         Kind::Pattern { .. } => "must be lower-case letters, digits and `-`".to_owned(),
         Kind::Constant { expected_value } => format!("must be {expected_value}"),

@@ -11,6 +11,7 @@ use super::{
 mod connectors;
 mod contacts;
 mod creates;
+mod events;
 mod listings;
 mod patterns;
 mod secrets;

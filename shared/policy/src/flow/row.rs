@@ -7,7 +7,10 @@ use tidegate_model::{
     flow::{FlowFile, Pages, VersionSpec},
 };
 
-use crate::expr::{Context, ExprError, Expression};
+use crate::{
+    cloud_event::Attributes,
+    expr::{Context, ExprError, Expression},
+};
 
 /// Largest content of a record as JSON, in bytes. A register is one DynamoDB item of at most 400 KB
 /// and each write pays for its size; fields above this are rejected with that reason.
@@ -25,6 +28,22 @@ pub struct NormalRow {
     pub modified_us: Option<u64>,
     /// The canonical fields, or that the row is a tombstone.
     pub content: Content,
+}
+
+/// What a webhook brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Pushed<'a> {
+    /// Its body; of an event, the data.
+    pub body: &'a Value,
+    /// The attributes of an event.
+    pub event: Option<&'a Attributes>,
+}
+
+impl<'a> Pushed<'a> {
+    /// A body that is no event.
+    pub fn plain(body: &'a Value) -> Self {
+        Self { body, event: None }
+    }
 }
 
 /// Why a row cannot be taken. Names fields and expressions, never their values.
@@ -180,21 +199,29 @@ impl Rows {
         read_key(&self.key, &self.base.clone().with("row", row))
     }
 
-    pub(super) fn webhook_key(&self, body: &Value) -> Result<RecordKey, RowError> {
+    pub(super) fn webhook_key(&self, pushed: Pushed<'_>) -> Result<RecordKey, RowError> {
         let (key, _) = self.webhook.as_ref().ok_or(RowError::NoWebhook)?;
-        read_key(key, &self.base.clone().with("body", body))
+        read_key(key, &self.of(pushed))
     }
 
-    pub(super) fn webhook_row(&self, body: &Value) -> Result<Option<Value>, RowError> {
+    pub(super) fn webhook_row(&self, pushed: Pushed<'_>) -> Result<Option<Value>, RowError> {
         let (_, row) = self.webhook.as_ref().ok_or(RowError::NoWebhook)?;
         let Some(row) = row else { return Ok(None) };
         let row = row
-            .eval(&self.base.clone().with("body", body))
+            .eval(&self.of(pushed))
             .map_err(|source| RowError::Field {
                 field: "webhook.row".to_owned(),
                 source,
             })?;
         Ok(Some(row).filter(Value::is_object))
+    }
+
+    fn of(&self, pushed: Pushed<'_>) -> Context {
+        let context = self.base.clone().with("body", pushed.body);
+        match pushed.event {
+            Some(event) => context.with("event", event),
+            None => context,
+        }
     }
 }
 

@@ -303,23 +303,66 @@ fn a_change_is_critical_when_a_critical_field_changes_value(
 fn a_webhook_gives_a_key_and_a_row_when_it_is_whole() {
     let flow = suppliers();
     let whole = json!({"supplier": row()});
-    assert_eq!(flow.webhook_key(&whole).unwrap().as_str(), "SUP-000123");
-    assert_eq!(flow.webhook_row(&whole).unwrap(), Some(row()));
-    let hint = json!({"id": "SUP-000123"});
-    assert_eq!(flow.webhook_key(&hint).unwrap().as_str(), "SUP-000123");
-    assert_eq!(flow.webhook_row(&hint).unwrap(), None);
     assert_eq!(
-        flow.webhook_row(&json!({"supplier": "SUP-000123"}))
+        flow.webhook_key(Pushed::plain(&whole)).unwrap().as_str(),
+        "SUP-000123"
+    );
+    assert_eq!(
+        flow.webhook_row(Pushed::plain(&whole)).unwrap(),
+        Some(row())
+    );
+    let hint = json!({"id": "SUP-000123"});
+    assert_eq!(
+        flow.webhook_key(Pushed::plain(&hint)).unwrap().as_str(),
+        "SUP-000123"
+    );
+    assert_eq!(flow.webhook_row(Pushed::plain(&hint)).unwrap(), None);
+    assert_eq!(
+        flow.webhook_row(Pushed::plain(&json!({"supplier": "SUP-000123"})))
             .unwrap(),
         None,
         "a text is no row"
     );
     assert_eq!(
-        flow.webhook_key(&json!([])),
+        flow.webhook_key(Pushed::plain(&json!([]))),
         Err(RowError::KeyKind("missing"))
     );
     assert_eq!(
         texts(flow.webhook_secrets()),
         ["SUPPLIERS_WEBHOOK_1", "SUPPLIERS_WEBHOOK_2"]
     );
+}
+
+#[test]
+fn an_event_gives_a_key_and_a_row_by_its_attributes_and_its_data() {
+    let text = SUPPLIERS
+        .replace("[webhook]", "[webhook]\ncloud_events = {}")
+        .replace(
+            "key = \"body.supplier.id if body.supplier else body.id\"",
+            "key = \"event.subject\"",
+        )
+        .replace(
+            "row = \"body.supplier\"",
+            "row = \"body if event.type == 'changed'\"",
+        );
+    let flow = Flow::load("suppliers.toml", &text, &settings()).unwrap();
+    let row = row();
+    let attributes = |kind: &str| {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        [pair("subject", "SUP-000123"), pair("type", kind)].into()
+    };
+    let (changed, gone) = (attributes("changed"), attributes("gone"));
+    let pushed = |event| Pushed {
+        body: &row,
+        event: Some(event),
+    };
+    assert_eq!(
+        flow.webhook_key(pushed(&gone)).unwrap().as_str(),
+        "SUP-000123"
+    );
+    assert_eq!(
+        flow.webhook_row(pushed(&changed)).unwrap(),
+        Some(row.clone())
+    );
+    assert_eq!(flow.webhook_row(pushed(&gone)).unwrap(), None);
 }

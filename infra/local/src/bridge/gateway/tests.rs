@@ -127,6 +127,12 @@ fn other_paths_below_v1_are_the_apis_and_none_beside_it() {
         to(Method::POST, "/v1/flows/suppliers/webhook"),
         Some("webhook")
     );
+    assert_eq!(
+        to(Method::OPTIONS, "/v1/flows/suppliers/webhook"),
+        Some("webhook"),
+        "the handshake"
+    );
+    assert_eq!(to(Method::OPTIONS, "/v1/flows/suppliers"), Some("api"));
     assert_eq!(to(Method::GET, "/v1/flows/suppliers/webhook"), Some("api"));
     assert_eq!(to(Method::POST, "/v1/flows/a/b/webhook"), Some("api"));
     assert_eq!(to(Method::GET, "/v1/"), None);

@@ -40,7 +40,10 @@ fn rows_of_the_shipped_flows_are_made_up_and_changed_as_asked() {
             made = next;
         }
         let body = hook_body(&runtime.flow, &made.row, &made.normal.key).unwrap();
-        assert_eq!(runtime.flow.webhook_key(&body).unwrap(), made.normal.key);
+        assert_eq!(
+            runtime.flow.webhook_key(Pushed::plain(&body)).unwrap(),
+            made.normal.key
+        );
     }
 }
 
@@ -50,7 +53,10 @@ fn the_webhook_of_a_flow_that_takes_rows_holds_the_row() {
     let rows = Rows::of(&runtime, None).unwrap();
     let made = rows.first(&runtime.flow, 1, 0, &mut Seed::new(1)).unwrap();
     let body = hook_body(&runtime.flow, &made.row, &made.normal.key).unwrap();
-    assert_eq!(runtime.flow.webhook_row(&body).unwrap(), Some(made.row));
+    assert_eq!(
+        runtime.flow.webhook_row(Pushed::plain(&body)).unwrap(),
+        Some(made.row)
+    );
 }
 
 #[test]

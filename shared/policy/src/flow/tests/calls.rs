@@ -174,8 +174,8 @@ proptest! {
                 flow.validate(&fields);
                 let _body = flow.body(&normal.key, &fields);
             }
-            let _key = flow.webhook_key(&row);
-            let _row = flow.webhook_row(&row);
+            let _key = flow.webhook_key(Pushed::plain(&row));
+            let _row = flow.webhook_row(Pushed::plain(&row));
         }
     }
 }
