@@ -6,6 +6,7 @@
 //! - `template`: text with minijinja in it (`/suppliers/{{ key }}`);
 //! - `json-pointer`, `time-zone`, `local-time`: as they say.
 
+mod audit;
 mod expected;
 mod http;
 mod limits;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::{AuditRule, AuditSpec, UniqueSpec};
 pub use expected::Expected;
 pub use http::{
     Auth, Call, ClientAuth, ErrorAction, ErrorRow, Grant, JwtBearer, Method, Oauth2,
@@ -102,6 +104,9 @@ pub struct FlowFile {
     /// What is told of records on the event bus.
     #[serde(default)]
     pub events: EventsSpec,
+    /// What is looked at in the data itself, beyond what the schema refuses.
+    #[serde(default)]
+    pub audit: Option<AuditSpec>,
 }
 
 impl FlowFile {
