@@ -10,7 +10,7 @@ mod progress;
 mod tests;
 
 pub use account::{Counts, FindingKind, MAX_NOTES, Note, Standing, Tally};
-pub use progress::{AuditRequest, Checkpoint, Phase, Progress, plan};
+pub use progress::{AuditRequest, Checkpoint, Phase, Progress, plan, to_ask_for};
 
 use jiff::civil::Time;
 use serde_json::Value;

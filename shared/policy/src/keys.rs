@@ -140,7 +140,12 @@ pub fn memory(kind: &str, flow: &FlowId, id: &str) -> ItemKey {
 
 /// Something that needs a person and has no register: a row without key, a dead letter unread.
 pub fn orphan(flow: &FlowId, id: &str) -> ItemKey {
-    at(format!("orphan#{flow}"), id)
+    at(orphan_partition(flow), id)
+}
+
+/// Where these lie.
+pub fn orphan_partition(flow: &FlowId) -> String {
+    format!("orphan#{flow}")
 }
 
 fn at(partition: String, sort: &str) -> ItemKey {

@@ -58,6 +58,7 @@ impl FindingKind {
 /// sum is a check (OUT-1): `audited = clean + with_findings + unreadable`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "AuditCounts")]
 pub struct Counts {
     /// Records looked at, those that are deleted or forgotten left out: nothing is left of them.
     pub audited: u64,

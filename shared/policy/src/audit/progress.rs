@@ -64,6 +64,34 @@ pub struct Progress {
 }
 
 impl Progress {
+    fn new(run: RunId, window: Option<UnixMs>, compares: bool, now: UnixMs) -> Self {
+        Self {
+            run,
+            window,
+            started: now,
+            phase: if compares {
+                Phase::Gather
+            } else {
+                Phase::Judge
+            },
+            shard: 0,
+            after: None,
+            counts: Counts::default(),
+            standing: Standing::default(),
+            tallies: Vec::new(),
+            notes: Vec::new(),
+            not_compared: 0,
+            reviews: 0,
+            not_reviewed: 0,
+            seen: None,
+        }
+    }
+
+    /// Begins from the first record again, as the same audit.
+    pub fn begin_again(&mut self, compares: bool) {
+        *self = Self::new(self.run.clone(), self.window, compares, self.started);
+    }
+
     /// Goes on to judge the records, from the first.
     pub fn begin_to_judge(&mut self) {
         self.phase = Phase::Judge;
@@ -78,6 +106,27 @@ impl Progress {
             .window
             .is_none_or(|window| self.window.is_some_and(|of| of >= window))
     }
+}
+
+/// What tick asks for: the audit of the newest window that is `due` and has none, the net under a lost
+/// event, or the rest of one that stopped before its end.
+pub fn to_ask_for(seen: &Checkpoint, due: Option<UnixMs>, now: UnixMs) -> Option<AuditRequest> {
+    if seen.held_until(now).is_some() {
+        return None;
+    }
+    let due = due.filter(|due| seen.done_window.is_none_or(|done| done < *due));
+    let request = |window, resume| AuditRequest { window, resume };
+    let rest = || {
+        let progress = unfinished(seen, now)?;
+        Some(request(progress.window, Some(progress.run.clone())))
+    };
+    due.map(|due| request(Some(due), None)).or_else(rest)
+}
+
+/// One that stopped before its end and is young enough to go on.
+fn unfinished(seen: &Checkpoint, now: UnixMs) -> Option<&Progress> {
+    let progress = seen.progress.as_ref();
+    progress.filter(|progress| now < progress.started + RESUME_WITHIN)
 }
 
 /// Decides about a request. `compares`: records have to be compared with one another.
@@ -96,9 +145,7 @@ pub fn plan(
     if let Some(until) = seen.held_until(now) {
         return Start::Busy { until };
     }
-    let unfinished = seen.progress.as_ref();
-    let unfinished = unfinished.filter(|progress| now < progress.started + RESUME_WITHIN);
-    if let Some(unfinished) = unfinished.filter(|unfinished| unfinished.serves(request)) {
+    if let Some(unfinished) = unfinished(seen, now).filter(|one| one.serves(request)) {
         return Start::Go(Box::new(unfinished.clone()));
     }
     if request.resume.is_some() {
@@ -111,24 +158,6 @@ pub fn plan(
     let Ok(run) = RunId::try_new(name) else {
         return Start::Over;
     };
-    Start::Go(Box::new(Progress {
-        run,
-        window: request.window,
-        started: now,
-        phase: if compares {
-            Phase::Gather
-        } else {
-            Phase::Judge
-        },
-        shard: 0,
-        after: None,
-        counts: Counts::default(),
-        standing: Standing::default(),
-        tallies: Vec::new(),
-        notes: Vec::new(),
-        not_compared: 0,
-        reviews: 0,
-        not_reviewed: 0,
-        seen: None,
-    }))
+    let progress = Progress::new(run, request.window, compares, now);
+    Start::Go(Box::new(progress))
 }

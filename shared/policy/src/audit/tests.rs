@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
@@ -258,4 +260,32 @@ fn records_are_gathered_only_where_something_has_to_be_unique() {
         let start = plan(&Checkpoint::default(), &of(5), compares, &token("b"), NOW);
         assert!(matches!(start, Start::Go(progress) if progress.phase == phase));
     }
+}
+
+#[test]
+fn tick_asks_for_the_audit_of_a_window_that_has_none_and_for_the_rest_of_one() {
+    let mut table = Table::default();
+    assert_eq!(to_ask_for(&table.seen(), None, NOW), None);
+    let due = Some(UnixMs(5));
+    assert_eq!(to_ask_for(&table.seen(), due, NOW), Some(of(5)));
+    let (holder, progress) = table.begin(&of(5), NOW);
+    assert_eq!(to_ask_for(&table.seen(), due, NOW), None, "it is under way");
+    let late = NOW + Duration::from_hours(1);
+    assert_eq!(to_ask_for(&table.seen(), due, late), Some(of(5)), "it died");
+    table.write(&end(&holder, UnixMs(5)));
+    assert_eq!(to_ask_for(&table.seen(), due, late), None);
+    assert_eq!(
+        to_ask_for(&table.seen(), Some(UnixMs(6)), late),
+        Some(of(6))
+    );
+    let (holder, by_hand) = table.begin(&AuditRequest::default(), late);
+    table.write(&yield_lease(&holder, &by_hand));
+    let rest = AuditRequest {
+        window: None,
+        resume: Some(by_hand.run.clone()),
+    };
+    assert_ne!(progress.run, by_hand.run);
+    assert_eq!(to_ask_for(&table.seen(), due, late), Some(rest));
+    let next_day = late + crate::reconcile::RESUME_WITHIN;
+    assert_eq!(to_ask_for(&table.seen(), due, next_day), None);
 }
