@@ -23,10 +23,11 @@ use std::{
 use first_poll::first_poll;
 
 /// The functions by the name of their binary.
-const FUNCTIONS: [&str; 7] = [
+const FUNCTIONS: [&str; 8] = [
     "tidegate-api",
     "tidegate-batch-sync",
     "tidegate-digest",
+    "tidegate-quality-audit",
     "tidegate-reconcile",
     "tidegate-tick",
     "tidegate-webhook",

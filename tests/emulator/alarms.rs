@@ -138,6 +138,7 @@ fn is_watched(stack: &Stack, alarm: &Value, series: &Series, logged: &BTreeSet<S
                 "ApiName",
                 "BatchSyncName",
                 "DigestName",
+                "QualityAuditName",
                 "ReconcileName",
                 "TickName",
                 "WebhookName",

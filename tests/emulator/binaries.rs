@@ -14,10 +14,11 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use crate::python;
 
 /// The functions by the name of their crate's folder.
-pub const FUNCTIONS: [&str; 7] = [
+pub const FUNCTIONS: [&str; 8] = [
     "api",
     "batch-sync",
     "digest",
+    "quality-audit",
     "reconcile",
     "tick",
     "webhook",

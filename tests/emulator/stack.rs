@@ -23,10 +23,11 @@ pub const MAIL_TO: &str = "quality@example.com";
 const ALARM_MAIL: &str = "operations@example.com";
 
 /// The functions by the name in their log group.
-pub const FUNCTION_LOGS: [&str; 8] = [
+pub const FUNCTION_LOGS: [&str; 9] = [
     "api",
     "batch-sync",
     "digest",
+    "quality-audit",
     "reconcile",
     "tick",
     "webhook",

@@ -30,6 +30,7 @@ async fn schedules_and_rules_of_the_template_start_what_they_name() {
     for (verb, function, body) in [
         ("runs", "batch-sync", json!({})),
         ("reconcile", "reconcile", json!({})),
+        ("audit", "quality-audit", json!({})),
     ] {
         let before = starts(&world, function).await;
         assert_eq!(world.post(&path(verb), &body).await, 202);

@@ -111,6 +111,12 @@ pub(crate) struct ReconcileAsked {
     pub(crate) accept_absent: bool,
 }
 
+/// An audit was asked for.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AuditAsked {
+    pub(crate) flow: FlowId,
+}
+
 /// Which review it was done to.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ReviewNamed {

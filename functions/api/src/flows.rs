@@ -13,10 +13,10 @@ use tidegate_model::FlowId;
 use tidegate_policy::{flow_state::Scope, run::Mode};
 
 use crate::{
-    bodies::{ReconcileAsked, RunAsked},
+    bodies::{AuditAsked, ReconcileAsked, RunAsked},
     body::{self, Members},
     failure::{refused, unreadable_path},
-    view::{FlowView, Page, ReconcileView, SchemaView, StopView},
+    view::{AuditView, FlowView, Page, ReconcileView, SchemaView, StopView},
 };
 
 /// Characters of a person's name: it stands in every log line of what they did.
@@ -32,7 +32,8 @@ pub(crate) async fn all(
     for health in engine.health().await.map_err(refused)? {
         let flow = flow_named(health.flow.clone())?;
         let reconciled = engine.latest_reconcile(&flow).await.map_err(refused)?;
-        items.push(FlowView::new(health, reconciled));
+        let audited = engine.latest_audit(&flow).await.map_err(refused)?;
+        items.push(FlowView::new(health, reconciled, audited));
     }
     Ok(Json(Page {
         items,
@@ -105,6 +106,32 @@ pub(crate) async fn reconcile(
         accept_absent,
     });
     Ok((StatusCode::ACCEPTED, answer))
+}
+
+/// `GET /v1/flows/{flow}/audit`: what the newest one found.
+pub(crate) async fn audited(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+) -> Result<Json<AuditView>, Problem> {
+    let flow = flow_id(flow)?;
+    match engine.latest_audit(&flow).await.map_err(refused)? {
+        Some(report) => Ok(Json(AuditView::from(report))),
+        None => Err(Problem::not_found("the flow was never audited")),
+    }
+}
+
+/// `POST /v1/flows/{flow}/audit`
+pub(crate) async fn audit(
+    Asked(engine): Asked,
+    flow: Result<Path<String>, PathRejection>,
+) -> Result<(StatusCode, Json<AuditAsked>), Problem> {
+    let flow = flow_id(flow)?;
+    let runtime = engine.flow(&flow).map_err(|error| refused(error.into()))?;
+    if runtime.flow.audit().is_none() {
+        return Err(Problem::not_found("the flow file has no [audit]"));
+    }
+    engine.audit_now(&flow).await.map_err(refused)?;
+    Ok((StatusCode::ACCEPTED, Json(AuditAsked { flow })))
 }
 
 /// `POST /v1/flows/{flow}/pause`

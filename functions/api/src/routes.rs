@@ -16,13 +16,15 @@ use tidegate_engine::{
 
 use crate::{
     bodies::{
-        EditBody, EventBody, EventTaken, PauseBody, ReconcileAsked, ReconcileBody, ResumeBody,
-        ReviewNamed, RunAsked, RunBody,
+        AuditAsked, EditBody, EventBody, EventTaken, PauseBody, ReconcileAsked, ReconcileBody,
+        ResumeBody, ReviewNamed, RunAsked, RunBody,
     },
     events, flows,
     openapi::{self, Operation},
     records, reviews,
-    view::{FlowView, Page, ReconcileView, RecordView, ReviewView, SchemaView, StopView},
+    view::{
+        AuditView, FlowView, Page, ReconcileView, RecordView, ReviewView, SchemaView, StopView,
+    },
 };
 
 /// Where the description is served.
@@ -136,6 +138,22 @@ fn of_flows() -> Vec<Route> {
                 .optional_body::<ReconcileBody>()
                 .answers::<ReconcileAsked>(202, "A comparison was asked for")
                 .refuses(&[400, 404, 413]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/audit",
+            get(flows::audited),
+            Operation::new("get", "/v1/flows/{flow}/audit", "latestAudit", "What the newest audit found in the data")
+                .answers::<AuditView>(200, "Counts a kind, a field and a rule, and findings by name")
+                .refuses(&[404]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/audit",
+            post(flows::audit),
+            Operation::new("post", "/v1/flows/{flow}/audit", "auditNow", "Audit the data now")
+                .answers::<AuditAsked>(202, "An audit was asked for")
+                .refuses(&[404]),
             [],
         ),
         Route::new(

@@ -1,5 +1,6 @@
 //! What callers see: the engine's answers with every moment as RFC 3339 in UTC.
 
+mod audit;
 mod flow;
 mod moment;
 mod record;
@@ -9,6 +10,7 @@ mod schema;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use audit::AuditView;
 pub(crate) use flow::{FlowView, ReconcileView, StopView};
 pub(crate) use record::RecordView;
 pub(crate) use review::ReviewView;

@@ -12,7 +12,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tidegate_digest::handle;
 use tidegate_engine::{
-    FlowDigest, Reconciled,
+    Audited, FlowDigest, Reconciled,
     api::{Access, PauseRequest},
     digest_mail,
 };
@@ -191,6 +191,10 @@ fn the_mail_says_how_many_it_does_not_name() {
             needing_person: 60,
             named,
         }),
+        audited: Some(Audited {
+            at: START,
+            summary: "60 audited: 59 clean, 1 with findings (1 email missing)".to_owned(),
+        }),
     };
     let mail = digest_mail(&[found], "https://t.example/", START);
     assert_eq!(
@@ -208,7 +212,11 @@ fn the_mail_says_how_many_it_does_not_name() {
     );
     assert_eq!(
         lines[2 + MAX_NOTES..],
-        ["    and 10 more; the log of reconcile names each", ""]
+        [
+            "    and 10 more; the log of reconcile names each",
+            "  audited 0 s ago: 60 audited: 59 clean, 1 with findings (1 email missing)",
+            "",
+        ]
     );
 }
 

@@ -102,6 +102,8 @@ enum Command {
     Run(RunArgs),
     /// Compare source, registers and target in full now; heal what is wrong and tell what it was
     Reconcile(ReconcileArgs),
+    /// Look at the data of a flow now, as its `[audit]` says, and tell what was found
+    Audit(AuditArgs),
     /// Show how the flows are doing
     Status(Remote),
     /// List what needs a person, oldest first
@@ -294,6 +296,15 @@ pub(crate) struct ReconcileArgs {
     pub remote: Remote,
 }
 
+/// What `audit` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The flow
+    pub flow: String,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
 /// The modes of a run.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ModeArg {
@@ -433,6 +444,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Preview(args)) => preview::run(args).await,
         Some(Command::Run(args)) => remote::start_run(&args).await,
         Some(Command::Reconcile(args)) => remote::reconcile(&args).await,
+        Some(Command::Audit(args)) => remote::audit(&args).await,
         Some(Command::Status(args)) => remote::status(&args).await,
         Some(Command::Reviews(args)) => remote::reviews(&args).await,
         Some(Command::Replay(args)) => remote::replay(&args).await,

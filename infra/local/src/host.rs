@@ -219,7 +219,11 @@ async fn put_back(
 /// run that was cut off need not wait until its lease runs out. Claims do run out: a call that was
 /// sent may still take effect at its target.
 async fn release_lease(store: &dyn Store, flow: &FlowId) -> Result<(), StoreError> {
-    for lease in [keys::lease(flow), keys::reconcile_lease(flow)] {
+    for lease in [
+        keys::lease(flow),
+        keys::reconcile_lease(flow),
+        keys::audit_lease(flow),
+    ] {
         store.update(&lease, &run::release_ended()).await?;
     }
     Ok(())

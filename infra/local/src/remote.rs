@@ -23,12 +23,13 @@ use tidegate_policy::run::Mode;
 pub(crate) use self::client::Client;
 use crate::{
     cli::{
-        EventArgs, ForgetArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs, RunArgs,
+        AuditArgs, EventArgs, ForgetArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs,
+        RunArgs,
     },
     offline::print,
 };
 
-/// How often `reconcile` looks whether it has ended, and how many times: ten minutes in all, in
+/// How often `reconcile` and `audit` look whether it has ended, and how many times: ten minutes in all, in
 /// which 5,000 records of a slow source are compared.
 const RECONCILE_LOOK: Duration = Duration::from_secs(1);
 const RECONCILE_LOOKS: u32 = 600;
@@ -139,6 +140,38 @@ pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Found)
 }
 
+/// `audit FLOW`: asks for one, waits for its end and prints what it found.
+pub(crate) async fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let path = audit_path(&args.flow);
+    let before: Option<show::Audited> = client.find(&path).await?;
+    let asked: Asked = client.post(&path, None).await?;
+    for _ in 0..RECONCILE_LOOKS {
+        SystemClock
+            .wait_until(SystemClock.now() + RECONCILE_LOOK)
+            .await;
+        let now = client.find::<show::Audited>(&path).await?;
+        if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
+            print(&show::audited(&args.flow, &now))?;
+            return Ok(if now.is_clean() {
+                Outcome::Fine
+            } else {
+                Outcome::Found
+            });
+        }
+    }
+    print(&format!(
+        "{}: asked for; it has not ended yet, {}\n",
+        asked.flow,
+        look_again(&args.remote)
+    ))?;
+    Ok(Outcome::Found)
+}
+
+fn audit_path(flow: &str) -> String {
+    format!("/v1/flows/{}/audit", ReviewId::encode_path(flow))
+}
+
 fn reconcile_path(flow: &str) -> String {
     format!("/v1/flows/{}/reconcile", ReviewId::encode_path(flow))
 }
@@ -220,6 +253,7 @@ pub(crate) async fn digest(remote: &Remote) -> anyhow::Result<Outcome> {
             stopped: flow.stopped(),
             reviews: entries,
             reconciled: found.as_ref().map(show::Reconciled::told),
+            audited: flow.last_audit.as_ref().map(show::Audited::told),
         });
     }
     let mail = digest_mail(&per_flow, client.url(), SystemClock.now());

@@ -171,6 +171,19 @@ fn line_of(event: &Event) -> Option<String> {
             };
             format!("{flow}: {how}: {}", findings.summary())
         }
+        Event::AuditFinished {
+            flow,
+            complete,
+            counts,
+            ..
+        } => {
+            let how = if *complete {
+                "audited"
+            } else {
+                "audit stopped before its end"
+            };
+            format!("{flow}: {how}: {counts}")
+        }
         Event::FreshnessBreached {
             flow,
             class,
@@ -186,6 +199,7 @@ fn line_of(event: &Event) -> Option<String> {
         | Event::RecordInReview { .. }
         | Event::RunRequested { .. }
         | Event::ReconcileRequested { .. }
+        | Event::AuditRequested { .. }
         | Event::SweepRequested { .. } => return None,
     })
 }

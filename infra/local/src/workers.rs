@@ -25,8 +25,8 @@ use crate::{
 const LANES: usize = 16;
 /// Part of a run between two looks at whether it may go on: a function's 15 minutes.
 const RUN_PART: Duration = Duration::from_mins(15);
-/// Requests in work at once. A flow has one run and one comparison under way, each with a page of rows
-/// in memory, so this is enough for eight busy flows; what comes beyond waits on the bus, whose bound
+/// Requests in work at once. A flow has one run, one comparison and one audit under way, each with a
+/// page in memory, so this is enough for five busy flows; what comes beyond waits on the bus, whose bound
 /// then holds.
 const MAX_SERVED: usize = 16;
 /// Tries of a request whose handler fails, and the wait before each further one.
@@ -146,6 +146,10 @@ async fn serve(engine: &Engine, clock: &dyn Clock, event: &Event) -> bool {
             Event::ReconcileRequested { flow, request, .. } => {
                 let deadline = clock.now() + RUN_PART;
                 engine.reconcile(flow, request, deadline).await.map(drop)
+            }
+            Event::AuditRequested { flow, request, .. } => {
+                let deadline = clock.now() + RUN_PART;
+                engine.audit(flow, request, deadline).await.map(drop)
             }
             Event::SweepRequested { flow, .. } => engine.tick(Some(flow)).await,
             _ => return true,

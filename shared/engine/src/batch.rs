@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tidegate_model::{FlowId, RunId, UnixMs, item::Update, metric};
 use tidegate_policy::{
+    audit::AuditRequest,
     flow_state::{FlowState, Side},
     keys,
     run::{self, Counts, Holder, Lease, Mode, NextPage, Paging, Progress, RunRequest, Start},
@@ -239,6 +240,7 @@ impl Running<'_> {
             counts: report.counts,
         };
         self.engine.tell(event).await;
+        self.ask_for_audit(&report).await;
         if report.end == RunEnd::Continues {
             let request = RunRequest {
                 window: self.progress.window,
@@ -250,6 +252,22 @@ impl Running<'_> {
             self.engine.emit_run(flow, request).await?;
         }
         Ok(report)
+    }
+
+    /// Asks for the audit that follows this run, if one does (R10). The run is complete all the same
+    /// where the bus does not take it: tick asks again.
+    async fn ask_for_audit(&self, report: &RunReport) {
+        let flow = &self.runtime.flow;
+        let follows = |window: &UnixMs| flow.audit_window(*window) == Some(*window);
+        let window = report.window.filter(follows);
+        if report.end != RunEnd::Complete || window.is_none() {
+            return;
+        }
+        let resume = None;
+        let request = AuditRequest { window, resume };
+        if let Err(error) = self.engine.ask_for_audit(flow.id(), request).await {
+            tracing::warn!(flow = %flow.id(), run = %self.progress.run, request_id = self.engine.request(), error = %crate::chain(&error), "its audit was not asked for");
+        }
     }
 
     async fn pages(&mut self, checking: bool) -> Result<RunEnd, EngineError> {

@@ -12,7 +12,7 @@ use tidegate_policy::{
 };
 
 use crate::{
-    Engine, EngineError,
+    AuditReport, Engine, EngineError,
     api::{Access, ReviewEntry, ReviewId, waiting_since},
     ports::{Mail, Written},
     reconcile::ReconcileReport,
@@ -45,6 +45,26 @@ pub struct FlowDigest {
     pub reviews: Vec<ReviewEntry>,
     /// What the newest reconciliation found; none before the first.
     pub reconciled: Option<Reconciled>,
+    /// What the newest audit found; none before the first.
+    pub audited: Option<Audited>,
+}
+
+/// What a mail says of an audit.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    /// When it ended.
+    pub at: UnixMs,
+    /// What it found, in one line.
+    pub summary: String,
+}
+
+impl From<AuditReport> for Audited {
+    fn from(report: AuditReport) -> Self {
+        Self {
+            at: report.ended_at,
+            summary: report.summary(),
+        }
+    }
 }
 
 /// What a mail says of a reconciliation.
@@ -143,6 +163,7 @@ impl Engine {
         for runtime in self.flows() {
             let flow = runtime.flow.id();
             let reconciled = self.latest_reconcile(flow).await?;
+            let audited = self.latest_audit(flow).await?;
             let state = self.flow_state(flow).await?;
             let stopped = [Side::Source, Side::Target].into_iter().filter_map(|side| {
                 let reason = state.stops(side)?;
@@ -153,6 +174,7 @@ impl Engine {
                 stopped: stopped.collect(),
                 reviews: self.all_reviews(flow).await?,
                 reconciled: reconciled.map(Reconciled::from),
+                audited: audited.map(Audited::from),
             });
         }
         let mail = digest_mail(&per_flow, base_url, self.now());
@@ -238,6 +260,7 @@ fn write_flow(
         stopped,
         reviews: entries,
         reconciled,
+        audited,
     } = digest;
     for why in stopped {
         writeln!(text, "{flow} stands still, {why}")?;
@@ -245,6 +268,10 @@ fn write_flow(
     writeln!(text, "{flow}: {} in review", entries.len())?;
     if let Some(reconciled) = reconciled {
         write_reconciled(text, reconciled, now)?;
+    }
+    if let Some(Audited { at, summary }) = audited {
+        let age = readable(now.since(*at).as_secs());
+        writeln!(text, "  audited {age} ago: {summary}")?;
     }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in entries {

@@ -14,6 +14,7 @@ use tidegate_model::{
     ContentHash, EndpointId, FlowId, RecordKey, RequestId, Tier, UnixMs, readable,
 };
 use tidegate_policy::{
+    audit::{self, AuditRequest},
     flow_state::Side,
     reconcile::{Findings, ReconcileRequest},
     register::ReviewKind,
@@ -50,6 +51,22 @@ pub enum Event {
         /// What is asked for.
         #[serde(flatten)]
         request: ReconcileRequest,
+        /// The invocation with which it began.
+        #[serde(
+            default,
+            deserialize_with = "readable",
+            skip_serializing_if = "Option::is_none"
+        )]
+        request_id: Option<RequestId>,
+    },
+    /// Starts or continues an audit.
+    #[schemars(skip)]
+    AuditRequested {
+        /// The flow.
+        flow: FlowId,
+        /// What is asked for.
+        #[serde(flatten)]
+        request: AuditRequest,
         /// The invocation with which it began.
         #[serde(
             default,
@@ -131,6 +148,18 @@ pub enum Event {
         /// How many keys, and how each ended.
         findings: Findings,
     },
+    /// An audit, or a part of one, ended.
+    AuditFinished {
+        /// The flow.
+        flow: FlowId,
+        /// The audit: `audit-{window}` or `audit-{token}`.
+        run: String,
+        /// Whether everything was looked at. Where it was not, it goes on in another part, which ends
+        /// with an event of its own.
+        complete: bool,
+        /// How many records, how each ended, and how many findings.
+        counts: audit::Counts,
+    },
     /// A flow needs a person.
     FlowBlocked {
         /// The flow.
@@ -186,6 +215,7 @@ impl Event {
             self,
             Self::RunRequested { .. }
                 | Self::ReconcileRequested { .. }
+                | Self::AuditRequested { .. }
                 | Self::SweepRequested { .. }
         )
     }
@@ -196,6 +226,7 @@ impl Event {
         match self {
             Self::RunRequested { request_id, .. }
             | Self::ReconcileRequested { request_id, .. }
+            | Self::AuditRequested { request_id, .. }
             | Self::SweepRequested { request_id, .. } => request_id.as_ref(),
             _ => None,
         }

@@ -7,6 +7,7 @@
 mod account;
 pub mod api;
 mod apply;
+mod audit;
 mod batch;
 mod budget;
 mod contract;
@@ -30,8 +31,9 @@ mod words;
 mod worker;
 
 pub use apply::Verdict;
+pub use audit::{AuditReport, Compared, MOST_VALUES};
 pub use batch::{RunEnd, RunReport};
-pub use digest::{DeadLetter, FlowDigest, Reconciled, digest_mail};
+pub use digest::{Audited, DeadLetter, FlowDigest, Reconciled, digest_mail};
 pub use engine::{Engine, EngineError, FlowRuntime, Ports, UnknownFlow, chain};
 pub use event::{Event, FieldClass};
 pub use preview::{Foreseen, PreviewError, PreviewRequest, Previewed};

@@ -174,7 +174,8 @@ impl Engine {
         let kind: ReviewKind = *kind;
         let flow = flow.as_str();
         self.measure(&metric::REVIEWS_OPENED, &[flow, kind.as_str()], 1.0);
-        if key.is_some() {
+        // What an audit finds is no end of a change.
+        if key.is_some() && kind != ReviewKind::Audit {
             self.measure(&metric::OUTCOMES, &[flow, "in_review"], 1.0);
         }
     }

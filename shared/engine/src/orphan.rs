@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use tidegate_model::{
-    Content, FlowId,
+    Content, FlowId, RecordKey, UnixMs,
     item::{Change, Condition, Update},
 };
 use tidegate_policy::{
@@ -20,6 +20,10 @@ use crate::{
 
 /// Says that a person decided about it.
 const DISCARDED: &str = "discarded";
+/// When the audit began that found it last.
+pub(crate) const SEEN_BY_AUDIT: &str = "audit";
+/// The record that an audit found something in.
+pub(crate) const KEY: &str = "key";
 /// Largest text that is kept, in characters.
 const MAX_KEPT: usize = 10_240;
 
@@ -60,10 +64,47 @@ impl Engine {
         &self,
         flow: &FlowId,
         name: &str,
-        (kind, reason): (ReviewKind, String),
+        cause: (ReviewKind, String),
         body: &str,
         condition: Condition,
     ) -> Result<(), StoreError> {
+        let body: String = body.chars().take(MAX_KEPT).collect();
+        let write = Update::when(condition).set("body", body);
+        self.show(flow, name, None, cause, write).await?;
+        Ok(())
+    }
+
+    /// Keeps what an audit that `began` then found in a record. One that a person has discarded stays so
+    /// until an audit no longer finds it.
+    pub(crate) async fn keep_audited(
+        &self,
+        flow: &FlowId,
+        name: &str,
+        key: &RecordKey,
+        reason: String,
+        began: UnixMs,
+    ) -> Result<(), StoreError> {
+        let seen = |write: Update| write.set(SEEN_BY_AUDIT, began.0);
+        let undecided = Condition::Absent(DISCARDED.to_owned());
+        let write = seen(Update::when(undecided)).set(KEY, key.as_str());
+        let cause = (ReviewKind::Audit, reason);
+        let shown = self.show(flow, name, Some(key), cause, write).await?;
+        if let Written::Refused { .. } = shown {
+            let write = seen(Update::when(Condition::Exists(DISCARDED)));
+            self.write(&keys::orphan(flow, name), &write).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts it among the reviews by this write.
+    async fn show(
+        &self,
+        flow: &FlowId,
+        name: &str,
+        key: Option<&RecordKey>,
+        (kind, reason): (ReviewKind, String),
+        write: Update,
+    ) -> Result<Written, StoreError> {
         let now = self.now();
         let cause = ReviewCause {
             kind,
@@ -71,12 +112,10 @@ impl Engine {
             reason,
             since: now,
         };
-        let body: String = body.chars().take(MAX_KEPT).collect();
-        let write = Update::when(condition)
+        let write = write
             .set("rv", serde_json::to_string(&cause).unwrap_or_default())
             .set("rvf", flow.as_str())
-            .change("rva", Change::Default(now.0.into()))
-            .set("body", body);
+            .change("rva", Change::Default(now.0.into()));
         let written = self.write(&keys::orphan(flow, name), &write).await?;
         // One that comes again is told of already.
         let is_new = match &written {
@@ -89,13 +128,13 @@ impl Engine {
             self.note(Event::RecordInReview {
                 flow: flow.clone(),
                 review: ReviewId::Orphan(flow.clone(), name.to_owned()).to_string(),
-                key: None,
+                key: key.cloned(),
                 kind,
                 field: None,
                 at_ms: now,
             });
         }
-        Ok(())
+        Ok(written)
     }
 }
 
@@ -104,6 +143,11 @@ pub(crate) fn discard() -> Update {
     Update::when(Condition::Exists("rv"))
         .set(DISCARDED, 1)
         .remove(&["rv", "rvf", "rva", "body"])
+}
+
+/// It is no more, nor what a person decided about it.
+pub(crate) fn forget(condition: Condition) -> Update {
+    Update::when(condition).remove(&["rv", "rvf", "rva", SEEN_BY_AUDIT, KEY, DISCARDED])
 }
 
 /// Names a row by its content.

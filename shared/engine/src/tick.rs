@@ -17,6 +17,7 @@ use tidegate_model::{
     metric,
 };
 use tidegate_policy::{
+    audit,
     breaker::Breaker,
     fingerprint::KeyPrint,
     flow_state::{self, FlowState, Side},
@@ -59,6 +60,7 @@ impl Engine {
         let state = self.after_outage(flow, &look.target).await?;
         let lease = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
         let compared = Checkpoint::read(self.read(&keys::reconcile_lease(flow)).await?.as_ref());
+        self.ask_audit(runtime, &lease).await?;
         if state.stops(Side::Source).is_none() {
             self.start_due(runtime, &lease).await?;
             self.resume_reconcile(runtime, &compared).await?;
@@ -177,6 +179,21 @@ impl Engine {
             request_id: self.request_id(),
         };
         self.ports.events.emit(&event).await?;
+        Ok(())
+    }
+
+    /// Asks for an audit that is due and has no account, or for the rest of one.
+    async fn ask_audit(&self, runtime: &FlowRuntime, lease: &Lease) -> Result<(), EngineError> {
+        let flow = &runtime.flow;
+        if flow.audit().is_none() {
+            return Ok(());
+        }
+        let item = self.read(&keys::audit_lease(flow.id())).await?;
+        let seen = audit::Checkpoint::read(item.as_ref());
+        let due = lease.done_window.and_then(|done| flow.audit_window(done));
+        if let Some(request) = audit::to_ask_for(&seen, due, self.now()) {
+            self.ask_for_audit(flow.id(), request).await?;
+        }
         Ok(())
     }
 

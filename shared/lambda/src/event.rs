@@ -6,7 +6,9 @@
 mod request;
 mod sqs;
 
-pub use request::{DigestRequest, digest_request, reconcile_request, run_request, sweep_request};
+pub use request::{
+    DigestRequest, audit_request, digest_request, reconcile_request, run_request, sweep_request,
+};
 pub use sqs::{Arrival, BatchAnswer, RecordFault, Unidentified, arrivals};
 
 /// Why an event is not one that the function takes.

@@ -6,6 +6,7 @@
 //! - `template`: text with minijinja in it (`/suppliers/{{ key }}`);
 //! - `json-pointer`, `time-zone`, `local-time`: as they say.
 
+mod audit;
 mod cloud_events;
 mod expected;
 mod http;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::{AuditRule, AuditSpec, UniqueSpec};
 pub use cloud_events::{CloudEventsSpec, ORIGIN_PATTERN};
 pub use expected::Expected;
 pub use http::{
@@ -106,6 +108,9 @@ pub struct FlowFile {
     /// What is told of records on the event bus.
     #[serde(default)]
     pub events: EventsSpec,
+    /// What is looked at in the data itself, beyond what the schema refuses.
+    #[serde(default)]
+    pub audit: Option<AuditSpec>,
 }
 
 impl FlowFile {

@@ -21,8 +21,8 @@ Written by `tidegate schema --metrics` from `shared/model/src/metric/table.rs`. 
 the log in CloudWatch's embedded metric format, in the namespace `tidegate-STAGE`; on one machine the
 same lines lie in `metrics.jsonl` of the data folder. `tidegate report` reads either.
 
-A flow with its source and its target is about 50 metrics. AWS takes 0.30 $ a month for one, by the hours
-in which it is emitted, and 0.10 $ for each alarm: at most 15 $ and 3 $ a month.
+A flow with its source, its target and an audit is about 55 metrics. AWS takes 0.30 $ a month for one, by
+the hours in which it is emitted, and 0.10 $ for each alarm: at most 17 $ and 3 $ a month.
 
 | name | unit | dimensions | read as | meaning |
 | --- | --- | --- | --- | --- |
@@ -60,7 +60,8 @@ pub enum Dimension {
     Class,
     /// A flow, by its name.
     Flow,
-    /// Why a person must look, by the name that reviews show.
+    /// Why a person must look, by the name that reviews show, or what an audit found, by the name that
+    /// its report shows.
     Kind,
     /// How a change ended, by its name.
     Outcome,

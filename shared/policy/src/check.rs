@@ -7,6 +7,7 @@
 
 mod across;
 mod against;
+mod audit;
 mod calls;
 mod connectors;
 mod document;
@@ -275,6 +276,7 @@ fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked
     listings::check(&mut findings);
     limits::check(&mut findings);
     triggers::check(&mut findings);
+    audit::check(&mut findings);
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
     let mut sound = None;
     if mistakes.is_empty() {

@@ -23,7 +23,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tidegate_model::{
-    Fields, FlowId, RecordKey, SourceVersion,
+    Fields, FlowId, RecordKey, SourceVersion, UnixMs,
     flow::{Deletion, FlowFile, SecretName, TargetLimits, VersionSpec},
 };
 
@@ -40,6 +40,7 @@ pub(crate) use target::{base_url, token_url};
 pub use text::{Connectors, FlowText};
 
 use crate::{
+    audit::Audit,
     check::{Mistake, Sound},
     contract::Writes,
     expr::{Context, ExprError},
@@ -65,6 +66,7 @@ pub struct Flow {
     origin: Origin,
     target: Target,
     writes: Option<Writes>,
+    audit: Option<Audit>,
 }
 
 impl Flow {
@@ -102,6 +104,11 @@ impl Flow {
                 .contract()
                 .map(|_| Writes::of(&file, target.base_url())),
             target,
+            audit: file
+                .audit
+                .as_ref()
+                .map(|spec| Audit::compile(spec, &base))
+                .transpose()?,
             settings: settings.clone(),
             file,
         })
@@ -210,6 +217,16 @@ impl Flow {
     /// What it writes, where its target says what it accepts (`[target.contract]`).
     pub fn writes(&self) -> Option<&Writes> {
         self.writes.as_ref()
+    }
+
+    /// What is looked at in its data (`[audit]`).
+    pub fn audit(&self) -> Option<&Audit> {
+        self.audit.as_ref()
+    }
+
+    /// The newest window, at or before this one, whose complete run is followed by an audit.
+    pub fn audit_window(&self, window: UnixMs) -> Option<UnixMs> {
+        self.schedule.latest_of(self.audit()?.after(), window)
     }
 
     /// Reads a row of the source: its key, its version and its canonical fields.

@@ -79,6 +79,35 @@ pub fn reconcile_listed_partition(flow: &FlowId, fence: i64) -> String {
     format!("listed#{flow}#{fence}")
 }
 
+/// The lease and checkpoint of a flow's audits.
+pub fn audit_lease(flow: &FlowId) -> ItemKey {
+    at(format!("audit#{flow}"), "lease")
+}
+
+/// The account of one audit, newest last.
+pub fn audit_report(flow: &FlowId, started: UnixMs) -> ItemKey {
+    at(
+        format!("audit#{flow}"),
+        &format!("report#{:015}", started.0),
+    )
+}
+
+/// The account of the newest audit.
+pub fn latest_audit(flow: &FlowId) -> ItemKey {
+    at(format!("audit#{flow}"), "latest")
+}
+
+/// Prints of values that an audit has seen, kept while it goes on in another invocation: one part of
+/// what the run of this fence kept.
+pub fn audit_seen(flow: &FlowId, fence: i64, part: u32) -> ItemKey {
+    at(audit_seen_partition(flow, fence), &format!("{part:05}"))
+}
+
+/// Where these parts lie.
+pub fn audit_seen_partition(flow: &FlowId, fence: i64) -> String {
+    format!("shared#{flow}#{fence}")
+}
+
 /// The slots of a limit.
 pub fn slots(endpoint: &EndpointId, tier: Tier) -> ItemKey {
     at(format!("budget#{endpoint}"), tier.as_str())
@@ -111,7 +140,12 @@ pub fn memory(kind: &str, flow: &FlowId, id: &str) -> ItemKey {
 
 /// Something that needs a person and has no register: a row without key, a dead letter unread.
 pub fn orphan(flow: &FlowId, id: &str) -> ItemKey {
-    at(format!("orphan#{flow}"), id)
+    at(orphan_partition(flow), id)
+}
+
+/// Where these lie.
+pub fn orphan_partition(flow: &FlowId) -> String {
+    format!("orphan#{flow}")
 }
 
 fn at(partition: String, sort: &str) -> ItemKey {

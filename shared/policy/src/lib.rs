@@ -1,6 +1,7 @@
 //! Every decision of Tidegate as a pure function.
 
 pub mod answer;
+pub mod audit;
 pub mod breaker;
 pub mod check;
 pub mod cloud_event;

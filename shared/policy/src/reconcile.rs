@@ -13,8 +13,8 @@ mod tests;
 mod trail;
 
 pub use checkpoint::{
-    Checkpoint, Holder, Listed, Phase, Progress, RESUME_WITHIN, ReconcileRequest, Start, advance,
-    finish, give_up, keep, let_go, plan, renew, take, yield_lease,
+    Checkpoint, Holder, Kept, Listed, Phase, Progress, RESUME_WITHIN, ReconcileRequest, Start,
+    advance, end, finish, give_up, keep, let_go, plan, renew, take, yield_lease,
 };
 pub use finding::{Findings, Kind, MAX_NOTES, Note};
 pub use trail::{MOST_PAGES, Trail};

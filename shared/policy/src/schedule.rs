@@ -121,6 +121,18 @@ impl CompiledSchedule {
         self.near(now)?.into_iter().find(|due| due.at > now)
     }
 
+    /// The newest moment at or before `now` that one of these times of day stands for, as a window of
+    /// that time would.
+    pub(crate) fn latest_of(&self, times: &[Time], now: UnixMs) -> Option<UnixMs> {
+        let days = self.days_near(now)?;
+        let moments = days.flat_map(|day| {
+            times
+                .iter()
+                .filter_map(move |time| self.instant(day, *time))
+        });
+        moments.filter(|at| *at <= now).max()
+    }
+
     /// The longest time between two neighbouring windows.
     pub fn worst_gap(&self) -> WorstGap {
         let mut worst = WorstGap {
@@ -184,14 +196,8 @@ impl CompiledSchedule {
 
     /// The windows of the days around a moment, ascending, each moment once.
     fn near(&self, now: UnixMs) -> Option<Vec<Due>> {
-        let today = Timestamp::from_millisecond(now.0)
-            .ok()?
-            .to_zoned(self.zone.clone())
-            .date();
-        let mut dues: Vec<Due> = (-NEAR_DAYS..=NEAR_DAYS)
-            .filter_map(|day| shift(today, day))
-            .flat_map(|day| self.on(day))
-            .collect();
+        let days = self.days_near(now)?;
+        let mut dues: Vec<Due> = days.flat_map(|day| self.on(day)).collect();
         dues.sort_by_key(|due| due.at);
         // Two windows in one gap fall on one moment: one run, with the longer lookback.
         dues.dedup_by(|later, kept| {
@@ -202,6 +208,13 @@ impl CompiledSchedule {
             same
         });
         Some(dues)
+    }
+
+    /// The local days around a moment, ascending.
+    fn days_near(&self, now: UnixMs) -> Option<impl Iterator<Item = Date> + use<>> {
+        let at = Timestamp::from_millisecond(now.0).ok()?;
+        let today = at.to_zoned(self.zone.clone()).date();
+        Some((-NEAR_DAYS..=NEAR_DAYS).filter_map(move |day| shift(today, day)))
     }
 
     /// The windows of one local day, ascending.

@@ -18,6 +18,7 @@ pub enum Function {
     Api,
     BatchSync,
     Digest,
+    QualityAudit,
     Reconcile,
     Tick,
     Webhook,
@@ -26,10 +27,11 @@ pub enum Function {
 }
 
 impl Function {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Api,
         Self::BatchSync,
         Self::Digest,
+        Self::QualityAudit,
         Self::Reconcile,
         Self::Tick,
         Self::Webhook,
@@ -43,6 +45,7 @@ impl Function {
             Self::Api => "api",
             Self::BatchSync => "batch-sync",
             Self::Digest => "digest",
+            Self::QualityAudit => "quality-audit",
             Self::Reconcile => "reconcile",
             Self::Tick => "tick",
             Self::Webhook => "webhook",
@@ -159,7 +162,7 @@ impl<'a> Works<'a> {
             Function::Tick => {
                 self.invoke(function, json!({})).await;
             }
-            Function::Reconcile => {
+            Function::QualityAudit | Function::Reconcile => {
                 self.invoke(function, json!({"flow": FLOW})).await;
             }
             Function::Digest => {

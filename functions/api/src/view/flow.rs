@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use tidegate_engine::{
-    Gauges, ReconcileReport, RunEnd, RunReport,
+    AuditReport, Gauges, ReconcileReport, RunEnd, RunReport,
     api::{BreakerHealth, BudgetHealth, FlowHealth, FreshnessHealth},
 };
 use tidegate_model::{FlowId, RunId, UnixMs};
@@ -13,7 +13,7 @@ use tidegate_policy::{
     run::Counts,
 };
 
-use super::moment::Moment;
+use super::{AuditView, moment::Moment};
 
 /// `GET /v1/flows`, one flow.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -23,6 +23,7 @@ pub(crate) struct FlowView {
     file_hash: String,
     last_run: Option<RunView>,
     last_reconcile: Option<ReconcileView>,
+    last_audit: Option<AuditView>,
     running: Option<String>,
     windows: WindowView,
     budgets: Vec<BudgetHealth>,
@@ -156,7 +157,11 @@ impl StopView {
 }
 
 impl FlowView {
-    pub(crate) fn new(health: FlowHealth, reconciled: Option<ReconcileReport>) -> Self {
+    pub(crate) fn new(
+        health: FlowHealth,
+        reconciled: Option<ReconcileReport>,
+        audited: Option<AuditReport>,
+    ) -> Self {
         Self {
             flow: health.flow,
             revision: health.revision,
@@ -168,6 +173,7 @@ impl FlowView {
                 unnamed: None,
                 ..ReconcileView::from(report)
             }),
+            last_audit: audited.map(|report| AuditView::from(report).without_notes()),
             running: health.running,
             windows: WindowView {
                 next: health.windows.next_ms.map(Moment),
@@ -185,8 +191,8 @@ impl FlowView {
     }
 }
 
-/// How a run or a reconciliation ended: in a word, why, and until when to wait.
-fn ended(end: RunEnd) -> (&'static str, Option<String>, Option<Moment>) {
+/// How a run, a reconciliation or an audit ended: in a word, why, and until when to wait.
+pub(super) fn ended(end: RunEnd) -> (&'static str, Option<String>, Option<Moment>) {
     match end {
         RunEnd::Complete => ("complete", None, None),
         RunEnd::AlreadyDone => ("already_done", None, None),

@@ -7,12 +7,14 @@ use axum::{body::Body, http::Request};
 use crate::caller::{Caller, TOKEN};
 
 /// Every path with each of its methods.
-const PATHS: [(&str, &str); 16] = [
+const PATHS: [(&str, &str); 18] = [
     ("GET", "/v1/flows"),
     ("POST", "/v1/events"),
     ("POST", "/v1/flows/suppliers/runs"),
     ("GET", "/v1/flows/suppliers/reconcile"),
     ("POST", "/v1/flows/suppliers/reconcile"),
+    ("GET", "/v1/flows/suppliers/audit"),
+    ("POST", "/v1/flows/suppliers/audit"),
     ("POST", "/v1/flows/suppliers/pause"),
     ("POST", "/v1/flows/suppliers/resume"),
     ("GET", "/v1/flows/suppliers/records"),

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod audits;
 mod caller;
 mod description;
 mod events;

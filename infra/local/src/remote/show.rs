@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidegate_engine::api::waiting_since;
 use tidegate_model::UnixMs;
-use tidegate_policy::reconcile::Note;
+use tidegate_policy::{audit, reconcile::Note};
 
 use super::Review;
 
@@ -23,6 +23,7 @@ pub(super) struct Flow {
     revision: u32,
     last_run: Option<Run>,
     last_reconcile: Option<Reconciled>,
+    pub last_audit: Option<Audited>,
     running: Option<String>,
     windows: Windows,
     budgets: Vec<Budget>,
@@ -103,6 +104,53 @@ impl Reconciled {
     /// Everything was compared.
     pub fn is_complete(&self) -> bool {
         self.ended == "complete"
+    }
+}
+
+/// An audit.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Audited {
+    run: Option<String>,
+    ended_at: Timestamp,
+    summary: String,
+    standing: Standing,
+    compared: Option<Compared>,
+    counts: audit::Counts,
+    reviews: u64,
+    not_reviewed: u64,
+    #[serde(default)]
+    notes: Vec<audit::Note>,
+    #[serde(default)]
+    unnamed: u64,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Standing {
+    applied: u64,
+    pending: u64,
+    pending_since: Option<Timestamp>,
+    in_review: u64,
+    in_review_since: Option<Timestamp>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Compared {
+    at: Timestamp,
+    summary: String,
+}
+
+impl Audited {
+    /// Nothing was found.
+    pub fn is_clean(&self) -> bool {
+        self.counts.clean == self.counts.audited
+    }
+
+    /// As a digest tells of it.
+    pub fn told(&self) -> tidegate_engine::Audited {
+        tidegate_engine::Audited {
+            at: UnixMs(self.ended_at.as_millisecond()),
+            summary: self.summary.clone(),
+        }
     }
 }
 
@@ -253,6 +301,9 @@ fn flow(flow: &Flow) -> String {
             None => "not yet".to_owned(),
         },
     );
+    if let Some(last) = &flow.last_audit {
+        line("audited", format!("{}: {}", last.ended_at, last.summary));
+    }
     if let Some(running) = &flow.running {
         line("running", running.clone());
     }
@@ -335,6 +386,45 @@ pub(super) fn reconciled(flow: &str, found: &Reconciled) -> String {
         found.queued,
         span(took.unsigned_abs()),
     ));
+    lines.join("\n")
+}
+
+/// What an audit found.
+pub(super) fn audited(flow: &str, found: &Audited) -> String {
+    let mut lines = vec![format!("{flow}: {}", found.summary)];
+    let notes = found.notes.iter();
+    lines
+        .extend(notes.map(|note| format!("  {:<16} {}: {}", note.key, note.name, note.kind.why())));
+    if found.unnamed > 0 {
+        lines.push(format!("  and {} more; the log names each", found.unnamed));
+    }
+    if found.reviews > 0 {
+        lines.push(format!("{} of them are among the reviews", found.reviews));
+    }
+    if found.not_reviewed > 0 {
+        let count = found.not_reviewed;
+        lines.push(format!("{count} more were to be, and are too many"));
+    }
+    let Standing {
+        applied,
+        pending,
+        pending_since,
+        in_review,
+        in_review_since,
+    } = &found.standing;
+    let since = |since: &Option<Timestamp>| match since {
+        Some(since) => format!(" (the oldest since {since})"),
+        None => String::new(),
+    };
+    lines.push(format!(
+        "the target holds {applied} as they are; {pending} wait{}, {in_review} are in review{}",
+        since(pending_since),
+        since(in_review_since)
+    ));
+    lines.push(match &found.compared {
+        Some(Compared { at, summary }) => format!("compared with the target at {at}: {summary}\n"),
+        None => "never compared with the target\n".to_owned(),
+    });
     lines.join("\n")
 }
 
@@ -439,6 +529,7 @@ mod tests {
             stopped: Vec::new(),
             reviews: vec![entry],
             reconciled: None,
+            audited: None,
         };
         let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
         let mail = tidegate_engine::digest_mail(&[found], "", UnixMs(now.as_millisecond()));

@@ -5,7 +5,7 @@ use tidegate_model::{
     flow::FlowFile,
     metric::{self, Metric},
 };
-use tidegate_policy::register::ReviewKind;
+use tidegate_policy::{audit::FindingKind, register::ReviewKind};
 
 use super::{alarms::SUCCESS_GOAL, resources::Resource};
 
@@ -27,7 +27,7 @@ const OUTCOMES: [&str; 6] = [
     "rejected",
     "in_review",
 ];
-const KINDS: [ReviewKind; 8] = [
+const KINDS: [ReviewKind; 9] = [
     ReviewKind::Invalid,
     ReviewKind::Refused,
     ReviewKind::RetriesSpent,
@@ -36,6 +36,7 @@ const KINDS: [ReviewKind; 8] = [
     ReviewKind::Ambiguous,
     ReviewKind::DeadLetter,
     ReviewKind::Rejected,
+    ReviewKind::Audit,
 ];
 
 /// A graph before it has a place.
@@ -188,6 +189,12 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
             vec![line(&metric::MESSAGE_HOPS, &[name])],
         ),
     ];
+    if flow.audit.is_some() {
+        let mut found = vec![line(&metric::AUDITED, &[name])];
+        let kinds = FindingKind::ALL.iter();
+        found.extend(kinds.map(|kind| line(&metric::AUDIT_FINDINGS, &[name, kind.as_str()])));
+        all.push(graph(format!("{name}: what audits find"), HOUR_S, found));
+    }
     if flow.webhook.is_some() {
         let webhooks = vec![line(&metric::WEBHOOKS, &[name])];
         all.push(graph(format!("{name}: webhooks"), HOUR_S, webhooks));

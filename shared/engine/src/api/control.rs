@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidegate_model::{Fetch, FlowId, RecordKey};
 use tidegate_policy::{
+    audit::AuditRequest,
     flow_state::{self, Pause, Scope},
     keys,
     reconcile::ReconcileRequest,
@@ -126,6 +127,14 @@ impl Engine {
             request_id: self.request_id(),
         };
         self.ports.events.emit(&event).await?;
+        Ok(())
+    }
+
+    /// Asks for an audit now.
+    pub async fn audit_now(&self, flow: &FlowId) -> Result<(), EngineError> {
+        self.flow(flow)?;
+        tracing::info!(flow = %flow, request_id = self.request(), "audit asked for");
+        self.ask_for_audit(flow, AuditRequest::default()).await?;
         Ok(())
     }
 

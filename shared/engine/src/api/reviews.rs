@@ -516,7 +516,10 @@ fn entry(runtime: &FlowRuntime, key: &ItemKey, item: &Item, access: Access) -> O
     Some(ReviewEntry {
         id: id.to_string(),
         flow: flow.clone(),
-        key: register.as_ref().map(|_| key.sort.clone()),
+        key: match &register {
+            Some(_) => Some(key.sort.clone()),
+            None => text(orphan::KEY).map(str::to_owned),
+        },
         cause,
         pending_since: match &register {
             Some(register) => register.pending_since,

@@ -43,6 +43,7 @@ fn every_kind_of_news_has_a_schema_and_no_request_has() {
         "RecordInReview",
         "RunFinished",
         "ReconcileFinished",
+        "AuditFinished",
         "FlowBlocked",
         "FreshnessBreached",
         "BreakerOpened",
@@ -88,7 +89,12 @@ fn a_schema_takes_what_is_sent_and_refuses_what_is_not() {
 
 #[test]
 fn a_request_bears_the_invocation_with_which_it_began_and_is_read_without() {
-    for name in ["RunRequested", "ReconcileRequested", "SweepRequested"] {
+    for name in [
+        "RunRequested",
+        "ReconcileRequested",
+        "AuditRequested",
+        "SweepRequested",
+    ] {
         let form = |id: Value| json!({"detail-type": name, "detail": {"flow": "suppliers", "request_id": id}});
         let bears = |id: Value| {
             let event: Event = serde_json::from_value(form(id)).unwrap();

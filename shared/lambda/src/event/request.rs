@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tidegate_engine::Event;
 use tidegate_model::{EventId, FlowId, UnixMs};
 use tidegate_policy::{
+    audit::AuditRequest,
     reconcile::ReconcileRequest,
     run::{Mode, RunRequest, Trigger},
 };
@@ -15,6 +16,7 @@ use super::{Arrival, BatchAnswer, EventError, arrivals};
 const DETAIL_TYPE: &str = "detail-type";
 const RUN: &str = "a run: {\"flow\", \"window\" or \"trigger\"} or RunRequested";
 const RECONCILE: &str = "a reconciliation: {\"flow\", \"window\"} or ReconcileRequested";
+const AUDIT: &str = "an audit: {\"flow\", \"window\"} or AuditRequested";
 const SWEEP: &str = "SweepRequested";
 const DIGEST: &str = "{\"digest\": \"daily\"} or dead letters";
 
@@ -70,7 +72,7 @@ pub fn run_request(event: &Value) -> Result<(FlowId, RunRequest), EventError> {
     Ok((flow, request))
 }
 
-/// What the daily schedule sends.
+/// What the daily schedule sends, or a person for a window.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Daily {
@@ -92,6 +94,24 @@ pub fn reconcile_request(event: &Value) -> Result<(FlowId, ReconcileRequest), Ev
     let request = ReconcileRequest {
         window: window.map(moment).transpose()?,
         ..ReconcileRequest::default()
+    };
+    Ok((flow, request))
+}
+
+/// Which flow is to be audited: by `AuditRequested` on the bus, or by hand.
+pub fn audit_request(event: &Value) -> Result<(FlowId, AuditRequest), EventError> {
+    if let Some(event) = from_bus(event, AUDIT)? {
+        return match event {
+            Event::AuditRequested { flow, request, .. } => Ok((flow, request)),
+            other => Err(unexpected(&other, AUDIT)),
+        };
+    }
+    let form = AUDIT;
+    let Daily { flow, window } =
+        Daily::deserialize(event).map_err(|source| EventError::Form { form, source })?;
+    let request = AuditRequest {
+        window: window.map(moment).transpose()?,
+        resume: None,
     };
     Ok((flow, request))
 }
@@ -257,6 +277,27 @@ mod tests {
         assert!(reconcile_request(&other).is_err());
         let misspelt = json!({"flow": "suppliers", "windov": "2026-11-20T03:00:00Z"});
         assert!(reconcile_request(&misspelt).is_err());
+    }
+
+    #[test]
+    fn an_audit_is_asked_for_by_the_bus_and_by_hand() {
+        let flow = FlowId::try_new("suppliers").unwrap();
+        let by_hand = json!({"flow": "suppliers", "window": "2026-11-20T01:00:00Z"});
+        let (found, request) = audit_request(&by_hand).unwrap();
+        assert_eq!(found, flow);
+        assert_eq!(request.window, Some(UnixMs(1_795_136_400_000)));
+        let sent = Event::AuditRequested {
+            flow,
+            request: request.clone(),
+            request_id: None,
+        };
+        let form = serde_json::to_value(&sent).unwrap();
+        let event = envelope("AuditRequested", &form["detail"]);
+        assert_eq!(audit_request(&event).unwrap(), (found, request));
+        let other = envelope("ReconcileRequested", &json!({"flow": "suppliers"}));
+        assert!(audit_request(&other).is_err());
+        let misspelt = json!({"flow": "suppliers", "windov": "2026-11-20T01:00:00Z"});
+        assert!(audit_request(&misspelt).is_err());
     }
 
     #[test]

@@ -175,6 +175,26 @@ pub static RECONCILE_AGE: Metric = Metric {
               else since the flow was first looked at. At each tick.",
 };
 
+/// Records that an audit looked at.
+pub static AUDITED: Metric = Metric {
+    name: "Audited",
+    unit: Count,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "Records that an audit looked at, at its complete end; only of flows with an `[audit]`.",
+};
+
+/// What audits find.
+pub static AUDIT_FINDINGS: Metric = Metric {
+    name: "AuditFindings",
+    unit: Count,
+    dimensions: &[Flow, Kind],
+    statistic: Maximum,
+    meaning: "What an audit found, at its complete end: `missing`, fields that should be filled; `broken`, \
+              rules that do not hold; `failed`, rules whose expression gives no value; `shared`, values \
+              that another record has too. 0 of what it did not find.",
+};
+
 /// A side of a flow that stands still until somebody has seen to it.
 pub static BLOCKED: Metric = Metric {
     name: "Blocked",
@@ -243,7 +263,7 @@ pub static WRITE_UNITS: Metric = Metric {
 };
 
 /// All of them.
-pub static METRICS: [&Metric; 24] = [
+pub static METRICS: [&Metric; 26] = [
     &CALLS,
     &CALL_SUCCESS,
     &RESPONSE_TIME,
@@ -261,6 +281,8 @@ pub static METRICS: [&Metric; 24] = [
     &RUN_TIME,
     &RUN_OVERDUE,
     &RECONCILE_AGE,
+    &AUDITED,
+    &AUDIT_FINDINGS,
     &BLOCKED,
     &WEBHOOKS,
     &TICKS,

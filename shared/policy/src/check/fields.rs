@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Findings, Purpose, document::child, words::instead};
+use super::{
+    Findings, Purpose,
+    document::child,
+    words::{dotted, instead},
+};
 use crate::flow::{compile_known_schema, compile_schema};
 
 pub(super) fn check(findings: &mut Findings<'_>) {
@@ -44,18 +48,18 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
 }
 
-/// A list of names of fields.
-fn check_named(findings: &mut Findings<'_>, list: &str) {
+/// A list of names of fields, such as `critical` or `audit/required`.
+pub(super) fn check_named(findings: &mut Findings<'_>, list: &str) {
     let names = texts(findings, &format!("/{list}"));
     for (index, name) in names.iter().enumerate() {
         let pointer = format!("/{list}/{index}");
         if names.iter().take(index).any(|before| before == name) {
             findings.wrong(
                 &pointer,
-                format!("the {list} field `{name}` stands there twice"),
+                format!("the {} field `{name}` stands there twice", dotted(list)),
             );
         } else {
-            refuse_unknown(findings, &pointer, &format!("`{list}`"), name);
+            refuse_unknown(findings, &pointer, &format!("`{}`", dotted(list)), name);
         }
     }
 }

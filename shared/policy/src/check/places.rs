@@ -141,6 +141,8 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/target/list/compare/*", Holds::Expression(ROW)),
     ("/target/contract/openapi", Holds::Path(SETTINGS)),
     ("/target/errors/*/code_at", Holds::Pointer),
+    ("/audit/after/*", Holds::LocalTime),
+    ("/audit/rules/*/holds", Holds::Expression(BODY)),
     ("/webhook/key", Holds::Expression(PUSHED)),
     ("/webhook/row", Holds::Expression(PUSHED)),
 ];

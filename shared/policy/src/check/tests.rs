@@ -8,6 +8,7 @@ use super::{
     *,
 };
 
+mod audits;
 mod connectors;
 mod contacts;
 mod creates;

@@ -63,6 +63,10 @@ fn what_a_reconciliation_kept_lies_where_it_is_looked_for() {
         reconcile_listed(&flow, 7, 1).partition,
         reconcile_listed_partition(&flow, 7)
     );
+    assert_eq!(
+        audit_seen(&flow, 7, 1).partition,
+        audit_seen_partition(&flow, 7)
+    );
 }
 
 /// Every item of a flow's own.
@@ -75,6 +79,9 @@ fn places_of(flow: &FlowId, text: &str) -> Vec<ItemKey> {
         reconcile_lease(flow),
         latest_reconcile(flow),
         reconcile_report(flow, UnixMs(1)),
+        audit_lease(flow),
+        latest_audit(flow),
+        audit_report(flow, UnixMs(1)),
         flow_state(flow),
         flow_gauges(flow),
         memory("webhook", flow, text),
@@ -84,6 +91,7 @@ fn places_of(flow: &FlowId, text: &str) -> Vec<ItemKey> {
     for (fence, part) in [(1, 1), (1, 2), (2, 1)] {
         places.push(reconcile_seen(flow, fence, part));
         places.push(reconcile_listed(flow, fence, part));
+        places.push(audit_seen(flow, fence, part));
     }
     places
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tidegate_model::{
     ClaimToken, RunId, UnixMs,
     item::{Change, Condition, Item, Op, Update, Value},
@@ -179,23 +179,39 @@ fn no_sums() -> Vec<u64> {
     (0..REGISTER_SHARDS).map(|_| 0).collect()
 }
 
-/// The item, read.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Checkpoint {
+/// The item of a flow's reconciliations, read.
+pub type Checkpoint = Kept<Progress>;
+
+/// The item of work that holds a lease and keeps where it stands as a `P`, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept<P> {
     owner: Option<(ClaimToken, UnixMs)>,
     /// Number of the holder: rises with each taking.
     pub fence: i64,
     /// Advances so far.
     pub seq: i64,
     /// One that has not ended.
-    pub progress: Option<Progress>,
+    pub progress: Option<P>,
     /// When the newest one that is complete was scheduled, or begun by a person.
     pub done_window: Option<UnixMs>,
     /// The fence up to which an index is believed.
     pub indexed: i64,
 }
 
-impl Checkpoint {
+impl<P> Default for Kept<P> {
+    fn default() -> Self {
+        Self {
+            owner: None,
+            fence: 0,
+            seq: 0,
+            progress: None,
+            done_window: None,
+            indexed: 0,
+        }
+    }
+}
+
+impl<P: DeserializeOwned> Kept<P> {
     /// Reads the item.
     pub fn read(item: Option<&Item>) -> Self {
         let Some(item) = item else {
@@ -226,7 +242,9 @@ impl Checkpoint {
     pub fn is_held_by(&self, token: &ClaimToken) -> bool {
         self.owner.as_ref().is_some_and(|(owner, _)| owner == token)
     }
+}
 
+impl Checkpoint {
     /// One that stopped before its end and is young enough to go on.
     pub fn unfinished(&self, now: UnixMs) -> Option<&Progress> {
         self.progress
@@ -237,7 +255,7 @@ impl Checkpoint {
 
 /// What to do about a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Start {
+pub enum Start<P = Progress> {
     /// The scheduled one is complete: a repeated delivery is the same.
     AlreadyDone,
     /// Another holds the lease until then.
@@ -248,7 +266,7 @@ pub enum Start {
     /// The one that was asked to go on has ended.
     Over,
     /// Take the lease, then go on from here.
-    Go(Box<Progress>),
+    Go(Box<P>),
 }
 
 /// Decides about a request.
@@ -310,7 +328,7 @@ pub fn plan(
 }
 
 /// Takes the lease and a fence. Refused when anything has advanced since it was planned.
-pub fn take(token: &ClaimToken, seen: &Checkpoint, progress: &Progress, now: UnixMs) -> Update {
+pub fn take<P: Serialize>(token: &ClaimToken, seen: &Kept<P>, progress: &P, now: UnixMs) -> Update {
     let free = Condition::Any(vec![
         Condition::Absent(OWNER.to_owned()),
         Condition::is(UNTIL, Op::Lt, (now - CLOCK_SKEW).0),
@@ -363,7 +381,7 @@ pub fn renew(holder: &Holder, now: UnixMs) -> Update {
 
 /// Keeps the lease and where it stands within a pass: everything up to there is staged and queued
 /// (CP-1). The index waits for the end of the pass.
-pub fn keep(holder: &Holder, progress: &Progress, now: UnixMs) -> Update {
+pub fn keep<P: Serialize>(holder: &Holder, progress: &P, now: UnixMs) -> Update {
     renew(holder, now).set(PROGRESS, json(progress))
 }
 
@@ -373,7 +391,7 @@ pub fn advance(holder: &Holder, progress: &Progress, now: UnixMs) -> Update {
 }
 
 /// It stops here; the next invocation goes on.
-pub fn yield_lease(holder: &Holder, progress: &Progress) -> Update {
+pub fn yield_lease<P: Serialize>(holder: &Holder, progress: &P) -> Update {
     holder
         .advance()
         .set(PROGRESS, json(progress))
@@ -394,9 +412,13 @@ pub fn give_up(holder: &Holder) -> Update {
 pub fn finish(holder: &Holder, progress: &Progress) -> Update {
     // One that a person asked for stands for every scheduled one that was due when it began.
     let window = progress.window.unwrap_or(progress.started);
+    end(holder, window).set(INDEXED, holder.fence)
+}
+
+/// Work that stands for this scheduled time is complete.
+pub fn end(holder: &Holder, window: UnixMs) -> Update {
     holder
         .advance()
-        .set(INDEXED, holder.fence)
         .set(DONE_WINDOW, window.0)
         .remove(&[OWNER, UNTIL, PROGRESS])
 }

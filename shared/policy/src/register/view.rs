@@ -128,6 +128,8 @@ pub enum ReviewKind {
     DeadLetter,
     /// A row of the source that is no record: it has no key or no version, or is too large.
     Rejected,
+    /// It breaks a rule of the flow's audit. It is sent all the same.
+    Audit,
 }
 
 impl ReviewKind {
@@ -142,6 +144,7 @@ impl ReviewKind {
             Self::Ambiguous => "ambiguous",
             Self::DeadLetter => "dead_letter",
             Self::Rejected => "rejected",
+            Self::Audit => "audit",
         }
     }
 }

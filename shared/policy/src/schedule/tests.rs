@@ -165,6 +165,28 @@ fn a_schedule_that_is_none_is_refused(#[case] spec: Schedule, #[case] expected: 
     assert_eq!(CompiledSchedule::compile(&spec).unwrap_err(), expected);
 }
 
+#[test]
+fn the_newest_window_of_some_times_is_found_on_the_days_of_a_changed_clock_too() {
+    let schedule = windows("Europe/Berlin", &["02:00", "02:30", "10:00"]);
+    let night = [parse_time("02:00").unwrap()];
+    for (now, latest) in [
+        ("2026-11-20T01:00:00Z", "2026-11-20T01:00:00Z"),
+        ("2026-11-20T00:59:59Z", "2026-11-19T01:00:00Z"),
+        ("2026-11-20T09:00:00Z", "2026-11-20T01:00:00Z"),
+        // The hour is skipped: the first instant after it.
+        ("2026-03-29T09:00:00Z", "2026-03-29T01:00:00Z"),
+        // The hour comes twice: the first.
+        ("2026-10-25T09:00:00Z", "2026-10-25T00:00:00Z"),
+    ] {
+        assert_eq!(
+            schedule.latest_of(&night, at(now)),
+            Some(at(latest)),
+            "{now}"
+        );
+    }
+    assert_eq!(schedule.latest_of(&[], at("2026-11-20T01:00:00Z")), None);
+}
+
 const ZONES: [&str; 5] = [
     "Europe/Berlin",
     "America/New_York",

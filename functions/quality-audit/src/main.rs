@@ -1,0 +1,39 @@
+//! quality-audit: telemetry, configuration, adapters, run.
+
+use std::sync::Arc;
+
+use lambda_runtime::{run, service_fn};
+use tidegate_aws::{Aws, QueueUrls};
+use tidegate_connect::connect;
+use tidegate_engine::Ports;
+use tidegate_lambda::{
+    Common, Config, QueueAddresses, SystemChance, SystemClock, Unwired, assemble, begin_flows,
+    guarded, start_telemetry,
+};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::from_env();
+    let (log, table, QueueAddresses { real_time, batch }, bus, folder, emf) =
+        config.read::<Common>()?;
+    let flows = begin_flows(folder, config.settings());
+    start_telemetry(&log)?;
+    let aws = Aws::connect(config.values()).await?;
+    let ports = Ports {
+        store: Arc::new(aws.store(table.0)),
+        queue: Arc::new(aws.queue(QueueUrls { real_time, batch })),
+        events: Arc::new(aws.events(bus.0)),
+        mailer: Arc::new(Unwired),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        http: Arc::new(Unwired),
+        secrets: Arc::new(aws.secrets(config.vault(), Arc::new(SystemClock))),
+        metrics: Arc::new(emf),
+    };
+    let engine = assemble(ports, flows.await??, connect);
+    run(service_fn(|event| {
+        guarded(tidegate_quality_audit::handle(&engine, event))
+    }))
+    .await
+    .map_err(anyhow::Error::from_boxed)
+}
