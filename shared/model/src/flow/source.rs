@@ -13,7 +13,7 @@ use crate::EndpointId;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SourceSpec {
     /// A JSON API over HTTP.
-    Rest(RestSource),
+    Rest(Box<RestSource>),
     /// Files of rows that are dropped in a folder or in S3.
     Files(FilesSource),
 }
