@@ -16,5 +16,6 @@ mod keys;
 mod orders;
 mod pages;
 mod place;
+mod reviews;
 mod shopify;
 mod tokens;

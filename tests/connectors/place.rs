@@ -9,9 +9,10 @@ use tidegate_engine::{
     ports::{Clock as _, Files},
 };
 use tidegate_lambda::read_connectors;
-use tidegate_model::{FlowId, UnixMs};
+use tidegate_model::{FlowId, RecordKey, UnixMs};
 use tidegate_policy::{
     flow::{Flow, FlowText, Settings},
+    reconcile::{Findings, ReconcileRequest},
     register::Register,
     run::RunRequest,
 };
@@ -74,6 +75,9 @@ impl Hands {
     }
 }
 
+/// Settings and secrets.
+type Given<'a> = (&'a [(&'a str, String)], &'a [(&'a str, &'a str)]);
+
 /// A flow at work.
 pub struct Place {
     engine: Engine,
@@ -115,7 +119,7 @@ impl Place {
     pub fn with_files(
         hands: &Hands,
         text: &str,
-        (settings, secrets): (&[(&str, String)], &[(&str, &str)]),
+        (settings, secrets): Given<'_>,
         files: &Arc<dyn Files>,
     ) -> Self {
         let clock = Arc::clone(&hands.0);
@@ -160,8 +164,10 @@ impl Place {
 
     /// A run to its end, over as many parts as its budget makes of it.
     pub async fn run(&self) -> RunReport {
+        let mut last = None;
         for _ in 0..MOST_PARTS {
             let report = self.run_part().await;
+            last = Some(report.end.clone());
             match &report.end {
                 RunEnd::Continues | RunEnd::Interrupted { .. } => {
                     self.clock.advance(std::time::Duration::from_mins(5));
@@ -169,7 +175,36 @@ impl Place {
                 _ => return report,
             }
         }
-        panic!("the run does not end");
+        panic!("the run does not end: {last:?}");
+    }
+
+    /// A whole comparison, and what it found.
+    pub async fn reconcile(&self) -> Findings {
+        for _ in 0..MOST_PARTS {
+            let request = ReconcileRequest::default();
+            let report = self
+                .engine
+                .reconcile(&self.flow, &request, UnixMs(i64::MAX));
+            let report = report.await.unwrap();
+            match &report.end {
+                RunEnd::Complete => return report.findings,
+                RunEnd::Continues | RunEnd::Interrupted { .. } => {
+                    self.clock.advance(std::time::Duration::from_mins(5));
+                }
+                _ => panic!("{report:?}"),
+            }
+        }
+        panic!("the comparison does not end");
+    }
+
+    /// Asks for one record, and says whether a run was asked for.
+    pub async fn sync(&self, key: &str) -> bool {
+        let key = RecordKey::try_new(key).unwrap();
+        self.engine.force_sync(&self.flow, &key).await.unwrap();
+        let asked = self.events.all();
+        asked
+            .iter()
+            .any(|event| matches!(event, Event::RunRequested { .. }))
     }
 
     /// Takes a webhook of the flow.
