@@ -108,3 +108,28 @@ async fn a_bad_row_is_rejected_by_itself_and_the_good_ones_go_on() {
     let counts = report.counts;
     assert_eq!((counts.received, counts.staged, counts.rejected), (5, 4, 1));
 }
+
+#[tokio::test]
+async fn what_one_listing_lacks_and_the_next_one_has_is_not_gone() {
+    let hands = Hands::new();
+    let pages = Pages::start(Way::Forgets, None).await;
+    let place = pages.place(&hands, "", &[]);
+    assert_eq!(place.run().await.end, RunEnd::Complete);
+    place.clock.advance(Duration::from_mins(1));
+    let findings = place.reconcile().await;
+    assert_eq!(
+        (findings.compared, findings.deleted_at_source),
+        (5, 0),
+        "{findings:?}"
+    );
+    assert_eq!(
+        pages.calls().len(),
+        3 * 3,
+        "pages of a run and of two listings"
+    );
+    let gone = place
+        .registers()
+        .into_values()
+        .filter(|register| register.desired.content.fields().is_none());
+    assert_eq!(gone.count(), 0);
+}

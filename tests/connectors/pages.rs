@@ -43,6 +43,8 @@ pub enum Way {
     LinkToItself,
     /// A page after each page.
     LinkWithoutEnd,
+    /// It gives no order by its id, and its second listing lacks one that is there.
+    Forgets,
     /// A row without an id.
     BadRow,
     /// A page of HTML with 200.
@@ -109,8 +111,12 @@ impl Pages {
     pub fn place(&self, hands: &Hands, auth: &str, secrets: &[(&str, &str)]) -> Place {
         let pages = match self.way {
             Way::Header => r#"{ by = "header", name = "X-Next-Page" }"#,
-            Way::Body | Way::BadRow => r#"{ by = "cursor", next = "/meta/next" }"#,
+            Way::Body | Way::BadRow | Way::Forgets => r#"{ by = "cursor", next = "/meta/next" }"#,
             _ => r#"{ by = "link" }"#,
+        };
+        let one = match self.way {
+            Way::Forgets => "",
+            _ => "[source.one]\npath = \"/orders/{{ key }}\"",
         };
         let source = format!(
             r#"
@@ -128,8 +134,7 @@ page_size = {PAGE}
 pages = {pages}
 query = {{ since = "{{{{ since }}}}", cursor = "{{{{ page.cursor }}}}" }}
 
-[source.one]
-path = "/orders/{{{{ key }}}}"
+{one}
 
 [record]
 key = "row.id"
@@ -193,6 +198,13 @@ async fn list(
             ([(name, value)], Json(json!({"orders": rows}))).into_response()
         }
         Way::Body => Json(json!({"orders": rows, "meta": {"next": next}})).into_response(),
+        Way::Forgets => {
+            let calls = shop.calls.lock().unwrap();
+            if calls.iter().filter(|call| !call.contains("cursor")).count() == 2 {
+                rows.retain(|row| row["id"] != "O3");
+            }
+            Json(json!({"orders": rows, "meta": {"next": next}})).into_response()
+        }
         Way::BadRow => {
             if at == 0 {
                 rows[0] = json!({"total": "1.00", "updated_at": "2026-11-19T00:00:00Z"});
