@@ -19,6 +19,8 @@ const DEPLOY_LIMIT: Duration = Duration::from_mins(2);
 pub const MAIL_FROM: &str = "tidegate@example.com";
 /// Receiver of the digest in tests.
 pub const MAIL_TO: &str = "quality@example.com";
+/// Where files are dropped in tests, where any are.
+pub const FILES_BUCKET: &str = "tidegate-drop";
 /// Receiver of the alarms in tests.
 const ALARM_MAIL: &str = "operations@example.com";
 
@@ -412,6 +414,7 @@ fn parameters<'a>(
         ("MailIdentity", "*"),
         ("MailTo", MAIL_TO),
         ("AlarmMail", ALARM_MAIL),
+        ("FilesBucket", FILES_BUCKET),
         ("GradualDeployment", "false"),
     ]
 }

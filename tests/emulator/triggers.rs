@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
+    stack::{FILES_BUCKET, RunBy},
     until::until,
     world::{FLOW, World, scheduled_now},
 };
@@ -21,9 +22,12 @@ const TRIGGER: (&str, &str) = (
 
 #[tokio::test(flavor = "multi_thread")]
 async fn schedules_and_rules_of_the_template_start_what_they_name() {
-    let world = World::start(FEW, &[TRIGGER]).await;
+    let place = format!("s3://{FILES_BUCKET}/in/");
+    let invoices = ("invoices.toml", ("INVOICES", place.as_str()));
+    let world = World::beside(RunBy::Emulator, FEW, &[TRIGGER], Some(invoices)).await;
     an_event_of_the_erp_starts_a_batch(&world).await;
     world.drained(LIMIT).await;
+    a_file_that_lands_in_the_bucket_starts_a_batch(&world).await;
 
     let path = |verb: &str| format!("/v1/flows/{FLOW}/{verb}");
     // What the API asks for, a rule brings to the function.
@@ -77,6 +81,61 @@ async fn an_event_of_the_erp_starts_a_batch(world: &World) {
     })
     .await;
     assert_eq!(starts(world, "batch-sync").await, 1);
+}
+
+/// S3 tells of it on the default bus, as it documents; the emulator does not, so the test does.
+async fn a_file_that_lands_in_the_bucket_starts_a_batch(world: &World) {
+    let wire = world.stack.wire();
+    wire.put_object(&format!("/{FILES_BUCKET}"), Vec::new())
+        .await;
+    let text = "number,supplier,issued,due,currency,total,status\n\
+        R-1,Acme,2026-11-19 09:30,,EUR,\"10,50\",open\n\
+        R-2,Acme\n\
+        R-3,Acme,2026-11-19 09:30,,EUR,7,paid\n";
+    for name in [
+        "in/2026-11-19.csv",
+        "in/other.txt",
+        "elsewhere/2026-11-19.csv",
+    ] {
+        let path = format!("/{FILES_BUCKET}/{name}");
+        wire.put_object(&path, text.as_bytes().to_vec()).await;
+    }
+    let told =
+        json!({"bucket": {"name": "tidegate-invoices"}, "object": {"key": "in/2026-11-19.csv"}});
+    let entry = json!({
+        "EventBusName": "default",
+        "Source": "aws.s3",
+        "DetailType": "Object Created",
+        "Detail": told.to_string(),
+    });
+    let put = wire
+        .json(
+            "events",
+            "AWSEvents.PutEvents",
+            &json!({"Entries": [entry]}),
+        )
+        .await;
+    assert_eq!(put["FailedEntryCount"], 0, "{put}");
+    let records = "/v1/flows/invoices/records";
+    until("the invoices are there", LIMIT, || async {
+        let page = world.read(records).await;
+        (page["items"].as_array().map(Vec::len) == Some(2)).then_some(())
+    })
+    .await;
+    let record = world.read(&format!("{records}/R-1")).await;
+    assert_eq!(record["fields"]["total"], "10.50", "{record}");
+    let reviews = world.read("/v1/reviews").await;
+    let reasons: Vec<&Value> = reviews["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|review| review["flow"] == "invoices")
+        .map(|review| &review["cause"]["reason"])
+        .collect();
+    assert_eq!(
+        reasons,
+        ["line 3 of 2026-11-19.csv: it has 2 fields, and the file 7 columns"]
+    );
 }
 
 /// Waits until a function is started once more than before.

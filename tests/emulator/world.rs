@@ -68,6 +68,16 @@ impl World {
 
     /// The same, with functions that run where `run_by` says.
     pub async fn run_by(run_by: RunBy, count: u32, edits: &[(&str, &str)]) -> Self {
+        Self::beside(run_by, count, edits, None).await
+    }
+
+    /// The same, with the example of this name and its setting beside it.
+    pub async fn beside(
+        run_by: RunBy,
+        count: u32,
+        edits: &[(&str, &str)],
+        example: Option<(&str, (&str, &str))>,
+    ) -> Self {
         let clock: Clock = Arc::new(wall_clock_ms);
         let suppliers = realistic_suppliers(SEED, count, wall_clock_ms());
         let erp = ErpConfig::new(Arc::clone(&clock), ERP_TOKEN).suppliers(suppliers);
@@ -77,17 +87,23 @@ impl World {
             .await
             .expect("the double of Qualio");
         let flows = TempDir::with_prefix_in("flows-", python::workshop()).expect("a folder");
-        write_flow(flows.path(), edits);
+        write_flow(flows.path(), "suppliers.toml", edits);
+        let (erp_url, qualio_url) = (erp.url(), qualio.url());
+        let mut settings = vec![
+            ("ERP_URL", erp_url.as_str()),
+            ("QUALIO_URL", qualio_url.as_str()),
+            ("QUALIO_RISK_LOW", RISK_LEVELS[0].0),
+            ("QUALIO_RISK_MEDIUM", RISK_LEVELS[1].0),
+            ("QUALIO_RISK_HIGH", RISK_LEVELS[2].0),
+        ];
+        if let Some((name, setting)) = example {
+            write_flow(flows.path(), &format!("examples/{name}"), &[]);
+            settings.push(setting);
+        }
         let stack = Stack::deploy(&Deployment {
             run_by,
             flows: flows.path(),
-            settings: &[
-                ("ERP_URL", &erp.url()),
-                ("QUALIO_URL", &qualio.url()),
-                ("QUALIO_RISK_LOW", RISK_LEVELS[0].0),
-                ("QUALIO_RISK_MEDIUM", RISK_LEVELS[1].0),
-                ("QUALIO_RISK_HIGH", RISK_LEVELS[2].0),
-            ],
+            settings: &settings,
             secrets: &SECRETS,
         })
         .await;
@@ -276,14 +292,15 @@ fn http_event(method: &str, path: &str, headers: &Value, body: &str) -> Value {
 }
 
 /// The shipped flow file with parts of its text replaced.
-fn write_flow(folder: &Path, edits: &[(&str, &str)]) {
-    let shipped = repository().join("infra/flows/suppliers.toml");
+fn write_flow(folder: &Path, name: &str, edits: &[(&str, &str)]) {
+    let shipped = repository().join("infra/flows").join(name);
     let mut text = fs::read_to_string(&shipped).expect("the shipped flow file");
     for (from, to) in edits {
         assert!(text.contains(from), "the shipped flow has no {from}");
         text = text.replace(from, to);
     }
-    fs::write(folder.join("suppliers.toml"), text).expect("a flow file");
+    let name = shipped.file_name().expect("a file");
+    fs::write(folder.join(name), text).expect("a flow file");
 }
 
 /// The functions run on the machine's clock, so what they are sent has to be dated by it.
