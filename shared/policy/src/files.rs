@@ -198,6 +198,8 @@ impl Reading<'_> {
         while self.done() < most_rows {
             // Of bytes in memory nothing can fail but what is asked to be text.
             if !reader.read_byte_record(&mut record).unwrap_or(false) {
+                let blank = part(bytes, self.place.at - at, size(bytes.len()));
+                self.place.line += lines_in(blank);
                 self.place.at = at + size(bytes.len());
                 break;
             }
@@ -210,10 +212,10 @@ impl Reading<'_> {
             }
             let raw = part(bytes, begins, ends);
             // What is blank before it counts as lines.
-            let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-            let blank = blank.filter(|byte| **byte == b'\n').count();
-            let its_line =
-                line + record.position().map_or(1, csv::Position::line) - 1 + size(blank);
+            let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            let blank = raw.iter().position(|byte| !is_blank(byte)).unwrap_or(0);
+            let blank = lines_in(raw.get(..blank).unwrap_or_default());
+            let its_line = line + record.position().map_or(1, csv::Position::line) - 1 + blank;
             self.take_record(&record, raw, its_line)?;
             self.place.at = at + ends;
             self.place.line = line + reader.position().line() - 1;
@@ -352,6 +354,10 @@ fn header(record: &csv::ByteRecord) -> Result<Vec<String>, BadFile> {
 fn part(bytes: &[u8], from: u64, to: u64) -> &[u8] {
     let at = |place| usize::try_from(place).unwrap_or(usize::MAX);
     bytes.get(at(from)..at(to)).unwrap_or_default()
+}
+
+fn lines_in(bytes: &[u8]) -> u64 {
+    size(bytes.iter().filter(|byte| **byte == b'\n').count())
 }
 
 fn size(bytes: usize) -> u64 {

@@ -277,7 +277,7 @@ fn each_mistake_is_told_in_the_file_that_has_it() {
         ),
         (
             in_crm("type = \"rest\"\n", ""),
-            "flow.toml:4: `type` is missing in `source`: one of rest".to_owned(),
+            "flow.toml:4: `type` is missing in `source`: one of rest, files".to_owned(),
         ),
     ] {
         let told = told(&flow, &crm);
