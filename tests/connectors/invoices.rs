@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tidegate_engine::{RunEnd, ports::Files};
 use tidegate_policy::{
-    files::MAX_ROW_BYTES,
+    files::{MAX_ROW_BYTES, PIECE_BYTES},
     register::{Register, State},
     run::Counts,
 };
@@ -149,7 +149,9 @@ async fn a_large_file_is_read_in_pieces_once() {
             .all(|(name, _, most)| name == "large.csv" && *most < MAX_ROW_BYTES)
     );
     let read: usize = reads.iter().map(|(_, _, most)| most).sum();
-    assert!(2 * read < 3 * bytes, "{read} bytes asked for of {bytes}");
+    // Until it is known how long a line is, a piece is as large as it may be.
+    let most = 2 * PIECE_BYTES + bytes + bytes / 2;
+    assert!(read < most, "{read} bytes asked for of {bytes}");
     assert!(
         reads.windows(2).all(|pair| pair[0].1 < pair[1].1),
         "each piece goes on"
