@@ -12,13 +12,16 @@ use std::{
 
 use anyhow::Context as _;
 use tidegate_lambda::{Config, LogFilter};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// Size at which the file is put aside, in bytes: some days of a busy flow.
 const MAX_FILE_BYTES: u64 = 32 * 1_024 * 1_024;
 
 /// The table's server warns of each condition that does not hold, which is daily bread here.
-const TABLE_DIRECTIVE: &str = "dynoxide=error";
+const TABLE: &str = "dynoxide";
 
 /// Where the log goes.
 #[derive(Clone, Debug)]
@@ -32,16 +35,24 @@ pub(crate) enum LogTo {
 /// Starts logging; what is logged is told by `TIDEGATE_LOG`.
 pub(crate) fn start(to: &LogTo, config: &Config) -> anyhow::Result<()> {
     let filter = config.read::<LogFilter>()?;
-    let filter = EnvFilter::try_new(&filter.0)
-        .with_context(|| format!("TIDEGATE_LOG is not a log filter: {}", filter.0))?
-        .add_directive(TABLE_DIRECTIVE.parse()?);
+    let targets: Targets = filter
+        .0
+        .parse()
+        .with_context(|| format!("TIDEGATE_LOG is not a log filter: {}", filter.0))?;
+    let targets = targets.with_target(TABLE, LevelFilter::ERROR);
     let lines = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter(filter);
+        .with_max_level(LevelFilter::TRACE);
     let started = match to {
-        LogTo::Stderr => lines.with_writer(io::stderr).try_init(),
-        LogTo::File(path) => lines.with_writer(LogFile::open(path)?).try_init(),
+        LogTo::Stderr => {
+            let lines = lines.with_writer(io::stderr).finish();
+            lines.with(targets).try_init()
+        }
+        LogTo::File(path) => {
+            let lines = lines.with_writer(LogFile::open(path)?).finish();
+            lines.with(targets).try_init()
+        }
     };
     started.map_err(|error| anyhow::anyhow!("logging can not start: {error}"))
 }

@@ -3,9 +3,12 @@
 //! Lambda's own JSON format keeps such lines as they are, and `CloudWatch` Logs Insights finds
 //! their fields by name.
 
-use tracing::Subscriber;
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, filter::ParseError, fmt::MakeWriter, util::SubscriberInitExt as _,
+    filter::{ParseError, Targets},
+    fmt::MakeWriter,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{LogFilter, panic::log_panics};
@@ -49,7 +52,7 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let env_filter = EnvFilter::try_new(&filter.0).map_err(|source| TelemetryError::Filter {
+    let targets: Targets = filter.0.parse().map_err(|source| TelemetryError::Filter {
         filter: filter.0.clone(),
         source,
     })?;
@@ -58,9 +61,10 @@ where
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_env_filter(env_filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(writer)
-        .finish())
+        .finish()
+        .with(targets))
 }
 
 #[cfg(test)]
