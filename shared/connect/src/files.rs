@@ -191,6 +191,7 @@ impl Source for FilesSource {
                     open: Some((file, piece.next)),
                 }
             })?),
+            ..Page::default()
         })
     }
 
