@@ -229,7 +229,7 @@ pub enum Pages {
         name: String,
     },
     /// The whole next address comes from the body, and with the last page one that tells what changes
-    /// from then on (OData's delta link): a run that is complete keeps it, and the next one begins there.
+    /// from then on (a delta link): a run that is complete keeps it, and the next one begins there.
     /// An initial run, a reconciliation, and a run whose link is refused as gone (404, 410, or an error
     /// that is `missing`) begin with the first address. Both must stay on the origin of `base_url`.
     Delta {

@@ -2,8 +2,8 @@
 //! tracking.
 //!
 //! It follows learn.microsoft.com ("Use change tracking to synchronize data with external systems",
-//! "Service protection API limits"), and OData 4.0 where that is silent; each rule with its source is in
-//! the table of its tests:
+//! "Service protection API limits"), and `OData` 4.0 where that is silent; each rule with its source is
+//! in the table of its tests:
 //! - `GET /api/data/v9.2/accounts` lists: `$select` alone; `Prefer: odata.maxpagesize=N`, 5,000 at most;
 //!   `@odata.nextLink` until the last page.
 //! - With `Prefer: odata.track-changes` the last page has an `@odata.deltaLink`. What it leads to is what
@@ -11,7 +11,7 @@
 //!   `{"@odata.context": ".../$metadata#accounts/$deletedEntity", "id", "reason": "deleted"}`.
 //! - A link is good for seven days, then 410 with the code 0x80044352, as is one from before a purge
 //!   ([`forget_changes`](Double::forget_changes)). That it is just this status is assumed: the protocol
-//!   (OData 4.0, 11.3) and other services of the vendor have it.
+//!   (11.3) and other services of the vendor have it.
 //! - `GET /api/data/v9.2/accounts({id})` shows one.
 //! - A bearer token that an authority stands in for: [`login`]. One that is missing, wrong or over is 401.
 //! - 6,000 calls in five minutes, then 429 with `Retry-After`; the two other limits, of time and of calls

@@ -100,7 +100,7 @@ pub(super) fn stamped(
 }
 
 /// An account with the columns that were selected: its id and its tag always, all where none is named.
-pub(super) fn selected(body: &Map<String, Value>, select: &[String]) -> Value {
+pub(super) fn selected(body: &Map<String, Value>, select: &[String]) -> Map<String, Value> {
     let is_meant = |name: &str| {
         select.is_empty()
             || name == "accountid"
@@ -108,10 +108,8 @@ pub(super) fn selected(body: &Map<String, Value>, select: &[String]) -> Value {
             || select.iter().any(|selected| selected == name)
     };
     let kept = body.iter().filter(|(name, _)| is_meant(name));
-    Value::Object(
-        kept.map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
-    )
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// As the API writes a time: whole seconds in UTC.

@@ -1,6 +1,6 @@
 //! The paths of the Web API, and what it answers on each.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Dataverse,
@@ -101,8 +101,9 @@ fn one(books: &Books, call: &Incoming, id: &str) -> Reply {
     match number_of(id).and_then(|number| books.account(number)) {
         Some(body) => {
             let mut row = selected(&body, &listing.select);
-            row["@odata.context"] = json!(format!("{}$metadata#accounts/$entity", root(call)));
-            Reply::json(200, &row)
+            let context = format!("{}$metadata#accounts/$entity", root(call));
+            row.insert("@odata.context".to_owned(), json!(context));
+            Reply::json(200, &Value::Object(row))
         }
         None => error(
             404,
@@ -117,22 +118,24 @@ fn list(books: &Books, call: &Incoming, now_ms: i64) -> Reply {
         Ok(listing) => listing,
         Err((code, message)) => return error(400, code, &message),
     };
-    let now_s = now_ms.div_euclid(1_000);
-    let (version, at_s) = match listing.place {
-        Some(place) => {
-            let (version, at_s) = place.began();
-            if !books.knows(version) || now_s - at_s >= LINK_LIFE_S {
-                let message = "Version stamp associated with the client has expired. Please perform a full sync.";
-                return error(410, "0x80044352", message);
-            }
-            match place {
-                // What this asks for ends with what has changed by now.
-                Place::Since { .. } => (books.version(), now_s),
-                Place::Standing { .. } | Place::Changed { .. } => (version, at_s),
-            }
+    let second = now_ms.div_euclid(1_000);
+    // What the listing ends with: what has changed when its first page is given.
+    let mut began = (books.version(), second);
+    if let Some(place) = listing.place {
+        let (version, at_s) = place.began();
+        if !books.knows(version) || second - at_s >= LINK_LIFE_S {
+            let message =
+                "Version stamp associated with the client has expired. Please perform a full sync.";
+            return error(410, "0x80044352", message);
         }
-        None => (books.version(), now_s),
-    };
+        if !matches!(place, Place::Since { .. }) {
+            began = (version, at_s);
+        }
+    }
+    page(books, call, &listing, began)
+}
+
+fn page(books: &Books, call: &Incoming, listing: &Listing, (version, at_s): (u64, i64)) -> Reply {
     let size = listing.page_size;
     let (entries, next) = match listing.place {
         None => books.standing(0, size),
@@ -145,12 +148,14 @@ fn list(books: &Books, call: &Incoming, now_ms: i64) -> Reply {
         Some(Place::Since { .. } | Place::Changed { .. })
     );
     let context = format!("{}$metadata#accounts", root(call));
-    let rows: Vec<Value> = entries
-        .iter()
-        .map(|entry| row(entry, &listing, &context))
-        .collect();
     let kind = if is_delta { "/$delta" } else { "" };
-    let mut body = json!({ "@odata.context": format!("{context}{kind}"), "value": rows });
+    let rows = entries.iter().map(|entry| row(entry, listing, &context));
+    let mut body = Map::new();
+    body.insert(
+        "@odata.context".to_owned(),
+        json!(format!("{context}{kind}")),
+    );
+    body.insert("value".to_owned(), rows.collect());
     if let Some(after) = next {
         let place = if is_delta {
             Place::Changed {
@@ -165,25 +170,25 @@ fn list(books: &Books, call: &Incoming, now_ms: i64) -> Reply {
                 at_s,
             }
         };
-        body["@odata.nextLink"] = json!(link(call, &listing, "$skiptoken", place));
+        let link = link(call, listing, "$skiptoken", place);
+        body.insert("@odata.nextLink".to_owned(), json!(link));
     } else if listing.tracks || is_delta {
-        let place = Place::Since { version, at_s };
-        body["@odata.deltaLink"] = json!(link(call, &listing, "$deltatoken", place));
+        let link = link(call, listing, "$deltatoken", Place::Since { version, at_s });
+        body.insert("@odata.deltaLink".to_owned(), json!(link));
     }
-    let mut reply = Reply::json(200, &body);
+    let mut reply = Reply::json(200, &Value::Object(body));
     if listing.tracks {
-        let applied = (
-            "preference-applied".to_owned(),
-            "odata.track-changes".to_owned(),
-        );
-        reply.headers.push(applied);
+        let applied = "odata.track-changes".to_owned();
+        reply
+            .headers
+            .push(("preference-applied".to_owned(), applied));
     }
     reply
 }
 
 fn row(entry: &Entry, listing: &Listing, context: &str) -> Value {
     match entry {
-        Entry::Stands(body) => selected(body, &listing.select),
+        Entry::Stands(body) => Value::Object(selected(body, &listing.select)),
         Entry::Gone(id) => json!({
             "@odata.context": format!("{context}/$deletedEntity"),
             "id": id,

@@ -137,18 +137,15 @@ impl Books {
 
     /// What changed behind this version up to another one, in the order of its newest changes.
     pub(super) fn changed(&self, after: u64, until: u64, most: usize) -> Entries {
-        let changes = self
-            .changes
-            .range(after.saturating_add(1)..=until.max(after + 1));
-        let changed = changes.filter(|(version, _)| **version <= until);
-        let changed = changed.map(|(version, number)| {
-            let entry = self.account(*number).map(Entry::Stands);
-            (
-                *version,
-                entry.unwrap_or_else(|| Entry::Gone(account::id_of(*number))),
-            )
+        let within = after.saturating_add(1)..=until.max(after.saturating_add(1));
+        let found = self.changes.range(within);
+        let found = found.filter(|(version, _)| **version <= until);
+        let entries = found.map(|(version, number)| {
+            let stands = self.account(*number).map(Entry::Stands);
+            let gone = || Entry::Gone(account::id_of(*number));
+            (*version, stands.unwrap_or_else(gone))
         });
-        page(changed, most)
+        page(entries, most)
     }
 
     fn touch(&mut self, number: u64, body: Option<Map<String, Value>>) {

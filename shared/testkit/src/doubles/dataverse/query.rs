@@ -67,12 +67,11 @@ fn select(text: &str) -> Result<Vec<String>, Wrong> {
         .map(str::trim)
         .filter(|name| !name.is_empty());
     names
-        .map(|name| match COLUMNS.contains(&name) {
-            true => Ok(name.to_owned()),
-            false => Err((
-                BAD_QUERY,
-                format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.account'."),
-            )),
+        .map(|name| {
+            let known = COLUMNS.contains(&name).then(|| name.to_owned());
+            let of = "on type 'Microsoft.Dynamics.CRM.account'";
+            let wrong = || format!("Could not find a property named '{name}' {of}.");
+            known.ok_or_else(|| (BAD_QUERY, wrong()))
         })
         .collect()
 }
