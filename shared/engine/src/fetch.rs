@@ -123,7 +123,7 @@ impl Engine {
         Session::new(self, scope, Vec::new())
     }
 
-    fn source_scope<'a>(
+    pub(crate) fn source_scope<'a>(
         &self,
         runtime: &'a FlowRuntime,
         key: Option<&'a RecordKey>,
@@ -142,6 +142,7 @@ impl Engine {
             patience: self.now() + READ_PATIENCE,
             claim_until: None,
             checking,
+            hurry: None,
         }
     }
 
