@@ -1,11 +1,11 @@
 //! A decision as it is answered.
 
-use schemars::JsonSchema;
+use jiff::Timestamp;
 use serde::Serialize;
 use tidegate_engine::Decision;
 
 /// What was decided, and why. Only `yes` is a yes, and only with the status 200.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DecisionView {
     /// `yes` or `no`.
     pub decision: &'static str,
@@ -20,10 +20,11 @@ pub struct DecisionView {
 
 impl From<Decision> for DecisionView {
     fn from(decision: Decision) -> Self {
+        let asked_at = Timestamp::from_millisecond(decision.asked_at.0).unwrap_or_default();
         Self {
             decision: if decision.is_yes() { "yes" } else { "no" },
             why: decision.why.as_str(),
-            asked_at: decision.asked_at.to_string(),
+            asked_at: format!("{asked_at:.3}"),
             took_ms: u64::try_from(decision.took.as_millis()).unwrap_or(u64::MAX),
         }
     }
