@@ -10,5 +10,4 @@ mod access;
 mod answers;
 mod asker;
 mod limits;
-mod privacy;
 mod time;

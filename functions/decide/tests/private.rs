@@ -1,11 +1,21 @@
-//! Nothing of question and answer is logged or kept.
+//! Nothing of question and answer is logged or kept. A binary of its own: others at work beside it would take its log.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
+
+#[path = "decisions/asker.rs"]
+#[allow(dead_code, reason = "it is that of the other tests too")]
+mod asker;
 
 use std::sync::Arc;
 
 use serde_json::json;
 use tidegate_testkit::log::Log;
 
-use crate::asker::{Asker, DECIDE, approved};
+use asker::{Asker, DECIDE, approved};
 
 #[tokio::test]
 async fn neither_log_nor_table_nor_bus_has_anything_of_question_and_answer() {
