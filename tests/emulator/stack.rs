@@ -23,9 +23,10 @@ pub const MAIL_TO: &str = "quality@example.com";
 const ALARM_MAIL: &str = "operations@example.com";
 
 /// The functions by the name in their log group.
-pub const FUNCTION_LOGS: [&str; 9] = [
+pub const FUNCTION_LOGS: [&str; 10] = [
     "api",
     "batch-sync",
+    "decide",
     "digest",
     "quality-audit",
     "reconcile",

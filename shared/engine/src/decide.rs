@@ -62,6 +62,19 @@ pub enum Why {
 }
 
 impl Why {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Approved,
+        Self::Declined,
+        Self::Unclear,
+        Self::NoAnswerInTime,
+        Self::NoPermit,
+        Self::BreakerOpen,
+        Self::Stopped,
+        Self::Refused,
+        Self::Failed,
+    ];
+
     /// The reason in answers, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
