@@ -27,8 +27,14 @@ async fn neither_log_nor_table_nor_bus_has_anything_of_question_and_answer() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let asker = Asker::new(DECIDE);
     let answered = [
-        (200, json!({"decision": "approved", "limit": 731_911, "said": "731912"})),
-        (422, json!({"message": "no more than 731911", "limit": 731_911})),
+        (
+            200,
+            json!({"decision": "approved", "limit": 731_911, "said": "731912"}),
+        ),
+        (
+            422,
+            json!({"message": "no more than 731911", "limit": 731_911}),
+        ),
         (500, json!({"message": "731911"})),
         (200, approved("731911 or so")),
     ];
@@ -39,7 +45,12 @@ async fn neither_log_nor_table_nor_bus_has_anything_of_question_and_answer() {
     }
     let (items, events) = (asker.host.store.items(), asker.host.events.all());
     let text = format!("{} {items:?} {events:?}", log.text());
-    for line in ["decided", "why=\"approved\"", "key=\"C-1\"", "why=\"refused\""] {
+    for line in [
+        "decided",
+        "why=\"approved\"",
+        "key=\"C-1\"",
+        "why=\"refused\"",
+    ] {
         assert!(text.contains(line), "{line} in {text}");
     }
     for value in ["518327", "731911", "731912"] {

@@ -131,7 +131,10 @@ impl Source for RestSource {
         let answer = calls.call(request).await?;
         match answer.action {
             ErrorAction::Ok => Ok(answer.body),
-            _ => Err(refused(format!("the question was answered {}", answer.status))),
+            _ => Err(refused(format!(
+                "the question was answered {}",
+                answer.status
+            ))),
         }
     }
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use rand::RngExt;
 use tidegate_model::{
     Content, Fetch, Message, RecordKey, SourceVersion, Tier, Turn, UnixMs, Version,
-    flow::{CallWindow, Rate}, item::Item,
+    flow::{CallWindow, Rate},
+    item::Item,
 };
 use tidegate_policy::{
     breaker::{Breaker, Gate},

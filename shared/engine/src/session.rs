@@ -24,9 +24,7 @@ use tidegate_policy::{
 use crate::{
     Engine, FlowRuntime,
     budget::{Budget, Permits},
-    ports::{
-        Answer, CallError, Calls, Request, Sent, StoreError, TransportError, Wait, Written,
-    },
+    ports::{Answer, CallError, Calls, Request, Sent, StoreError, TransportError, Wait, Written},
     worker::target_budget,
 };
 
@@ -124,10 +122,12 @@ impl<'a> Session<'a> {
         let sent = self.engine.ports.http.send(request);
         let result = match self.scope.hurry {
             None => sent.await,
-            Some(hurry) => match select(sent, self.engine.ports.clock.wait_until(hurry.cut)).await {
-                Either::Left((result, _)) => result,
-                Either::Right(_) => Err(TransportError::TimedOut(request.timeout)),
-            },
+            Some(hurry) => {
+                match select(sent, self.engine.ports.clock.wait_until(hurry.cut)).await {
+                    Either::Left((result, _)) => result,
+                    Either::Right(_) => Err(TransportError::TimedOut(request.timeout)),
+                }
+            }
         };
         self.timed_out = matches!(result, Err(TransportError::TimedOut(_)));
         result

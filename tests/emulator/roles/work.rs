@@ -5,7 +5,9 @@ use std::{cell::Cell, pin::pin};
 use serde_json::{Value, json};
 use tidegate_testkit::doubles::{Action, Fault, Gate};
 
-use crate::world::{FLOW, World, api_event, decide_event, fields_event, wall_clock_ms, webhook_event};
+use crate::world::{
+    FLOW, World, api_event, decide_event, fields_event, wall_clock_ms, webhook_event,
+};
 
 /// What the emulator says of a permission that is lacking.
 const DENIED: &str = "is not authorized to perform";

@@ -20,12 +20,22 @@ async fn no_token_but_that_of_decisions_is_good() {
     let asker = Asker::of(&flow(DECIDE), secrets);
     asker.source_says(200, approved(5_000));
     let mut told = None;
-    for given in ["", "Bearer", "Bearer ", "Bearer of-the-api", "Basic eA==", TOKEN] {
+    for given in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer of-the-api",
+        "Basic eA==",
+        TOKEN,
+    ] {
         let body = json!({"key": "C-1", "ask": {"amount": 300}}).to_string();
         let request = Request::post(PATH).header("authorization", given);
         let answer = asker.send(request.body(body.into()).unwrap()).await;
         answer.problem(401);
-        assert_eq!(answer.headers["www-authenticate"], "Bearer realm=\"tidegate\"");
+        assert_eq!(
+            answer.headers["www-authenticate"],
+            "Bearer realm=\"tidegate\""
+        );
         assert_eq!(*told.get_or_insert(answer.body.clone()), answer.body);
     }
     assert!(asker.host.http.requests().is_empty());
@@ -62,8 +72,16 @@ async fn what_is_no_question_is_a_problem() {
         (json!({"ask": {"amount": 300}}), 400, "`key` is missing"),
         (json!({"key": 1}), 400, "`key` is not a text"),
         (json!({"key": ""}), 400, "`key` is no key"),
-        (json!({"key": "C-1", "ask": 300}), 400, "`ask` is not an object"),
-        (json!({"key": "C-1", "amount": 300}), 400, "`amount` is not known"),
+        (
+            json!({"key": "C-1", "ask": 300}),
+            400,
+            "`ask` is not an object",
+        ),
+        (
+            json!({"key": "C-1", "amount": 300}),
+            400,
+            "`amount` is not known",
+        ),
         (json!({"key": "C-1"}), 422, "does not fit the question"),
         (json!({"key": ".."}), 422, "does not fit the question"),
         (json!({"key": "x".repeat(MAX_BODY_BYTES)}), 413, "bytes"),
@@ -80,10 +98,16 @@ async fn a_flow_that_decides_nothing_has_no_decision() {
     let asker = Asker::new("");
     let answer = asker.ask().await;
     assert!(answer.problem(404).contains("no `[decide]`"));
-    for path in [PATH.replace("contacts", "nobody"), PATH.replace("contacts", "No%20body")] {
+    for path in [
+        PATH.replace("contacts", "nobody"),
+        PATH.replace("contacts", "No%20body"),
+    ] {
         let request = Request::post(path).header("authorization", format!("Bearer {TOKEN}"));
         let body = json!({"key": "C-1"}).to_string();
-        asker.send(request.body(body.into()).unwrap()).await.problem(404);
+        asker
+            .send(request.body(body.into()).unwrap())
+            .await
+            .problem(404);
     }
 }
 
@@ -93,7 +117,10 @@ async fn only_a_post_asks() {
     for method in ["GET", "PUT", "DELETE"] {
         let request = Request::builder().method(method).uri(PATH);
         let request = request.header("authorization", format!("Bearer {TOKEN}"));
-        asker.send(request.body(Body::empty()).unwrap()).await.problem(405);
+        asker
+            .send(request.body(Body::empty()).unwrap())
+            .await
+            .problem(405);
     }
 }
 

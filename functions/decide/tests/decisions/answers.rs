@@ -12,7 +12,11 @@ async fn each_answer_of_the_source_has_its_reason() {
         (200, approved(5_000), "approved"),
         (200, approved("300.00"), "approved"),
         (200, approved(299.99), "declined"),
-        (200, json!({"decision": "declined", "limit": 5_000}), "declined"),
+        (
+            200,
+            json!({"decision": "declined", "limit": 5_000}),
+            "declined",
+        ),
         // What `yes` names is not there.
         (200, json!({"decision": "approved"}), "unclear"),
         (200, approved(Value::Null), "unclear"),
@@ -39,7 +43,10 @@ async fn each_answer_of_the_source_has_its_reason() {
         let answer = asker.ask().await;
         assert_eq!(answer.why(), why, "{status} {body}");
         assert_eq!(asker.host.http.requests().len(), 1);
-        let told = asker.host.metrics.values(&metric::DECISIONS, &["contacts", why]);
+        let told = asker
+            .host
+            .metrics
+            .values(&metric::DECISIONS, &["contacts", why]);
         assert_eq!(told, [1.0], "{why}");
     }
 }
@@ -51,8 +58,14 @@ async fn what_breaks_on_the_way_is_a_no() {
         (TransportError::NotConnected, "failed"),
         (TransportError::Broken, "failed"),
         (TransportError::TooLarge { limit_bytes: 1 }, "failed"),
-        (TransportError::NoSecret("CRM_API_KEY".to_owned()), "refused"),
-        (TransportError::SecretUnavailable("CRM_API_KEY".to_owned()), "failed"),
+        (
+            TransportError::NoSecret("CRM_API_KEY".to_owned()),
+            "refused",
+        ),
+        (
+            TransportError::SecretUnavailable("CRM_API_KEY".to_owned()),
+            "failed",
+        ),
         (timed_out, "no_answer_in_time"),
     ] {
         let asker = Asker::new(DECIDE);
@@ -94,10 +107,8 @@ async fn only_true_is_a_yes() {
 
 #[tokio::test]
 async fn a_yes_that_gives_no_value_is_a_no() {
-    let asker = Asker::new(&DECIDE.replace(
-        "answer.limit | float",
-        "answer.limit / ask.share | float",
-    ));
+    let asker =
+        Asker::new(&DECIDE.replace("answer.limit | float", "answer.limit / ask.share | float"));
     asker.source_says(200, approved(5_000));
     let none = json!({"key": "C-1", "ask": {"amount": 300, "share": 0}});
     assert_eq!(asker.ask_for(none).await.why(), "unclear");
@@ -134,7 +145,10 @@ async fn the_question_is_asked_by_path_and_query() {
         .iter()
         .map(|header| format!("{}: {}", header.name, header.value))
         .collect();
-    assert_eq!(headers, ["Accept: application/json", "X-Api-Key: <CRM_API_KEY>"]);
+    assert_eq!(
+        headers,
+        ["Accept: application/json", "X-Api-Key: <CRM_API_KEY>"]
+    );
 }
 
 #[tokio::test]

@@ -88,12 +88,14 @@ impl Asker {
 
     /// Asks whether C-1 has credit for 300.
     pub async fn ask(&self) -> Answer {
-        self.ask_for(json!({"key": "C-1", "ask": {"amount": 300}})).await
+        self.ask_for(json!({"key": "C-1", "ask": {"amount": 300}}))
+            .await
     }
 
     pub async fn ask_for(&self, body: Value) -> Answer {
         let request = Request::post(PATH).header("authorization", format!("Bearer {TOKEN}"));
-        self.send(request.body(body.to_string().into()).unwrap()).await
+        self.send(request.body(body.to_string().into()).unwrap())
+            .await
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

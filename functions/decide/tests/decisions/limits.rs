@@ -61,7 +61,8 @@ async fn a_provider_that_asked_to_wait_is_not_asked() {
     let asker = Asker::new(DECIDE);
     asker.host.http.answer(|_| {
         let mut sent = MemoryHttp::json(429, serde_json::json!({}));
-        sent.headers.push(("retry-after".to_owned(), "30".to_owned()));
+        sent.headers
+            .push(("retry-after".to_owned(), "30".to_owned()));
         Ok(sent)
     });
     assert_eq!(asker.ask().await.why(), "no_permit");

@@ -21,7 +21,9 @@ async fn a_source_that_does_not_answer_is_cut_and_the_breaker_knows() {
         let began = took(&asker);
         // Questions about one customer that break say nothing of the others'.
         let key = format!("C-{asked}");
-        let answer = asker.ask_for(json!({"key": key, "ask": {"amount": 300}})).await;
+        let answer = asker
+            .ask_for(json!({"key": key, "ask": {"amount": 300}}))
+            .await;
         assert!(took(&asker) - began < ANSWER_WITHIN, "{:?}", took(&asker));
         if answer.why() == "breaker_open" {
             break;
@@ -84,7 +86,10 @@ async fn a_token_is_asked_for_within_the_same_time() {
     asker.host.http.answer(|request| {
         let is_token = request.url.ends_with("/token");
         let given = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 3_600});
-        Ok(MemoryHttp::json(200, if is_token { given } else { approved(5_000) }))
+        Ok(MemoryHttp::json(
+            200,
+            if is_token { given } else { approved(5_000) },
+        ))
     });
     assert_eq!(asker.ask().await.why(), "approved");
     assert_eq!(asker.ask().await.why(), "approved");

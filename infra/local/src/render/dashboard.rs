@@ -1,11 +1,11 @@
 //! The dashboard: every metric of the table, for each flow and system of the flow files.
 
 use serde_json::{Value, json};
+use tidegate_engine::Why;
 use tidegate_model::{
     flow::FlowFile,
     metric::{self, Metric},
 };
-use tidegate_engine::Why;
 use tidegate_policy::{audit::FindingKind, register::ReviewKind};
 
 use super::{alarms::SUCCESS_GOAL, resources::Resource};
@@ -199,7 +199,11 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
     if flow.decide.is_some() {
         let whys = Why::ALL.iter();
         let decided = whys.map(|why| line(&metric::DECISIONS, &[name, why.as_str()]));
-        all.push(graph(format!("{name}: decisions"), HOUR_S, decided.collect()));
+        all.push(graph(
+            format!("{name}: decisions"),
+            HOUR_S,
+            decided.collect(),
+        ));
     }
     if flow.webhook.is_some() {
         let webhooks = vec![line(&metric::WEBHOOKS, &[name])];

@@ -16,11 +16,17 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         return;
     }
     if document.text("/source/type") == Some("files") {
-        findings.wrong("/decide", "files can not be asked: `[decide]` needs a source of type `rest`");
+        findings.wrong(
+            "/decide",
+            "files can not be asked: `[decide]` needs a source of type `rest`",
+        );
     }
     let method = document.text("/decide/method");
     if method != Some("POST") && document.get("/decide/body").is_some() {
-        findings.wrong("/decide/body", "a GET has no body: say `method = \"POST\"`, or leave it out");
+        findings.wrong(
+            "/decide/body",
+            "a GET has no body: say `method = \"POST\"`, or leave it out",
+        );
     }
     let Some(yes) = document.text("/decide/yes") else {
         return;

@@ -94,7 +94,11 @@ fn the_listing_carries_its_position() {
         ..ListPosition::default()
     };
     assert_eq!(
-        flow.source().unwrap().list_call(&first).unwrap().path_and_query,
+        flow.source()
+            .unwrap()
+            .list_call(&first)
+            .unwrap()
+            .path_and_query,
         "/api/suppliers?limit=50&modified_since=2026-11-20T07%3A55%3A00Z"
     );
     let next = ListPosition {
@@ -103,7 +107,11 @@ fn the_listing_carries_its_position() {
         ..first
     };
     assert_eq!(
-        flow.source().unwrap().list_call(&next).unwrap().path_and_query,
+        flow.source()
+            .unwrap()
+            .list_call(&next)
+            .unwrap()
+            .path_and_query,
         "/api/suppliers?after_id=SUP%201%262&limit=50&modified_since=2026-11-20T08%3A00%3A00Z"
     );
 }
@@ -182,7 +190,8 @@ fn the_example_flow_maps_a_contact() {
     );
     assert!(!flow.target().delete().unwrap().sends_body());
     let listed = flow
-        .source().unwrap()
+        .source()
+        .unwrap()
         .list_call(&ListPosition {
             cursor: Some("x=1".to_owned()),
             ..ListPosition::default()

@@ -55,7 +55,10 @@ fn what_orders_a_text_and_a_number_is_refused() {
         "not answer.limit <= 5",
     ] {
         let found = mistakes(&with_yes(yes));
-        assert!(found.iter().any(|one| one.contains("orders by")), "{yes}: {found:?}");
+        assert!(
+            found.iter().any(|one| one.contains("orders by")),
+            "{yes}: {found:?}"
+        );
     }
     for yes in [
         "answer.limit | float >= ask.amount | float",
@@ -80,10 +83,16 @@ fn what_may_be_missing_unseen_is_refused() {
         "answer.ok and ask ['x']",
     ] {
         let found = mistakes(&with_yes(yes));
-        assert!(found.iter().any(|one| one.contains("by brackets")), "{yes}: {found:?}");
+        assert!(
+            found.iter().any(|one| one.contains("by brackets")),
+            "{yes}: {found:?}"
+        );
     }
     let found = mistakes(&with_yes("ask.amount | float < 300"));
-    assert!(found[0].contains("reads nothing of the answer"), "{found:?}");
+    assert!(
+        found[0].contains("reads nothing of the answer"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -94,12 +103,21 @@ fn a_question_that_cannot_be_asked_is_refused() {
     let posts = with_body.replace("query =", "method = \"POST\"\nquery =");
     assert_eq!(mistakes(&posts), Vec::<String>::new());
     let unknown = posts.replace("\"key\"", "\"fields.email\"");
-    assert!(mistakes(&unknown)[0].contains("fields"), "{:?}", mistakes(&unknown));
+    assert!(
+        mistakes(&unknown)[0].contains("fields"),
+        "{:?}",
+        mistakes(&unknown)
+    );
     let invoices = include_str!("../../../../../infra/flows/examples/invoices.toml");
     let of_files = FlowText::alone("invoices.toml", format!("{invoices}{DECIDE}"));
     let found = check(&[of_files], &settings(), UnixMs::EPOCH).mistakes;
     let found: Vec<_> = found.into_iter().map(|one| one.message).collect();
-    assert!(found.iter().any(|one| one.contains("files can not be asked")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|one| one.contains("files can not be asked")),
+        "{found:?}"
+    );
 }
 
 #[test]

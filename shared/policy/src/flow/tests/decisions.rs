@@ -30,12 +30,20 @@ fn a_value_that_is_named_and_not_there_is_no_yes() {
     // Each would be a yes by what minijinja makes of null.
     for (yes, ask, answer) in [
         ("answer.blocked != true", json!({}), json!({})),
-        ("answer.blocked != true", json!({}), json!({"blocked": null})),
+        (
+            "answer.blocked != true",
+            json!({}),
+            json!({"blocked": null}),
+        ),
         ("not answer.risk.high", json!({}), json!({"risk": {}})),
         ("not answer.risk.high", json!({}), json!({"risk": "none"})),
         ("answer != 'no'", json!({}), Value::Null),
         ("answer.of == ask.of", json!({}), json!({})),
-        ("answer.of == ask.by.whom", json!({"by": {}}), json!({"of": null})),
+        (
+            "answer.of == ask.by.whom",
+            json!({"by": {}}),
+            json!({"of": null}),
+        ),
         ("answer.ok or ask.vip", json!({}), json!({"ok": true})),
     ] {
         assert_eq!(said(yes, ask, answer), Said::Unclear, "{yes}");
