@@ -67,11 +67,7 @@ async fn a_file_comes_to_our_store_and_each_line_that_is_none_is_named_out_1() {
     assert_eq!(content("R-2"), of("7"));
     let cause = registers["R-6"].review.as_ref().unwrap();
     assert_eq!(cause.field.as_deref(), Some("total"));
-    assert!(
-        cause.reason.starts_with("line 7 of 2026-11-19.csv: "),
-        "{}",
-        cause.reason
-    );
+    assert!(cause.reason.starts_with("line 7 of 2026-11-19.csv: "), "{}", cause.reason);
     let told: Vec<String> = place.orphans().into_keys().collect();
     assert_eq!(
         told,
@@ -81,28 +77,14 @@ async fn a_file_comes_to_our_store_and_each_line_that_is_none_is_named_out_1() {
             "line 6 of 2026-11-19.csv: the field `issued_at` cannot be read: `row.issued | rfc3339('Europe/Berlin')` gives no value: `rfc3339` was given a text that is no date and time",
         ]
     );
-    assert_eq!(
-        place
-            .orphans()
-            .values()
-            .next()
-            .unwrap()
-            .contains(short.trim()),
-        true
-    );
+    assert_eq!(place.orphans().values().next().unwrap().contains(short.trim()), true);
 }
 
 #[tokio::test]
 async fn the_same_file_twice_changes_nothing_and_a_newer_one_does() {
     let files = Arc::new(MemoryFiles::default());
     let place = place(&files);
-    let first = [
-        HEADER,
-        &line(1, "10,50", "open"),
-        &line(2, "7", "open"),
-        "x\n",
-    ]
-    .concat();
+    let first = [HEADER, &line(1, "10,50", "open"), &line(2, "7", "open"), "x\n"].concat();
     files.drop_file("a.csv", first.clone());
     run(&place).await;
     let (before, orphans) = (place.registers(), place.orphans());
@@ -113,10 +95,7 @@ async fn the_same_file_twice_changes_nothing_and_a_newer_one_does() {
     assert_eq!(files.reads().len(), reads);
     files.drop_file("a.csv", first);
     let counts = run(&place).await;
-    assert_eq!(
-        (counts.received, counts.unchanged, counts.rejected),
-        (3, 2, 1)
-    );
+    assert_eq!((counts.received, counts.unchanged, counts.rejected), (3, 2, 1));
     assert_eq!(place.orphans(), orphans);
     for (key, register) in place.registers() {
         assert_eq!(register.desired.content, before[&key].desired.content);
@@ -128,16 +107,9 @@ async fn the_same_file_twice_changes_nothing_and_a_newer_one_does() {
     let counts = run(&place).await;
     assert_eq!((counts.received, counts.staged), (2, 2));
     let registers = place.registers();
-    assert_eq!(
-        registers["R-1"].desired.content.fields().unwrap()["total"],
-        "11"
-    );
+    assert_eq!(registers["R-1"].desired.content.fields().unwrap()["total"], "11");
     assert_eq!(registers["R-2"].desired.content.fields(), None);
-    assert!(
-        registers
-            .values()
-            .all(|register| Register::state(register) == State::Applied)
-    );
+    assert!(registers.values().all(|register| Register::state(register) == State::Applied));
 }
 
 #[tokio::test]
@@ -151,17 +123,10 @@ async fn a_large_file_is_read_in_pieces_once() {
     let counts = run(&place).await;
     assert_eq!((counts.received, counts.staged), (5_000, 5_000));
     let reads = files.reads();
-    assert!(
-        reads
-            .iter()
-            .all(|(name, _, most)| name == "large.csv" && *most < MAX_ROW_BYTES)
-    );
+    assert!(reads.iter().all(|(name, _, most)| name == "large.csv" && *most < MAX_ROW_BYTES));
     let read: usize = reads.iter().map(|(_, _, most)| most).sum();
     assert!(2 * read < 3 * bytes, "{read} bytes asked for of {bytes}");
-    assert!(
-        reads.windows(2).all(|pair| pair[0].1 < pair[1].1),
-        "each piece goes on"
-    );
+    assert!(reads.windows(2).all(|pair| pair[0].1 < pair[1].1), "each piece goes on");
 }
 
 #[tokio::test]

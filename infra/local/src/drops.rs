@@ -26,10 +26,7 @@ impl Files for Folders {
     async fn list(&self, place: &str, after: Option<&str>) -> Result<Vec<DroppedFile>, PortError> {
         let (folder, after) = (folder(place)?, after.map(str::to_owned));
         let listed = spawn_blocking(move || list(&folder, after.as_deref())).await;
-        told(
-            place,
-            listed.unwrap_or_else(|error| Err(io::Error::other(error))),
-        )
+        told(place, listed.unwrap_or_else(|error| Err(io::Error::other(error))))
     }
 
     async fn read(
@@ -41,10 +38,7 @@ impl Files for Folders {
     ) -> Result<Option<Vec<u8>>, PortError> {
         let (path, file) = (folder(place)?.join(&file.name), file.clone());
         let read = spawn_blocking(move || read(&path, &file, from, most)).await;
-        told(
-            place,
-            read.unwrap_or_else(|error| Err(io::Error::other(error))),
-        )
+        told(place, read.unwrap_or_else(|error| Err(io::Error::other(error))))
     }
 }
 
@@ -131,7 +125,12 @@ fn tag(found: &Metadata) -> String {
     format!("{nanos}-{}", found.len())
 }
 
-fn read(path: &Path, listed: &DroppedFile, from: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
+fn read(
+    path: &Path,
+    listed: &DroppedFile,
+    from: u64,
+    most: usize,
+) -> io::Result<Option<Vec<u8>>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -162,10 +161,7 @@ mod tests {
         let files = Folders.list(place, None).await.unwrap();
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["a.csv", "b.csv"]);
-        assert_eq!(
-            Folders.list(place, Some("a.csv")).await.unwrap(),
-            files[1..]
-        );
+        assert_eq!(Folders.list(place, Some("a.csv")).await.unwrap(), files[1..]);
         for (from, expected) in [(0, "0123"), (8, "89"), (10, "")] {
             let bytes = Folders.read(place, &files[1], from, 4).await.unwrap();
             assert_eq!(bytes.as_deref(), Some(expected.as_bytes()));

@@ -110,9 +110,7 @@ impl S3Files {
         let last = from.saturating_add(most).min(file.bytes) - 1;
         let call = self.client().get_object();
         let call = call.bucket(bucket).key(format!("{prefix}{}", file.name));
-        let call = call
-            .if_match(&file.tag)
-            .range(format!("bytes={from}-{last}"));
+        let call = call.if_match(&file.tag).range(format!("bytes={from}-{last}"));
         let answer = match call.send().await {
             Ok(answer) => answer,
             Err(error) => {

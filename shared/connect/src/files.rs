@@ -107,14 +107,7 @@ impl FilesSource {
             if !is_last && bytes.is_empty() {
                 return Ok(None);
             }
-            let piece = files::read(
-                &self.spec.format,
-                &file.name,
-                place,
-                &bytes,
-                is_last,
-                most_rows,
-            );
+            let piece = files::read(&self.spec.format, &file.name, place, &bytes, is_last, most_rows);
             match piece {
                 Ok(piece) if piece.next == *place && !is_last && most < MAX_ROW_BYTES => {}
                 piece => return Ok(Some(piece)),
@@ -177,10 +170,7 @@ impl Source for FilesSource {
                 // Not remembered: as it is now, the next run reads it.
                 tracing::warn!(source = %self.spec.name, file = file.name, "a file changed while it was read, or is gone");
                 let next = Some(text(&behind(&file))?);
-                return Ok(Page {
-                    next,
-                    ..Page::default()
-                });
+                return Ok(Page { next, ..Page::default() });
             }
         };
         let bad = piece.bad.into_iter().map(|line| BadRow {
@@ -239,8 +229,5 @@ impl Files for NoFiles {
 }
 
 fn nobody_reads(place: &str) -> PortError {
-    PortError::new(
-        format!("read files of {place}"),
-        "this function reads no files",
-    )
+    PortError::new(format!("read files of {place}"), "this function reads no files")
 }

@@ -68,9 +68,7 @@ impl FlowRuntime {
     /// Joins a flow and its connectors.
     pub fn new(flow: Arc<Flow>, source: Arc<dyn Source>, target: Arc<dyn Target>) -> Self {
         let called = flow.file().source.rest();
-        let source_breaker = called
-            .map(|source| source.breaker.clone())
-            .unwrap_or_default();
+        let source_breaker = called.map(|source| source.breaker.clone()).unwrap_or_default();
         let source_breaker = breaker::Settings::from(&source_breaker);
         let target_breaker = breaker::Settings::from(flow.file().target.breaker());
         Self {

@@ -212,8 +212,7 @@ impl Reading<'_> {
             // What is blank before it counts as lines.
             let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
             let blank = blank.filter(|byte| **byte == b'\n').count();
-            let its_line =
-                line + record.position().map_or(1, csv::Position::line) - 1 + size(blank);
+            let its_line = line + record.position().map_or(1, csv::Position::line) - 1 + size(blank);
             self.take_record(&record, raw, its_line)?;
             self.place.at = at + ends;
             self.place.line = line + reader.position().line() - 1;
@@ -236,11 +235,7 @@ impl Reading<'_> {
         };
         if record.len() != columns.len() {
             let (has, wants) = (record.len(), columns.len());
-            self.reject(
-                line,
-                raw,
-                format!("it has {has} fields, and the file {wants} columns"),
-            );
+            self.reject(line, raw, format!("it has {has} fields, and the file {wants} columns"));
             return Ok(());
         }
         let mut row = Map::new();
@@ -332,9 +327,7 @@ fn header(record: &csv::ByteRecord) -> Result<Vec<String>, BadFile> {
     let mut columns: Vec<String> = Vec::with_capacity(record.len());
     let mut known = std::collections::BTreeSet::new();
     for (name, number) in record.iter().zip(1..) {
-        let name = std::str::from_utf8(name)
-            .map_err(|_| BadFile::NoText)?
-            .trim();
+        let name = std::str::from_utf8(name).map_err(|_| BadFile::NoText)?.trim();
         if name.is_empty() {
             return Err(BadFile::NoName(number));
         }

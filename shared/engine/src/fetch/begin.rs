@@ -13,7 +13,10 @@ use futures_util::{
     lock::{Mutex, MutexGuard},
 };
 use rand::RngExt;
-use tidegate_model::{ClaimToken, UnixMs, flow::VersionSpec};
+use tidegate_model::{
+    ClaimToken, UnixMs,
+    flow::VersionSpec,
+};
 use tidegate_policy::{
     keys,
     run::{self, Lease},

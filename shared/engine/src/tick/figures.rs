@@ -117,9 +117,7 @@ impl Engine {
         let is_called = |endpoint| {
             let uncalled = [
                 (!target.is_called()).then_some(target.name()),
-                source
-                    .is_none()
-                    .then_some(runtime.flow.file().source.name()),
+                source.is_none().then_some(runtime.flow.file().source.name()),
             ];
             !uncalled.contains(&Some(endpoint))
         };

@@ -131,11 +131,7 @@ fn a_header_without_an_end_is_refused() {
 
 #[rstest]
 #[case::csv(COMMA, "id,text\n1,a\n2,\"", "\n3,b\n")]
-#[case::json(
-    FileFormat::JsonLines,
-    "{\"id\":\"0\"}\n{\"id\":\"1\"}\n",
-    "\n{\"id\":\"3\"}\n"
-)]
+#[case::json(FileFormat::JsonLines, "{\"id\":\"0\"}\n{\"id\":\"1\"}\n", "\n{\"id\":\"3\"}\n")]
 fn a_row_that_is_too_long_costs_its_line_and_no_other(
     #[case] format: FileFormat,
     #[case] before: &str,

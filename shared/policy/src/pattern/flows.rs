@@ -81,22 +81,24 @@ pub(super) fn entries(file: &str, flow: &FlowFile) -> Result<Vec<Entry>, Mistake
         TargetSpec::Rest(_) | TargetSpec::Store(_) => 0,
         TargetSpec::Qualio(_) => QUALIO_LISTING * runs,
     };
-    let entry = |decision: Decision, records: u64, extra: u64| Entry {
-        planned: Planned {
-            place: file.to_owned(),
-            flow: flow.name.clone(),
-            source: flow.source.name().clone(),
-            target: flow.target.name().clone(),
-            records_a_day: records,
-            pattern: decision.pattern,
-            reason: decision.reason,
-            calls_a_day: records * calls_a_record(&flow.target) + extra,
-            bulk_chunks_a_day: 0,
-        },
-        line: None,
-        file: file.to_owned(),
-        quota: None,
-        bulk_quota: None,
+    let entry = |decision: Decision, records: u64, extra: u64| {
+        Entry {
+            planned: Planned {
+                place: file.to_owned(),
+                flow: flow.name.clone(),
+                source: flow.source.name().clone(),
+                target: flow.target.name().clone(),
+                records_a_day: records,
+                pattern: decision.pattern,
+                reason: decision.reason,
+                calls_a_day: records * calls_a_record(&flow.target) + extra,
+                bulk_chunks_a_day: 0,
+            },
+            line: None,
+            file: file.to_owned(),
+            quota: None,
+            bulk_quota: None,
+        }
     };
     let mut found = vec![entry(
         carried_by_schedule(a_run, interval_s),

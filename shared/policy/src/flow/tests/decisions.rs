@@ -10,7 +10,7 @@ use crate::{
 
 const CONTACTS: &str = include_str!("../../../../../infra/flows/examples/contacts.toml");
 
-fn said(yes: &str, ask: Value, answer: Value) -> Said {
+fn said(yes: &str, ask: &Value, answer: &Value) -> Said {
     let settings: Settings = ["CRM_URL", "NEWSLETTER_URL"]
         .map(|name| (name.to_owned(), "https://example.com".to_owned()))
         .into();
@@ -22,7 +22,7 @@ fn said(yes: &str, ask: Value, answer: Value) -> Said {
     let flow = flow.unwrap();
     let key = RecordKey::try_new("C-1").unwrap();
     let decide = flow.decide().unwrap();
-    decide.said(&key, ask.as_object().unwrap(), &answer)
+    decide.said(&key, ask.as_object().unwrap(), answer)
 }
 
 #[test]
@@ -46,10 +46,10 @@ fn a_value_that_is_named_and_not_there_is_no_yes() {
         ),
         ("answer.ok or ask.vip", json!({}), json!({"ok": true})),
     ] {
-        assert_eq!(said(yes, ask, answer), Said::Unclear, "{yes}");
+        assert_eq!(said(yes, &ask, &answer), Said::Unclear, "{yes}");
     }
     let ask = json!({"by": {"whom": "me"}});
     let is_me = "answer.of == ask.by.whom and key == 'C-1'";
-    assert_eq!(said(is_me, ask.clone(), json!({"of": "me"})), Said::Yes);
-    assert_eq!(said(is_me, ask, json!({"of": "you"})), Said::No);
+    assert_eq!(said(is_me, &ask, &json!({"of": "me"})), Said::Yes);
+    assert_eq!(said(is_me, &ask, &json!({"of": "you"})), Said::No);
 }

@@ -31,10 +31,7 @@ fn pages_vary_where_the_call_names_their_size_and_their_place_does_not_follow_fr
     let flow = contacts(&[]);
     let offset = flow.target().list().unwrap().listing();
     assert!(offset.can_vary_page_size(), "offset");
-    assert!(
-        !flow.source().unwrap().list().can_vary_page_size(),
-        "cursor"
-    );
+    assert!(!flow.source().unwrap().list().can_vary_page_size(), "cursor");
     let fixed = contacts(&[("count = \"{{ page.size }}\"", "count = \"500\"")]);
     let fixed = fixed.target().list().unwrap().listing();
     assert!(!fixed.can_vary_page_size(), "the call names no size");
@@ -48,11 +45,7 @@ fn a_page_is_asked_for_in_the_size_that_is_wanted() {
         ..ListPosition::default()
     };
     assert_eq!(
-        flow.source()
-            .unwrap()
-            .list_call(&position)
-            .unwrap()
-            .path_and_query,
+        flow.source().unwrap().list_call(&position).unwrap().path_and_query,
         "/api/suppliers?limit=7"
     );
 }
