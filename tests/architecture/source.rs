@@ -105,8 +105,8 @@ fn the_main_of_each_function_only_wires() {
         seen += 1;
     }
     assert!(
-        seen >= 8,
-        "batch-sync, reconcile, quality-audit, webhook, worker, tick, digest, api"
+        seen >= 9,
+        "batch-sync, reconcile, quality-audit, decide, webhook, worker, tick, digest, api"
     );
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

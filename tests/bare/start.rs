@@ -23,9 +23,10 @@ use std::{
 use first_poll::first_poll;
 
 /// The functions by the name of their binary.
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 9] = [
     "tidegate-api",
     "tidegate-batch-sync",
+    "tidegate-decide",
     "tidegate-digest",
     "tidegate-quality-audit",
     "tidegate-reconcile",

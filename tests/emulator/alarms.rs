@@ -137,6 +137,7 @@ fn is_watched(stack: &Stack, alarm: &Value, series: &Series, logged: &BTreeSet<S
             &[
                 "ApiName",
                 "BatchSyncName",
+                "DecideName",
                 "DigestName",
                 "QualityAuditName",
                 "ReconcileName",

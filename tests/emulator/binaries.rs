@@ -14,9 +14,10 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use crate::python;
 
 /// The functions by the name of their crate's folder.
-pub const FUNCTIONS: [&str; 8] = [
+pub const FUNCTIONS: [&str; 9] = [
     "api",
     "batch-sync",
+    "decide",
     "digest",
     "quality-audit",
     "reconcile",

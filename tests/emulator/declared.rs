@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidegate_policy::keys::OF_CALLS;
+
 use crate::template;
 
 /// These go on by an event that their own rule brings back: a run, a comparison and an audit that did
@@ -17,7 +19,7 @@ const GO_ON_BY_AN_EVENT: [(&str, &str); 3] = [
 const EXCUSED: &str = "CKV_AWS_117";
 
 /// Exceptions from the scanner, each with its price.
-const MOST_EXCEPTIONS: usize = 9;
+const MOST_EXCEPTIONS: usize = 10;
 
 #[test]
 fn exactly_the_functions_that_start_themselves_may_loop() {
@@ -134,7 +136,12 @@ fn each_function_acts_by_a_role_of_its_own_and_by_no_ready_made_policy() {
         // AWS's ready-made policies name every resource of the account.
         let lists = text.split("ManagedPolicyArns: [").skip(1);
         let shared: Vec<&str> = lists.filter_map(|list| list.split(']').next()).collect();
-        let ours = ["!Ref KeyUse", "!Ref SystemSecrets", "!Ref WebhookSecrets"];
+        let ours = [
+            "!Ref KeyUse",
+            "!Ref SystemSecrets",
+            "!Ref SourceSecrets",
+            "!Ref WebhookSecrets",
+        ];
         let is_ours = |one: &str| ours.contains(&one);
         assert_eq!(shared.len(), 1, "{function}");
         assert!(shared[0].split(", ").all(is_ours), "{function}: {shared:?}");
@@ -155,6 +162,7 @@ fn the_function_that_reads_and_those_that_call_nobody_read_no_secret_of_a_system
             "READ-1: {function}"
         );
         assert_eq!(text.contains("!Ref WebhookSecrets"), function == "Webhook");
+        assert_eq!(text.contains("!Ref SourceSecrets"), function == "Decide");
         let own: Vec<&str> = text
             .split("Action: secretsmanager:GetSecretValue\n")
             .skip(1)
@@ -162,9 +170,31 @@ fn the_function_that_reads_and_those_that_call_nobody_read_no_secret_of_a_system
             .map(str::trim)
             .collect();
         let tokens = ["Resource: [!GetAtt ApiToken.Id, !GetAtt ApiTokenFields.Id]"];
-        let expected: &[&str] = if function == "Api" { &tokens } else { &[] };
+        let expected: &[&str] = match function {
+            "Api" => &tokens,
+            // Who asks for decisions can do nothing else, and the API gives none.
+            "Decide" => &["Resource: [!GetAtt DecideToken.Id]"],
+            _ => &[],
+        };
         assert_eq!(own, expected, "READ-1: {function}");
     }
+}
+
+/// R28: AWS, too, refuses the function that decides every item of a record.
+#[test]
+fn the_function_that_decides_reaches_no_register() {
+    let source = template::source();
+    let resources = template::resources(&source);
+    let decide = &functions(&resources)["Decide"];
+    let begins = OF_CALLS.map(|begin| format!("\"{begin}*\""));
+    for (action, begins) in [("BatchGetItem", &begins[..]), ("UpdateItem", &begins[..2])] {
+        let only = format!(
+            "Action: dynamodb:{action}\n                Resource: !GetAtt Table.Arn\n                Condition: {{ ForAllValues:StringLike: {{ dynamodb:LeadingKeys: [{}] }} }}",
+            begins.join(", ")
+        );
+        assert!(decide.contains(&only), "{only}");
+    }
+    assert_eq!(decide.matches("dynamodb:").count(), 4, "{decide}");
 }
 
 /// Each function with its role.

@@ -186,6 +186,7 @@ async fn environment_of_the_stack(world: &World) -> String {
         ("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2", "SUPPLIERS_WEBHOOK_2"),
         ("TIDEGATE_SECRET_API_TOKEN", "API_TOKEN"),
         ("TIDEGATE_SECRET_API_TOKEN_FIELDS", "API_TOKEN_FIELDS"),
+        ("TIDEGATE_SECRET_DECIDE_TOKEN", "DECIDE_TOKEN"),
     ] {
         values.push((variable, stack.secret_arn(secret).await));
     }

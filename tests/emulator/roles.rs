@@ -15,6 +15,12 @@ use crate::{journey::QUICK_RETRIES, stack::RunBy, world::World};
 /// Enough for each kind of work to have a record of its own.
 const SUPPLIERS: u32 = 8;
 
+/// What lets the flow decide.
+const DECIDES: (&str, &str) = (
+    "\n[schedule]\n",
+    "\n[decide]\npath = \"/api/suppliers/{{ key }}\"\nyes = \"answer.quality.blocked == false\"\nlimit = { calls = 50, per_s = 60 }\n\n[schedule]\n",
+);
+
 /// Works that may pass without a word: the emulator hands over a line that comes 5 ms after the one
 /// before it with the next invocation of the process, and on a busy machine such lines are lost.
 const WORKS: u32 = 5;
@@ -35,7 +41,7 @@ const UNSEEN: [(&str, &str); 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_permission_of_each_function_is_missed_when_it_is_taken_away() {
-    let world = World::run_by(RunBy::Hand, SUPPLIERS, &[QUICK_RETRIES]).await;
+    let world = World::run_by(RunBy::Hand, SUPPLIERS, &[QUICK_RETRIES, DECIDES]).await;
     let works = Works::new(&world);
     let mut unseen = BTreeSet::new();
     let mut superfluous = Vec::new();

@@ -25,9 +25,10 @@ pub const FILES_BUCKET: &str = "tidegate-drop";
 const ALARM_MAIL: &str = "operations@example.com";
 
 /// The functions by the name in their log group.
-pub const FUNCTION_LOGS: [&str; 9] = [
+pub const FUNCTION_LOGS: [&str; 10] = [
     "api",
     "batch-sync",
+    "decide",
     "digest",
     "quality-audit",
     "reconcile",

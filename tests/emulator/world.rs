@@ -27,17 +27,19 @@ const ERP_TOKEN: &str = "erp-token-of-the-test";
 const QUALIO_API_KEY: &str = "qualio-key-of-the-test";
 const API_TOKEN: &str = "api-token-of-the-test";
 const API_TOKEN_FIELDS: &str = "api-token-with-fields-of-the-test";
+const DECIDE_TOKEN: &str = "decide-token-of-the-test";
 /// The secret of the first vector of Standard Webhooks.
 const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 /// The secret that is being rotated out: a valid one that nothing is signed with.
 const OLD_WEBHOOK_SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Every secret, by the name that the flow file gives it.
-pub const SECRETS: [(&str, &str); 6] = [
+pub const SECRETS: [(&str, &str); 7] = [
     ("ERP_TOKEN", ERP_TOKEN),
     ("QUALIO_API_KEY", QUALIO_API_KEY),
     ("API_TOKEN", API_TOKEN),
     ("API_TOKEN_FIELDS", API_TOKEN_FIELDS),
+    ("DECIDE_TOKEN", DECIDE_TOKEN),
     ("SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRET),
     ("SUPPLIERS_WEBHOOK_2", OLD_WEBHOOK_SECRET),
 ];
@@ -245,6 +247,12 @@ pub fn api_event(method: &str, path: &str, body: &Value) -> Value {
 /// The same from somebody who may see private fields.
 pub fn fields_event(method: &str, path: &str) -> Value {
     api_event_of(API_TOKEN_FIELDS, method, path, &Value::Null)
+}
+
+/// The same from somebody who waits for a decision.
+pub fn decide_event(key: &str) -> Value {
+    let path = format!("/v1/flows/{FLOW}/decide");
+    api_event_of(DECIDE_TOKEN, "POST", &path, &json!({ "key": key }))
 }
 
 fn api_event_of(token: &str, method: &str, path: &str, body: &Value) -> Value {

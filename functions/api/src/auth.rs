@@ -4,27 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
     middleware::Next,
     response::Response,
 };
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-use tidegate_engine::{
-    Engine,
-    api::Access,
-    chain,
-    ports::{Secret, SecretError},
-};
-use tidegate_lambda::Problem;
+use tidegate_engine::{Engine, api::Access, ports::SecretError};
+use tidegate_lambda::{Problem, bearer, is_token, no_token, without_token};
 
 /// Name of the secret that holds the token.
 pub const TOKEN_SECRET: &str = "API_TOKEN";
 /// Name of the secret that holds the token with the scope `fields`; it may be left out.
 pub const FIELDS_TOKEN_SECRET: &str = "API_TOKEN_FIELDS";
-
-const SCHEME: &str = "Bearer";
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"tidegate\"");
 
 /// Lets a request pass that bears a token, and says what it may see. An absent and a wrong token get
 /// the same answer.
@@ -33,7 +22,7 @@ pub(crate) async fn require_token(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let given = token(request.headers()).unwrap_or_default();
+    let given = bearer(request.headers()).unwrap_or_default();
     let asked = engine.now();
     let mut access = access_of(&engine, given).await?;
     if access.is_none() {
@@ -45,8 +34,7 @@ pub(crate) async fn require_token(
         }
     }
     let access = access.ok_or_else(|| {
-        Problem::unauthorized("send `Authorization: Bearer TOKEN` with the token of this API")
-            .with_header(header::WWW_AUTHENTICATE, CHALLENGE)
+        without_token("send `Authorization: Bearer TOKEN` with the token of this API")
     })?;
     request.extensions_mut().insert(access);
     Ok(next.run(request).await)
@@ -56,38 +44,12 @@ pub(crate) async fn require_token(
 /// the less.
 async fn access_of(engine: &Engine, given: &str) -> Result<Option<Access>, Problem> {
     let usual = engine.secret(TOKEN_SECRET).await;
-    if is_same(given, &usual.map_err(|error| no_token(&error))?) {
+    if is_token(given, &usual.map_err(|error| no_token(&error))?) {
         return Ok(Some(Access::Masked));
     }
     match engine.secret(FIELDS_TOKEN_SECRET).await {
-        Ok(token) => Ok(is_same(given, &token).then_some(Access::Fields)),
+        Ok(token) => Ok(is_token(given, &token).then_some(Access::Fields)),
         Err(SecretError::Missing(_)) => Ok(None),
         Err(error) => Err(no_token(&error)),
     }
-}
-
-/// Without its token the API is closed, not open.
-fn no_token(error: &SecretError) -> Problem {
-    tracing::error!(error = %chain(error), "the API has no token to compare with");
-    match error {
-        SecretError::Missing(_) => Problem::internal(),
-        SecretError::Unavailable { .. } => Problem::unavailable(),
-    }
-}
-
-/// The token of a request. The scheme's case does not matter (RFC 9110).
-fn token(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case(SCHEME)
-        .then(|| token.trim_matches(' '))
-}
-
-/// Compares hashes, so that neither the time taken nor a length tells anything of the token. An empty
-/// one is nobody's.
-fn is_same(given: &str, expected: &Secret) -> bool {
-    let hash = |text: &str| Sha256::digest(text.as_bytes());
-    let same: bool = hash(given).ct_eq(&hash(expected.reveal())).into();
-    same && !expected.reveal().is_empty()
 }

@@ -167,6 +167,11 @@ impl DataDir {
         token_at(&self.root.join("token-fields"))
     }
 
+    /// The token of those who ask for decisions; made at the first start.
+    pub(crate) fn decide_token(&self) -> anyhow::Result<String> {
+        token_at(&self.root.join("token-decide"))
+    }
+
     /// The token of the instance that runs with the folder.
     pub(crate) fn token_of_running(&self) -> anyhow::Result<String> {
         let path = self.token_path();

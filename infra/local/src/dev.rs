@@ -142,7 +142,8 @@ fn place(config: &Config, data: &DataDir, demo: Option<&Demo>) -> anyhow::Result
         None => data.token()?,
     };
     let place = place.with_secret(tidegate_api::TOKEN_SECRET, &token);
-    Ok(place.with_secret(tidegate_api::FIELDS_TOKEN_SECRET, &data.fields_token()?))
+    let place = place.with_secret(tidegate_api::FIELDS_TOKEN_SECRET, &data.fields_token()?);
+    Ok(place.with_secret(tidegate_decide::TOKEN_SECRET, &data.decide_token()?))
 }
 
 /// The API's token, where a person set it.

@@ -216,6 +216,13 @@ pub(crate) fn system_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     flow.system_secrets().map(SecretName::as_str)
 }
 
+/// The names of the secrets by which the source of a flow is called.
+pub(crate) fn source_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
+    let source = flow.source.rest().into_iter();
+    let named = source.flat_map(|source| source.auth.secrets());
+    named.map(SecretName::as_str)
+}
+
 /// The names of the secrets of a flow.
 pub(crate) fn secrets(flow: &FlowFile) -> BTreeSet<&str> {
     system_secrets(flow).chain(webhook_secrets(flow)).collect()

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use axum::{Router, extract::Request, middleware};
 use tidegate_connect::{HttpClient, connect_reading};
 use tidegate_engine::{
-    DeadLetter, Engine, Event, FlowRuntime, Ports, chain,
+    DeadLetter, Decisions, Engine, Event, FlowRuntime, Ports, chain,
     ports::{Clock, Events, Store, StoreError},
 };
 use tidegate_lambda::SystemChance;
@@ -164,7 +164,9 @@ pub(crate) fn runtimes(flows: Vec<Arc<Flow>>) -> Vec<FlowRuntime> {
 /// The functions' own routers on one server.
 fn router(engine: &Arc<Engine>) -> Router {
     let api = tidegate_api::router(Arc::clone(engine));
+    let decisions = Arc::new(Decisions::of(engine));
     api.merge(tidegate_webhook::router(Arc::clone(engine)))
+        .merge(tidegate_decide::router(decisions))
         .layer(middleware::map_request(name_request))
 }
 

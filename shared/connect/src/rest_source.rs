@@ -16,7 +16,7 @@ use tidegate_model::{
     RecordKey,
     flow::{ErrorAction, Grant},
 };
-use tidegate_policy::flow::{self as policy, Flow};
+use tidegate_policy::flow::{self as policy, Flow, Question};
 
 use crate::{
     endpoint::{Endpoint, cannot_render, refused},
@@ -123,6 +123,19 @@ impl Source for RestSource {
             return Err(calls.unusable("the answer is about another record".to_owned(), false));
         }
         Ok(row)
+    }
+
+    async fn ask(&self, calls: &mut dyn Calls, question: Question) -> Result<Value, CallError> {
+        let Question { call, body } = question;
+        let request = self.endpoint.request(call, Effect::Read, body, None);
+        let answer = calls.call(request).await?;
+        match answer.action {
+            ErrorAction::Ok => Ok(answer.body),
+            _ => Err(refused(format!(
+                "the question was answered {}",
+                answer.status
+            ))),
+        }
     }
 }
 

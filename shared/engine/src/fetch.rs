@@ -124,7 +124,7 @@ impl Engine {
         Session::new(self, scope, Vec::new())
     }
 
-    fn source_scope<'a>(
+    pub(crate) fn source_scope<'a>(
         &self,
         runtime: &'a FlowRuntime,
         key: Option<&'a RecordKey>,
@@ -143,6 +143,7 @@ impl Engine {
             patience: self.now() + READ_PATIENCE,
             claim_until: None,
             checking,
+            hurry: None,
         }
     }
 

@@ -253,6 +253,7 @@ impl Engine {
             patience,
             claim_until: None,
             checking: false,
+            hurry: None,
         };
         Session::new(self, scope, Vec::new())
     }

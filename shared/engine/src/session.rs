@@ -11,6 +11,7 @@ mod token;
 use std::{collections::VecDeque, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::future::{Either, select};
 use tidegate_model::{ClaimToken, RecordKey, Tier, UnixMs, flow::ErrorRow};
 use tidegate_policy::{
     breaker::{self, Breaker, Gate},
@@ -23,7 +24,7 @@ use tidegate_policy::{
 use crate::{
     Engine, FlowRuntime,
     budget::{Budget, Permits},
-    ports::{Answer, CallError, Calls, Request, StoreError, Wait, Written},
+    ports::{Answer, CallError, Calls, Request, Sent, StoreError, TransportError, Wait, Written},
     worker::target_budget,
 };
 
@@ -56,6 +57,17 @@ pub(crate) struct Scope<'a> {
     pub claim_until: Option<UnixMs>,
     /// A blocker's cause is being checked: the first good answer closes it.
     pub checking: bool,
+    /// Somebody waits for the answer.
+    pub hurry: Option<Hurry>,
+}
+
+/// What is given up for want of time, where somebody waits.
+#[derive(Clone, Copy)]
+pub(crate) struct Hurry {
+    /// When a call that has no answer yet is cut.
+    pub cut: UnixMs,
+    /// How long a call waits for its permit.
+    pub permit_within: Duration,
 }
 
 /// Calls behind the gate.
@@ -70,6 +82,7 @@ pub(crate) struct Session<'a> {
     seen: Breaker,
     /// When the last call started, and the epoch in which it counts.
     last: Option<(UnixMs, Option<u64>)>,
+    timed_out: bool,
 }
 
 impl<'a> Session<'a> {
@@ -83,6 +96,7 @@ impl<'a> Session<'a> {
             successes_epoch: 0,
             seen: Breaker::default(),
             last: None,
+            timed_out: false,
         }
     }
 
@@ -98,12 +112,49 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether its last request had no answer in time.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.timed_out
+    }
+
+    /// Sends a request, and waits no longer for its answer than who asked does.
+    async fn send(&mut self, request: &Request) -> Result<Sent, TransportError> {
+        let sent = self.engine.ports.http.send(request);
+        let result = match self.scope.hurry {
+            None => sent.await,
+            Some(hurry) => {
+                match select(sent, self.engine.ports.clock.wait_until(hurry.cut)).await {
+                    Either::Left((result, _)) => result,
+                    Either::Right(_) => Err(TransportError::TimedOut(request.timeout)),
+                }
+            }
+        };
+        self.timed_out = matches!(result, Err(TransportError::TimedOut(_)));
+        result
+    }
+
+    /// Until when the next permit may come.
+    fn patience(&self) -> UnixMs {
+        match self.scope.hurry {
+            None => self.scope.patience,
+            Some(hurry) => self.engine.now() + hurry.permit_within,
+        }
+    }
+
     /// A permit whose stamp has not passed; takes another where the session has none left.
     async fn next_permit(&mut self) -> Result<Permit, CallError> {
         let mut late = 0;
+        let patience = self.patience();
         loop {
             let now = self.engine.now();
             if let Some(permit) = self.permits.pop_front() {
+                if self.scope.hurry.is_some() && permit.from() > patience {
+                    self.engine.give_back(&self.scope.budget, &[permit]).await;
+                    return Err(CallError::Deferred {
+                        until: permit.from(),
+                        why: Wait::Permit,
+                    });
+                }
                 if permit.until() >= now {
                     return Ok(permit);
                 }
@@ -127,7 +178,7 @@ impl<'a> Session<'a> {
                         why: Wait::Permit,
                     });
                 }
-                Permits::NoneBefore(until) if until <= self.scope.patience => {
+                Permits::NoneBefore(until) if until <= patience => {
                     self.engine.ports.clock.wait_until(until).await;
                 }
                 Permits::NoneBefore(until) | Permits::DayUsedUp(until) => {
@@ -220,6 +271,11 @@ impl<'a> Session<'a> {
                 self.engine.give_back(&self.scope.budget, &[permit]).await;
                 return Err(CallError::Lapsed);
             }
+            if self.scope.hurry.is_some_and(|hurry| now >= hurry.cut) {
+                self.timed_out = true;
+                self.engine.give_back(&self.scope.budget, &[permit]).await;
+                return Err(CallError::Lapsed);
+            }
             // LIM-1: a call that would leave late could meet the slot's next call in one window.
             if now <= permit.until() {
                 return passed;
@@ -262,6 +318,7 @@ impl Engine {
             patience: self.now() + patience,
             claim_until: None,
             checking: false,
+            hurry: None,
         };
         Session::new(self, scope, Vec::new())
     }
@@ -270,11 +327,14 @@ impl Engine {
 #[async_trait]
 impl Calls for Session<'_> {
     async fn call(&mut self, request: Request) -> Result<Answer, CallError> {
-        let request = self.with_tokens(request).await?;
+        let mut request = self.with_tokens(request).await?;
+        if let Some(hurry) = self.scope.hurry {
+            request.timeout = request.timeout.min(hurry.cut.since(self.engine.now()));
+        }
         let epoch = self.gate(request.timeout, self.scope.claim_until).await?;
         let started = self.engine.now();
         self.last = Some((started, epoch));
-        let result = self.engine.ports.http.send(&request).await;
+        let result = self.send(&request).await;
         let status = result.as_ref().map_or(0, |sent| sent.status);
         let took = self.engine.now().since(started);
         let outcome = match result {

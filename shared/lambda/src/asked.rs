@@ -3,7 +3,10 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{Extensions, request::Parts},
+};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
 use tidegate_engine::Engine;
@@ -29,13 +32,16 @@ impl FromRequestParts<Arc<Engine>> for Asked {
         parts: &mut Parts,
         engine: &Arc<Engine>,
     ) -> Result<Self, Self::Rejection> {
-        let named = parts.extensions.get::<RequestId>().map(RequestId::as_str);
-        let context = parts.extensions.get::<Context>();
-        let of_lambda = context.map(|context| context.request_id.as_str());
-        Ok(Self(
-            engine.asked_by(named.or(of_lambda).unwrap_or_default()),
-        ))
+        Ok(Self(engine.asked_by(request_id(&parts.extensions))))
     }
+}
+
+/// How a request is named; empty where it is not.
+pub fn request_id(extensions: &Extensions) -> &str {
+    let named = extensions.get::<RequestId>().map(RequestId::as_str);
+    let context = extensions.get::<Context>();
+    let of_lambda = context.map(|context| context.request_id.as_str());
+    named.or(of_lambda).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 //!
 //! The adapters and the connectors come in as arguments, so that hosting depends on neither.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tidegate_engine::{
     Engine, FlowRuntime, Ports,
-    ports::{Http, Mail, Mailer, PortError, Request, Sent, Source, Target, TransportError},
+    ports::{
+        Http, Mail, Mailer, Outgoing, PortError, Queue, Receipt, Request, Sent, Source, Target,
+        TransportError,
+    },
 };
 use tidegate_policy::flow::{Flow, Settings};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -46,7 +49,8 @@ pub fn assemble(
     Arc::new(Engine::new(ports, runtimes))
 }
 
-/// Stands where a function has no such port: it calls no other system (READ-1), or sends no mail.
+/// Stands where a function has no such port: it calls no other system (READ-1), sends no
+/// mail, or queues nothing.
 /// Whoever uses it all the same gets an error and reaches nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwired;
@@ -72,10 +76,23 @@ impl Mailer for Unwired {
     }
 }
 
+#[async_trait]
+impl Queue for Unwired {
+    async fn send(&self, messages: Vec<Outgoing>) -> Result<(), PortError> {
+        let operation = format!("send {} messages", messages.len());
+        Err(PortError::new(operation, "this function queues nothing"))
+    }
+
+    async fn hold(&self, _: &Receipt, _: Duration) -> Result<(), PortError> {
+        Err(PortError::new(
+            "hold a message",
+            "this function is given none",
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tidegate_engine::ports::Effect;
     use tidegate_model::flow::Method;
 
@@ -98,5 +115,6 @@ mod tests {
             text: String::new(),
         };
         assert!(Mailer::send(&Unwired, &mail).await.is_err());
+        assert!(Queue::send(&Unwired, Vec::new()).await.is_err());
     }
 }

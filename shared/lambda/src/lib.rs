@@ -9,6 +9,7 @@
 
 mod asked;
 mod assemble;
+mod bearer;
 mod clock;
 mod config;
 mod deadline;
@@ -20,8 +21,9 @@ mod panic;
 mod problem;
 mod telemetry;
 
-pub use asked::{Asked, asked};
+pub use asked::{Asked, asked, request_id};
 pub use assemble::{Unwired, assemble, begin_flows};
+pub use bearer::{bearer, is_token, no_token, without_token};
 pub use clock::{SystemChance, SystemClock};
 pub use config::{
     BaseUrl, Bus, Common, Config, ConfigError, ConfigFault, FlowsFolder, FromConfig, LogFilter,

@@ -8,6 +8,7 @@
 
 mod audit;
 mod cloud_events;
+mod decide;
 mod expected;
 mod http;
 mod limits;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::{AuditRule, AuditSpec, UniqueSpec};
 pub use cloud_events::{CloudEventsSpec, ORIGIN_PATTERN};
+pub use decide::{AskMethod, DecideSpec};
 pub use expected::Expected;
 pub use http::{
     Auth, Call, ClientAuth, ErrorAction, ErrorRow, Grant, JwtBearer, Method, Oauth2,
@@ -111,6 +113,9 @@ pub struct FlowFile {
     /// What is looked at in the data itself, beyond what the schema refuses.
     #[serde(default)]
     pub audit: Option<AuditSpec>,
+    /// A decision that the source makes while somebody waits, such as one on credit.
+    #[serde(default)]
+    pub decide: Option<DecideSpec>,
 }
 
 impl FlowFile {

@@ -71,6 +71,8 @@ pub enum Dimension {
     System,
     /// `real_time` or `batch`.
     Tier,
+    /// Why a decision was yes or no, by its name.
+    Why,
     /// Whether a batch of the flow may be under way: `inside` or `outside` its windows.
     Window,
 }
@@ -86,6 +88,7 @@ impl Dimension {
             Self::Start => "Start",
             Self::System => "System",
             Self::Tier => "Tier",
+            Self::Why => "Why",
             Self::Window => "Window",
         }
     }

@@ -10,6 +10,7 @@ mod against;
 mod audit;
 mod calls;
 mod connectors;
+mod decide;
 mod document;
 mod endpoints;
 mod events;
@@ -277,6 +278,7 @@ fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked
     limits::check(&mut findings);
     triggers::check(&mut findings);
     audit::check(&mut findings);
+    decide::check(&mut findings);
     let (mut mistakes, warnings) = (findings.mistakes, findings.warnings);
     let mut sound = None;
     if mistakes.is_empty() {

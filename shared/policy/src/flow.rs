@@ -4,6 +4,7 @@
 //! private; the file as it was written stays at hand by [`Flow::file`].
 
 mod call;
+mod decide;
 mod fault;
 mod listing;
 mod row;
@@ -28,6 +29,7 @@ use tidegate_model::{
 };
 
 pub use call::{CallTemplate, Rendered};
+pub use decide::{Decide, Question, Said};
 pub use fault::FieldFault;
 pub(crate) use fault::{compile_known_schema, compile_schema, type_words};
 pub use listing::{ListPosition, Listing};
@@ -67,6 +69,7 @@ pub struct Flow {
     target: Target,
     writes: Option<Writes>,
     audit: Option<Audit>,
+    decide: Option<Decide>,
 }
 
 impl Flow {
@@ -109,6 +112,13 @@ impl Flow {
                 .as_ref()
                 .map(|spec| Audit::compile(spec, &base))
                 .transpose()?,
+            decide: file
+                .decide
+                .as_ref()
+                .zip(file.source.rest())
+                .map(|(spec, source)| Decide::compile(spec, source, &base))
+                .transpose()
+                .map_err(|error| error.to_string())?,
             settings: settings.clone(),
             file,
         })
@@ -222,6 +232,11 @@ impl Flow {
     /// What is looked at in its data (`[audit]`).
     pub fn audit(&self) -> Option<&Audit> {
         self.audit.as_ref()
+    }
+
+    /// The decision that its source makes while somebody waits (`[decide]`).
+    pub fn decide(&self) -> Option<&Decide> {
+        self.decide.as_ref()
     }
 
     /// The newest window, at or before this one, whose complete run is followed by an audit.

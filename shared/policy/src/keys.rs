@@ -11,6 +11,8 @@ use tidegate_model::{EndpointId, FlowId, RecordKey, Tier, UnixMs, item::ItemKey}
 /// Shards of a flow's registers.
 pub const REGISTER_SHARDS: u32 = 16;
 
+const STATE: &str = "state";
+
 /// The register of a record.
 pub fn register(flow: &FlowId, key: &RecordKey) -> ItemKey {
     at(register_partition(flow, shard_of(key)), key.as_str())
@@ -115,12 +117,12 @@ pub fn slots(endpoint: &EndpointId, tier: Tier) -> ItemKey {
 
 /// The breaker of a source or target.
 pub fn breaker(endpoint: &EndpointId) -> ItemKey {
-    at(format!("breaker#{endpoint}"), "state")
+    at(format!("breaker#{endpoint}"), STATE)
 }
 
 /// Pause and blocker of a flow.
 pub fn flow_state(flow: &FlowId) -> ItemKey {
-    at(format!("flow#{flow}"), "state")
+    at(format!("flow#{flow}"), STATE)
 }
 
 /// What the target of a flow was last known to accept.
@@ -146,6 +148,16 @@ pub fn orphan(flow: &FlowId, id: &str) -> ItemKey {
 /// Where these lie.
 pub fn orphan_partition(flow: &FlowId) -> String {
     format!("orphan#{flow}")
+}
+
+/// What the partitions begin with whose items say whether a call may be made now, and hold nothing of
+/// any record: limits, breakers, and last what stops a flow.
+pub const OF_CALLS: [&str; 3] = ["budget#", "breaker#", "flow#"];
+
+/// Whether it is such an item.
+pub fn is_of_calls(key: &ItemKey) -> bool {
+    let [limits, breakers, flows] = OF_CALLS.map(|begin| key.partition.starts_with(begin));
+    limits || breakers || (flows && key.sort == STATE)
 }
 
 fn at(partition: String, sort: &str) -> ItemKey {

@@ -5,7 +5,9 @@ use std::{cell::Cell, pin::pin};
 use serde_json::{Value, json};
 use tidegate_testkit::doubles::{Action, Fault, Gate};
 
-use crate::world::{FLOW, World, api_event, fields_event, wall_clock_ms, webhook_event};
+use crate::world::{
+    FLOW, World, api_event, decide_event, fields_event, wall_clock_ms, webhook_event,
+};
 
 /// What the emulator says of a permission that is lacking.
 const DENIED: &str = "is not authorized to perform";
@@ -17,6 +19,7 @@ const LONG_MS: i64 = 7 * 24 * 3_600_000;
 pub enum Function {
     Api,
     BatchSync,
+    Decide,
     Digest,
     QualityAudit,
     Reconcile,
@@ -27,9 +30,10 @@ pub enum Function {
 }
 
 impl Function {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Api,
         Self::BatchSync,
+        Self::Decide,
         Self::Digest,
         Self::QualityAudit,
         Self::Reconcile,
@@ -44,6 +48,7 @@ impl Function {
         match self {
             Self::Api => "api",
             Self::BatchSync => "batch-sync",
+            Self::Decide => "decide",
             Self::Digest => "digest",
             Self::QualityAudit => "quality-audit",
             Self::Reconcile => "reconcile",
@@ -170,6 +175,7 @@ impl<'a> Works<'a> {
                 self.invoke(function, json!({"Records": [letter]})).await;
                 self.invoke(function, json!({"digest": "daily"})).await;
             }
+            Function::Decide => self.decide().await,
             Function::Api => self.ask().await,
         }
     }
@@ -240,6 +246,19 @@ impl<'a> Works<'a> {
                 work.await;
             }
         }
+    }
+
+    /// A decision, and those of a source that fails until its breaker opens, which is told of.
+    async fn decide(&self) {
+        self.world.erp.clear_faults();
+        self.invoke(Function::Decide, decide_event(&self.keys[0]))
+            .await;
+        let broken = Fault::new(Action::answer(500, json!({"message": "broken"})));
+        self.world.erp.set_fault(broken).expect("a fault");
+        for key in &self.keys {
+            self.invoke(Function::Decide, decide_event(key)).await;
+        }
+        self.world.erp.clear_faults();
     }
 
     async fn ask(&self) {

@@ -16,9 +16,10 @@ pub(super) const MAX_PAYLOAD_BYTES: usize = 6 * 1_024 * 1_024;
 /// Where the Invoke API says that it is the function that failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 /// The functions of the template, by their names without `tidegate-STAGE-`.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "api",
     "batch-sync",
+    "decide",
     "digest",
     "quality-audit",
     "reconcile",

@@ -45,6 +45,13 @@ fn route(method: &Method, path: &str) -> Option<Route> {
             parameters: json!({ "flow": flow }),
         });
     }
+    if let (&Method::POST, ["flows", flow, "decide"]) = (method, segments.as_slice()) {
+        return Some(Route {
+            function: "decide",
+            key: "POST /v1/flows/{flow}/decide",
+            parameters: json!({ "flow": flow }),
+        });
+    }
     Some(Route {
         function: "api",
         key: "ANY /v1/{proxy+}",

@@ -1,6 +1,7 @@
 //! The dashboard: every metric of the table, for each flow and system of the flow files.
 
 use serde_json::{Value, json};
+use tidegate_engine::Why;
 use tidegate_model::{
     flow::FlowFile,
     metric::{self, Metric},
@@ -194,6 +195,15 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
         let kinds = FindingKind::ALL.iter();
         found.extend(kinds.map(|kind| line(&metric::AUDIT_FINDINGS, &[name, kind.as_str()])));
         all.push(graph(format!("{name}: what audits find"), HOUR_S, found));
+    }
+    if flow.decide.is_some() {
+        let whys = Why::ALL.iter();
+        let decided = whys.map(|why| line(&metric::DECISIONS, &[name, why.as_str()]));
+        all.push(graph(
+            format!("{name}: decisions"),
+            HOUR_S,
+            decided.collect(),
+        ));
     }
     if flow.webhook.is_some() {
         let webhooks = vec![line(&metric::WEBHOOKS, &[name])];

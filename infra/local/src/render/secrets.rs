@@ -24,19 +24,30 @@ const OF_SYSTEMS: Readers = Readers {
     of: "the systems that flows call",
 };
 
+const OF_SOURCES: Readers = Readers {
+    id: "SourceSecrets",
+    of: "the sources of flows",
+};
+
 const OF_WEBHOOKS: Readers = Readers {
     id: "WebhookSecrets",
     of: "those who send webhooks",
 };
 
-/// Each secret, and a policy for those of systems and one for those of webhooks: the function that
-/// verifies webhooks calls nobody, and who calls systems verifies nothing.
+/// Each secret, and a policy for those of systems, one for those of sources alone and one for those of
+/// webhooks: the function that verifies webhooks calls nobody, who calls systems verifies nothing, and
+/// who decides asks sources.
 pub(super) fn secrets(flows: &[FlowFile]) -> anyhow::Result<Vec<Resource>> {
     let of_systems: BTreeSet<&str> = flows.iter().flat_map(flows::system_secrets).collect();
+    let of_sources: BTreeSet<&str> = flows.iter().flat_map(flows::source_secrets).collect();
     let of_webhooks: BTreeSet<&str> = flows.iter().flat_map(flows::webhook_secrets).collect();
     let all = of_systems.union(&of_webhooks);
     let mut resources: Vec<Resource> = all.map(|name| secret(name)).collect();
-    for (readers, names) in [(&OF_SYSTEMS, &of_systems), (&OF_WEBHOOKS, &of_webhooks)] {
+    for (readers, names) in [
+        (&OF_SYSTEMS, &of_systems),
+        (&OF_SOURCES, &of_sources),
+        (&OF_WEBHOOKS, &of_webhooks),
+    ] {
         if names.len() > MOST_SECRETS {
             let (most, of, many) = (MOST_SECRETS, readers.of, names.len());
             bail!("the flows name {many} secrets of {of}; a policy of AWS has room for {most}");

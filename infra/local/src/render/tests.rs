@@ -229,6 +229,7 @@ fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
             "SuppliersWebhook1",
             "SuppliersWebhook2",
             "SystemSecrets",
+            "SourceSecrets",
             "WebhookSecrets",
         ]
     );
@@ -240,6 +241,12 @@ fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
         text("SystemSecrets").contains(read),
         "{}",
         text("SystemSecrets")
+    );
+    let read = "Resource: [!GetAtt CrmApiKey.Id, !GetAtt ErpToken.Id]\n";
+    assert!(
+        text("SourceSecrets").contains(read),
+        "{}",
+        text("SourceSecrets")
     );
     let read = "Resource: [!GetAtt CrmWebhook.Id, !GetAtt SuppliersWebhook1.Id, \
                 !GetAtt SuppliersWebhook2.Id]\n";

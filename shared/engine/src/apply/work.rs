@@ -81,6 +81,7 @@ impl Work<'_> {
             patience: last + HORIZON + PREPARE / 2,
             claim_until: Some(self.claim_until),
             checking: self.job.checking,
+            hurry: None,
         };
         Session::new(self.engine, scope, permits)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_model::{RecordKey, flow::Grant};
+use tidegate_policy::flow::Question;
 
 use super::{CallError, Calls};
 
@@ -84,4 +85,11 @@ pub trait Source: Send + Sync {
         calls: &mut dyn Calls,
         key: &RecordKey,
     ) -> Result<Option<Value>, CallError>;
+    /// Asks for a decision, and gives what was answered (R28).
+    async fn ask(&self, _calls: &mut dyn Calls, _question: Question) -> Result<Value, CallError> {
+        Err(CallError::Refused {
+            reason: "the source can not be asked".to_owned(),
+            field: None,
+        })
+    }
 }

@@ -50,6 +50,14 @@ impl Session<'_> {
                     .refused_credentials(request, sent.status, started)
                     .await)
             }
+            // Nothing that is said of a decision is logged (R28).
+            ErrorAction::Review if self.scope.hurry.is_some() => {
+                self.healthy(took, epoch, request.effect).await;
+                Err(CallError::Refused {
+                    reason: format!("{} answered {}", self.scope.budget.endpoint, sent.status),
+                    field: None,
+                })
+            }
             ErrorAction::Review => {
                 self.healthy(took, epoch, request.effect).await;
                 let null = Value::Null;

@@ -99,7 +99,7 @@ impl Session<'_> {
         let epoch = self.gate(TIMEOUT, None).await?;
         let started = self.engine.now();
         let request = request(grant, self.engine.token().as_str(), started);
-        let result = self.engine.ports.http.send(&request).await;
+        let result = self.send(&request).await;
         let status = result.as_ref().map_or(0, |sent| sent.status);
         tracing::info!(
             flow = %self.scope.runtime.flow.id(),

@@ -1,7 +1,7 @@
 //! The table itself. Order and sentences are those of the documentation.
 
 use super::{
-    Dimension::{Class, Flow, Kind, Outcome, Start, System, Tier, Window},
+    Dimension::{Class, Flow, Kind, Outcome, Start, System, Tier, Why, Window},
     Metric,
     Statistic::{Average, Maximum, Sum},
     Unit::{Count, Milliseconds, Percent, Seconds},
@@ -215,6 +215,18 @@ pub static WEBHOOKS: Metric = Metric {
     meaning: "Signed deliveries that were taken, repeated ones included.",
 };
 
+/// Decisions that somebody waited for.
+pub static DECISIONS: Metric = Metric {
+    name: "Decisions",
+    unit: Count,
+    dimensions: &[Flow, Why],
+    statistic: Sum,
+    meaning: "Decisions that were asked for; only of flows with `[decide]`. `approved` is the one yes, \
+              every other a no: `declined`; `unclear`, the answer is neither; `no_answer_in_time`; \
+              `no_permit`; `breaker_open`; `stopped`, by a person or a blocker; `refused`, the question or \
+              our credentials; `failed`.",
+};
+
 /// The heartbeat.
 pub static TICKS: Metric = Metric {
     name: "Ticks",
@@ -263,7 +275,7 @@ pub static WRITE_UNITS: Metric = Metric {
 };
 
 /// All of them.
-pub static METRICS: [&Metric; 26] = [
+pub static METRICS: [&Metric; 27] = [
     &CALLS,
     &CALL_SUCCESS,
     &RESPONSE_TIME,
@@ -285,6 +297,7 @@ pub static METRICS: [&Metric; 26] = [
     &AUDIT_FINDINGS,
     &BLOCKED,
     &WEBHOOKS,
+    &DECISIONS,
     &TICKS,
     &FAILED,
     &MESSAGE_HOPS,

@@ -30,8 +30,34 @@ pub(super) fn mistakes(documents: &[&Document]) -> Vec<Mistake> {
             mistakes.extend(compare(document, &before, side, &shared));
         }
     }
+    mistakes.extend(decisions(documents));
     mistakes.extend(two_roles(documents));
     mistakes.extend(unordered(documents));
+    mistakes
+}
+
+/// Decisions of one source are counted together.
+fn decisions(documents: &[&Document]) -> Vec<Mistake> {
+    const AT: &str = "/decide/limit";
+    let mut mistakes = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        let (Some(name), Some(limit)) = (document.text("/source/name"), document.get(AT)) else {
+            continue;
+        };
+        let differs = |other: &&&Document| {
+            other.text("/source/name") == Some(name)
+                && other.get(AT).is_some_and(|theirs| theirs != limit)
+        };
+        if let Some(other) = documents.iter().take(index).find(differs) {
+            mistakes.push(document.mistake(
+                AT,
+                format!(
+                    "decisions of the source `{name}` have another `limit` in {}: they are counted together, so say the same",
+                    other.place_words(AT)
+                ),
+            ));
+        }
+    }
     mistakes
 }
 

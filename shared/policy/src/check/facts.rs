@@ -36,6 +36,8 @@ pub struct FlowFacts {
     /// Calls a day that are left of the quota after headroom, and how many of them only real-time
     /// work may use. None without a quota.
     pub calls_a_day: Option<(u64, u64)>,
+    /// Calls for decisions, and those of the source's reads beside them.
+    pub decisions: Option<(TierFacts, TierFacts)>,
     /// Whether its source lists all that there is, so that a reconciliation can compare with it.
     pub lists_source: bool,
     /// Whether a reconciliation compares what stands at the target, too.
@@ -82,6 +84,11 @@ pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> O
         real_time: tier(limits.real_time, calls_per_update),
         batch: tier(limits.batch, calls_per_update),
         calls_a_day: limits.day.map(usable),
+        decisions: file
+            .decide
+            .as_ref()
+            .zip(file.source.rest())
+            .map(|(decide, source)| (tier(decide.limit, 1), tier(source.limit, 1))),
         lists_source: file.source.lists_all(),
         compares_target: match &file.target {
             TargetSpec::Rest(rest) => rest.list.is_some(),
@@ -152,6 +159,13 @@ impl fmt::Display for FlowFacts {
                 )?;
             }
             writeln!(f)?;
+        }
+        if let Some((own, reads)) = self.decisions {
+            writeln!(
+                f,
+                "  decisions: {} calls a day, on top of {} of its reads: the source must allow both together",
+                own.calls_a_day, reads.calls_a_day
+            )?;
         }
         if !self.lists_source {
             let why = "each file is read once, so there is no listing to compare with";

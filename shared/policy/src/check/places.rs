@@ -42,6 +42,8 @@ const BODY: &[&str] = &["fields", "key", "env"];
 const CREATE: &[&str] = &["key", "fields", "env"];
 const CALL: &[&str] = &["key", "target_id", "fields", "env"];
 const FIND: &[&str] = &["search", "env"];
+const ASK: &[&str] = &["key", "ask", "env"];
+const ANSWERED: &[&str] = &["answer", "key", "ask", "env"];
 const STANDING: &[&str] = &["page", "env"];
 /// `event` with CloudEvents only, which another step looks at.
 const PUSHED: &[&str] = &["body", "event", "env"];
@@ -145,6 +147,10 @@ pub(super) const PLACES: &[(&str, Holds)] = &[
     ("/target/errors/*/code_at", Holds::Pointer),
     ("/audit/after/*", Holds::LocalTime),
     ("/audit/rules/*/holds", Holds::Expression(BODY)),
+    ("/decide/path", Holds::Path(ASK)),
+    ("/decide/query/*", Holds::Template(ASK)),
+    ("/decide/body", Holds::Body(ASK)),
+    ("/decide/yes", Holds::Expression(ANSWERED)),
     ("/webhook/key", Holds::Expression(PUSHED)),
     ("/webhook/row", Holds::Expression(PUSHED)),
 ];

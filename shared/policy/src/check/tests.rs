@@ -12,6 +12,7 @@ mod audits;
 mod connectors;
 mod contacts;
 mod creates;
+mod decisions;
 mod events;
 mod listings;
 mod patterns;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::utf8_percent_encode;
-use tidegate_model::flow::{Call, Method};
+use tidegate_model::flow::{Call, DecideSpec, Method};
 
 use crate::expr::{Context, ENCODED, Encoding, ExprError, Template};
 
@@ -56,6 +56,14 @@ impl CallTemplate {
         headers: &BTreeMap<String, String>,
     ) -> Result<Self, ExprError> {
         Self::new(Method::Get, path, query, headers)
+    }
+
+    /// Compiles the call that asks for a decision.
+    pub(super) fn asking(
+        spec: &DecideSpec,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<Self, ExprError> {
+        Self::new(spec.method.into(), &spec.path, &spec.query, headers)
     }
 
     fn new(

@@ -1,4 +1,5 @@
 mod calls;
+mod decisions;
 mod faults;
 mod figures;
 mod modified;

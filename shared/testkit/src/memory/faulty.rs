@@ -24,6 +24,7 @@ pub const INNER_TEXT: &str = "inner text: table tidegate-test at 10.0.0.7";
 pub struct Faulty<P> {
     port: P,
     fails: AtomicBool,
+    hangs: AtomicBool,
 }
 
 impl<P> Faulty<P> {
@@ -32,12 +33,18 @@ impl<P> Faulty<P> {
         Self {
             port,
             fails: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
         }
     }
 
     /// Lets every call from now on fail, or work again.
     pub fn fail(&self, fails: bool) {
         self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// Lets every read of the table from now on wait for ever, or be answered again.
+    pub fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
     }
 
     fn store_works(&self) -> Result<&P, StoreError> {
@@ -72,6 +79,9 @@ impl<P: Store> Store for Faulty<P> {
     }
 
     async fn get(&self, keys: &[ItemKey]) -> Result<Vec<Option<Item>>, StoreError> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.store_works()?.get(keys).await
     }
 

@@ -1,6 +1,12 @@
 //! Other systems without a socket.
 
-use std::{fmt, sync::Mutex};
+use std::{
+    fmt,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -14,6 +20,7 @@ type Answers = Box<dyn Fn(&Request) -> Result<Sent, TransportError> + Send + Syn
 pub struct MemoryHttp {
     answers: Mutex<Answers>,
     requests: Mutex<Vec<Request>>,
+    hangs: AtomicBool,
 }
 
 impl MemoryHttp {
@@ -23,6 +30,11 @@ impl MemoryHttp {
         answers: impl Fn(&Request) -> Result<Sent, TransportError> + Send + Sync + 'static,
     ) {
         *locked(&self.answers) = Box::new(answers);
+    }
+
+    /// Lets every request from now on wait for ever, or be answered again.
+    pub fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
     }
 
     /// An answer of this status and body.
@@ -46,6 +58,7 @@ impl Default for MemoryHttp {
         Self {
             answers: Mutex::new(Box::new(|_| Err(TransportError::NotConnected))),
             requests: Mutex::default(),
+            hangs: AtomicBool::new(false),
         }
     }
 }
@@ -62,6 +75,9 @@ impl fmt::Debug for MemoryHttp {
 impl Http for MemoryHttp {
     async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
         locked(&self.requests).push(request.clone());
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         locked(&self.answers)(request)
     }
 }

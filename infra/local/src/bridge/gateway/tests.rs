@@ -132,6 +132,11 @@ fn other_paths_below_v1_are_the_apis_and_none_beside_it() {
         Some("webhook"),
         "the handshake"
     );
+    assert_eq!(
+        to(Method::POST, "/v1/flows/suppliers/decide"),
+        Some("decide")
+    );
+    assert_eq!(to(Method::GET, "/v1/flows/suppliers/decide"), Some("api"));
     assert_eq!(to(Method::OPTIONS, "/v1/flows/suppliers"), Some("api"));
     assert_eq!(to(Method::GET, "/v1/flows/suppliers/webhook"), Some("api"));
     assert_eq!(to(Method::POST, "/v1/flows/a/b/webhook"), Some("api"));
