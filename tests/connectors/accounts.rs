@@ -128,8 +128,7 @@ async fn after_a_link_is_over_all_is_read_anew_in_the_same_run_and_a_comparison_
     assert!(!world.is_deleted(9), "nothing tells of it any more");
 
     let kept = world.place.lease().from;
-    let report = world.place.reconcile().await;
-    assert_eq!(report.end, RunEnd::Complete, "{report:?}");
+    world.place.reconcile().await;
     assert!(world.is_deleted(9));
     assert_eq!(world.place.lease().from, kept, "a comparison keeps no link");
     let (_, calls) = world.run().await;

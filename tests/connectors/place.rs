@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde_json::Value;
 use tidegate_connect::{HttpClient, NoFiles, connect_reading};
 use tidegate_engine::{
-    CachedSecrets, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, ReconcileReport,
-    RunEnd, RunReport,
+    CachedSecrets, Engine, Event, FlowRuntime, HookAnswer, HookRequest, Ports, RunEnd, RunReport,
     ports::{Clock as _, Files},
 };
 use tidegate_lambda::read_connectors;
@@ -220,15 +219,6 @@ impl Place {
         asked
             .iter()
             .any(|event| matches!(event, Event::RunRequested { .. }))
-    }
-
-    /// A whole comparison of source and registers.
-    pub async fn reconcile(&self) -> ReconcileReport {
-        let request = ReconcileRequest::default();
-        let report = self
-            .engine
-            .reconcile(&self.flow, &request, UnixMs(i64::MAX));
-        report.await.unwrap()
     }
 
     /// The flow's lease as it stands.

@@ -31,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
         secrets,
         metrics: Arc::new(emf),
     };
-    let decisions = Decisions::of(&*assemble(ports, flows.await??, connect));
+    let decisions = Decisions::of(&assemble(ports, flows.await??, connect));
     run(tidegate_decide::router(Arc::new(decisions)))
         .await
         .map_err(anyhow::Error::from_boxed)

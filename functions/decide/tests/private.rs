@@ -40,8 +40,8 @@ async fn neither_log_nor_table_nor_bus_has_anything_of_question_and_answer() {
     ];
     for (status, body) in answered {
         asker.source_says(status, body);
-        let asked = json!({"key": "C-1", "ask": {"amount": 518_327}});
-        asker.ask_for(asked).await.why();
+        let question = json!({"key": "C-1", "ask": {"amount": 518_327}});
+        asker.ask_for(question).await.why();
     }
     let (items, events) = (asker.host.store.items(), asker.host.events.all());
     let text = format!("{} {items:?} {events:?}", log.text());

@@ -122,9 +122,9 @@ impl Engine {
         deadline: UnixMs,
         most_keys: usize,
     ) -> Result<ReconcileReport, EngineError> {
-        let report = self
-            .reconcile_part(flow, request, deadline, most_keys)
-            .await?;
+        // Boxed: it is too large to be held by every caller.
+        let part = Box::pin(self.reconcile_part(flow, request, deadline, most_keys));
+        let report = part.await?;
         let (run, window) = (report.run.as_ref(), report.window);
         let request_id = self.request();
         report
