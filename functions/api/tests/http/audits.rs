@@ -46,7 +46,7 @@ async fn an_audit_is_shown_by_its_counts_and_its_findings() {
     let request = AuditRequest::default();
     let engine = &caller.host.engine;
     engine.audit(&flow(), &request, deadline).await.unwrap();
-    let called = caller.host.http.requests().len();
+    let requests = caller.host.http.requests().len();
     let found = caller.get(PATH).await.ok(200);
     assert_eq!(found["counts"]["audited"], 2);
     let note = json!({
@@ -63,5 +63,5 @@ async fn an_audit_is_shown_by_its_counts_and_its_findings() {
     let shown = &caller.get("/v1/flows").await.ok(200)["items"][0]["last_audit"];
     assert_eq!(shown["summary"], found["summary"]);
     assert_eq!(shown.get("notes"), None, "they stand at their own path");
-    assert_eq!(caller.host.http.requests().len(), called, "READ-1");
+    assert_eq!(caller.host.http.requests().len(), requests, "READ-1");
 }
