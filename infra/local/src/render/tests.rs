@@ -147,11 +147,11 @@ fn goals_and_systems_of_a_flow_are_its_alarms() {
             "ContactsFreshnessCritical",
             "ContactsFreshnessOther",
             "ContactsRunMissed",
-            "ContactsComparisonMissed",
             "ContactsBlocked",
             "ContactsReviewsGrowing",
             "ContactsDeadLetters",
             "ContactsMessagesGoRound",
+            "ContactsComparisonMissed",
             "ContactsWebhooksSilent",
             "NewsletterRealTimeSuccessLow",
             "NewsletterBatchSuccessLow",
@@ -169,7 +169,10 @@ fn goals_and_systems_of_a_flow_are_its_alarms() {
 
 #[test]
 fn the_dashboard_shows_every_metric_of_the_table() {
-    let dashboard = dashboard::dashboard(&[flow(SUPPLIERS)]);
+    let decides = format!(
+        "{SUPPLIERS}\n[decide]\npath = \"/credit/{{{{ key }}}}\"\nyes = \"answer.yes == true\"\nlimit = {{ calls = 5, per_s = 60 }}\n"
+    );
+    let dashboard = dashboard::dashboard(&[flow(&decides)]);
     for metric in tidegate_model::metric::METRICS {
         let named = format!("\"tidegate-${{Stage}}\",\"{}\"", metric.name);
         assert!(dashboard[0].text.contains(&named), "{metric}");
