@@ -9,7 +9,6 @@
     reason = "a panic is a test's way to fail"
 )]
 
-mod accounts;
 mod amazon;
 mod generic;
 mod invoices;

@@ -405,6 +405,11 @@ fn parameters<'a>(
     stage: &'a str,
     flows: &'a str,
 ) -> Vec<(&'a str, &'a str)> {
+    // A permission that nothing needs is a mistake.
+    let reads_files = deployment
+        .settings
+        .iter()
+        .any(|(name, _)| *name == "INVOICES");
     vec![
         ("Stage", stage),
         ("StartedBy", deployment.run_by.started_by()),
@@ -415,7 +420,7 @@ fn parameters<'a>(
         ("MailIdentity", "*"),
         ("MailTo", MAIL_TO),
         ("AlarmMail", ALARM_MAIL),
-        ("FilesBucket", FILES_BUCKET),
+        ("FilesBucket", if reads_files { FILES_BUCKET } else { "" }),
         ("GradualDeployment", "false"),
     ]
 }

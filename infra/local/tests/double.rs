@@ -97,7 +97,6 @@ fn without_a_name_each_double_is_listed() {
     let expected = [
         "amazon",
         "authority",
-        "dataverse",
         "erp",
         "members",
         "qualio",

@@ -201,7 +201,6 @@ impl Source for FilesSource {
                     open: Some((file, piece.next)),
                 }
             })?),
-            ..Page::default()
         })
     }
 

@@ -263,7 +263,11 @@ impl Engine {
             CallError::Blocked { .. } | CallError::Refused { .. } | CallError::Gone { .. } => {
                 Why::Refused
             }
-            CallError::Failed { .. } | CallError::Lapsed | CallError::Store(_) => Why::Failed,
+            CallError::Store(error) => {
+                tracing::warn!(flow = %runtime.flow.id(), error, "a decision could not be asked for");
+                Why::Failed
+            }
+            CallError::Failed { .. } | CallError::Lapsed => Why::Failed,
         })
     }
 

@@ -5,7 +5,7 @@ use tidegate_engine::ports::Answer;
 use tidegate_model::flow::Pages;
 use tidegate_policy::flow::Listing;
 
-use super::{Unusable, cursor::Cursor, delta, link};
+use super::{Unusable, cursor::Cursor, link};
 
 /// What an answer says beside its rows.
 #[derive(Debug, PartialEq)]
@@ -22,7 +22,6 @@ impl Told {
     pub(super) fn read(pages: &Pages, answer: &Answer) -> Result<Self, Unusable> {
         Ok(match pages {
             Pages::None | Pages::Offset | Pages::Number { .. } => Self::Nothing,
-            Pages::Delta { next, .. } => Self::Next(delta::link(&answer.body, next)?),
             Pages::Cursor { next } => Self::Next(cursor_text(answer.body.pointer(next), next)?),
             Pages::Header { name } => {
                 let name = name.to_ascii_lowercase();
@@ -88,9 +87,7 @@ pub(super) fn next(
         (Pages::Cursor { .. } | Pages::Header { .. }, Told::Next(Some(at))) => {
             Some(Cursor::Given { at })
         }
-        (Pages::Link | Pages::Delta { .. }, Told::Next(Some(url))) => {
-            Some(Cursor::Link { url, of: None })
-        }
+        (Pages::Link, Told::Next(Some(url))) => Some(Cursor::Link { url }),
         (Pages::Keyset { .. }, Told::More(more)) if more.unwrap_or(full) => {
             Some(after_last(listing, rows)?)
         }
