@@ -124,7 +124,10 @@ fn a_file_whose_header_tells_no_columns_is_refused(#[case] text: &str, #[case] w
 
 #[test]
 fn a_header_that_no_checkpoint_holds_is_refused() {
-    for text in ["a,".repeat(MAX_ROW_BYTES), format!("{}\n1\n", "a".repeat(MAX_HEADER_BYTES + 1))] {
+    for text in [
+        "a,".repeat(MAX_ROW_BYTES),
+        format!("{}\n1\n", "a".repeat(MAX_HEADER_BYTES + 1)),
+    ] {
         let read = read_all(&COMMA, text.as_bytes(), PIECE_BYTES, 10);
         assert_eq!(read, Err(BadFile::TooLong));
     }
