@@ -78,9 +78,11 @@ async fn live_through_a_day(world: &World) {
         let nothing = json!({"Records": []});
         world.stack.invoke("DigestName", &nothing).await;
         world.stack.invoke("WorkerBatchName", &nothing).await;
+        let audit = json!({"flow": FLOW});
+        world.stack.invoke("QualityAuditName", &audit).await;
         let points = metrics::logged(&world.stack).await;
         let names: BTreeSet<&str> = points.iter().map(|one| one.series.name.as_str()).collect();
-        ["Ticks", "ReviewsOpened", "Failed"]
+        ["Ticks", "ReviewsOpened", "Failed", "Audited"]
             .iter()
             .all(|name| names.contains(name))
             .then_some(())
