@@ -9,6 +9,7 @@ mod secret;
 mod source;
 mod store;
 mod target;
+mod warehouse;
 
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub use source::{BadRow, Page, PageRequest, PageSize, Source};
 pub use store::{Consumed, Listing, ListingPage, Store, StoreError, Written};
 pub use target::{
     Found, Index, Landed, Removal, Standing, StandingPage, Target, TargetTraits, Write,
+};
+pub use warehouse::{
+    Column, NotLoaded, Shelf, Sums, Unsound, Warehouse, WarehouseError, WarehouseRow,
 };
 
 use crate::Event;

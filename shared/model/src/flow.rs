@@ -17,6 +17,7 @@ mod secret;
 mod source;
 mod target;
 mod trigger;
+mod warehouse;
 
 use std::collections::BTreeMap;
 
@@ -43,6 +44,7 @@ pub use target::{
     ContractSpec, FindSpec, QualioTarget, RestTarget, StandingSpec, StoreTarget, TargetSpec,
 };
 pub use trigger::{EventsSpec, TriggerSpec};
+pub use warehouse::WarehouseSpec;
 
 use crate::FlowId;
 
@@ -116,15 +118,20 @@ pub struct FlowFile {
     /// A decision that the source makes while somebody waits, such as one on credit.
     #[serde(default)]
     pub decide: Option<DecideSpec>,
+    /// A warehouse that its records are loaded into.
+    #[serde(default)]
+    pub warehouse: Option<WarehouseSpec>,
 }
 
 impl FlowFile {
-    /// Names of the secrets by which its source and its target are called.
+    /// Names of the secrets by which its source, its target and its warehouse are called.
     pub fn system_secrets(&self) -> impl Iterator<Item = &SecretName> {
         let source = self.source.rest().into_iter();
+        let warehouse = self.warehouse.iter();
         source
             .flat_map(|source| source.auth.secrets())
             .chain(self.target.secrets())
+            .chain(warehouse.map(|warehouse| &warehouse.key))
     }
 }
 
