@@ -165,7 +165,9 @@ impl Engine {
             let reconciled = self.latest_reconcile(flow).await?;
             let audited = self.latest_audit(flow).await?;
             let state = self.flow_state(flow).await?;
-            let stopped = [Side::Source, Side::Target].into_iter().filter_map(|side| {
+            let mut sides = vec![Side::Source, Side::Target];
+            sides.extend(runtime.flow.warehouse().map(|_| Side::Warehouse));
+            let stopped = sides.into_iter().filter_map(|side| {
                 let reason = state.stops(side)?;
                 Some(format!("{}: {reason}", side.as_str()))
             });

@@ -16,6 +16,7 @@ use tidegate_model::{
 use tidegate_policy::{
     audit::{self, AuditRequest},
     flow_state::Side,
+    load::LoadRequest,
     reconcile::{Findings, ReconcileRequest},
     register::ReviewKind,
     run::{Counts, RunRequest},
@@ -67,6 +68,22 @@ pub enum Event {
         /// What is asked for.
         #[serde(flatten)]
         request: AuditRequest,
+        /// The invocation with which it began.
+        #[serde(
+            default,
+            deserialize_with = "readable",
+            skip_serializing_if = "Option::is_none"
+        )]
+        request_id: Option<RequestId>,
+    },
+    /// Asks for a load into the warehouse.
+    #[schemars(skip)]
+    LoadRequested {
+        /// The flow.
+        flow: FlowId,
+        /// What is asked for.
+        #[serde(flatten)]
+        request: LoadRequest,
         /// The invocation with which it began.
         #[serde(
             default,
@@ -216,6 +233,7 @@ impl Event {
             Self::RunRequested { .. }
                 | Self::ReconcileRequested { .. }
                 | Self::AuditRequested { .. }
+                | Self::LoadRequested { .. }
                 | Self::SweepRequested { .. }
         )
     }
@@ -227,6 +245,7 @@ impl Event {
             Self::RunRequested { request_id, .. }
             | Self::ReconcileRequested { request_id, .. }
             | Self::AuditRequested { request_id, .. }
+            | Self::LoadRequested { request_id, .. }
             | Self::SweepRequested { request_id, .. } => request_id.as_ref(),
             _ => None,
         }

@@ -22,6 +22,7 @@ use tidegate_policy::{
     fingerprint::KeyPrint,
     flow_state::{self, FlowState, Side},
     keys,
+    load::{self, LoadRequest},
     reconcile::{Checkpoint, ReconcileRequest},
     register::Register,
     run::{Lease, RunRequest},
@@ -79,6 +80,13 @@ impl Engine {
                     .await?;
             }
             Sweep::Ask { not_before } => self.ask(runtime, &waiting, not_before).await?,
+        }
+        if runtime.flow.warehouse().is_some() {
+            let lag = gauges.note_not_loaded(&before, self.now());
+            self.measure(&metric::LOAD_LAG, &[flow.as_str()], lag.as_secs_f64());
+            if state.stops(Side::Warehouse).is_none() {
+                self.ask_load(flow, gauges.not_loaded).await?;
+            }
         }
         let breached = gauges.note_breaches(&before, runtime, lease.covered, self.now());
         let text = serde_json::to_string(&gauges).unwrap_or_default();
@@ -197,6 +205,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Asks for a load that has something to do.
+    async fn ask_load(&self, flow: &FlowId, not_loaded: u64) -> Result<(), EngineError> {
+        let item = self.read(&keys::load_lease(flow)).await?;
+        let seen = load::Checkpoint::read(item.as_ref());
+        let now = self.now();
+        let progress = seen.progress.clone().unwrap_or_default();
+        if seen.held_until(now).is_none() && progress.is_due(not_loaded, now) {
+            self.ask_for_load(flow, LoadRequest::default()).await?;
+        }
+        Ok(())
+    }
+
     /// Reads every register of the flow once; counts, and finds those that the sweep may queue. A
     /// sweep of all queues as it reads: no more than a page is kept.
     async fn scan(
@@ -245,6 +265,9 @@ impl Engine {
         if let (true, Ok(key)) = (Register::is_at_rest(item), RecordKey::try_new(key)) {
             gauges.records += 1;
             gauges.applied += 1;
+            if runtime.flow.warehouse().is_some() && load::is_due(item) {
+                gauges.not_loaded += 1;
+            }
             add_print(&mut gauges.key_sums, KeyPrint::of(&key));
             return None;
         }

@@ -7,7 +7,8 @@ mod request;
 mod sqs;
 
 pub use request::{
-    DigestRequest, audit_request, digest_request, reconcile_request, run_request, sweep_request,
+    DigestRequest, audit_request, digest_request, load_request, reconcile_request, run_request,
+    sweep_request,
 };
 pub use sqs::{Arrival, BatchAnswer, RecordFault, Unidentified, arrivals};
 

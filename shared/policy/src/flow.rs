@@ -13,6 +13,7 @@ mod source;
 mod standing;
 mod target;
 mod text;
+mod warehouse;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tidegate_model::{
     Fields, FlowId, RecordKey, SourceVersion, UnixMs,
-    flow::{Deletion, FlowFile, SecretName, TargetLimits, VersionSpec},
+    flow::{Deletion, FlowFile, SecretName, TargetLimits, VersionSpec, WarehouseSpec},
 };
 
 pub use call::{CallTemplate, Rendered};
@@ -70,6 +71,7 @@ pub struct Flow {
     writes: Option<Writes>,
     audit: Option<Audit>,
     decide: Option<Decide>,
+    warehouse: Option<WarehouseSpec>,
 }
 
 impl Flow {
@@ -119,6 +121,11 @@ impl Flow {
                 .map(|(spec, source)| Decide::compile(spec, source, &base))
                 .transpose()
                 .map_err(|error| error.to_string())?,
+            warehouse: file
+                .warehouse
+                .as_ref()
+                .map(|spec| warehouse::compile(spec, &base))
+                .transpose()?,
             settings: settings.clone(),
             file,
         })
@@ -237,6 +244,11 @@ impl Flow {
     /// The decision that its source makes while somebody waits (`[decide]`).
     pub fn decide(&self) -> Option<&Decide> {
         self.decide.as_ref()
+    }
+
+    /// The warehouse that its records are loaded into (`[warehouse]`), with settings in place.
+    pub fn warehouse(&self) -> Option<&WarehouseSpec> {
+        self.warehouse.as_ref()
     }
 
     /// The newest window, at or before this one, whose complete run is followed by an audit.

@@ -49,7 +49,7 @@ impl Scope {
     }
 }
 
-/// The two systems of a flow.
+/// The systems of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -57,6 +57,8 @@ pub enum Side {
     Source,
     /// Where they go.
     Target,
+    /// The warehouse that they are loaded into. A pause of the target is one of the warehouse too.
+    Warehouse,
 }
 
 impl Side {
@@ -65,6 +67,7 @@ impl Side {
         match self {
             Self::Source => "source",
             Self::Target => "target",
+            Self::Warehouse => "warehouse",
         }
     }
 }
@@ -94,7 +97,7 @@ impl Paused {
     pub fn of(&self, side: Side) -> Option<&Pause> {
         match side {
             Side::Source => self.source.as_ref(),
-            Side::Target => self.target.as_ref(),
+            Side::Target | Side::Warehouse => self.target.as_ref(),
         }
     }
 }
@@ -265,8 +268,15 @@ pub fn after_outage(over: UnixMs, now: UnixMs) -> Update {
 
 /// Opens a blocker, or puts it back when its check failed. Refused for what began before a person
 /// asked for the check: it tells nothing about what the person mended.
+/// That of a warehouse stands behind those of source and target: without them nothing is loaded either.
 pub fn block(blocker: &Blocker, began: UnixMs) -> Update {
-    Update::when(Condition::absent_or(CHECKING, Op::Lt, began.0))
+    let mut holds = vec![Condition::absent_or(CHECKING, Op::Lt, began.0)];
+    if blocker.side == Side::Warehouse {
+        let own = Condition::is(BLOCKED_SIDE, Op::Eq, blocker.closed_by());
+        let none = Condition::Absent(BLOCKER.to_owned());
+        holds.push(Condition::Any(vec![none, own]));
+    }
+    Update::when(Condition::All(holds))
         .set(BLOCKER, json(blocker))
         .set(BLOCKED_SIDE, blocker.closed_by())
         .remove(&[CHECKING])

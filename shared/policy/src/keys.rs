@@ -110,6 +110,31 @@ pub fn audit_seen_partition(flow: &FlowId, fence: i64) -> String {
     format!("shared#{flow}#{fence}")
 }
 
+/// The lease and checkpoint of a flow's loads into its warehouse.
+pub fn load_lease(flow: &FlowId) -> ItemKey {
+    at(format!("load#{flow}"), "lease")
+}
+
+/// The account of one load, newest last.
+pub fn load_report(flow: &FlowId, started: UnixMs) -> ItemKey {
+    at(format!("load#{flow}"), &format!("report#{:015}", started.0))
+}
+
+/// The account of the newest load.
+pub fn latest_load(flow: &FlowId) -> ItemKey {
+    at(format!("load#{flow}"), "latest")
+}
+
+/// The account of one comparison with the warehouse, newest last.
+pub fn load_comparison(flow: &FlowId, began: UnixMs) -> ItemKey {
+    at(format!("load#{flow}"), &format!("compared#{:015}", began.0))
+}
+
+/// The account of the newest comparison with the warehouse.
+pub fn latest_load_comparison(flow: &FlowId) -> ItemKey {
+    at(format!("load#{flow}"), "latest-comparison")
+}
+
 /// The slots of a limit.
 pub fn slots(endpoint: &EndpointId, tier: Tier) -> ItemKey {
     at(format!("budget#{endpoint}"), tier.as_str())

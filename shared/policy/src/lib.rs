@@ -13,6 +13,7 @@ pub mod flow;
 pub mod flow_state;
 pub mod keys;
 pub mod limiter;
+pub mod load;
 pub mod pattern;
 pub mod plan;
 pub mod reconcile;

@@ -17,7 +17,7 @@ mod view;
 mod writes;
 
 pub use view::{
-    Applied, AttemptNote, Claim, CorruptRegister, Desired, Override, Register, ReviewCause,
+    Applied, AttemptNote, Claim, CorruptRegister, Desired, Loaded, Override, Register, ReviewCause,
     ReviewKind, State,
 };
 pub use writes::{
@@ -70,4 +70,7 @@ pub(crate) mod attr {
     pub const DUE: &str = "due";
     pub const HISTORY: &str = "hi";
     pub const OVERRIDE: &str = "ov";
+    /// The version that was last put into a file for the warehouse.
+    pub const LOADED_VERSION: &str = "lv";
+    pub const LOADED_AT: &str = "la";
 }

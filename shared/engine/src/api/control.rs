@@ -9,6 +9,7 @@ use tidegate_policy::{
     audit::AuditRequest,
     flow_state::{self, Pause, Scope},
     keys,
+    load::LoadRequest,
     reconcile::ReconcileRequest,
     run::{Mode, RunRequest},
 };
@@ -135,6 +136,15 @@ impl Engine {
         self.flow(flow)?;
         tracing::info!(flow = %flow, request_id = self.request(), "audit asked for");
         self.ask_for_audit(flow, AuditRequest::default()).await?;
+        Ok(())
+    }
+
+    /// Asks for a load into the warehouse now, and for a comparison with it.
+    pub async fn load_now(&self, flow: &FlowId) -> Result<(), EngineError> {
+        self.flow(flow)?;
+        tracing::info!(flow = %flow, request_id = self.request(), "load asked for");
+        self.ask_for_load(flow, LoadRequest { compare: true })
+            .await?;
         Ok(())
     }
 

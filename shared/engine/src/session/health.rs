@@ -248,7 +248,7 @@ impl Session<'_> {
             let budget = &self.scope.budget;
             let of_all = match self.scope.side {
                 Side::Source => budget.limit.millionths_a_second(),
-                Side::Target => {
+                Side::Target | Side::Warehouse => {
                     let limits = self.scope.runtime.flow.limits();
                     let both = [limits.real_time, limits.batch];
                     both.map(Rate::millionths_a_second).iter().sum()

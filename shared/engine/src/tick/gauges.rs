@@ -34,6 +34,10 @@ pub struct Gauges {
     pub in_review: u64,
     /// Decided not to be sent.
     pub discarded: u64,
+    /// Applied, and in no file for the warehouse.
+    pub not_loaded: u64,
+    /// Since when there are such.
+    pub not_loaded_since_ms: Option<i64>,
     /// Since when the oldest change of the real-time tier waits.
     pub oldest_real_time_ms: Option<i64>,
     /// Since when the oldest other change waits: of the batch tier, or one that came before its record
@@ -121,6 +125,13 @@ impl Gauges {
                 keep_older(&mut self.oldest_batch_ms, other);
             }
         }
+    }
+
+    /// Since when records wait for a load, and for how long.
+    pub(super) fn note_not_loaded(&mut self, before: &Self, now: UnixMs) -> Duration {
+        let since = before.not_loaded_since_ms.unwrap_or(now.0);
+        self.not_loaded_since_ms = (self.not_loaded > 0).then_some(since);
+        now.since(UnixMs(self.not_loaded_since_ms.unwrap_or(now.0)))
     }
 
     /// Age of a class of field at a moment: since the last complete run, or since the oldest change

@@ -7,6 +7,7 @@ use tidegate_engine::Event;
 use tidegate_model::{EventId, FlowId, UnixMs};
 use tidegate_policy::{
     audit::AuditRequest,
+    load::LoadRequest,
     reconcile::ReconcileRequest,
     run::{Mode, RunRequest, Trigger},
 };
@@ -17,6 +18,7 @@ const DETAIL_TYPE: &str = "detail-type";
 const RUN: &str = "a run: {\"flow\", \"window\" or \"trigger\"} or RunRequested";
 const RECONCILE: &str = "a reconciliation: {\"flow\", \"window\"} or ReconcileRequested";
 const AUDIT: &str = "an audit: {\"flow\", \"window\"} or AuditRequested";
+const LOAD: &str = "a load: {\"flow\", \"compare\"} or LoadRequested";
 const SWEEP: &str = "SweepRequested";
 const DIGEST: &str = "{\"digest\": \"daily\"} or dead letters";
 
@@ -114,6 +116,29 @@ pub fn audit_request(event: &Value) -> Result<(FlowId, AuditRequest), EventError
         resume: None,
     };
     Ok((flow, request))
+}
+
+/// What a person sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Load {
+    flow: FlowId,
+    #[serde(default)]
+    compare: bool,
+}
+
+/// Which flow is to be loaded into its warehouse: by `LoadRequested` on the bus, or by hand.
+pub fn load_request(event: &Value) -> Result<(FlowId, LoadRequest), EventError> {
+    if let Some(event) = from_bus(event, LOAD)? {
+        return match event {
+            Event::LoadRequested { flow, request, .. } => Ok((flow, request)),
+            other => Err(unexpected(&other, LOAD)),
+        };
+    }
+    let form = LOAD;
+    let Load { flow, compare } =
+        Load::deserialize(event).map_err(|source| EventError::Form { form, source })?;
+    Ok((flow, LoadRequest { compare }))
 }
 
 /// Which flow is to be swept now; `None`: all of them, since any other event is the heartbeat.

@@ -274,8 +274,36 @@ pub static WRITE_UNITS: Metric = Metric {
               a condition refused it says nothing: each is counted as one.",
 };
 
+/// Records that were put into files for a warehouse.
+pub static LOADED: Metric = Metric {
+    name: "Loaded",
+    unit: Count,
+    dimensions: &[Flow],
+    statistic: Sum,
+    meaning: "Records that were put into files for the flow's warehouse, as each load ends.",
+};
+
+/// How long something waits for a load.
+pub static LOAD_LAG: Metric = Metric {
+    name: "LoadLag",
+    unit: Seconds,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "How long there has been a record that was applied and is in no file for the flow's \
+              warehouse, as tick sees it; 0 where there is none.",
+};
+
+/// What comparisons with a warehouse find.
+pub static LOAD_FINDINGS: Metric = Metric {
+    name: "LoadFindings",
+    unit: Count,
+    dimensions: &[Flow, Kind],
+    statistic: Sum,
+    meaning: "Records of which the flow's warehouse does not hold what was loaded, as each comparison ends.",
+};
+
 /// All of them.
-pub static METRICS: [&Metric; 27] = [
+pub static METRICS: [&Metric; 30] = [
     &CALLS,
     &CALL_SUCCESS,
     &RESPONSE_TIME,
@@ -295,6 +323,9 @@ pub static METRICS: [&Metric; 27] = [
     &RECONCILE_AGE,
     &AUDITED,
     &AUDIT_FINDINGS,
+    &LOADED,
+    &LOAD_LAG,
+    &LOAD_FINDINGS,
     &BLOCKED,
     &WEBHOOKS,
     &DECISIONS,

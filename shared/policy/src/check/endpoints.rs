@@ -33,6 +33,7 @@ pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
         check_header_names(findings, side);
         check_error_rows(findings, &format!("{side}/errors"));
     }
+    check_address(findings, "/warehouse/base_url", settings, base_url);
     check_webhook_secrets(findings);
     check_webhook_headers(findings);
 }

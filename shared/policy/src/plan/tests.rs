@@ -81,6 +81,7 @@ fn claimed(content: Content, opened_by: &str, target_id: Option<&str>) -> Regist
         due: None,
         history: Vec::new(),
         edited: None,
+        loaded: None,
     }
 }
 

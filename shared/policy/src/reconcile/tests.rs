@@ -62,6 +62,7 @@ fn clean(content: Content) -> Register {
         due: None,
         history: Vec::new(),
         edited: None,
+        loaded: None,
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Register {
     pub history: Vec<AttemptNote>,
     /// What a person changed.
     pub edited: Option<Override>,
+    /// What was last put into a file for the warehouse.
+    pub loaded: Option<Loaded>,
 }
 
 /// The desired state.
@@ -81,6 +83,15 @@ pub struct Applied {
     pub version: Version,
     /// Hash of what was sent.
     pub hash: ContentHash,
+    /// When.
+    pub at: UnixMs,
+}
+
+/// What was put into a file for the warehouse.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// Its version.
+    pub version: Version,
     /// When.
     pub at: UnixMs,
 }
@@ -276,6 +287,7 @@ impl Register {
             due: reader.time(attr::DUE),
             history: reader.json(attr::HISTORY)?.unwrap_or_default(),
             edited: reader.json(attr::OVERRIDE)?,
+            loaded: reader.loaded(),
         }))
     }
 
@@ -383,6 +395,13 @@ impl<'a> Reader<'a> {
         let urgent = pending.map(|since| Some(since).max(self.time(attr::URGENT_SINCE)));
         let urgent = urgent.flatten().filter(|_| tier == Tier::RealTime);
         (dirty, pending, urgent)
+    }
+
+    /// What can not be read was not loaded: it is again.
+    fn loaded(&self) -> Option<Loaded> {
+        let version = Version::decode(self.text(attr::LOADED_VERSION)?).ok()?;
+        let at = self.time(attr::LOADED_AT)?;
+        Some(Loaded { version, at })
     }
 
     fn count(&self, name: &str) -> u32 {

@@ -1,0 +1,429 @@
+//! warehouse: loads what was applied into a warehouse (R22), and compares the two.
+//!
+//! It reads the flow's registers, puts those that no file holds into files, and merges what the pipe has
+//! landed. A record counts as loaded by a write of its own, after its file is put. So a load that dies
+//! repeats lines, which the merge settles by their versions; it never loses one. The daily comparison
+//! finds what was lost between file and table, and has it loaded again.
+//!
+//! Invariants: no file is put before the warehouse was seen to have every column (R20); each register that
+//! is looked at ends in one counted way (OUT-1); one load of a flow at a time, by lease, and two harm
+//! nothing; memory is that of a file, or of the keys of one pass.
+
+mod compare;
+mod ending;
+mod file;
+mod report;
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tidegate_model::{FlowId, RecordKey, UnixMs, flow::WarehouseSpec, item::Item};
+use tidegate_policy::{
+    flow_state::{self, Side},
+    keys,
+    load::{self, Checkpoint, Counts, Line, LoadRequest, Mark, Progress, Start, merge_id},
+    reconcile,
+    register::Register,
+};
+
+use crate::{
+    Engine, EngineError, FlowRuntime, RunEnd,
+    lease::{Busy, HeldLease},
+    ports::{Column, Listing, Warehouse, WarehouseError, Written},
+};
+use file::FileInMaking;
+use report::not_begun;
+
+pub use report::{Comparison, LoadReport};
+
+/// Records of one file at most: as many keys are remembered until it is put. Pipes like files of 100 MB
+/// and more, and rather one smaller file a minute than to wait for that.
+const MOST_LINES: usize = 100_000;
+/// Compressed bytes from which a file is put: the largest that Snowflake advises is 250 MB, and what is
+/// put lies in memory.
+const FILE_BYTES: usize = 64 * 1_024 * 1_024;
+/// Registers read in one call: at most 1 MB comes back anyway.
+const PAGE: u32 = 500;
+/// Registers that are marked as loaded at once.
+const MARKS_AT_ONCE: usize = 32;
+/// A step is begun only with so much time left: to put a file takes less, and to mark a part of it.
+const STEP_TIME: Duration = Duration::from_secs(60);
+/// How long one look at a merge takes at most: half a lease, which is renewed in between.
+const LOOK_TIME: Duration = Duration::from_secs(50);
+
+/// Columns that the files and the merge write to.
+const COLUMNS: [(&str, &str); 10] = [
+    ("FLOW", "TEXT"),
+    ("RECORD_KEY", "TEXT"),
+    ("SOURCE_VERSION", "NUMBER"),
+    ("REVISION", "NUMBER"),
+    ("READ_NUMBER", "NUMBER"),
+    ("DELETED", "BOOLEAN"),
+    ("CONTENT_HASH", "TEXT"),
+    ("CONTENT", "TEXT"),
+    ("DIGEST", "TEXT"),
+    ("FIELDS", "VARIANT"),
+];
+/// The one of them that the pipe's table does not have.
+const OF_RECORDS: &str = "FIELDS";
+
+/// Why a load does not go on.
+enum Stop {
+    /// It ends here for now.
+    End(RunEnd),
+    /// The warehouse needs a person.
+    Block(String),
+    /// The store or the bus failed.
+    Error(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<WarehouseError> for Stop {
+    fn from(error: WarehouseError) -> Self {
+        match error {
+            WarehouseError::Refused { reason } => Self::Block(reason),
+            WarehouseError::Later { reason } | WarehouseError::Failed { reason } => {
+                Self::End(RunEnd::Interrupted { reason })
+            }
+        }
+    }
+}
+
+type Step<T> = Result<T, Stop>;
+
+/// A load at work.
+struct Loading<'a> {
+    engine: &'a Engine,
+    runtime: &'a FlowRuntime,
+    warehouse: &'a dyn Warehouse,
+    spec: &'a WarehouseSpec,
+    lease: HeldLease,
+    progress: Progress,
+    compare: bool,
+    checking: bool,
+    began: UnixMs,
+    deadline: UnixMs,
+    counts: Counts,
+    files: u32,
+    bytes: u64,
+    merged: bool,
+    /// A pass of a comparison was done.
+    went_on: bool,
+    comparison: Option<Comparison>,
+}
+
+impl Engine {
+    /// Loads what is not loaded, merges what has landed, and compares where that is due.
+    pub async fn load(
+        &self,
+        warehouse: &dyn Warehouse,
+        flow: &FlowId,
+        request: LoadRequest,
+        deadline: UnixMs,
+    ) -> Result<LoadReport, EngineError> {
+        let report = Box::pin(self.load_part(warehouse, flow, request, deadline)).await?;
+        report.end.log("load", self.request(), flow, None, None);
+        Ok(report)
+    }
+
+    async fn load_part(
+        &self,
+        warehouse: &dyn Warehouse,
+        flow: &FlowId,
+        request: LoadRequest,
+        deadline: UnixMs,
+    ) -> Result<LoadReport, EngineError> {
+        let runtime = self.flow(flow)?;
+        let now = self.now();
+        let Some(spec) = runtime.flow.warehouse() else {
+            // A request may outlive the file that it was made for.
+            let reason = "the flow file has no `[warehouse]`".to_owned();
+            return Ok(not_begun(RunEnd::Stopped { reason }, now));
+        };
+        let state = self.flow_state(flow).await?;
+        if let Some(reason) = state.stops(Side::Warehouse) {
+            return Ok(not_begun(RunEnd::Stopped { reason }, now));
+        }
+        let lease_key = keys::load_lease(flow);
+        let seen = Checkpoint::read(self.read(&lease_key).await?.as_ref());
+        let progress = match load::plan(&seen, now) {
+            Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, now)),
+            Start::Go(progress) => *progress,
+        };
+        let token = self.token();
+        let taken = self.take_lease(lease_key, token, &seen, &progress).await?;
+        let lease = match taken {
+            Ok(lease) => lease,
+            Err(Busy(until)) => return Ok(not_begun(RunEnd::Busy { until }, now)),
+        };
+        tracing::info!(flow = %flow, warehouse = %spec.name, request_id = self.request(), revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "load begins");
+        let loading = Loading {
+            engine: self,
+            runtime,
+            warehouse,
+            spec,
+            lease,
+            progress,
+            compare: request.compare,
+            checking: state.checking,
+            began: now,
+            deadline,
+            counts: Counts::default(),
+            files: 0,
+            bytes: 0,
+            merged: false,
+            went_on: false,
+            comparison: None,
+        };
+        Box::pin(loading.go()).await
+    }
+}
+
+impl Loading<'_> {
+    async fn go(mut self) -> Result<LoadReport, EngineError> {
+        let end = match self.work().await {
+            Ok(()) => RunEnd::Complete,
+            Err(Stop::End(end)) => end,
+            Err(Stop::Block(reason)) => self.block(reason).await,
+            Err(Stop::Error(error)) => return Err(self.broken(error).await),
+        };
+        self.close(end).await
+    }
+
+    async fn work(&mut self) -> Step<()> {
+        self.look_at_columns().await?;
+        self.finish_merge().await?;
+        self.stage().await?;
+        if self.progress.owes_merge(self.engine.now()) {
+            self.merge().await?;
+        }
+        if self.compare || self.progress.owes_comparison(self.engine.now()) {
+            self.compare().await?;
+        }
+        Ok(())
+    }
+
+    /// Schema drift: nothing is written that the warehouse could not take or show (R20).
+    async fn look_at_columns(&mut self) -> Step<()> {
+        self.may_go_on().await?;
+        let columns = self.warehouse.columns(self.spec, self.deadline).await?;
+        if let Some(reason) = self.drift(&columns) {
+            return Err(Stop::Block(reason));
+        }
+        if self.checking {
+            let flow = self.runtime.flow.id();
+            let write = flow_state::unblock(Side::Warehouse, self.engine.now());
+            let written = self.engine.write(&keys::flow_state(flow), &write).await?;
+            if matches!(written, Written::Done { .. }) {
+                tracing::info!(flow = %flow, side = Side::Warehouse.as_str(), request_id = self.engine.request(), "blocker closed");
+            }
+        }
+        Ok(())
+    }
+
+    fn drift(&self, columns: &[Column]) -> Option<String> {
+        let kind_of = |table: &str, name: &str| {
+            let of_table = columns
+                .iter()
+                .find(|one| one.table == table && one.name == name);
+            of_table.map(|one| one.kind.as_str())
+        };
+        for table in ["LANDING", "RECORDS"] {
+            for (name, kind) in COLUMNS {
+                if table == "LANDING" && name == OF_RECORDS {
+                    continue;
+                }
+                match kind_of(table, name) {
+                    Some(found) if found == kind => {}
+                    Some(found) => {
+                        return Some(format!(
+                            "schema drift: the column `{name}` of `{table}` is {found}, and {kind} is written to it"
+                        ));
+                    }
+                    None => {
+                        return Some(format!(
+                            "schema drift: `{table}` has no column `{name}`: run infra/snowflake/02_objects.sql"
+                        ));
+                    }
+                }
+            }
+        }
+        let view = self.spec.view.as_ref()?.to_ascii_uppercase();
+        let private = self.runtime.flow.private_fields();
+        let shown = self.runtime.flow.file().fields.keys();
+        let mut shown = shown.filter(|name| !private.contains(name));
+        let lacking = shown.find(|name| kind_of(&view, &name.to_ascii_uppercase()).is_none())?;
+        Some(format!(
+            "schema drift: the view `{view}` has no column for the field `{lacking}`"
+        ))
+    }
+
+    /// Puts what no file holds into files.
+    async fn stage(&mut self) -> Step<()> {
+        let mut file = FileInMaking::new();
+        for shard in 0..keys::REGISTER_SHARDS {
+            let partition = keys::register_partition(self.runtime.flow.id(), shard);
+            let listing = Listing::Partition(partition);
+            let mut after: Option<String> = None;
+            loop {
+                self.may_go_on().await?;
+                let store = &self.engine.ports.store;
+                let page = store.list(&listing, after.as_deref(), PAGE).await?;
+                for (key, item) in &page.items {
+                    self.look_at(&key.sort, item, &mut file);
+                }
+                if file.lines() >= MOST_LINES || file.bytes() >= FILE_BYTES {
+                    self.put(std::mem::take(&mut file)).await?;
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        self.put(file).await
+    }
+
+    /// Counts a register, and puts its line into the file where that is due.
+    fn look_at(&mut self, key: &str, item: &Item, file: &mut FileInMaking) {
+        self.counts.records += 1;
+        if Register::is_at_rest(item) && !load::is_due(item) {
+            self.counts.unchanged += 1;
+            return;
+        }
+        let (Ok(key), Ok(Some(register))) = (RecordKey::try_new(key), Register::read(item)) else {
+            self.counts.unreadable += 1;
+            return;
+        };
+        let flow = &self.runtime.flow;
+        let line = Line::of(flow.id(), &key, &register, flow.private_fields());
+        match line.zip(Mark::of(&register)) {
+            Some((line, mark)) => file.add(flow.id(), key, mark, &line),
+            None => self.counts.held_back += 1,
+        }
+    }
+
+    /// Puts a file, then remembers of each of its records that it is in one. What dies in between is put
+    /// again, as another file.
+    async fn put(&mut self, file: FileInMaking) -> Step<()> {
+        if file.lines() == 0 {
+            return Ok(());
+        }
+        self.may_go_on().await?;
+        // Before the file: a merge is owed from when it may have landed.
+        self.progress.put_at = Some(self.engine.now());
+        self.keep().await?;
+        let name = self.next_name();
+        let (bytes, records) = file.finish();
+        let size = bytes.len();
+        self.warehouse
+            .put(self.spec, &name, bytes)
+            .await
+            .map_err(|error| {
+                let reason = format!("no file was put: {}", crate::chain(&error));
+                Stop::End(RunEnd::Interrupted { reason })
+            })?;
+        self.files += 1;
+        self.bytes += u64::try_from(size).unwrap_or(u64::MAX);
+        tracing::info!(flow = %self.runtime.flow.id(), file = name, lines = records.len(), bytes = size, request_id = self.engine.request(), "file put");
+        for part in records.chunks(MARKS_AT_ONCE) {
+            if self.lease.holder.wants_renewal(self.engine.now()) {
+                self.keep().await?;
+            }
+            let (engine, flow, now) = (self.engine, self.runtime.flow.id(), self.engine.now());
+            let marked = join_all(part.iter().map(|(key, mark)| async move {
+                engine
+                    .write(&keys::register(flow, key), &mark.loaded(now))
+                    .await
+            }));
+            for written in marked.await {
+                match written? {
+                    Written::Done { .. } => self.counts.loaded += 1,
+                    Written::Refused { .. } => self.counts.overtaken += 1,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Never used before: the fence is another in each load, and the time should the table be restored.
+    fn next_name(&self) -> String {
+        format!(
+            "{}/{:015}-{:012}-{:04}.jsonl.gz",
+            self.runtime.flow.id(),
+            self.began.0,
+            self.lease.holder.fence,
+            self.files
+        )
+    }
+
+    /// A merge that was asked for and may not be done is asked for under the same name again.
+    async fn finish_merge(&mut self) -> Step<()> {
+        match self.progress.merge.clone() {
+            Some(id) => self.run_merge(&id, true).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn merge(&mut self) -> Step<()> {
+        let id = merge_id(&self.engine.token());
+        self.progress.merge = Some(id.clone());
+        self.keep().await?;
+        self.run_merge(&id, false).await
+    }
+
+    async fn run_merge(&mut self, id: &str, mut again: bool) -> Step<()> {
+        loop {
+            self.may_go_on().await?;
+            let until = (self.engine.now() + LOOK_TIME).min(self.deadline);
+            match self.warehouse.merge(self.spec, id, again, until).await {
+                Ok(()) => break,
+                // Answered: it was not begun, or it is undone. Its name is spent.
+                Err(error @ WarehouseError::Refused { .. }) => {
+                    self.progress.merge = None;
+                    return Err(error.into());
+                }
+                Err(WarehouseError::Later { .. }) if self.engine.now() >= until => {}
+                Err(error) => return Err(error.into()),
+            }
+            again = true;
+            self.keep().await?;
+        }
+        self.progress.merge = None;
+        self.merged = true;
+        self.keep().await
+    }
+
+    /// Looks whether it may go on. Renews the lease when half of it is over, and only then reads whether a
+    /// person stopped the flow.
+    async fn may_go_on(&mut self) -> Step<()> {
+        let now = self.engine.now();
+        if now + STEP_TIME > self.deadline {
+            return Err(Stop::End(self.continues()));
+        }
+        if self.lease.holder.wants_renewal(now) {
+            self.keep().await?;
+            let state = self.engine.flow_state(self.runtime.flow.id()).await?;
+            if let Some(reason) = state.stops(Side::Warehouse) {
+                return Err(Stop::End(RunEnd::Stopped { reason }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the lease and where the loads stand.
+    async fn keep(&mut self) -> Step<()> {
+        let now = self.engine.now();
+        let write = reconcile::keep(&self.lease.holder, &self.progress, now);
+        if self.lease.advance(self.engine, &write).await? {
+            Ok(())
+        } else {
+            Err(Stop::End(RunEnd::LeaseLost))
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Loading the records of a flow into a warehouse (R22), as decisions: what is to be loaded, as which
+//! line of a file, and what a comparison of registers and warehouse found.
+//!
+//! A register says which version of it was put into a file (`lv`), and is to be loaded when that is not
+//! the version that was applied. So no write of the register protocol has to know of a warehouse, a load
+//! that dies is repeated by the next one, and a flow that is given a warehouse late is loaded whole.
+//! A version that is in two files is one row: the merge keeps the greatest version, and a tie changes
+//! nothing.
+
+mod account;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+pub use account::{Checksum, Counts, Difference, Kind, MAX_NOTES, Note};
+pub use progress::{Checkpoint, Comparing, LoadRequest, Progress, Start, begin, merge_id, plan};
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+use tidegate_model::{
+    Content, ContentHash, Fields, FlowId, RecordKey, UnixMs, Version,
+    item::{Condition, Item, Op, Update, Value},
+};
+
+use crate::register::{Register, State, attr};
+
+/// How long a file takes at most from when it was put to when its rows are merged, while all goes well: a
+/// pipe lands it within about a minute, and merges are five minutes apart.
+pub const LANDING: Duration = Duration::from_mins(30);
+
+/// The bucket of a key: the first byte of its SHA-256, as the statements compute it.
+pub fn bucket(key: &RecordKey) -> u8 {
+    let [first, ..]: [u8; 32] = Sha256::digest(key.as_str().as_bytes()).into();
+    first
+}
+
+/// One line of a file: a record as of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What orders the lines of a record.
+    pub version: Version,
+    /// SHA-256 over all that the line says.
+    pub digest: [u8; 32],
+    hash: ContentHash,
+    /// Its canonical JSON; `None` of a record that is deleted.
+    content: Option<String>,
+}
+
+impl Line {
+    /// The line of a register, or none while its newest content is not applied: it waits, is in review, or
+    /// was discarded. `private` fields are left out. What was erased goes as a deletion, one read later
+    /// than what it erases, or that would stand.
+    pub fn of(
+        flow: &FlowId,
+        key: &RecordKey,
+        register: &Register,
+        private: &[String],
+    ) -> Option<Self> {
+        if register.state() != State::Applied {
+            return None;
+        }
+        let applied = register.applied.as_ref()?;
+        let content = match register.effective() {
+            Content::Record(fields) => Some(canonical(fields, private)),
+            Content::Deleted | Content::Forgotten => None,
+        };
+        let mut line = Self {
+            version: version_to_load(applied.version, &register.desired.content),
+            hash: applied.hash.clone(),
+            digest: [0; 32],
+            content,
+        };
+        line.digest = line.digest_of(flow, key);
+        Some(line)
+    }
+
+    fn digest_of(&self, flow: &FlowId, key: &RecordKey) -> [u8; 32] {
+        let deleted = if self.content.is_none() { "1" } else { "0" };
+        let content = self.content.as_deref().unwrap_or_default();
+        let version = self.version.encode();
+        let parts = [
+            version.as_str(),
+            deleted,
+            &self.hash.0,
+            flow.as_str(),
+            key.as_str(),
+            content,
+        ];
+        Sha256::digest(parts.join("\n").as_bytes()).into()
+    }
+
+    /// As it stands in a file, without a line break.
+    pub fn text(&self, flow: &FlowId, key: &RecordKey) -> String {
+        let version = json!({
+            "source": self.version.source.0,
+            "revision": self.version.revision,
+            "read": self.version.read,
+        });
+        json!({
+            "flow": flow,
+            "key": key,
+            "version": version,
+            "deleted": self.content.is_none(),
+            "hash": self.hash,
+            "content": self.content,
+            "digest": hex::encode(self.digest),
+        })
+        .to_string()
+    }
+
+    /// Whether it says that the record is deleted.
+    pub fn is_deletion(&self) -> bool {
+        self.content.is_none()
+    }
+}
+
+/// Names sorted, no space: the same text on every machine.
+fn canonical(fields: Fields, private: &[String]) -> String {
+    let shown = fields
+        .into_iter()
+        .filter(|(name, _)| !private.contains(name));
+    sorted(Json::Object(shown.collect())).to_string()
+}
+
+/// With the names of every object sorted: a feature of serde_json elsewhere in a build can keep them as
+/// they came.
+fn sorted(value: Json) -> Json {
+    match value {
+        Json::Object(map) => {
+            let mut entries: Vec<(String, Json)> = map.into_iter().collect();
+            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            let sorted = entries.into_iter().map(|(name, of)| (name, sorted(of)));
+            Json::Object(sorted.collect())
+        }
+        Json::Array(entries) => Json::Array(entries.into_iter().map(sorted).collect()),
+        plain => plain,
+    }
+}
+
+fn version_to_load(applied: Version, content: &Content) -> Version {
+    match content {
+        Content::Forgotten => Version {
+            read: applied.read.saturating_add(1),
+            ..applied
+        },
+        Content::Record(_) | Content::Deleted => applied,
+    }
+}
+
+/// Whether an item is a register whose applied content is in no file yet, told without reading its
+/// content: tick looks at every register.
+pub fn is_due(item: &Item) -> bool {
+    let text = |name: &str| item.get(name).and_then(Value::as_text);
+    let Some(applied) = text(attr::APPLIED_VERSION) else {
+        return false;
+    };
+    if !Register::is_at_rest(item) {
+        return false;
+    }
+    let erased = text(attr::DESIRED_CONTENT) == Some(forgotten().as_str());
+    match (text(attr::LOADED_VERSION), erased) {
+        (None, _) => true,
+        (Some(loaded), false) => loaded != applied,
+        (Some(loaded), true) => {
+            let version = Version::decode(applied);
+            version.is_ok_and(|of| loaded != version_to_load(of, &Content::Forgotten).encode())
+        }
+    }
+}
+
+/// A register as it was when its line was made: what is remembered of it until the file is put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    applied: Version,
+    to_load: Version,
+    erased: bool,
+}
+
+impl Mark {
+    /// Of a register that has applied something.
+    pub fn of(register: &Register) -> Option<Self> {
+        let applied = register.applied.as_ref()?.version;
+        let content = &register.desired.content;
+        Some(Self {
+            applied,
+            to_load: version_to_load(applied, content),
+            erased: *content == Content::Forgotten,
+        })
+    }
+
+    /// `loaded`: its line is in a file. Refused when something else was applied since, or it was erased.
+    pub fn loaded(&self, now: UnixMs) -> Update {
+        Update::when(self.as_read())
+            .set(attr::LOADED_VERSION, self.to_load.encode())
+            .set(attr::LOADED_AT, now.0)
+    }
+
+    /// `load again`: the warehouse lacks what was loaded.
+    pub fn load_again(&self) -> Update {
+        Update::when(self.as_read()).remove(&[attr::LOADED_VERSION, attr::LOADED_AT])
+    }
+
+    fn as_read(&self) -> Condition {
+        let applied = Condition::is(attr::APPLIED_VERSION, Op::Eq, self.applied.encode());
+        if self.erased {
+            return applied;
+        }
+        let has_content = Condition::is(attr::DESIRED_CONTENT, Op::Ne, forgotten());
+        Condition::All(vec![applied, has_content])
+    }
+}
+
+/// The part of a digest that is summed: its first 60 bits, as the statements take them.
+pub fn summed(digest: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *digest;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 4
+}
+
+fn forgotten() -> String {
+    serde_json::to_string(&Content::Forgotten).unwrap_or_default()
+}
+
+/// What a register says that the warehouse should hold of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The version and digest of its line; `None`: it has none at present.
+    pub line: Option<(Version, [u8; 32])>,
+    /// Whether its line says that it is deleted.
+    pub deleted: bool,
+    /// When that version was put into a file, if it was.
+    pub loaded: Option<UnixMs>,
+}
+
+impl Expected {
+    /// What a register says.
+    pub fn of(flow: &FlowId, key: &RecordKey, register: &Register, private: &[String]) -> Self {
+        let line = Line::of(flow, key, register, private);
+        let deleted = line.as_ref().is_some_and(Line::is_deletion);
+        let line = line.map(|line| (line.version, line.digest));
+        let version = line.as_ref().map(|(version, _)| *version);
+        let loaded = register.loaded.as_ref();
+        let loaded = loaded.filter(|loaded| Some(loaded.version) == version);
+        Self {
+            loaded: loaded.map(|loaded| loaded.at),
+            deleted,
+            line,
+        }
+    }
+
+    /// The digest of what was loaded, if it is what the register says now.
+    pub fn digest(&self) -> Option<&[u8; 32]> {
+        self.loaded?;
+        self.line.as_ref().map(|(_, digest)| digest)
+    }
+}
+
+/// How the comparison of a key ends: what its register says, against the version and digest of its row.
+pub fn judge(expected: Option<&Expected>, row: Option<(Version, &str)>, now: UnixMs) -> Kind {
+    let Some(expected) = expected else {
+        return Kind::Unknown;
+    };
+    let (Some((version, digest)), Some(loaded)) = (expected.line, expected.loaded) else {
+        return Kind::Waiting;
+    };
+    let in_transit = now < loaded + LANDING;
+    match row {
+        None if in_transit => Kind::InTransit,
+        None => Kind::Missing,
+        Some((held, _)) if held < version && in_transit => Kind::InTransit,
+        Some((held, _)) if held < version => Kind::Older,
+        Some((held, _)) if held > version => Kind::Newer,
+        Some((_, held)) if held == hex::encode(digest) => Kind::Equal,
+        Some(_) => Kind::Altered,
+    }
+}

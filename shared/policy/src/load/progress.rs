@@ -1,0 +1,130 @@
+//! Where the loads of a flow stand, and what to do when one is asked for. The lease is one as a
+//! comparison with source and target has.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidegate_model::{ClaimToken, UnixMs};
+
+use super::{Difference, LANDING, Note};
+use crate::reconcile::Kept;
+
+/// How often a warehouse is compared with the registers.
+const COMPARE_EVERY: Duration = Duration::from_hours(24);
+
+/// The item of a flow's loads, read.
+pub type Checkpoint = Kept<Progress>;
+
+/// What asks for a load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadRequest {
+    /// Compares the warehouse with the registers, although it is not due.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compare: bool,
+}
+
+/// Where the loads of a flow stand. It stays between them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// When a file was last put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_at: Option<UnixMs>,
+    /// The merge that was asked for last and is not known to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<String>,
+    /// When the newest complete comparison began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared_at: Option<UnixMs>,
+    /// A comparison that has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparing: Option<Comparing>,
+}
+
+/// Where a comparison stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparing {
+    /// When it began.
+    pub began: UnixMs,
+    /// Into how many passes the keys are parted.
+    pub passes: u32,
+    /// Those that are done.
+    pub done: u32,
+    /// What was found.
+    pub found: Difference,
+    /// The first of it by name.
+    pub notes: Vec<Note>,
+    /// Records that registers hold, as loaded: their number, deletions, and the sum of their digests.
+    pub held: u64,
+    /// Deletions among them.
+    pub deleted: u64,
+    /// The sum, as a decimal number.
+    pub checksum: String,
+}
+
+impl Progress {
+    /// Whether rows may have landed that no merge has settled.
+    pub fn owes_merge(&self, now: UnixMs) -> bool {
+        self.merge.is_some() || self.put_at.is_some_and(|at| now < at + LANDING)
+    }
+
+    /// Whether the warehouse is to be compared with the registers.
+    pub fn owes_comparison(&self, now: UnixMs) -> bool {
+        self.comparing.is_some()
+            || self
+                .compared_at
+                .is_none_or(|began| began + COMPARE_EVERY <= now)
+    }
+
+    /// Whether a load has anything to do, when so many records are in no file yet.
+    pub fn is_due(&self, not_loaded: u64, now: UnixMs) -> bool {
+        not_loaded > 0 || self.owes_merge(now) || self.owes_comparison(now)
+    }
+}
+
+/// What to do about a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// Another holds the lease until then.
+    Busy {
+        /// Its end, unless it is renewed.
+        until: UnixMs,
+    },
+    /// Take the lease, then go on from here.
+    Go(Box<Progress>),
+}
+
+/// Decides about a request.
+pub fn plan(seen: &Checkpoint, now: UnixMs) -> Start {
+    match seen.held_until(now) {
+        Some(until) => Start::Busy { until },
+        None => Start::Go(Box::new(seen.progress.clone().unwrap_or_default())),
+    }
+}
+
+/// A comparison of so many records that begins now.
+pub fn begin(passes: u32, now: UnixMs) -> Comparing {
+    Comparing {
+        began: now,
+        passes,
+        done: 0,
+        found: Difference::default(),
+        notes: Vec::new(),
+        held: 0,
+        deleted: 0,
+        checksum: "0".to_owned(),
+    }
+}
+
+/// The name of a merge, as a UUID.
+pub fn merge_id(token: &ClaimToken) -> String {
+    let digits = token.as_str();
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or("0");
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
+}
