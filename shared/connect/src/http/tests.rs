@@ -196,7 +196,7 @@ async fn a_request_goes_out_as_json_with_its_secret_in_place() {
     }
     assert!(
         !text.contains("accept-encoding"),
-        "nothing is decompressed: {text}"
+        "nothing asks for compression: {text}"
     );
 }
 
