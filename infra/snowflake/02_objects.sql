@@ -72,21 +72,24 @@ SELECT
   SUBSTR(SHA2(r.record_key, 256), 1, 2) AS bucket
 FROM &{database}.&{schema}.records AS r;
 
--- The orders as people query them. The names are those of the flow's mapping.
+-- The orders of all marketplaces as people query them: a flow `orders-NAME` each, with one form of an order.
+-- A column is a canonical field of these flows under its own name. Those that the flows call private have none.
 -- TRY_ casts: a value of another type is NULL in its cell and does not break the query of everybody else.
 -- The flow's schema refuses such a record before it is staged.
 CREATE OR REPLACE VIEW &{database}.&{schema}.orders AS
 SELECT
+  flow,
   record_key,
   fields:marketplace::VARCHAR AS marketplace,
-  fields:order_id::VARCHAR AS order_id,
+  fields:number::VARCHAR AS number,
+  TRY_CAST(fields:placed_at::VARCHAR AS TIMESTAMP_TZ) AS placed_at,
   fields:status::VARCHAR AS status,
-  TRY_CAST(fields:ordered_at::VARCHAR AS TIMESTAMP_TZ) AS ordered_at,
   fields:currency::VARCHAR AS currency,
   TRY_TO_DECIMAL(fields:total::VARCHAR, 18, 4) AS total,
-  TRY_TO_DECIMAL(fields:items::VARCHAR, 9, 0) AS items,
+  TRY_TO_DECIMAL(fields:units::VARCHAR, 9, 0) AS units,
+  fields:country::VARCHAR AS country,
   source_version,
   revision,
   merged_at
 FROM &{database}.&{schema}.records
-WHERE flow = 'orders' AND NOT deleted;
+WHERE STARTSWITH(flow, 'orders-') AND NOT deleted;

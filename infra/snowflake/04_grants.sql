@@ -6,5 +6,8 @@ GRANT SELECT, DELETE ON TABLE &{database}.&{schema}.landing TO ROLE &{load_role}
 GRANT SELECT, INSERT, UPDATE ON TABLE &{database}.&{schema}.records TO ROLE &{load_role};
 GRANT SELECT ON VIEW &{database}.&{schema}.landing_checked TO ROLE &{load_role};
 GRANT SELECT ON VIEW &{database}.&{schema}.records_checked TO ROLE &{load_role};
+-- REFERENCES: that the view has the columns of a flow's fields (12_columns.sql). It reads no row of it. A view of
+-- another name, which a flow may have, needs the same.
+GRANT REFERENCES ON VIEW &{database}.&{schema}.orders TO ROLE &{load_role};
 -- MONITOR: SYSTEM$PIPE_STATUS and COPY_HISTORY. It can neither pause nor refresh the pipe.
 GRANT MONITOR ON PIPE &{database}.&{schema}.landing_pipe TO ROLE &{load_role};

@@ -1,8 +1,9 @@
 """A double of Snowflake's SQL API over HTTP, on 127.0.0.1, for tests of a client.
 
-    python3 double.py --account ACCOUNT --user USER --public-key FILE.pem [--setup]
+    python3 double.py --account ACCOUNT --user USER --public-key FILE.pem [--setup] [--watch FOLDER] [--port N]
 
 It prints `port N` when it is ready. --setup creates the objects of infra/snowflake with the names in shipped.py.
+--watch announces the files of a folder to the pipe every second, as a bucket's notifications do.
 Each rule that it holds to stands in RULES, with the page it comes from and the request that it refuses.
 The numbers 000008, 000604, 000709, 333334, 390142, 390144, 390303, 390505, 391903 and 391911 are the vendor's. The
 others stand in for numbers that the pages do not give, so a client decides by the status.
@@ -18,6 +19,7 @@ import argparse
 import base64
 import datetime
 import decimal
+import gzip
 import hashlib
 import json
 import re
@@ -30,6 +32,7 @@ import uuid
 import xml.etree.ElementTree
 from dataclasses import dataclass, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -146,6 +149,10 @@ class Behaviour:
     # The next statements that take longer than their timeout: 408, without effect.
     time_out: int = 0
     partition_rows: int = 1000
+
+
+class Compressed(dict):
+    """A body that is sent in gzip, whatever the client accepts."""
 
 
 class Statement:
@@ -457,7 +464,8 @@ class Double:
             return status, body
         if part >= len(statement.parts):
             raise Refused(422, "handle", "391916", f"Partition {part} does not exist", "02000", statement.handle)
-        return 200, {"data": statement.parts[part]} | self._about(statement)
+        # Later partitions always come compressed (RESPONSES); the pages show no more of their form than this.
+        return 200, Compressed({"data": statement.parts[part]} | self._about(statement))
 
     def _cancel(self, statement):
         if statement.cancel():
@@ -574,6 +582,9 @@ class Handler(BaseHTTPRequestHandler):
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if isinstance(body, Compressed):
+            data = gzip.compress(data)
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -591,9 +602,20 @@ class Handler(BaseHTTPRequestHandler):
         """The log of calls is the log."""
 
 
-def serve(double):
+def watch(double, folder, stopped, every=1.0):
+    """Announces the files of a folder to the pipe until `stopped`. One that was read, or failed, is not read again:
+    a notification comes once. One that is written meanwhile bears another name, as those that S3 has not yet."""
+    announced = set()
+    while not stopped.wait(every):
+        found = {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.jsonl.gz") if path.is_file()}
+        for name in sorted(found - announced):
+            announced.add(name)
+            double.warehouse.ingest_folder(double.pipe(), folder, [name])
+
+
+def serve(double, port=0):
     """A running server; its port is server_address[1]."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"double": double}))
+    server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"double": double}))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
@@ -607,17 +629,22 @@ def main(argv):
         "--public-key", action="append", required=True, help="PEM file; twice while keys are rotated"
     )
     arguments.add_argument("--setup", action="store_true")
+    arguments.add_argument("--watch", metavar="FOLDER", help="stands for the bucket; implies --setup")
+    arguments.add_argument("--port", type=int, default=0, help="a free one if left out")
     given = arguments.parse_args(argv)
     keys = []
     for name in given.public_key:
         with open(name, "rb") as file:
             keys.append(serialization.load_pem_public_key(file.read()))
     double = Double(keys, given.account, given.user)
-    if given.setup:
+    if given.setup or given.watch:
         double.set_up()
-    server = serve(double)
+    server = serve(double, given.port)
+    stopped = threading.Event()
+    if given.watch:
+        threading.Thread(target=watch, args=(double, given.watch, stopped), daemon=True).start()
     print(f"port {server.server_address[1]}", flush=True)
-    threading.Event().wait()
+    stopped.wait()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ What is modelled beyond fakesnow, and how far:
   So tests that need those run the statements one by one.
 - The pipe: each file once by its name; SKIP_FILE, the only ON_ERROR that is modelled, reads a file whole or not at all.
   A file that failed is tried again when it is announced again.
+- COPY_HISTORY: a file's name, its status and its error, of any time and for the one table; its rows are not counted.
 """
 
 import datetime
@@ -39,6 +40,11 @@ LOCK_SECONDS = 20.0
 
 # sqlglot warns of each statement that it keeps as text; test_shipped.py says which may be.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+# The table function with its named arguments, which hold at most calls of functions without parentheses in them.
+COPY_HISTORY = re.compile(
+    r"TABLE\(\w+\.INFORMATION_SCHEMA\.COPY_HISTORY\((?:[^()]|\((?:[^()]|\(\))*\))*\)\)", re.IGNORECASE
+)
 
 _to_decimal = fakesnow.transforms.to_decimal
 
@@ -184,6 +190,7 @@ class Session:
 
     def _run(self, text, binds=None):
         with self._warehouse.engine:
+            text = self._with_copy_history(text)
             cursor = self._connection.cursor()
             try:
                 cursor.execute(text, binding_params=binds) if binds else cursor.execute(text)
@@ -200,6 +207,24 @@ class Session:
             if column["name"].startswith("number of rows ")
         }
         return Result(columns, rows, changed)
+
+    def _with_copy_history(self, text):
+        """The table function of the load history as a table that holds it (docs.snowflake.com/en/sql-reference/
+        functions/copy_history)."""
+        if not COPY_HISTORY.search(text):
+            return text
+        duck = self._connection._duck_conn
+        duck.execute(
+            "CREATE OR REPLACE TEMP TABLE COPY_HISTORY_ROWS (FILE_NAME VARCHAR, STATUS VARCHAR, ROW_PARSED BIGINT,"
+            " ROW_COUNT BIGINT, ERROR_COUNT BIGINT, FIRST_ERROR_MESSAGE VARCHAR, FIRST_ERROR_LINE_NUMBER BIGINT,"
+            " LAST_LOAD_TIME TIMESTAMPTZ)"
+        )
+        for name, outcome in self._warehouse.load_history.items():
+            status, _, error = outcome.partition(": ")
+            now = datetime.datetime.now(datetime.timezone.utc)
+            row = [name, status, 0, 0, int(bool(error)), error or None, None, now]
+            duck.execute("INSERT INTO COPY_HISTORY_ROWS VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return COPY_HISTORY.sub("COPY_HISTORY_ROWS", text)
 
     def load_lines(self, name, lines):
         """Puts the lines of one file where the pipe's SELECT reads them."""

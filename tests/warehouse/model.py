@@ -52,9 +52,9 @@ class Row:
         )
 
 
-def order(key, source, revision=1, read=0, flow="orders", **fields):
+def order(key, source, revision=1, read=0, flow="orders-amazon", **fields):
     """An order as of a version; its content and hash differ by version unless fields say otherwise."""
-    named = {"marketplace": "amazon", "order_id": key, "status": f"v{source}.{revision}.{read}", "total": 12.50}
+    named = {"marketplace": "amazon", "number": key, "status": f"v{source}.{revision}.{read}", "total": 12.50}
     content = json.dumps(named | fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return Row(flow, key, source, revision, read, content, hashlib.sha256(content.encode()).hexdigest()[:32])
 

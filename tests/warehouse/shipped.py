@@ -35,7 +35,6 @@ NOT_IN_FAKE = [
     (r"GRANT\b", "fakesnow enforces no grants; test_shipped.py compares them with what the statements touch"),
     (r"CREATE PIPE\b", "fakesnow has no pipes; its COPY is parsed and run file by file on ingest"),
     (r"SELECT SYSTEM\$PIPE_STATUS\b", "there is no pipe service to ask"),
-    (r"SELECT [^;]*COPY_HISTORY\(", "the load history is the double's own"),
 ]
 
 

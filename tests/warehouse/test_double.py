@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import shipped
-from double import RULES, Behaviour, Double, fingerprint, serve
+from double import RULES, Behaviour, Double, fingerprint, serve, watch
 from model import Model, file_of, order
 
 ACCOUNT, USER = "MYORG-TIDE", "TIDEGATE_LOADER"
@@ -36,6 +36,8 @@ class Client:
 
     def __init__(self, port, key):
         self.port, self.key = port, key
+        # Paths whose answers came in gzip.
+        self.compressed = []
 
     def token(self, key=None, alg="RS256", **claims):
         key = key or self.key
@@ -64,7 +66,11 @@ class Client:
                 method, path, data, {name: value for name, value in headers.items() if value is not None}
             )
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            data = answer.read()
+            if answer.headers.get("Content-Encoding") == "gzip":
+                data = gzip.decompress(data)
+                self.compressed.append(path)
+            return answer.status, json.loads(data)
         finally:
             connection.close()
 
@@ -313,6 +319,7 @@ class Answers(OverHttp):
         url = body["statementStatusUrl"]
         parts = [self.client.call("GET", f"{url}?partition={number}")[1]["data"] for number in range(3)]
         self.assertEqual(sum(parts, []), [["1"], ["2"], ["3"], ["4"], ["5"]])
+        self.assertEqual(self.client.compressed[-2:], [f"{url}?partition={number}" for number in (1, 2)])
         self.assertEqual(self.client.call("GET", f"{url}?partition=3")[0], 422)
 
     def test_a_statement_past_its_timeout_is_408_and_has_no_effect(self):
@@ -399,6 +406,41 @@ class Load(OverHttp):
             self.assertEqual((status, len(body["statementHandles"])), (200, 5))
         self.client.ask("behaviour", {"every_nth_202": 0})
         self.assertEqual(self.checksum(), self.expected(rows))
+
+    def test_files_that_come_into_a_watched_folder_are_read_once(self):
+        class Rounds:
+            """An event that is waited for three times, and what happens meanwhile."""
+
+            def __init__(self, *between):
+                self.between = list(between)
+
+            def wait(self, _):
+                if not self.between:
+                    return True
+                self.between.pop(0)()
+                return False
+
+        with tempfile.TemporaryDirectory() as folder:
+
+            def put(name, data):
+                path = Path(folder) / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(data)
+
+            first, second = order("a:1", 1), order("a:2", 1)
+            watch(
+                self.double,
+                folder,
+                Rounds(
+                    lambda: None,
+                    lambda: (put("orders/one.jsonl.gz", file_of([first])), put("orders/.two.part", b"half")),
+                    lambda: (put("orders/two.jsonl.gz", file_of([second])), put("bad.jsonl.gz", b"{")),
+                    lambda: None,
+                ),
+            )
+        self.assertEqual(self.client.ask("sql", {"statement": "SELECT COUNT(*) FROM landing"}), [["2"]])
+        names = [row[0] for row in self.client.submit(shipped.statements("31_files_not_loaded.sql")[0])[1]["data"]]
+        self.assertEqual(names, ["bad.jsonl.gz"])
 
     def test_files_are_read_from_a_bucket_over_plain_http(self):
         rows = [order("a:1", 1)]

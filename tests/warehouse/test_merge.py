@@ -117,7 +117,7 @@ class OneLoad(Bench):
         rows = [
             order("a:'; DROP TABLE records; --", 1, note='quotes " and \\ and \n and \t'),
             order("ключ\nзапись", 1, note="ü€😀 \u2028"),
-            order("n", 1, total=1e21, items=10**30, nested={"a": [1, 1.0, None, True, {}]}),
+            order("n", 1, total=1e21, units=10**30, nested={"a": [1, 1.0, None, True, {}]}),
         ]
         self.land("one", file_of(rows))
         self.merge()
@@ -126,15 +126,16 @@ class OneLoad(Bench):
 
     def test_the_view_types_the_fields_and_a_value_of_another_type_is_null_in_its_cell_only(self):
         rows = [
-            order("a:1", 1, ordered_at="2026-02-03T04:05:06Z", total="12.3400", items=3, currency="EUR"),
-            order("a:2", 1, ordered_at="soon", total="many"),
+            order("a:1", 1, placed_at="2026-02-03T04:05:06Z", total="12.3400", units=3, currency="EUR"),
+            order("a:2", 1, placed_at="soon", total="many"),
             order("a:3", 1, flow="returns"),
+            order("s:1", 1, flow="orders-shopify", total="7"),
         ]
         self.land("one", file_of(rows))
         self.merge()
-        typed = self.sql("SELECT record_key, total::VARCHAR, items, ordered_at FROM orders ORDER BY 1")
+        typed = self.sql("SELECT record_key, total::VARCHAR, units, placed_at FROM orders ORDER BY 1")
         at = datetime.datetime(2026, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc)
-        self.assertEqual([tuple(row) for row in typed], [("a:1", "12.3400", 3, at), ("a:2", None, None, None)])
+        self.assertEqual([tuple(row) for row in typed], [("a:1", "12.3400", 3, at), ("a:2", None, None, None), ("s:1", "7.0000", None, None)])
 
 
 class Files(Bench):
@@ -333,7 +334,7 @@ class AtOnce(Bench):
     def test_without_its_turn_it_would_insert_a_key_twice_and_the_count_of_duplicates_tells(self):
         self.old_snapshot([MERGED, "COMMIT"])
         ((flow, held, _, duplicates, checksum),) = self.shipped("21_reconcile_flows.sql")
-        self.assertEqual((flow, held, duplicates), ("orders", 2, 1))
+        self.assertEqual((flow, held, duplicates), ("orders-amazon", 2, 1))
         self.assertNotEqual(checksum, self.model.flows()[0][4])
 
 
@@ -386,7 +387,7 @@ class Walks(Bench):
             rng.randrange(3),
             rng.randrange(1, 3),
             rng.randrange(2),
-            flow=rng.choice(["orders", "returns"]),
+            flow=rng.choice(["orders-amazon", "returns"]),
         )
         # What a version holds is the same in every file, as it is at the source.
         return gone(row) if (row.source + row.revision + row.read) % 4 == 0 else replace(row)

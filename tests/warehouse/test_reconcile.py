@@ -1,20 +1,24 @@
 """The reconciliation finds what is not as it was sent, and names it."""
 
 import hashlib
+import tomllib
 import unittest
 from dataclasses import replace
 
 from bench import Bench
 from model import Row, bucket, file_of, gone, order, packed, term
+from shipped import FOLDER
+
+FLOWS = FOLDER.parent / "flows" / "examples"
 
 
 class Checksums(Bench):
     def test_the_digest_is_the_one_that_is_written_down_here(self):
         """The form itself, so that another implementation can be held to it."""
         row = order("a:1", 1780000000000000, 2, 3)
-        text = "00001780000000000000.0000000002.00000000000000000003\n0\n" + row.hash + "\norders\na:1\n" + row.content
+        text = "00001780000000000000.0000000002.00000000000000000003\n0\n" + row.hash + "\norders-amazon\na:1\n" + row.content
         self.assertEqual(row.digest, hashlib.sha256(text.encode()).hexdigest())
-        text = "00001780000000000000.0000000002.00000000000000000003\n1\n" + row.hash + "\norders\na:1\n"
+        text = "00001780000000000000.0000000002.00000000000000000003\n1\n" + row.hash + "\norders-amazon\na:1\n"
         self.assertEqual(gone(row).digest, hashlib.sha256(text.encode()).hexdigest())
 
     def test_the_digests_of_two_lines_are_known(self):
@@ -30,7 +34,7 @@ class Checksums(Bench):
         self.assertEqual((held, checksum), (1, str(term(row))))
 
     def test_the_sum_of_many_is_exact(self):
-        rows = [order(f"k:{number}", number, flow=("orders", "returns")[number % 2]) for number in range(500)]
+        rows = [order(f"k:{number}", number, flow=("orders-amazon", "returns")[number % 2]) for number in range(500)]
         self.land("many", file_of(rows))
         self.merge()
         self.model.merge(rows)
@@ -48,13 +52,13 @@ class Checksums(Bench):
             held, total = ours.get(bucket(row.key), (0, 0))
             ours[bucket(row.key)] = (held + 1, total + term(row))
         theirs = {
-            name: (held, int(total)) for name, held, _, total in self.shipped("22_reconcile_buckets.sql", ["orders"])
+            name: (held, int(total)) for name, held, _, total in self.shipped("22_reconcile_buckets.sql", ["orders-amazon"])
         }
         differ = {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)}
         self.assertEqual(differ, {bucket("k:7"), bucket("k:20")})
         found = set()
         for name in differ:
-            theirs = {row[0]: row[5] for row in self.shipped("23_reconcile_rows.sql", ["orders", name])}
+            theirs = {row[0]: row[5] for row in self.shipped("23_reconcile_rows.sql", ["orders-amazon", name])}
             found |= {row.key for row in rows if bucket(row.key) == name and theirs.get(row.key) != row.digest}
         self.assertEqual(found, {"k:7", "k:20"})
 
@@ -134,6 +138,29 @@ class Unsound(Bench):
         self.model.merge(rows)
         self.assertEqual(self.table(), self.model.table())
         self.assertEqual([row[2] for row in self.shipped("24_unsound.sql")], ["a:1"])
+
+
+class Columns(Bench):
+    def test_the_columns_of_the_tables_and_of_the_named_view_are_told(self):
+        found = {}
+        for table, name, kind in self.shipped("12_columns.sql", ["ORDERS"]):
+            found.setdefault(table, {})[name] = kind
+        self.assertEqual(set(found), {"LANDING", "RECORDS", "ORDERS"})
+        self.assertEqual(found["RECORDS"]["CONTENT"], "TEXT")
+        self.assertEqual((found["ORDERS"]["TOTAL"], found["ORDERS"]["PLACED_AT"]), ("NUMBER", "TIMESTAMP_TZ"))
+
+    def test_another_schema_and_a_view_that_is_not_named_are_not_told(self):
+        self.sql("CREATE SCHEMA IF NOT EXISTS TIDEGATE.OTHER")
+        self.sql("CREATE TABLE IF NOT EXISTS TIDEGATE.OTHER.RECORDS (elsewhere VARCHAR)")
+        rows = self.shipped("12_columns.sql", ["RECORDS"])
+        self.assertEqual({row[0] for row in rows}, {"LANDING", "RECORDS"})
+        self.assertNotIn("ELSEWHERE", {row[1] for row in rows})
+
+    def test_the_view_has_a_column_for_each_field_of_the_orders_and_none_for_what_is_private(self):
+        columns = {row[1].lower() for row in self.shipped("12_columns.sql", ["ORDERS"]) if row[0] == "ORDERS"}
+        for name in ("orders-shopify", "orders-amazon"):
+            flow = tomllib.loads((FLOWS / f"{name}.toml").read_text())
+            self.assertEqual(set(flow["fields"]) - columns, set(flow["private"]))
 
 
 class Waiting(Bench):

@@ -77,7 +77,8 @@ class Shipped(unittest.TestCase):
             match = re.fullmatch(r"GRANT (.+) ON (TABLE|VIEW) (\S+) TO ROLE TIDEGATE_LOAD", text)
             if match:
                 granted |= {(privilege, match.group(3).split(".")[2]) for privilege in match.group(1).split(", ")}
-        needed = set()
+        # What of the view is seen is its columns, and the statement that asks for them names it in a binding.
+        needed = {("REFERENCES", "orders")}
         for file in RUN_BY_THE_FUNCTION:
             for text in shipped.statements(file):
                 if not shipped.why_not_in_fake(text):
@@ -96,9 +97,14 @@ class Shipped(unittest.TestCase):
             self.assertIn(file, page)
 
 
+def is_ours(table):
+    """Whether it is an object, and neither a name within the statement nor a part of the information schema."""
+    return bool(table.args.get("db")) and table.args["db"].name != "INFORMATION_SCHEMA"
+
+
 def needs(statement):
     """The privileges on tables and views that a statement needs, as (privilege, name)."""
-    found = {("SELECT", table.name) for table in statement.find_all(exp.Table) if table.args.get("db")}
+    found = {("SELECT", table.name) for table in statement.find_all(exp.Table) if is_ours(table)}
     target = statement.find(exp.Table)
     if isinstance(statement, exp.Merge):
         found |= {("INSERT", target.name), ("UPDATE", target.name)}

@@ -1,9 +1,9 @@
-//! Folders of this machine in which files are dropped.
+//! Folders of this machine: in some files are dropped, in others they are put.
 
 use std::{
-    fs::{File, Metadata},
-    io::{self, Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
+    fs::{self, File, Metadata},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Component, Path, PathBuf},
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use tidegate_engine::{
     Engine, chain,
-    ports::{Clock, DroppedFile, Files, MOST_FILES, PortError},
+    ports::{Clock, DroppedFile, Files, MOST_FILES, PortError, Shelf},
 };
 use tidegate_model::{Content, FlowId};
 use tokio::task::spawn_blocking;
@@ -46,6 +46,49 @@ impl Files for Folders {
             read.unwrap_or_else(|error| Err(io::Error::other(error))),
         )
     }
+}
+
+#[async_trait]
+impl Shelf for Folders {
+    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), PortError> {
+        let operation = || format!("put {name} to {place}");
+        if place.starts_with("s3://") {
+            let reason = "into a bucket the functions on AWS put; on one machine name a folder";
+            return Err(PortError::new(operation(), reason));
+        }
+        let is_below = |part| matches!(part, Component::Normal(_));
+        if !Path::new(name).components().all(is_below) || name.is_empty() {
+            return Err(PortError::new(operation(), "it is no name below the place"));
+        }
+        let path = Path::new(place).join(name);
+        let put = spawn_blocking(move || put(&path, &bytes)).await;
+        let put = put.unwrap_or_else(|error| Err(io::Error::other(error)));
+        put.map_err(|error| PortError::new(operation(), error))
+    }
+}
+
+/// Puts a file under its name once all of it is on the disk: who reads the folder meets no half of it. A name
+/// that is taken stays as it is, which a link keeps to and a renaming would not.
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    // Its own name of each try, with an ending that nobody takes for a file to read.
+    let unfinished = folder.join(format!(".{:016x}.part", rand::random::<u64>()));
+    let linked = write_whole(&unfinished, bytes).and_then(|()| fs::hard_link(&unfinished, path));
+    let removed = fs::remove_file(&unfinished);
+    match linked {
+        Ok(()) => removed,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_file() => removed,
+        Err(error) => Err(error),
+    }?;
+    // The name too is on the disk when it is told that the file is there.
+    File::open(folder)?.sync_all()
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// How often a folder is looked at.
@@ -174,6 +217,52 @@ mod tests {
         assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
         std::fs::remove_file(folder.path().join("b.csv")).unwrap();
         assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_put_under_its_name_and_stays_as_it_was_first() {
+        let folder = tempdir().unwrap();
+        let place = folder.path().join("staged");
+        let place = place.to_str().unwrap();
+        for bytes in [b"first".as_slice(), b"second"] {
+            let put = Folders.put(place, "orders/2026/a.jsonl.gz", bytes.to_vec());
+            put.await.unwrap();
+        }
+        let within = Path::new(place).join("orders/2026");
+        let read = std::fs::read(within.join("a.jsonl.gz")).unwrap();
+        assert_eq!(read, b"first");
+        let left = within.read_dir().unwrap().count();
+        assert_eq!(left, 1, "nothing is left of how it was put");
+    }
+
+    #[tokio::test]
+    async fn of_many_that_put_the_same_name_one_stays_whole() {
+        let folder = tempdir().unwrap();
+        let place = folder.path().to_str().unwrap().to_owned();
+        let puts = (0_u8..8).map(|byte| {
+            let place = place.clone();
+            tokio::spawn(async move { Folders.put(&place, "a", vec![byte; 100_000]).await })
+        });
+        for put in puts.collect::<Vec<_>>() {
+            put.await.unwrap().unwrap();
+        }
+        let read = std::fs::read(folder.path().join("a")).unwrap();
+        assert!(read.len() == 100_000 && read.iter().all(|byte| *byte == read[0]));
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_put_leaves_nothing_and_no_name_leads_out_of_the_place() {
+        let folder = tempdir().unwrap();
+        let place = folder.path().join("in");
+        std::fs::create_dir_all(place.join("taken.jsonl.gz")).unwrap();
+        let place = place.to_str().unwrap();
+        for name in ["taken.jsonl.gz", "../out", "/out", "a/../../out", ".", ""] {
+            assert!(Folders.put(place, name, vec![1]).await.is_err(), "{name}");
+        }
+        assert!(Folders.put("s3://b/", "a", vec![1]).await.is_err());
+        assert_eq!(Path::new(place).read_dir().unwrap().count(), 1);
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
     #[tokio::test]

@@ -3,8 +3,10 @@
 //! A piece is a `GetObject` of a range, on the condition that the object is the one that was listed: S3
 //! answers 412 for another, so no piece is of two versions.
 //!
-//! Two reads of S3 are all that is asked here. They are signed by `rusty-s3` and sent by the HTTP client
+//! Two reads of S3, and a write on the condition that its name is new, are all that is asked here. They are signed by `rusty-s3` and sent by the HTTP client
 //! that the function has anyway: with the client of the SDK its zip was 6.7 MB, of which 6 are allowed.
+
+mod shelf;
 
 use std::{fmt, sync::OnceLock, time::Duration};
 
@@ -27,10 +29,10 @@ const MOST_LISTINGS: usize = 10;
 /// Bytes of a listing at most: 1,000 names of 1,024 bytes, each with what else is told of it.
 const MAX_LISTING_BYTES: usize = 4 * 1_024 * 1_024;
 
-/// Why files could not be read. It holds no address, which is signed.
+/// Why files could not be read or put. It holds no address, which is signed.
 #[derive(Debug, thiserror::Error)]
 enum S3Error {
-    #[error("it is no `s3://BUCKET/PREFIX/`, which is where functions on AWS read files")]
+    #[error("it is no `s3://BUCKET/PREFIX/`, which is where functions on AWS have files")]
     NoBucket,
     #[error("there are no credentials")]
     NoCredentials(#[source] Box<dyn std::error::Error + Send + Sync>),

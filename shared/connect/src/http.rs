@@ -12,6 +12,7 @@ mod answer;
 mod form;
 mod headers;
 mod hidden;
+mod jwt;
 #[cfg(test)]
 mod tests;
 

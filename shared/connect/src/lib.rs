@@ -3,7 +3,7 @@
 //! [`connect`] makes the two sides of a flow. A connector turns what the engine wants (a page, one
 //! record, a write) into requests and reads the answers; it makes each call through the engine's
 //! [`Calls`](tidegate_engine::ports::Calls), which brings the permit, the breaker and the meaning of
-//! the status. [`HttpClient`] is the transport below that.
+//! the status. [`HttpClient`] is the transport below that. [`Snowflake`] is a warehouse beside these.
 //!
 //! Invariants:
 //! - A connector never sees a secret: a request names it, and the transport puts it in.
@@ -23,6 +23,7 @@ mod rest_source;
 mod rest_target;
 #[cfg(test)]
 mod script;
+mod snowflake;
 mod store;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use http::{HttpClient, MAX_ANSWER_BYTES};
 pub use qualio::QualioTarget;
 pub use rest_source::RestSource;
 pub use rest_target::RestTarget;
+pub use snowflake::Snowflake;
 pub use store::OwnStore;
 
 /// The two sides of a flow.

@@ -123,9 +123,10 @@ impl ProcessPorts {
                     let token = token.as_ref();
                     token.map(|token| format!("{prefix}{}", token.reveal()))
                 }
-                HeaderValue::Plain(_) | HeaderValue::Basic { .. } | HeaderValue::Client { .. } => {
-                    None
-                }
+                HeaderValue::Plain(_)
+                | HeaderValue::Basic { .. }
+                | HeaderValue::Client { .. }
+                | HeaderValue::KeyPair { .. } => None,
             };
             if let Some(text) = revealed {
                 header.value = HeaderValue::Plain(text);

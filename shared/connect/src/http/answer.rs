@@ -1,36 +1,66 @@
 //! Reading an answer, up to a limit.
 
-use reqwest::{Response, header::HeaderMap};
+use std::io::Read as _;
+
+use flate2::read::MultiGzDecoder;
+use reqwest::{
+    Response,
+    header::{CONTENT_ENCODING, HeaderMap},
+};
 use serde_json::Value;
 use tidegate_engine::ports::{Sent, TransportError};
 
 /// The largest answer that is read, in bytes. The largest pages in use hold 1,000 rows of some KB;
-/// a function has 128 MB and up, and works at several answers at once. Nothing is decompressed, so
-/// a small answer cannot grow.
+/// a function has 128 MB and up, and works at several answers at once. It holds for what comes compressed
+/// once more when it is unpacked, so that a small answer cannot grow.
 pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
+const TOO_LARGE: TransportError = TransportError::TooLarge {
+    limit_bytes: MAX_ANSWER_BYTES,
+};
+
+/// What a gzip file begins with (RFC 1952, 2.3.1). Some servers name the encoding and send plain text.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
 pub(super) async fn read(mut response: Response) -> Result<Sent, TransportError> {
-    let too_large = TransportError::TooLarge {
-        limit_bytes: MAX_ANSWER_BYTES,
-    };
     let announced = response.content_length().unwrap_or(0);
     if announced > MAX_ANSWER_BYTES as u64 {
-        return Err(too_large);
+        return Err(TOO_LARGE);
     }
     let status = response.status().as_u16();
-    let headers = lower_case(response.headers());
+    let headers = response.headers().clone();
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Broken)? {
         if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(too_large);
+            return Err(TOO_LARGE);
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(Sent {
         status,
-        headers,
-        body: json(&bytes),
+        headers: lower_case(&headers),
+        body: json(&unpacked(&headers, bytes)?),
     })
+}
+
+/// Nothing here asks for compression; Snowflake compresses the parts of a large result all the same.
+fn unpacked(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Vec<u8>, TransportError> {
+    let encoding = headers.get(CONTENT_ENCODING);
+    let is_packed = encoding.is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"gzip"))
+        && bytes.starts_with(&GZIP_MAGIC);
+    if !is_packed {
+        return Ok(bytes);
+    }
+    let most = u64::try_from(MAX_ANSWER_BYTES).unwrap_or(u64::MAX);
+    let mut text = Vec::new();
+    MultiGzDecoder::new(bytes.as_slice())
+        .take(most.saturating_add(1))
+        .read_to_end(&mut text)
+        .map_err(|_| TransportError::Broken)?;
+    if text.len() > MAX_ANSWER_BYTES {
+        return Err(TOO_LARGE);
+    }
+    Ok(text)
 }
 
 /// Nothing is null; what is not JSON is none.

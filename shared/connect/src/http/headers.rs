@@ -11,7 +11,7 @@ use tidegate_engine::{
     ports::{Body, Header, HeaderValue, Request, Secret, SecretError, Secrets, TransportError},
 };
 
-use super::hidden::Hidden;
+use super::{hidden::Hidden, jwt::key_pair_token};
 
 /// Headers that frame the message. A flow that sets one could make a server read two requests.
 const OF_THE_CLIENT: [HeaderName; 6] = [
@@ -62,6 +62,20 @@ pub(super) async fn insert(
             let pair = STANDARD.encode(format!("{}:{}", form(id), form(found.reveal())));
             hidden.add(found.reveal(), &pair);
             (format!("Basic {pair}"), Some(secret))
+        }
+        HeaderValue::KeyPair {
+            account,
+            user,
+            secret,
+            issued,
+        } => {
+            let key = get(secrets, secret).await?;
+            let token = key_pair_token(account, user, key.reveal(), *issued);
+            // Configured, but no key of this kind. Why would repeat parts of it.
+            let token = token.ok_or_else(|| TransportError::NoSecret(secret.clone()))?;
+            let value = format!("Bearer {token}");
+            hidden.add(&token, &value);
+            (value, Some(secret))
         }
         HeaderValue::Token { prefix, token, .. } => {
             let token = token.as_ref().ok_or_else(|| bad("lacks its token"))?;

@@ -1,6 +1,17 @@
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, io::Write as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
+    rsa::KeySize,
+    signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey},
+};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use flate2::{Compression, write::GzEncoder};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tidegate_engine::ports::{
@@ -185,7 +196,7 @@ async fn a_request_goes_out_as_json_with_its_secret_in_place() {
     }
     assert!(
         !text.contains("accept-encoding"),
-        "nothing is decompressed: {text}"
+        "nothing asks for compression: {text}"
     );
 }
 
@@ -263,11 +274,169 @@ async fn a_refusal_that_repeats_the_secret_is_read_without_it() {
 }
 
 #[tokio::test]
-async fn what_is_compressed_is_not_unpacked() {
+async fn what_is_called_compressed_and_is_not_is_read_as_it_came() {
     let bytes = answer("200 OK", "content-encoding: gzip\r\n", "{\"a\":1}");
     let (url, _told) = server(Does::Answer(bytes)).await;
     let sent = client().send(&get(&url)).await.unwrap();
     assert_eq!(sent.body, Some(json!({"a": 1})), "the bytes as they came");
+}
+
+/// An answer that came compressed without being asked for so.
+fn packed(text: &[u8], encoding: &str) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(text).unwrap();
+    let body = packed.finish().unwrap();
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\ncontent-encoding: {encoding}\r\n\r\n"
+    );
+    [head.into_bytes(), body].concat()
+}
+
+#[rstest]
+#[case("gzip")]
+#[case("GZIP")]
+#[tokio::test]
+async fn what_comes_compressed_is_unpacked(#[case] encoding: &str) {
+    let (url, _told) = server(Does::Answer(packed(b"{\"a\":1}", encoding))).await;
+    let sent = client().send(&get(&url)).await.unwrap();
+    assert_eq!(sent.body, Some(json!({"a": 1})));
+}
+
+#[tokio::test]
+async fn a_small_answer_does_not_grow_beyond_the_limit() {
+    let at = |length: usize| format!("\"{}\"", "a".repeat(length - 2)).into_bytes();
+    let (url, _told) = server(Does::Answer(packed(&at(MAX_ANSWER_BYTES), "gzip"))).await;
+    let sent = client().send(&get(&url)).await.unwrap();
+    let text = sent.body.unwrap();
+    assert_eq!(text.as_str().unwrap().len(), MAX_ANSWER_BYTES - 2);
+    let (url, _told) = server(Does::Answer(packed(&at(MAX_ANSWER_BYTES + 1), "gzip"))).await;
+    let error = client().send(&get(&url)).await.unwrap_err();
+    let limit_bytes = MAX_ANSWER_BYTES;
+    assert_eq!(error, TransportError::TooLarge { limit_bytes });
+}
+
+#[tokio::test]
+async fn what_is_compressed_and_cut_is_broken() {
+    let mut body = packed(b"{\"a\":1}", "gzip");
+    let last = body.len() - 1;
+    body[last] ^= 1;
+    let (url, _told) = server(Does::Answer(body)).await;
+    let error = client().send(&get(&url)).await.unwrap_err();
+    assert_eq!(error, TransportError::Broken);
+}
+
+#[tokio::test]
+async fn a_key_pair_is_proved_by_a_token_of_a_few_minutes() {
+    let (private, public) = key();
+    let (url, mut told) = server(Does::Answer(answer("401 No", "", "{}"))).await;
+    let value = HeaderValue::KeyPair {
+        account: "my.org-tide".to_owned(),
+        user: "loader".to_owned(),
+        secret: "PRIVATE_KEY".to_owned(),
+        issued: UnixMs(1_780_000_000_999),
+    };
+    assert!(!format!("{value:?} {value}").contains(private.reveal()));
+    let request = Request {
+        headers: vec![header("Authorization", value)],
+        ..get(&url)
+    };
+    HttpClient::new(Arc::new(Private(private)))
+        .send(&request)
+        .await
+        .unwrap();
+    let text = told.recv().await.unwrap();
+    let (_, rest) = text.split_once("authorization: Bearer ").unwrap();
+    let (token, _) = rest.split_once("\r\n").unwrap();
+    let parts: Vec<&str> = token.split('.').collect();
+    let [head, claims, signature] = parts.as_slice() else {
+        panic!("three parts: {token}")
+    };
+    let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    let table = |part: &str| -> Value { serde_json::from_slice(&decoded(part)).unwrap() };
+    assert_eq!(table(head), json!({"typ": "JWT", "alg": "RS256"}));
+    let print = STANDARD.encode(digest(&SHA256, &public));
+    let expected = json!({
+        "iss": format!("MY-ORG-TIDE.LOADER.SHA256:{print}"),
+        "sub": "MY-ORG-TIDE.LOADER",
+        "iat": 1_780_000_000,
+        "exp": 1_780_000_300,
+    });
+    assert_eq!(table(claims), expected);
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &public);
+    let signed = format!("{head}.{claims}");
+    key.verify(signed.as_bytes(), &decoded(signature)).unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_an_answer_repeats_is_taken_out_of_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let request = read_request(&mut stream).await;
+        let (_, rest) = request.split_once("authorization: Bearer ").unwrap();
+        let (token, _) = rest.split_once("\r\n").unwrap();
+        let body = json!({ "message": format!("no such token: {token}") }).to_string();
+        let bytes = answer("401 Unauthorized", "", &body);
+        stream.write_all(&bytes).await.unwrap();
+    });
+    let (private, _) = key();
+    let value = HeaderValue::KeyPair {
+        account: "a".to_owned(),
+        user: "u".to_owned(),
+        secret: "PRIVATE_KEY".to_owned(),
+        issued: UnixMs(0),
+    };
+    let request = Request {
+        headers: vec![header("Authorization", value)],
+        ..get(&url)
+    };
+    let client = HttpClient::new(Arc::new(Private(private)));
+    let sent = client.send(&request).await.unwrap();
+    assert_eq!(sent.body, Some(json!({ "message": "no such token: ***" })));
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_private_key_is_no_key_and_is_not_told() {
+    let (url, mut told) = server(Does::Answer(answer("200 OK", "", "{}"))).await;
+    let value = HeaderValue::KeyPair {
+        account: "a".to_owned(),
+        user: "u".to_owned(),
+        secret: "KEY".to_owned(),
+        issued: UnixMs(0),
+    };
+    let request = Request {
+        headers: vec![header("Authorization", value)],
+        ..get(&url)
+    };
+    let error = client().send(&request).await.unwrap_err();
+    assert_eq!(error, TransportError::NoSecret("KEY".to_owned()));
+    assert_silent(&error);
+    assert!(told.try_recv().is_err());
+}
+
+/// A private key as PEM, and its public half.
+fn key() -> (Secret, Vec<u8>) {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+    let public = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).unwrap();
+    let text = STANDARD.encode(private.as_ref());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+    (Secret::new(pem), public.as_ref().to_vec())
+}
+
+struct Private(Secret);
+
+#[async_trait]
+impl Secrets for Private {
+    async fn get(&self, _: &str) -> Result<Secret, SecretError> {
+        Ok(self.0.clone())
+    }
+
+    async fn renew(&self, _: &str, _: Doubt, _: UnixMs) -> Result<bool, SecretError> {
+        Ok(false)
+    }
 }
 
 #[rstest]

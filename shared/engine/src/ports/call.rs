@@ -47,6 +47,17 @@ pub enum HeaderValue {
         /// The name of the secret.
         secret: String,
     },
+    /// `Bearer`, of a JSON Web Token by which a user of Snowflake proves to hold a private key.
+    KeyPair {
+        /// The account.
+        account: String,
+        /// The user.
+        user: String,
+        /// The name of the secret that holds the private key (PKCS#8, PEM).
+        secret: String,
+        /// When the token says that it was made.
+        issued: UnixMs,
+    },
     /// A token, after a prefix such as `Bearer `. The engine puts it in, just before the call leaves.
     Token {
         /// Text before it.
@@ -65,6 +76,12 @@ impl fmt::Display for HeaderValue {
             Self::Secret { prefix, secret } => write!(f, "{prefix}<{secret}>"),
             Self::Basic { user, secret } => write!(f, "Basic {user}:<{secret}>"),
             Self::Client { id, secret } => write!(f, "Basic {id}:<{secret}>"),
+            Self::KeyPair {
+                account,
+                user,
+                secret,
+                ..
+            } => write!(f, "Bearer <token of {account}.{user} by {secret}>"),
             Self::Token { prefix, grant, .. } => write!(f, "{prefix}<token of {}>", grant.client()),
         }
     }
@@ -77,7 +94,8 @@ impl HeaderValue {
             Self::Plain(_) | Self::Token { .. } => None,
             Self::Secret { secret, .. }
             | Self::Basic { secret, .. }
-            | Self::Client { secret, .. } => Some(secret),
+            | Self::Client { secret, .. }
+            | Self::KeyPair { secret, .. } => Some(secret),
         }
     }
 }
