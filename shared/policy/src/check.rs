@@ -9,6 +9,7 @@ mod across;
 mod against;
 mod audit;
 mod calls;
+mod columns;
 mod connectors;
 mod decide;
 mod document;
@@ -275,6 +276,7 @@ fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked
     }
     calls::check(&mut findings);
     listings::check(&mut findings);
+    columns::check(&mut findings);
     limits::check(&mut findings);
     triggers::check(&mut findings);
     audit::check(&mut findings);

@@ -9,6 +9,7 @@ use super::{
 };
 
 mod audits;
+mod columns;
 mod connectors;
 mod contacts;
 mod creates;
