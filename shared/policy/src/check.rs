@@ -38,7 +38,7 @@ use tidegate_model::{UnixMs, flow::FlowFile};
 pub use self::against::{Between, Elsewhere, against, against_instance, between};
 use self::document::Document;
 pub use self::{
-    facts::{FlowFacts, TierFacts},
+    facts::{AuditFacts, FlowFacts, TierFacts},
     secrets::hide as without_secrets,
     stages::{filled_in, stage, stages},
 };
