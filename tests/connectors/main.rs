@@ -9,6 +9,7 @@
     reason = "a panic is a test's way to fail"
 )]
 
+mod accounts;
 mod amazon;
 mod generic;
 mod invoices;

@@ -12,9 +12,10 @@ use tidegate_lambda::read_connectors;
 use tidegate_model::{FlowId, RecordKey, UnixMs};
 use tidegate_policy::{
     flow::{Flow, FlowText, Settings},
+    keys,
     reconcile::{Findings, ReconcileRequest},
     register::Register,
-    run::RunRequest,
+    run::{Lease, Mode, RunRequest},
 };
 use tidegate_testkit::{
     doubles::Clock,
@@ -156,7 +157,20 @@ impl Place {
 
     /// One part of a run.
     pub async fn run_part(&self) -> RunReport {
-        let report = self.engine.run(&self.flow, &MANUAL, UnixMs(i64::MAX)).await;
+        self.run_as(&MANUAL).await
+    }
+
+    /// One part of a run that reads everything.
+    pub async fn run_initial(&self) -> RunReport {
+        let all = RunRequest {
+            mode: Some(Mode::Initial),
+            ..MANUAL
+        };
+        self.run_as(&all).await
+    }
+
+    async fn run_as(&self, request: &RunRequest) -> RunReport {
+        let report = self.engine.run(&self.flow, request, UnixMs(i64::MAX)).await;
         let report = report.unwrap();
         assert!(report.counts.add_up(), "OUT-1: {report:?}");
         report
@@ -205,6 +219,18 @@ impl Place {
         asked
             .iter()
             .any(|event| matches!(event, Event::RunRequested { .. }))
+    }
+
+    /// The flow's lease as it stands.
+    pub fn lease(&self) -> Lease {
+        let key = keys::lease(&self.flow);
+        let items = self.store.items();
+        Lease::read(
+            items
+                .iter()
+                .find(|(at, _)| **at == key)
+                .map(|(_, item)| item),
+        )
     }
 
     /// Takes a webhook of the flow.

@@ -37,7 +37,7 @@ pub(crate) struct DoubleArgs {
     /// Port of 127.0.0.1 to listen on; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0, requires = "name")]
     pub port: u16,
-    /// Records that amazon, erp, shopify, trustpilot or webwinkelkeur holds at the start
+    /// Records that amazon, dataverse, erp, shopify, trustpilot or webwinkelkeur holds at the start
     #[arg(long, value_name = "N", requires = "name", value_parser = clap::value_parser!(u32).range(1..=MAX_RECORDS))]
     pub records: Option<u32>,
 }
@@ -49,6 +49,8 @@ pub(crate) enum Name {
     Amazon,
     /// An OAuth 2.0 token endpoint: client credentials, refresh tokens, and tokens that are taken back
     Authority,
+    /// Accounts of Dynamics 365 by Dataverse's Web API: delta links that last a week, deletions, its login
+    Dataverse,
     /// An ERP that lists its suppliers by time of change
     Erp,
     /// A service that upserts members under the caller's own key, as newsletters and search indexes do
@@ -142,6 +144,7 @@ mod tests {
     async fn a_shop_holds_as_many_records_as_it_is_told_and_others_say_that_they_hold_none() {
         for (name, told) in [
             (Name::Shopify, "1000000 orders"),
+            (Name::Dataverse, "1000000 accounts"),
             (Name::Trustpilot, "1000000 reviews"),
             (Name::Webwinkelkeur, "1000000 ratings"),
         ] {

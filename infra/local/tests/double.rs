@@ -97,6 +97,7 @@ fn without_a_name_each_double_is_listed() {
     let expected = [
         "amazon",
         "authority",
+        "dataverse",
         "erp",
         "members",
         "qualio",

@@ -201,6 +201,7 @@ impl Source for FilesSource {
                     open: Some((file, piece.next)),
                 }
             })?),
+            ..Page::default()
         })
     }
 

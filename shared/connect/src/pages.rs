@@ -6,14 +6,18 @@
 //! on the origin of the listing, since the credentials go with it.
 
 mod cursor;
+mod delta;
 mod link;
 mod next;
 
 use reqwest::Url;
 use serde_json::Value;
 use tidegate_engine::ports::{Answer, CallError, Calls, Effect, Page, Request};
-use tidegate_model::flow::ErrorAction;
-use tidegate_policy::flow::{ListPosition, Listing};
+use tidegate_model::flow::{ErrorAction, Pages as By};
+use tidegate_policy::{
+    fingerprint::print_of_text,
+    flow::{ListPosition, Listing},
+};
 
 use crate::endpoint::{Endpoint, cannot_render};
 use cursor::Cursor;
@@ -56,37 +60,59 @@ impl Pages<'_> {
         calls: &mut dyn Calls,
         from: PageFrom<'_>,
     ) -> Result<Page, CallError> {
-        let cursor = cursor::read(from.cursor, &self.listing.spec().pages);
-        let sent = self.request(from, cursor.as_ref())?;
-        let answer = calls.call(sent.clone()).await?;
+        let of = self.print()?;
+        let mut cursor = cursor::read(from.cursor, &self.listing.spec().pages);
+        let mut anew = None;
+        if matches!(&cursor, Some(Cursor::Link { of: was, .. }) if *was != of) {
+            cursor = None;
+            anew = Some("the flow asks otherwise than when it was given its link".to_owned());
+        }
+        let mut sent = self.request(&from, cursor.as_ref())?;
+        let mut answer = calls.call(sent.clone()).await?;
+        if answer.action == ErrorAction::Missing && cursor.is_some() && of.is_some() {
+            anew = Some(format!("its link is gone ({})", answer.status));
+            cursor = None;
+            sent = self.request(&from, None)?;
+            answer = calls.call(sent.clone()).await?;
+        }
         if answer.action != ErrorAction::Ok {
             let reason = format!("the listing answered {}", answer.status);
             return Err(calls.unusable(reason, false));
         }
-        self.read_page(&sent, cursor.as_ref(), answer)
-            .map_err(|error| match error {
-                PageError::Unusable(Unusable(reason)) => calls.unusable(reason, false),
-                PageError::Call(error) => error,
-            })
+        let page = self.read_page(&sent, cursor.as_ref(), of, answer);
+        let page = page.map_err(|error| match error {
+            PageError::Unusable(Unusable(reason)) => calls.unusable(reason, false),
+            PageError::Call(error) => error,
+        })?;
+        Ok(Page { anew, ..page })
     }
 
-    fn request(&self, from: PageFrom<'_>, cursor: Option<&Cursor>) -> Result<Request, CallError> {
+    /// What tells this listing from another, where links outlive a run: its first address.
+    fn print(&self) -> Result<Option<u64>, CallError> {
+        if !matches!(self.listing.spec().pages, By::Delta { .. }) {
+            return Ok(None);
+        }
+        let first = self.request(&PageFrom::default(), None)?;
+        Ok(Some(print_of_text(&first.url)))
+    }
+
+    fn request(&self, from: &PageFrom<'_>, cursor: Option<&Cursor>) -> Result<Request, CallError> {
         let position = ListPosition {
-            since: from.since,
+            since: from.since.clone(),
             size: from.size,
             ..cursor::position(cursor, &self.listing.spec().pages)
         };
         let rendered = self.listing.call(&position);
         let rendered = rendered.map_err(|error| cannot_render(&error))?;
         let mut request = self.endpoint.request(rendered, Effect::Read, None, None);
-        if let Some(Cursor::Link { url }) = cursor {
+        if let Some(Cursor::Link { url, .. }) = cursor {
             let next = self.resolve(&request.url, url)?;
             request.url = next.into();
         }
         Ok(request)
     }
 
-    /// The address that a `Link` header names, if it stays on the origin of the listing.
+    /// The address that a link names, if it stays on the origin of the listing.
     fn resolve(&self, from: &str, link: &str) -> Result<Url, CallError> {
         let blocked = |why: String| CallError::Blocked {
             reason: format!("{}: {why}", self.of),
@@ -121,24 +147,33 @@ impl Pages<'_> {
         &self,
         request: &Request,
         cursor: Option<&Cursor>,
+        of: Option<u64>,
         mut answer: Answer,
     ) -> Result<Page, PageError> {
         // Read before the rows are taken out of the body.
         let told = next::Told::read(&self.listing.spec().pages, &answer)?;
+        let later = delta::at_the_end(&self.listing.spec().pages, &answer.body)?;
         let rows = self.rows(&mut answer)?;
         let mut next = next::next(self.listing, cursor, &rows, told)?;
-        if let Some(Cursor::Link { url }) = &mut next {
+        if let Some(Cursor::Link { url, of: listing }) = &mut next {
             let address = self.resolve(&request.url, url).map_err(PageError::Call)?;
             if Url::parse(&request.url).is_ok_and(|this| this == address) {
                 return Err(Unusable::never_ends().into());
             }
             *url = address.into();
+            *listing = of;
         }
         if next.is_some() && next.as_ref() == cursor {
             return Err(Unusable::never_ends().into());
         }
+        let later = later.map(|url| {
+            let url = self.resolve(&request.url, &url).map_err(PageError::Call)?;
+            let url = url.into();
+            Ok::<_, PageError>(Cursor::Link { url, of }.to_json())
+        });
         Ok(Page {
             rows,
+            from: later.transpose()?,
             next: next.as_ref().map(Cursor::to_json),
             ..Page::default()
         })

@@ -167,8 +167,19 @@ batch = { calls = 50, per_s = 60 }
 
 /// A flow from a source to a target, both in TOML.
 pub(crate) fn flow(source: &str, target: &str) -> Arc<Flow> {
-    let text = format!("{FLOW}{source}{target}{LIMITS}");
-    match Flow::load("things.toml", &text, &Settings::new()) {
+    load(&format!("{FLOW}{source}{target}{LIMITS}"))
+}
+
+/// The same where the order of reads is the version.
+pub(crate) fn flow_by_reads(source: &str, target: &str) -> Arc<Flow> {
+    let sequence = r#"{ by = "sequence", at = "row.version" }"#;
+    assert!(FLOW.contains(sequence));
+    let flow = FLOW.replace(sequence, r#"{ by = "read" }"#);
+    load(&format!("{flow}{source}{target}{LIMITS}"))
+}
+
+fn load(text: &str) -> Arc<Flow> {
+    match Flow::load("things.toml", text, &Settings::new()) {
         Ok(flow) => Arc::new(flow),
         Err(mistakes) => panic!("{mistakes:#?}"),
     }

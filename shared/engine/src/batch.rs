@@ -289,6 +289,9 @@ impl Running<'_> {
                     reason: "the page took so long that the lease nearly ended".to_owned(),
                 });
             }
+            if let Some(reason) = &page.anew {
+                tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), reason, "the listing begins anew and is read whole");
+            }
             self.take_page(&page).await?;
             if let Some(mark) = &page.done {
                 let flow = self.runtime.flow.id();
@@ -303,7 +306,7 @@ impl Running<'_> {
             self.progress.cursor = page.next;
             let done = self.progress.cursor.is_none();
             let write = if done {
-                run::finish(&self.holder, &self.progress)
+                run::finish(&self.holder, &self.progress, page.from.as_ref())
             } else {
                 run::advance(&self.holder, &self.progress, self.engine.now())
             };

@@ -341,11 +341,12 @@ impl Engine {
             runtime.deletion(key, one.before.as_ref(), reader, now)
         };
         let flow = runtime.flow.id();
-        // Somebody wants the target to hold what the source shows, and is asked once more.
+        // Somebody wants the target to hold what the source shows, and is asked once more. What came since
+        // the read began is newer than its answer, however late that is staged.
         let put_back = seen
             .as_ref()
             .filter(|_| one.why == Some(Fetch::Forced))
-            .filter(|seen| reconcile::is_put_back(seen, &incoming, now))
+            .filter(|seen| reconcile::is_put_back(seen, &incoming, one.began))
             .and_then(|seen| runtime.put_back(seen, incoming.clone(), now));
         let incoming = put_back.unwrap_or(incoming);
         let result = self.stage(runtime, key, &incoming, seen).await?;

@@ -9,6 +9,7 @@ mod across;
 mod against;
 mod audit;
 mod calls;
+mod columns;
 mod connectors;
 mod decide;
 mod document;
@@ -37,7 +38,7 @@ use tidegate_model::{UnixMs, flow::FlowFile};
 pub use self::against::{Between, Elsewhere, against, against_instance, between};
 use self::document::Document;
 pub use self::{
-    facts::{FlowFacts, TierFacts},
+    facts::{AuditFacts, FlowFacts, TierFacts},
     secrets::hide as without_secrets,
     stages::{filled_in, stage, stages},
 };
@@ -275,6 +276,7 @@ fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked
     }
     calls::check(&mut findings);
     listings::check(&mut findings);
+    columns::check(&mut findings);
     limits::check(&mut findings);
     triggers::check(&mut findings);
     audit::check(&mut findings);

@@ -33,6 +33,8 @@ const RUN: &str = "run";
 const DONE_WINDOW: &str = "done_window";
 const WATERMARK: &str = "watermark";
 const COVERED: &str = "covered";
+/// Where the source says that what changes later begins.
+const FROM: &str = "from";
 /// The holder reads one record, which takes seconds.
 const FETCHES: &str = "fetches";
 
@@ -135,7 +137,7 @@ pub struct Progress {
     pub limit_from: UnixMs,
     /// Where it began to read, in microseconds of the source's time; `None`: from the beginning.
     pub since_us: Option<u64>,
-    /// The connector's cursor of the next page; `None`: the first page.
+    /// The connector's cursor of the next page; `None`: the first page of all.
     pub cursor: Option<serde_json::Value>,
     /// Pages done.
     pub pages: u64,
@@ -164,6 +166,8 @@ pub struct Lease {
     pub done_window: Option<UnixMs>,
     /// The newest source time of the newest complete run, in microseconds.
     pub watermark_us: Option<u64>,
+    /// The connector's cursor of what changed since the newest complete run, where its source gives one.
+    pub from: Option<serde_json::Value>,
     /// Start of the newest complete run: unchanged records are fresh as of then.
     pub covered: Option<UnixMs>,
     /// Its holder reads one record and has done in seconds; a run holds it for as long as it takes.
@@ -189,6 +193,7 @@ impl Lease {
             progress: text(PROGRESS).and_then(|text| serde_json::from_str(text).ok()),
             done_window: number(DONE_WINDOW).map(UnixMs),
             watermark_us: number(WATERMARK).and_then(|n| u64::try_from(n).ok()),
+            from: text(FROM).and_then(|text| serde_json::from_str(text).ok()),
             covered: number(COVERED).map(UnixMs),
             fetches: item.contains_key(FETCHES),
             triggers: Triggers::read(item),
@@ -277,6 +282,10 @@ pub fn plan(
             .watermark_us
             .map(|mark| mark.saturating_sub(lookback_us)),
     };
+    let cursor = match mode {
+        Mode::Initial => None,
+        Mode::Incremental => lease.from.clone(),
+    };
     let name = match (request.window, &request.trigger) {
         (Some(window), _) => format!("window-{}", window.0),
         (None, Some(trigger)) => format!("event-{}", trigger.id),
@@ -292,7 +301,7 @@ pub fn plan(
         started: now,
         limit_from: now,
         since_us,
-        cursor: None,
+        cursor,
         pages: 0,
         newest_us: lease.watermark_us,
         counts: Counts::default(),
@@ -390,11 +399,13 @@ pub fn yield_lease(holder: &Holder) -> Update {
         .remove(&[OWNER, UNTIL])
 }
 
-/// The run is complete: only now the watermark moves (CP-2).
-pub fn finish(holder: &Holder, progress: &Progress) -> Update {
+/// The run is complete: only now the watermark moves, and with it where the source says that what
+/// changes later begins (CP-2).
+pub fn finish(holder: &Holder, progress: &Progress, from: Option<&serde_json::Value>) -> Update {
     let mut update = Update::when(holder.holds())
         .set(SEQ, holder.seq + 1)
         .set(COVERED, progress.started.0)
+        .set_or_remove(FROM, from.map(serde_json::Value::to_string))
         .remove(&[OWNER, UNTIL, PROGRESS, RUN]);
     if let Some(window) = progress.window {
         update = update.set(DONE_WINDOW, window.0);

@@ -1,6 +1,6 @@
 //! Doubles of other systems: small servers on loopback that stand in for an ERP, for Qualio, for a
-//! service that upserts, for a login, for the orders of Shopify and of Amazon, and for the reviews of
-//! Trustpilot and of Webwinkelkeur.
+//! service that upserts, for a login, for the orders of Shopify and of Amazon, for the accounts of
+//! Dataverse, and for the reviews of Trustpilot and of Webwinkelkeur.
 //!
 //! Why: tests and the demo need another side that behaves as the true one does, that can be
 //! told to fail at an exact point of an exact call, and that remembers every call it got.
@@ -20,6 +20,7 @@ pub mod authority;
 mod bucket;
 mod call_log;
 mod control;
+pub mod dataverse;
 mod double;
 pub mod erp;
 mod exchange;

@@ -25,13 +25,14 @@ const MAX_PAGES: usize = 4;
 const MAX_CALLS: usize = 16;
 
 /// Ways of paging that the shipped flows do not use.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     r#"{ by = "none" }"#,
     r#"{ by = "offset" }"#,
     r#"{ by = "number", first = 1 }"#,
     r#"{ by = "cursor", next = "/next" }"#,
     r#"{ by = "link" }"#,
     r#"{ by = "header", name = "X-Next" }"#,
+    r#"{ by = "delta", next = "/next", delta = "/delta" }"#,
 ];
 
 /// The supplier flow with each way of paging.
@@ -57,6 +58,15 @@ fn paged(pages: &str) -> Arc<Flow> {
             "at = \"row.version\" }",
             "at = \"row.version\" }\nmodified = \"row.modified_at\"",
         );
+    // Of what was deleted, a link to changes tells no version.
+    let text = if pages.contains("delta") {
+        text.replace(
+            r#"{ by = "sequence", at = "row.version" }"#,
+            r#"{ by = "read" }"#,
+        )
+    } else {
+        text
+    };
     Flow::load("flow.toml", &text, &settings())
         .map(Arc::new)
         .unwrap()

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use tidegate_engine::api::{Access, ReviewEntry, ReviewId};
-use tidegate_model::RecordKey;
+use tidegate_model::{Fetch, RecordKey, Tier};
 use tidegate_policy::{
     reconcile::{Kind, MAX_NOTES},
     register::{ReviewKind, State},
 };
+use tidegate_simulator::{Fate, Operation};
 use tidegate_testkit::doubles::{
     Action, Fault, Gate, Point,
     erp::{ErpSupplier, webhook::Told},
@@ -18,7 +19,10 @@ use super::{
     LATER, anew, calls_that_write, counts, flow, heals, in_parts, settled, settled_under,
     source::list_once,
 };
-use crate::world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow};
+use crate::{
+    hand::Hand,
+    world::{MANUAL, WEBHOOK_SECRETS, World, suppliers_flow},
+};
 
 /// A record that was changed and applied, and then put back to what it was.
 async fn put_back(world: &World) -> ErpSupplier {
@@ -201,6 +205,31 @@ async fn a_forced_sync_of_what_was_put_back_asks_the_person() {
     world.engine.replay(&id(&row.id)).await.unwrap();
     heals(&world).await;
     assert_eq!(purpose_at_target(&world, &row.id), "meanwhile");
+}
+
+/// What the source said before a change is no answer about it, however late it is taken in.
+#[tokio::test(start_paused = true)]
+async fn a_forced_read_that_stood_still_is_not_taken_for_a_source_that_went_back_reg_1() {
+    let hand = Hand::settled(2, suppliers_flow()).await;
+    tokio::time::sleep(LATER).await;
+    let key = hand.keys[0].clone();
+    let one = format!("/api/suppliers/{key}");
+    let reads_it = move |operation: &Operation<'_>| matches!(operation, Operation::Http { request } if request.url.ends_with(&one));
+    hand.strike(1, Fate::StallAfter(LATER), reads_it);
+    let mut forced = hand.message(1, Tier::RealTime);
+    forced.fetch = Some(Fetch::Forced);
+    let change = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let new = |row: &mut ErpSupplier| row.purpose.push_str("(new)");
+        hand.world.erp.change(key.as_str(), new).unwrap();
+        assert_eq!(hand.world.run(MANUAL).await.counts.staged, 1);
+    };
+    let (handled, ()) = tokio::join!(hand.handle(forced), change);
+    assert!(handled.took >= LATER, "{handled:?}");
+    let register = hand.world.register(key.as_str());
+    assert_eq!(register.review, None);
+    let desired = serde_json::to_string(&register.desired.content).unwrap();
+    assert!(desired.contains("(new)"), "{desired}");
 }
 
 /// The newer version never reached it, and is no more: there is nothing to decide.

@@ -150,7 +150,7 @@ fn touch(told: &Arc<Told>, record: &str, tries: u32) {
         return;
     }
     let order = told.plan.order;
-    let row = locked(&told.systems.source).change(record, now, order, |_| {});
+    let row = locked(&told.systems.source).change(record, (now, now), order, |_| {});
     tokio::spawn(push::pushed(
         Arc::clone(told),
         row,

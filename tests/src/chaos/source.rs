@@ -1,6 +1,9 @@
 //! The source: the truth about every record, and a server that shows it more or less well.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -45,6 +48,8 @@ pub struct Row {
     pub content: Content,
     /// Whether it is deleted.
     pub gone: bool,
+    /// When it came to be so, whatever the source says.
+    pub since: UnixMs,
 }
 
 impl Row {
@@ -89,6 +94,12 @@ pub struct Source {
     pub hidden: BTreeSet<String>,
 }
 
+/// For how long after a change a read by key may still show what was before, as a copy that lags does.
+/// An older version that a forced sync reads later than five minutes after the newer one was taken is one
+/// that the source put back, as the README has it; here [`Source::restore`] does that, and nothing else
+/// may look like it. The minute between is for the call.
+const LAG: Duration = Duration::from_mins(4);
+
 /// How often a page is wrong, in thousands.
 #[derive(Clone, Copy)]
 pub struct PageRates {
@@ -118,11 +129,11 @@ impl Source {
         states.get(states.len().checked_sub(2)?)
     }
 
-    /// A record becomes something else. `alter` gets what it held.
+    /// A record becomes something else now; `at`, the source says. `alter` gets what it held.
     pub fn change(
         &mut self,
         key: &str,
-        at: UnixMs,
+        (now, at): (UnixMs, UnixMs),
         order: Order,
         alter: impl FnOnce(&mut Row),
     ) -> Row {
@@ -138,7 +149,9 @@ impl Source {
                 spoiled: false,
             },
             gone: false,
+            since: now,
         });
+        row.since = now;
         // By time what follows is newer, however far the record had gone back; a sequence begins again there.
         row.version = match order {
             Order::Time => states.iter().map(|row| row.version).max().unwrap_or(0),
@@ -231,8 +244,9 @@ impl Source {
         (script, now, rates): (&Script, UnixMs, PageRates),
     ) -> Option<Value> {
         let newest = self.newest(key).filter(|_| !self.hidden.contains(key))?;
-        let stale = script.strikes(now, "stale", key, |_| rates.stale).is_some();
-        let shown = stale
+        let lags = now.since(newest.since) < LAG
+            && script.strikes(now, "stale", key, |_| rates.stale).is_some();
+        let shown = lags
             .then(|| self.before_last(key))
             .flatten()
             .unwrap_or(newest);

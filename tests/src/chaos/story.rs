@@ -386,23 +386,28 @@ fn change(told: &Told, happening: &Happening) -> Row {
         _ => now,
     };
     let before = source.before_last(&happening.key).cloned();
-    source.change(&happening.key, at, told.plan.order, |row| match deed {
-        Deed::Set {
-            critical,
-            renames,
-            toggles,
-            spoils,
-            ..
-        } => {
-            row.gone = false;
-            match before.filter(|before| *toggles && !before.gone) {
-                Some(before) => row.content = before.content,
-                None => alter(row, n, *critical, *renames),
+    source.change(
+        &happening.key,
+        (now, at),
+        told.plan.order,
+        |row| match deed {
+            Deed::Set {
+                critical,
+                renames,
+                toggles,
+                spoils,
+                ..
+            } => {
+                row.gone = false;
+                match before.filter(|before| *toggles && !before.gone) {
+                    Some(before) => row.content = before.content,
+                    None => alter(row, n, *critical, *renames),
+                }
+                row.content.spoiled = *spoils;
             }
-            row.content.spoiled = *spoils;
-        }
-        _ => row.gone = true,
-    })
+            _ => row.gone = true,
+        },
+    )
 }
 
 fn alter(row: &mut Row, n: u64, critical: bool, renames: bool) {

@@ -7,7 +7,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use tidegate_testkit::doubles::{
     Clock, Limit, Seed,
     amazon::{self, AmazonConfig, AmazonDouble, GERMANY},
-    authority::{AuthorityConfig, AuthorityDouble},
+    authority::{AuthorityConfig, AuthorityDouble, Tokens},
+    dataverse::{self, DataverseConfig, DataverseDouble},
     erp::{ErpConfig, ErpDouble, realistic_suppliers},
     members::MembersDouble,
     qualio::{QualioConfig, QualioDouble},
@@ -63,6 +64,7 @@ impl Served {
         let started = match name {
             Name::Amazon => Self::amazon(clock, port, orders).await,
             Name::Authority => Self::authority(clock, port).await,
+            Name::Dataverse => Self::dataverse(clock, port, orders).await,
             Name::Erp => Self::erp(clock, port, records.unwrap_or(SUPPLIERS)).await,
             Name::Members => Self::members(clock, port).await,
             Name::Qualio => Self::qualio(clock, port).await,
@@ -141,6 +143,41 @@ impl Served {
                 Trial::form(login.token_url(), &refresh()),
                 read(&list),
                 read(&format!("/{id}/orderItems")),
+            ],
+            url,
+            _alive: vec![Box::new(double), Box::new(login)],
+        })
+    }
+
+    async fn dataverse(clock: &Clock, port: u16, accounts: u64) -> io::Result<Self> {
+        // The address is known once it listens, and the scope is below it.
+        let tokens = Tokens::new(clock.clone());
+        let config = DataverseConfig::new(clock.clone(), tokens.clone()).accounts(SEED, accounts);
+        let double = DataverseDouble::start(config.port(port)).await?;
+        let (url, id) = (double.url(), DataverseDouble::id_of(1));
+        let scope = format!("{url}/.default");
+        let login =
+            dataverse::login(clock.clone(), CLIENT, SECRET, &scope).given_as(tokens.clone());
+        let login = AuthorityDouble::start(login).await?;
+        let token = tokens.give("", TOKEN_LIFE_S);
+        let list = Trial::get(format!("{url}/api/data/v9.2/accounts?$select=name"));
+        let list = list.with("Authorization", format!("Bearer {token}"));
+        let prefer = "odata.track-changes,odata.maxpagesize=2".to_owned();
+        let form = format!(
+            "grant_type=client_credentials&client_id={CLIENT}&client_secret={SECRET}&scope={scope}"
+        );
+        let delete = format!(r#"{{"id":"{id}"}}"#);
+        Ok(Self {
+            what: format!("A double of Dataverse with {accounts} accounts"),
+            credentials: vec![
+                format!("login {}", login.token_url()),
+                format!("client_id {CLIENT}, client_secret {SECRET}, scope {scope}"),
+                format!("Authorization: Bearer {token} (for an hour)"),
+            ],
+            trials: [
+                Trial::form(login.token_url(), &form),
+                list.with("Prefer", prefer),
+                Trial::json("POST", format!("{url}/_double/delete"), &delete),
             ],
             url,
             _alive: vec![Box::new(double), Box::new(login)],

@@ -21,6 +21,8 @@ use super::{
 
 /// The parameter by which a listing that pages by links is continued.
 const AFTER: &str = "simulated_after";
+/// Its value before the first record.
+const BEFORE_ALL: &str = "0~";
 /// What stands in probes where the values will stand.
 const SINCE_MARK: &str = "2001-02-03T04:05:06Z";
 const TIME_MARK: &str = "2002-03-04T05:06:07Z";
@@ -190,7 +192,7 @@ impl SimulatedSource {
             after_id: Some(ID_MARK.to_owned()),
         })?;
         let mark = match &spec.list.pages {
-            Pages::None | Pages::Link => None,
+            Pages::None | Pages::Link | Pages::Delta { .. } => None,
             Pages::Offset | Pages::Number { .. } => Some(NUMBER_MARK.to_string()),
             Pages::Cursor { .. } | Pages::Header { .. } => Some(CURSOR_MARK.to_owned()),
             Pages::Keyset { .. } => Some(ID_MARK.to_owned()),
@@ -284,6 +286,7 @@ impl SimulatedSource {
         let mut sent = answer(200, Value::Null);
         let mut body = Value::Null;
         put_at_pointer(&mut body, &self.rows, Value::Array(rows));
+        let place = last.clone();
         let token = last.filter(|_| more);
         match (&self.pages, token) {
             (Pages::Keyset { more: Some(at), .. }, _) => put_at_pointer(&mut body, at, json!(more)),
@@ -293,9 +296,17 @@ impl SimulatedSource {
                 sent.headers.push((name.to_ascii_lowercase(), token));
             }
             (Pages::Link, Some(token)) => {
-                let url = request.url.split('?').next().unwrap_or_default();
-                let link = format!("<{url}?{AFTER}={token}>; rel=\"next\"");
+                let link = format!("<{}>; rel=\"next\"", behind(request, &token));
                 sent.headers.push(("link".to_owned(), link));
+            }
+            (Pages::Delta { next, .. }, Some(token)) => {
+                put_at_pointer(&mut body, next, json!(behind(request, &token)));
+            }
+            (Pages::Delta { delta, .. }, None) => {
+                // Where nothing has changed, the same link goes on.
+                let told = address.parameter(AFTER).unwrap_or(BEFORE_ALL);
+                let token = place.as_deref().unwrap_or(told);
+                put_at_pointer(&mut body, delta, json!(behind(request, token)));
             }
             _ => {}
         }
@@ -306,7 +317,7 @@ impl SimulatedSource {
     fn begin(&self, records: &Records, address: &Address) -> Option<Begin> {
         let told = match &self.pages {
             Pages::None => return None,
-            Pages::Link => address.parameter(AFTER).map(str::to_owned),
+            Pages::Link | Pages::Delta { .. } => address.parameter(AFTER).map(str::to_owned),
             _ => self.next.as_ref().and_then(|place| place.read(address)),
         };
         match &self.pages {
@@ -338,6 +349,12 @@ impl SimulatedSource {
         let place = self.since.as_ref()?;
         place.read(address).as_deref().and_then(micros)
     }
+}
+
+/// The address of what lies behind a place.
+fn behind(request: &Request, token: &str) -> String {
+    let url = request.url.split('?').next().unwrap_or_default();
+    format!("{url}?{AFTER}={token}")
 }
 
 /// Ids behind a place, and whether there are more.

@@ -96,7 +96,18 @@ fn a_flow_that_creates_and_finds_is_answered_by_its_own_declaration() {
 
 #[test]
 fn at_the_end_the_target_holds_what_the_source_does() {
-    for text in [SUPPLIERS, CONTACTS] {
+    let time = "{ by = \"time\", at = \"row.updated_at | rfc3339('America/New_York')\" }";
+    let pages = "{ by = \"cursor\", next = \"/meta/next_cursor\" }";
+    let by_links = CONTACTS
+        .replace(time, "{ by = \"read\" }\nmodified = \"row.updated_at\"")
+        .replace(
+            pages,
+            "{ by = \"delta\", next = \"/meta/next\", delta = \"/meta/delta\" }",
+        )
+        .replace("updated_since = \"{{ since }}\", ", "")
+        .replace("page_size = 200", "page_size = 7");
+    assert!(by_links.contains("/meta/delta") && by_links.contains("by = \"read\""));
+    for text in [SUPPLIERS, CONTACTS, &by_links] {
         let figures = simulated(text, "f --records 60 --changes 40 --new 10 --critical 20");
         let told = verdict::sentences(&figures).join("\n");
         assert_eq!((figures.equal, figures.differing), (64, 0), "{told}");

@@ -15,8 +15,13 @@ pub(super) enum Cursor {
     Number { at: u64 },
     /// What the page before gave, in its body or a header.
     Given { at: String },
-    /// The address that the page before named.
-    Link { url: String },
+    /// The address that the page before named, or that a run before was given for what changes later.
+    Link {
+        url: String,
+        /// Of which listing, where it outlives a run: a link goes on with what was asked for then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u64>,
+    },
     /// Time and key of the last row of the page before.
     Keyset { time: Value, id: String },
 }
@@ -36,7 +41,7 @@ impl Cursor {
                     Self::Given { .. },
                     Pages::Cursor { .. } | Pages::Header { .. }
                 )
-                | (Self::Link { .. }, Pages::Link)
+                | (Self::Link { .. }, Pages::Link | Pages::Delta { .. })
                 | (Self::Keyset { .. }, Pages::Keyset { .. })
         )
     }

@@ -5,7 +5,7 @@ use tidegate_engine::ports::Answer;
 use tidegate_model::flow::Pages;
 use tidegate_policy::flow::Listing;
 
-use super::{Unusable, cursor::Cursor, link};
+use super::{Unusable, cursor::Cursor, delta, link};
 
 /// What an answer says beside its rows.
 #[derive(Debug, PartialEq)]
@@ -22,6 +22,7 @@ impl Told {
     pub(super) fn read(pages: &Pages, answer: &Answer) -> Result<Self, Unusable> {
         Ok(match pages {
             Pages::None | Pages::Offset | Pages::Number { .. } => Self::Nothing,
+            Pages::Delta { next, .. } => Self::Next(delta::link(&answer.body, next)?),
             Pages::Cursor { next } => Self::Next(cursor_text(answer.body.pointer(next), next)?),
             Pages::Header { name } => {
                 let name = name.to_ascii_lowercase();
@@ -87,7 +88,9 @@ pub(super) fn next(
         (Pages::Cursor { .. } | Pages::Header { .. }, Told::Next(Some(at))) => {
             Some(Cursor::Given { at })
         }
-        (Pages::Link, Told::Next(Some(url))) => Some(Cursor::Link { url }),
+        (Pages::Link | Pages::Delta { .. }, Told::Next(Some(url))) => {
+            Some(Cursor::Link { url, of: None })
+        }
         (Pages::Keyset { .. }, Told::More(more)) if more.unwrap_or(full) => {
             Some(after_last(listing, rows)?)
         }

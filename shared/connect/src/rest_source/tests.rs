@@ -1,3 +1,5 @@
+mod delta;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 use tidegate_engine::ports::{CallError, Page, PageRequest, Source};

@@ -29,6 +29,11 @@ pub struct Page {
     pub done: Option<String>,
     /// The cursor of the next page; `None` at the end. Grows: an equal one would never end.
     pub next: Option<Value>,
+    /// At the end: the cursor of what changes later, for the next run; where the source has none, it
+    /// asks by the time of change.
+    pub from: Option<Value>,
+    /// The cursor was no longer known, so this is the first page of all: why.
+    pub anew: Option<String>,
 }
 
 /// What can not be read as a row. It needs a person.

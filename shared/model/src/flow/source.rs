@@ -228,6 +228,18 @@ pub enum Pages {
         #[schemars(length(min = 1))]
         name: String,
     },
+    /// The whole next address comes from the body, and with the last page one that tells what changes
+    /// from then on (a delta link): a run that is complete keeps it, and the next one begins there.
+    /// An initial run, a reconciliation, and a run whose link is refused as gone (404, 410, or an error
+    /// that is `missing`) begin with the first address. Both must stay on the origin of `base_url`.
+    Delta {
+        /// JSON pointer to the next page's address; absent on the last page.
+        #[schemars(extend("format" = "json-pointer"))]
+        next: String,
+        /// JSON pointer to the address of what changes later, which the last page must have.
+        #[schemars(extend("format" = "json-pointer"))]
+        delta: String,
+    },
     /// `page.after_time` and `page.after_id` come from the last row, so that no row is lost or
     /// repeated at a boundary.
     Keyset {

@@ -4,10 +4,13 @@ use std::{fmt, time::Duration};
 
 use tidegate_model::{
     FlowId, UnixMs,
-    flow::{DayLimit, FlowFile, Rate, TargetSpec},
+    flow::{AuditSpec, DayLimit, FlowFile, Rate, TargetSpec},
 };
 
-use super::{limits::DAY, words::span};
+use super::{
+    limits::DAY,
+    words::{count, span},
+};
 use crate::{
     schedule::{CompiledSchedule, WorstGap},
     trigger::{self, Rule},
@@ -38,6 +41,8 @@ pub struct FlowFacts {
     pub calls_a_day: Option<(u64, u64)>,
     /// Calls for decisions, and those of the source's reads beside them.
     pub decisions: Option<(TierFacts, TierFacts)>,
+    /// What an audit looks at. None without `[audit]`.
+    pub audit: Option<AuditFacts>,
     /// Whether its source lists all that there is, so that a reconciliation can compare with it.
     pub lists_source: bool,
     /// Whether a reconciliation compares what stands at the target, too.
@@ -61,6 +66,21 @@ pub struct TierFacts {
     pub records_a_minute: u64,
     /// Calls a day that the limit by itself would allow.
     pub calls_a_day: u64,
+}
+
+/// What an audit looks at, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditFacts {
+    /// Windows whose complete run it follows. None: it runs when it is asked for.
+    pub after: Vec<String>,
+    /// Fields that should be filled.
+    pub required: usize,
+    /// Rules between the fields of a record.
+    pub rules: usize,
+    /// Rules of them whose findings are put to a person.
+    pub reviewed: usize,
+    /// Combinations of fields that only one record should have.
+    pub unique: usize,
 }
 
 /// A Qualio update reads and replaces (FACTS: its `PUT` takes the whole record).
@@ -89,6 +109,7 @@ pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> O
             .as_ref()
             .zip(file.source.rest())
             .map(|(decide, source)| (tier(decide.limit, 1), tier(source.limit, 1))),
+        audit: file.audit.as_ref().map(AuditFacts::of),
         lists_source: file.source.lists_all(),
         compares_target: match &file.target {
             TargetSpec::Rest(rest) => rest.list.is_some(),
@@ -102,6 +123,42 @@ pub(super) fn of(file_name: &str, hash: &str, file: &FlowFile, now: UnixMs) -> O
         time_zone: file.schedule.time_zone.clone(),
         rules: trigger::rules(file),
     })
+}
+
+impl AuditFacts {
+    fn of(audit: &AuditSpec) -> Self {
+        Self {
+            after: audit.after.clone(),
+            required: audit.required.len(),
+            rules: audit.rules.len(),
+            reviewed: audit.rules.iter().filter(|rule| rule.review).count(),
+            unique: audit.unique.len(),
+        }
+    }
+}
+
+impl fmt::Display for AuditFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after.as_slice() {
+            [] => write!(f, "when it is asked for; ")?,
+            after => write!(f, "after {}; ", after.join(", "))?,
+        }
+        let review = match self.reviewed {
+            0 => String::new(),
+            reviewed => format!(" ({reviewed} of them for review)"),
+        };
+        let parts = [
+            (self.required, "field", " that should be filled"),
+            (self.rules, "rule", review.as_str()),
+            (self.unique, "value", " that should be unique"),
+        ];
+        let said: Vec<String> = parts
+            .iter()
+            .filter(|(number, ..)| *number > 0)
+            .map(|(number, noun, which)| format!("{}{which}", count(*number, noun)))
+            .collect();
+        f.write_str(&said.join(", "))
+    }
 }
 
 fn tier(rate: Rate, calls_per_update: u32) -> TierFacts {
@@ -143,7 +200,7 @@ impl fmt::Display for FlowFacts {
             writeln!(
                 f,
                 "  {name}: {calls} calls a {span}, {records} records a {span} ({} a record)",
-                super::words::count(usize::try_from(each).unwrap_or(1), "call"),
+                count(usize::try_from(each).unwrap_or(1), "call"),
             )?;
         }
         if let Some((usable, kept)) = self.calls_a_day {
@@ -166,6 +223,9 @@ impl fmt::Display for FlowFacts {
                 "  decisions: {} calls a day, on top of {} of its reads: the source must allow both together",
                 own.calls_a_day, reads.calls_a_day
             )?;
+        }
+        if let Some(audit) = &self.audit {
+            writeln!(f, "  audit: {audit}")?;
         }
         if !self.lists_source {
             let why = "each file is read once, so there is no listing to compare with";

@@ -26,6 +26,7 @@ fn check_pages(findings: &mut Findings<'_>, list: &str) {
         Some("number") => "page.number",
         Some("cursor" | "header") => "page.cursor",
         Some("keyset") => "page.after_time",
+        Some("delta") => return check_delta(findings, list),
         _ => return,
     };
     let Some(names) = names_in_call(findings, list) else {
@@ -43,6 +44,22 @@ fn check_pages(findings: &mut Findings<'_>, list: &str) {
             &format!("{list}/pages"),
             format!("pages go by `{by}`, but `{call}` does not use `{needed}`: every page would be the first"),
         );
+    }
+}
+
+/// A link to what changes later is kept by runs alone. It tells of deletions without a version, which
+/// only the order of our reads can place.
+fn check_delta(findings: &mut Findings<'_>, list: &str) {
+    if list != "/source/list" {
+        let message = "pages go by `delta`, which only a source's runs keep the link of";
+        return findings.wrong(&format!("{list}/pages"), message.to_owned());
+    }
+    let by = findings.document.text("/record/version/by");
+    if let Some(by) = by.filter(|by| *by != "read") {
+        let message = format!(
+            "pages go by `delta`, whose deletions have no `{by}`: write `version = {{ by = \"read\" }}`"
+        );
+        findings.wrong("/record/version", message);
     }
 }
 

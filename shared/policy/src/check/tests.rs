@@ -9,6 +9,7 @@ use super::{
 };
 
 mod audits;
+mod columns;
 mod connectors;
 mod contacts;
 mod creates;
@@ -86,6 +87,7 @@ fn shipped_flows_have_no_mistakes_and_no_warnings() {
   real-time: 20 calls a minute, 10 records a minute (2 calls a record)
   batch: 50 calls a minute, 25 records a minute (2 calls a record)
   a day: 70000 calls of the quota, 21000 of them kept for real-time; the limits by themselves would allow 100800, so a full day ends at the quota
+  audit: after 02:00; 3 fields that should be filled, 3 rules (1 of them for review), 1 value that should be unique
   reconcile: source, registers and target
   worst-case staleness: 8 h, and 9 h when the clock is changed (between 2026-10-25 02:00 and 2026-10-25 10:00), plus the time that a batch takes: `tidegate simulate` measures it
   next windows (Europe/Berlin): 2026-11-20 10:00, 2026-11-20 14:00, 2026-11-20 18:00

@@ -100,7 +100,7 @@ impl Table {
     fn complete(&mut self, by: &str, request: &RunRequest, now: UnixMs, newest_us: u64) {
         let (holder, mut progress) = self.begin(by, request, now);
         progress.newest_us = progress.newest_us.max(Some(newest_us));
-        assert!(self.write(&finish(&holder, &progress)));
+        assert!(self.write(&finish(&holder, &progress, None)));
     }
 }
 
@@ -133,6 +133,35 @@ fn a_later_run_starts_before_the_watermark(
     let progress = table.progress(&request, NOW);
     assert_eq!((progress.mode, progress.since_us), (mode, since_us));
     assert_eq!(progress.run.as_str(), "manual-new");
+}
+
+#[test]
+fn where_later_changes_begin_is_kept_by_a_complete_run_alone_and_an_initial_run_ignores_it_cp_2() {
+    let mut table = Table::default();
+    let (mut holder, mut progress) = table.begin("w", &window(NOW), NOW);
+    let (first, second) = (json!({"url": "1"}), json!({"url": "2"}));
+    assert!(table.write(&finish(&holder, &progress, Some(&first))));
+    assert_eq!(table.read().from, Some(first.clone()));
+
+    (holder, progress) = table.begin("w2", &by_hand(), NOW);
+    assert_eq!(progress.cursor, Some(first.clone()));
+    table.page(&mut holder, &mut progress, 1);
+    assert!(table.write(&yield_lease(&holder)));
+    assert_eq!(table.read().from, Some(first), "the run is incomplete");
+    let all = RunRequest {
+        mode: Some(Mode::Initial),
+        ..by_hand()
+    };
+    assert_eq!(table.progress(&all, NOW).cursor, None);
+
+    (holder, progress) = table.begin("w3", &by_hand(), NOW);
+    assert_eq!(progress.cursor, Some(json!(1)), "it goes on");
+    assert!(table.write(&finish(&holder, &progress, Some(&second))));
+    assert_eq!(table.progress(&by_hand(), NOW).cursor, Some(second));
+
+    (holder, progress) = table.begin("w4", &by_hand(), NOW);
+    assert!(table.write(&finish(&holder, &progress, None)));
+    assert_eq!(table.progress(&by_hand(), NOW).cursor, None);
 }
 
 #[test]
@@ -207,7 +236,7 @@ fn a_checkpoint_moves_only_for_owner_fence_and_sequence_cp_2(#[case] spoil: fn(&
     spoil(&mut holder);
     let before = table.item.clone();
     assert!(!table.write(&advance(&holder, &progress, NOW)));
-    assert!(!table.write(&finish(&holder, &progress)));
+    assert!(!table.write(&finish(&holder, &progress, None)));
     assert!(!table.write(&yield_lease(&holder)));
     assert_eq!(table.item, before);
 }
@@ -221,7 +250,7 @@ fn a_run_that_lost_its_lease_does_not_move_past_the_new_runs_page_cp_2() {
     let (_, new) = table.begin("taker", &window(NOW), later);
     old.cursor = Some(json!("far ahead"));
     assert!(!table.write(&advance(&zombie, &old, later)));
-    assert!(!table.write(&finish(&zombie, &old)));
+    assert!(!table.write(&finish(&zombie, &old, None)));
     assert_eq!(table.read().progress.unwrap().cursor, new.cursor);
 }
 
@@ -240,7 +269,7 @@ fn a_checkpoint_is_not_put_back_by_a_run_that_was_planned_before_it_cp_2() {
     );
     let (holder, progress) = table.begin("again", &by_hand(), NOW);
     assert_eq!(progress.cursor, Some(json!(1)));
-    assert!(table.write(&finish(&holder, &progress)));
+    assert!(table.write(&finish(&holder, &progress, None)));
     assert!(!table.write(&put_back));
     assert_eq!(table.read().done_window, Some(NEXT_WINDOW));
 }
@@ -257,7 +286,7 @@ fn only_a_complete_run_moves_the_watermark_cp_2() {
     assert_eq!(lease.done_window, None);
 
     let (holder, progress) = table.begin("w2", &by_hand(), NOW + MS);
-    assert!(table.write(&finish(&holder, &progress)));
+    assert!(table.write(&finish(&holder, &progress, None)));
     let lease = table.read();
     assert_eq!(lease.watermark_us, Some(77));
     assert_eq!((lease.covered, lease.done_window), (Some(NOW), Some(NOW)));

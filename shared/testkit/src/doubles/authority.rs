@@ -135,6 +135,13 @@ impl AuthorityConfig {
         self.rules.tokens.clone()
     }
 
+    /// Gives its tokens among these, of a double that was started before it.
+    #[must_use]
+    pub fn given_as(mut self, tokens: Tokens) -> Self {
+        self.rules.tokens = tokens;
+        self
+    }
+
     /// Knows this client, which may have these scopes.
     #[must_use]
     pub fn client(mut self, id: &str, secret: &str, scopes: &[&str]) -> Self {

@@ -45,6 +45,14 @@ impl Admitted {
         }
         within
     }
+
+    /// Milliseconds until the oldest call leaves the window.
+    pub(super) fn free_in_ms(&self, limit: Limit, now_ms: i64) -> i64 {
+        let Limit::Enforce { window_ms, .. } = limit else {
+            return 0;
+        };
+        self.0.front().map_or(0, |at| at + window_ms - now_ms)
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +69,7 @@ mod tests {
         assert!(admitted.admit(limit, 0));
         assert!(admitted.admit(limit, 900));
         assert!(!admitted.admit(limit, 999));
+        assert_eq!(admitted.free_in_ms(limit, 999), 1);
         assert!(admitted.admit(limit, 1_000));
         assert!(!admitted.admit(limit, 1_001));
         assert!(admitted.admit(limit, 1_900));

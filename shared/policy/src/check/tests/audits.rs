@@ -101,3 +101,11 @@ fn a_schedule_by_minutes_has_no_window_that_an_audit_could_follow() {
         )]
     );
 }
+
+#[test]
+fn what_an_audit_looks_at_and_when_is_said() {
+    let audit = "[audit]\nrequired = [\"email\"]\n\n[target]";
+    let report = check_text(edited(CONTACTS, "[target]", audit)).to_string();
+    let line = "  audit: when it is asked for; 1 field that should be filled\n";
+    assert!(report.contains(line), "{report}");
+}

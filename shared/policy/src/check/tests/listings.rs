@@ -122,6 +122,57 @@ fn a_mistake_in_the_listing_of_the_target_is_told_at_its_place(
     );
 }
 
+#[rstest]
+#[case::of_a_target(
+    CONTACTS,
+    "pages = { by = \"offset\" }",
+    "pages = { by = \"delta\", next = \"/next\", delta = \"/delta\" }",
+    "pages go by `delta`, which only a source's runs keep the link of"
+)]
+#[case::no_pointer(
+    CONTACTS,
+    "pages = { by = \"offset\" }",
+    "pages = { by = \"delta\", next = \"/next\", delta = \"delta\" }",
+    "`delta` is no JSON pointer; it starts with `/`, as `/delta`"
+)]
+#[case::of_a_source_whose_deletions_have_no_time(
+    CONTACTS,
+    "pages = { by = \"cursor\", next = \"/meta/next_cursor\" }",
+    "pages = { by = \"delta\", next = \"/next\", delta = \"/delta\" }",
+    "pages go by `delta`, whose deletions have no `time`: write `version = { by = \"read\" }`"
+)]
+#[case::of_a_source_without_the_link_to_changes(
+    CONTACTS,
+    "pages = { by = \"cursor\", next = \"/meta/next_cursor\" }",
+    "pages = { by = \"delta\", next = \"/next\" }",
+    "`delta` is missing in `source.list.pages`"
+)]
+fn a_mistake_in_pages_by_delta_is_told(
+    #[case] base: &str,
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] expected: &str,
+) {
+    let found = lines(&check_text(edited(base, from, to)).mistakes);
+    assert!(
+        found.iter().any(|told| told.ends_with(expected)),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn pages_by_delta_and_the_order_of_reads_go_together() {
+    let text = edited(
+        CONTACTS,
+        "pages = { by = \"cursor\", next = \"/meta/next_cursor\" }",
+        "pages = { by = \"delta\", next = \"/@odata.nextLink\", delta = \"/@odata.deltaLink\" }",
+    );
+    let time = "{ by = \"time\", at = \"row.updated_at | rfc3339('America/New_York')\" }";
+    let text = edited(&text, time, "{ by = \"read\" }");
+    let text = edited(&text, "updated_since = \"{{ since }}\", ", "");
+    assert_eq!(lines(&check_text(text).mistakes), [""; 0]);
+}
+
 #[test]
 fn where_calls_go_by_the_targets_id_a_row_must_say_it() {
     let text = edited(

@@ -72,7 +72,7 @@ use super::*;
     "by = \"keyset\", ",
     "",
     "has_more",
-    "`by` is missing in `source.list.pages`: one of none, offset, number, cursor, link, header, keyset"
+    "`by` is missing in `source.list.pages`: one of none, offset, number, cursor, link, header, delta, keyset"
 )]
 #[case::key_of_another_tag(
     "{ by = \"sequence\", at",

@@ -33,7 +33,7 @@ fn a_repeated_delivery_of_an_event_is_the_same_run() {
         "under way"
     );
     assert!(matches!(table.plan(&event("e2"), NOW), Start::Busy { .. }));
-    assert!(table.write(&finish(&holder, &progress)));
+    assert!(table.write(&finish(&holder, &progress, None)));
     assert_eq!(table.plan(&event("e1"), NOW), Start::AlreadyDone, "done");
     assert!(matches!(table.plan(&event("e2"), NOW), Start::Go(_)));
 }
@@ -46,7 +46,7 @@ fn an_event_that_finds_another_run_waits_and_the_next_run_covers_it() {
         assert!(table.write(&let_wait(&table.read().triggers, &trigger("e1"))));
         assert_eq!(waits(&table).as_deref(), Some("e1"));
         assert!(
-            table.write(&finish(&holder, &progress)),
+            table.write(&finish(&holder, &progress, None)),
             "it touches no checkpoint"
         );
         assert_eq!(
@@ -74,7 +74,7 @@ fn a_run_that_goes_on_began_before_the_event_and_does_not_cover_it() {
     let (holder, progress) = table.begin("x", &event("e1"), NOW);
     assert_eq!(progress.run.as_str(), format!("window-{}", NOW.0));
     assert_eq!(waits(&table).as_deref(), Some("e1"));
-    assert!(table.write(&finish(&holder, &progress)));
+    assert!(table.write(&finish(&holder, &progress, None)));
     let waiting = table.read().triggers.waiting().cloned();
     let tick = RunRequest {
         trigger: waiting,

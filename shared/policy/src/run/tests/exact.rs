@@ -83,7 +83,7 @@ fn each_write_of_a_holder_counts_one_up_cp_2() {
     assert!(table.write(&yield_lease(&holder)));
     assert_eq!(table.read().seq, 4);
     let (holder, progress) = table.begin("next", &by_hand(), LATER);
-    assert!(table.write(&finish(&holder, &progress)));
+    assert!(table.write(&finish(&holder, &progress, None)));
     assert_eq!(table.read().seq, 5);
 }
 
