@@ -18,9 +18,12 @@ mod tests;
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use tidegate_engine::ports::{
-    Chance, Clock, Column, Http, NotLoaded, PortError, Secrets, Shelf, Sums, Unsound, Warehouse,
-    WarehouseError, WarehouseRow,
+use tidegate_engine::{
+    Ports,
+    ports::{
+        Chance, Clock, Column, Http, NotLoaded, PortError, Secrets, Shelf, Sums, Unsound,
+        Warehouse, WarehouseError, WarehouseRow,
+    },
 };
 use tidegate_model::{FlowId, SourceVersion, UnixMs, Version, flow::WarehouseSpec};
 
@@ -57,6 +60,13 @@ impl Snowflake {
             chance,
             shelf,
         }
+    }
+
+    /// The same over an engine's ports.
+    pub fn over(ports: &Ports, shelf: Arc<dyn Shelf>) -> Self {
+        let (http, secrets) = (Arc::clone(&ports.http), Arc::clone(&ports.secrets));
+        let (clock, chance) = (Arc::clone(&ports.clock), Arc::clone(&ports.chance));
+        Self::new(http, secrets, clock, chance, shelf)
     }
 
     /// Runs a statement that only reads, and reads each row of its result.
