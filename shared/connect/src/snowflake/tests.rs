@@ -572,6 +572,7 @@ async fn two_refused_keys_are_refused() {
     let seen = Mutex::new(0);
     place.http.answer(move |_| {
         *seen.lock().unwrap() += 1;
+        assert!(*seen.lock().unwrap() <= 2, "a third call");
         vault.put("SNOW_KEY", &format!("key {}", seen.lock().unwrap()));
         unauthorised()
     });
