@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidegate_engine::ports::{Sums, Unsound, Warehouse as _, WarehouseRow};
 
-use crate::place::{Place, Record, flow};
+use crate::place::{Place, Record, deadline, flow};
 
 const ORDERS: &str = "orders-amazon";
 
@@ -29,12 +29,7 @@ fn sums<'a>(records: impl IntoIterator<Item = &'a Record<'a>>) -> Sums {
 #[tokio::test]
 async fn what_is_landed_and_merged_is_held_by_count_sum_bucket_and_row() {
     let place = Place::new();
-    let (of, spec, orders, by) = (
-        &place.snowflake,
-        &place.spec,
-        flow(ORDERS),
-        place.deadline(),
-    );
+    let (of, spec, orders, by) = (&place.snowflake, &place.spec, flow(ORDERS), deadline());
     let held = of.held(spec, &orders, by).await.unwrap();
     assert_eq!(held, Sums::default(), "nothing yet");
     let content = r#"{"number":"ü'\"; --","total":"12.50"}"#;
@@ -80,7 +75,7 @@ async fn what_is_landed_and_merged_is_held_by_count_sum_bucket_and_row() {
 #[tokio::test]
 async fn what_is_not_as_it_was_sent_or_not_loaded_is_named_and_columns_are_told() {
     let place = Place::new();
-    let (of, spec, by) = (&place.snowflake, &place.spec, place.deadline());
+    let (of, spec, by) = (&place.snowflake, &place.spec, deadline());
     assert_eq!(of.unsound(spec, by).await.unwrap(), []);
     assert_eq!(of.not_loaded(spec, by).await.unwrap(), []);
     let line = order("a:1", 1, Some("{}")).line();

@@ -70,11 +70,6 @@ impl Place {
         adapter(&self.vault)
     }
 
-    /// More time than any call here takes.
-    pub fn deadline(&self) -> UnixMs {
-        SystemClock.now() + Duration::from_mins(2)
-    }
-
     /// Puts a file of these lines, and lets the pipe read it.
     pub async fn land(&self, name: &str, lines: &[String]) {
         let name = format!("{name}.jsonl.gz");
@@ -86,12 +81,12 @@ impl Place {
     }
 
     pub async fn merge(&self, id: &str, again: bool) -> Result<(), WarehouseError> {
-        let merge = self.snowflake.merge(&self.spec, id, again, self.deadline());
+        let merge = self.snowflake.merge(&self.spec, id, again, deadline());
         merge.await
     }
 
     pub async fn waiting(&self) -> Result<u64, WarehouseError> {
-        let waiting = self.snowflake.waiting(&self.spec, self.deadline());
+        let waiting = self.snowflake.waiting(&self.spec, deadline());
         waiting.await
     }
 
@@ -100,6 +95,11 @@ impl Place {
         let rows = self.double.sql("SELECT turns FROM merge_turn").await;
         rows[0][0].clone().unwrap()
     }
+}
+
+/// More time than any call here takes.
+pub fn deadline() -> UnixMs {
+    SystemClock.now() + Duration::from_mins(2)
 }
 
 fn adapter(vault: &MemoryVault) -> Snowflake {

@@ -5,7 +5,7 @@ use tidegate_engine::ports::{Warehouse as _, WarehouseError};
 
 use crate::{
     double::{KEY, key_pair},
-    place::{Place, Record, flow},
+    place::{Place, Record, deadline, flow},
 };
 
 const ID: &str = "6f7bdbcd-9bd0-4f6a-8a85-0c3a7c3ef0a1";
@@ -86,14 +86,14 @@ async fn who_has_to_wait_and_who_has_to_act_is_told() {
         let mut spec = serde_json::to_value(&place.spec).unwrap();
         spec[name] = json!("OTHER");
         let spec = serde_json::from_value(spec).unwrap();
-        let waiting = place.snowflake.waiting(&spec, place.deadline());
+        let waiting = place.snowflake.waiting(&spec, deadline());
         let error = waiting.await.unwrap_err();
         assert!(matches!(error, WarehouseError::Refused { .. }), "{error:?}");
         assert!(error.to_string().contains("OTHER"), "{error}");
     }
     place.double.sql("DROP VIEW records_checked").await;
     let (spec, flow) = (&place.spec, flow("returns"));
-    let held = place.snowflake.held(spec, &flow, place.deadline());
+    let held = place.snowflake.held(spec, &flow, deadline());
     let error = held.await.unwrap_err();
     assert!(matches!(error, WarehouseError::Refused { .. }), "{error:?}");
     let told = error.to_string().to_uppercase();
@@ -119,7 +119,7 @@ async fn a_wrong_key_is_refused_until_the_right_one_is_set() {
     );
     place.vault.put(KEY, "no key at all");
     let waiting = place.fresh();
-    let waiting = waiting.waiting(&place.spec, place.deadline());
+    let waiting = waiting.waiting(&place.spec, deadline());
     let error = waiting.await.unwrap_err();
     assert!(matches!(error, WarehouseError::Refused { .. }), "{error:?}");
     assert!(!error.to_string().contains("no key at all"), "{error}");

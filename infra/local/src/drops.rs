@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Metadata},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::{Component, Path, PathBuf},
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -87,7 +87,7 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
+    io::Write::write_all(&mut file, bytes)?;
     file.sync_all()
 }
 
@@ -198,9 +198,9 @@ mod tests {
     async fn a_folder_gives_its_files_by_name_and_their_bytes_piece_by_piece() {
         let folder = tempdir().unwrap();
         let place = folder.path().to_str().unwrap();
-        std::fs::create_dir(folder.path().join("within")).unwrap();
+        fs::create_dir(folder.path().join("within")).unwrap();
         for (name, text) in [("b.csv", "0123456789"), ("a.csv", "")] {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            fs::write(folder.path().join(name), text).unwrap();
         }
         let files = Folders.list(place, None).await.unwrap();
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
@@ -213,9 +213,9 @@ mod tests {
             let bytes = Folders.read(place, &files[1], from, 4).await.unwrap();
             assert_eq!(bytes.as_deref(), Some(expected.as_bytes()));
         }
-        std::fs::write(folder.path().join("b.csv"), "01234567890").unwrap();
+        fs::write(folder.path().join("b.csv"), "01234567890").unwrap();
         assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
-        std::fs::remove_file(folder.path().join("b.csv")).unwrap();
+        fs::remove_file(folder.path().join("b.csv")).unwrap();
         assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
     }
 
@@ -229,7 +229,7 @@ mod tests {
             put.await.unwrap();
         }
         let within = Path::new(place).join("orders/2026");
-        let read = std::fs::read(within.join("a.jsonl.gz")).unwrap();
+        let read = fs::read(within.join("a.jsonl.gz")).unwrap();
         assert_eq!(read, b"first");
         let left = within.read_dir().unwrap().count();
         assert_eq!(left, 1, "nothing is left of how it was put");
@@ -246,7 +246,7 @@ mod tests {
         for put in puts.collect::<Vec<_>>() {
             put.await.unwrap().unwrap();
         }
-        let read = std::fs::read(folder.path().join("a")).unwrap();
+        let read = fs::read(folder.path().join("a")).unwrap();
         assert!(read.len() == 100_000 && read.iter().all(|byte| *byte == read[0]));
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
@@ -255,7 +255,7 @@ mod tests {
     async fn what_can_not_be_put_leaves_nothing_and_no_name_leads_out_of_the_place() {
         let folder = tempdir().unwrap();
         let place = folder.path().join("in");
-        std::fs::create_dir_all(place.join("taken.jsonl.gz")).unwrap();
+        fs::create_dir_all(place.join("taken.jsonl.gz")).unwrap();
         let place = place.to_str().unwrap();
         for name in ["taken.jsonl.gz", "../out", "/out", "a/../../out", ".", ""] {
             assert!(Folders.put(place, name, vec![1]).await.is_err(), "{name}");

@@ -147,7 +147,7 @@ impl Warehouse for Snowflake {
 
     async fn waiting(&self, spec: &WarehouseSpec, deadline: UnixMs) -> Result<u64, WarehouseError> {
         let statement = Statement::new(statement::LANDING_AGE, spec)?;
-        let counts = self.read(spec, deadline, statement, |row| row.number());
+        let counts = self.read(spec, deadline, statement, Row::number);
         let counts = counts.await?;
         let one = counts.first().copied();
         one.ok_or_else(|| meaning::failed(spec, "a count has no row"))

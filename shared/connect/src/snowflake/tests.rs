@@ -23,6 +23,7 @@ use tidegate_testkit::memory::{ManualClock, MemoryHttp, MemoryVault, SeededChanc
 use super::Snowflake;
 
 const NOW: UnixMs = UnixMs(1_780_000_000_000);
+const DEADLINE: UnixMs = UnixMs(NOW.0 + 100_000);
 const MERGE_ID: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 
 pub(super) fn spec() -> WarehouseSpec {
@@ -94,16 +95,12 @@ impl Place {
         }
     }
 
-    fn deadline(&self) -> UnixMs {
-        NOW + Duration::from_secs(100)
-    }
-
     async fn waiting(&self) -> Result<u64, WarehouseError> {
-        self.snowflake.waiting(&spec(), self.deadline()).await
+        self.snowflake.waiting(&spec(), DEADLINE).await
     }
 
     async fn merge(&self, again: bool) -> Result<(), WarehouseError> {
-        let (spec, by) = (spec(), self.deadline());
+        let (spec, by) = (spec(), DEADLINE);
         self.snowflake.merge(&spec, MERGE_ID, again, by).await
     }
 
@@ -157,7 +154,7 @@ fn reason(error: &WarehouseError) -> &str {
 async fn a_read_is_one_request_with_its_names_bindings_and_key_pair() {
     let place = Place::new(vec![result(&json!([]))]);
     let (spec, flow) = (spec(), flow());
-    let rows = place.snowflake.rows(&spec, &flow, 10, place.deadline());
+    let rows = place.snowflake.rows(&spec, &flow, 10, DEADLINE);
     assert_eq!(rows.await.unwrap(), []);
     let requests = place.http.requests();
     let [request] = requests.as_slice() else {
@@ -269,7 +266,7 @@ async fn each_question_is_read_from_its_columns() {
         json!([["12", "34"]]),
     ];
     let place = Place::new(answers.iter().map(result).collect());
-    let (of, spec, flow, by) = (&place.snowflake, spec(), flow(), place.deadline());
+    let (of, spec, flow, by) = (&place.snowflake, spec(), flow(), DEADLINE);
     let column = |table: &str, name: &str, kind: &str| Column {
         table: table.to_owned(),
         name: name.to_owned(),
@@ -331,7 +328,7 @@ async fn each_question_is_read_from_its_columns() {
 async fn a_row_that_is_none_of_its_columns_fails_without_a_cell_of_it(#[case] rows: Value) {
     let place = Place::new(vec![result(&rows)]);
     let (spec, flow) = (spec(), flow());
-    let buckets = place.snowflake.buckets(&spec, &flow, place.deadline());
+    let buckets = place.snowflake.buckets(&spec, &flow, DEADLINE);
     let error = buckets.await.unwrap_err();
     assert!(matches!(error, WarehouseError::Failed { .. }), "{error:?}");
     assert!(!reason(&error).contains("many"), "{error}");
@@ -344,7 +341,7 @@ async fn the_parts_of_a_result_are_one_result() {
         sent(200, json!({ "data": [["b", "x", "VARCHAR"]] })),
         sent(200, json!({ "data": [["c", "x", "VARCHAR"]] })),
     ]);
-    let columns = place.snowflake.columns(&spec(), place.deadline()).await;
+    let columns = place.snowflake.columns(&spec(), DEADLINE).await;
     let tables: Vec<String> = columns.unwrap().into_iter().map(|c| c.table).collect();
     assert_eq!(tables, ["a", "b", "c"]);
     assert_eq!(
@@ -400,9 +397,9 @@ async fn what_is_not_done_by_the_deadline_is_for_later_and_nothing_begins_after_
     let error = place.merge(false).await.unwrap_err();
     assert!(matches!(error, WarehouseError::Later { .. }), "{error:?}");
     let last = place.http.requests().pop().unwrap();
-    assert!(place.clock.now() < place.deadline());
-    assert!(last.timeout <= place.deadline().since(place.clock.now()));
-    place.clock.set(place.deadline());
+    assert!(place.clock.now() < DEADLINE);
+    assert!(last.timeout <= DEADLINE.since(place.clock.now()));
+    place.clock.set(DEADLINE);
     let before = place.http.requests().len();
     let error = place.waiting().await.unwrap_err();
     assert!(matches!(error, WarehouseError::Later { .. }), "{error:?}");
@@ -531,7 +528,7 @@ async fn a_lost_answer_is_read_at_the_second_time() {
 #[tokio::test]
 async fn a_time_out_that_the_deadline_made_is_for_later() {
     let place = Place::new(vec![]);
-    let (clock, deadline) = (place.clock.clone(), place.deadline());
+    let (clock, deadline) = (place.clock.clone(), DEADLINE);
     clock.set(UnixMs(deadline.0 - 2_000));
     place.http.answer(move |request| {
         clock.set(deadline);
@@ -575,6 +572,7 @@ async fn two_refused_keys_are_refused() {
     let seen = Mutex::new(0);
     place.http.answer(move |_| {
         *seen.lock().unwrap() += 1;
+        assert!(*seen.lock().unwrap() <= 2, "a third call");
         vault.put("SNOW_KEY", &format!("key {}", seen.lock().unwrap()));
         unauthorised()
     });
@@ -614,7 +612,7 @@ async fn what_is_not_set_up_as_it_must_be_is_refused_and_nothing_is_sent(
     let place = Place::new(vec![]);
     let error = place
         .snowflake
-        .merge(&spec, MERGE_ID, false, place.deadline())
+        .merge(&spec, MERGE_ID, false, DEADLINE)
         .await
         .unwrap_err();
     assert_eq!(class(&error), "refused", "{error}");
