@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::{Router, extract::Request, middleware};
-use tidegate_connect::{HttpClient, connect_reading};
+use tidegate_connect::{HttpClient, Snowflake, connect_reading};
 use tidegate_engine::{
     DeadLetter, Decisions, Engine, Event, FlowRuntime, Ports, chain,
     ports::{Clock, Events, Store, StoreError},
@@ -105,6 +105,7 @@ impl Host {
             secrets,
             metrics: Arc::new(MetricsFile::open(&data.metrics())?),
         };
+        let warehouse = Arc::new(Snowflake::over(&ports, Arc::new(Folders)));
         let engine = Arc::new(Engine::new(ports, runtimes(flows)));
         for runtime in engine.flows() {
             release_lease(store.as_ref(), runtime.flow.id()).await?;
@@ -114,12 +115,12 @@ impl Host {
 
         let (stop, stopped) = watch::channel(false);
         let lanes = workers::start_lanes(&engine, &queue, &stopped);
-        tokio::spawn(workers::serve_requests(
-            Arc::clone(&engine),
-            spool,
-            Arc::clone(&clock),
-            arrivals.requests,
-        ));
+        let server = workers::Server {
+            engine: Arc::clone(&engine),
+            warehouse,
+            clock: Arc::clone(&clock),
+        };
+        tokio::spawn(workers::serve_requests(server, spool, arrivals.requests));
         let events: Arc<dyn Events> = bus;
         start_schedules(&engine, &events, &clock, data, &url);
         let server = serve(listener, router(&engine), stopped);
@@ -225,6 +226,7 @@ async fn release_lease(store: &dyn Store, flow: &FlowId) -> Result<(), StoreErro
         keys::lease(flow),
         keys::reconcile_lease(flow),
         keys::audit_lease(flow),
+        keys::load_lease(flow),
     ] {
         store.update(&lease, &run::release_ended()).await?;
     }

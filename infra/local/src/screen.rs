@@ -200,6 +200,7 @@ fn line_of(event: &Event) -> Option<String> {
         | Event::RunRequested { .. }
         | Event::ReconcileRequested { .. }
         | Event::AuditRequested { .. }
+        | Event::LoadRequested { .. }
         | Event::SweepRequested { .. } => return None,
     })
 }

@@ -6,7 +6,10 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use tidegate_engine::{DeadLetter, Disposition, Engine, Event, chain, ports::Clock};
+use tidegate_engine::{
+    DeadLetter, Disposition, Engine, Event, chain,
+    ports::{Clock, Warehouse},
+};
 use tidegate_model::Tier;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -25,7 +28,7 @@ use crate::{
 const LANES: usize = 16;
 /// Part of a run between two looks at whether it may go on: a function's 15 minutes.
 const RUN_PART: Duration = Duration::from_mins(15);
-/// Requests in work at once. A flow has one run, one comparison and one audit under way, each with a
+/// Requests in work at once. A flow has one run, one comparison, one audit and one load under way, each with a
 /// page in memory, so this is enough for five busy flows; what comes beyond waits on the bus, whose bound
 /// then holds.
 const MAX_SERVED: usize = 16;
@@ -94,20 +97,26 @@ impl Lane {
     }
 }
 
+/// What requests are served with.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub engine: Arc<Engine>,
+    pub warehouse: Arc<dyn Warehouse>,
+    pub clock: Arc<dyn Clock>,
+}
+
 /// Does what is asked for on the bus, requests side by side: runs of one flow keep each other out by
 /// their lease.
 pub(crate) async fn serve_requests(
-    engine: Arc<Engine>,
+    server: Server,
     spool: Arc<Spool>,
-    clock: Arc<dyn Clock>,
     requests: mpsc::Receiver<Request>,
 ) {
     let serve = |request: Request| {
-        let engine = Arc::clone(&engine);
+        let server = server.clone();
         let spool = Arc::clone(&spool);
-        let clock = Arc::clone(&clock);
         async move {
-            if serve(&engine, clock.as_ref(), &request.event).await {
+            if serve(&server, &request.event).await {
                 spool.forget(&request.slip);
             }
         }
@@ -134,7 +143,12 @@ where
 }
 
 /// Says whether the request is done; one that is not is tried again at the next start.
-async fn serve(engine: &Engine, clock: &dyn Clock, event: &Event) -> bool {
+async fn serve(server: &Server, event: &Event) -> bool {
+    let Server {
+        engine,
+        warehouse,
+        clock,
+    } = server;
     let began = event.request_id().cloned().unwrap_or_else(new_request_id);
     let engine = engine.asked_by(began.as_str());
     for _ in 0..REQUEST_TRIES {
@@ -150,6 +164,11 @@ async fn serve(engine: &Engine, clock: &dyn Clock, event: &Event) -> bool {
             Event::AuditRequested { flow, request, .. } => {
                 let deadline = clock.now() + RUN_PART;
                 engine.audit(flow, request, deadline).await.map(drop)
+            }
+            Event::LoadRequested { flow, request, .. } => {
+                let deadline = clock.now() + RUN_PART;
+                let loaded = engine.load(warehouse.as_ref(), flow, *request, deadline);
+                loaded.await.map(drop)
             }
             Event::SweepRequested { flow, .. } => engine.tick(Some(flow)).await,
             _ => return true,

@@ -53,15 +53,15 @@ const LOOK_TIME: Duration = Duration::from_secs(50);
 
 /// Columns that the files and the merge write to.
 const COLUMNS: [(&str, &str); 10] = [
-    ("FLOW", "TEXT"),
-    ("RECORD_KEY", "TEXT"),
+    ("FLOW", "VARCHAR"),
+    ("RECORD_KEY", "VARCHAR"),
     ("SOURCE_VERSION", "NUMBER"),
     ("REVISION", "NUMBER"),
     ("READ_NUMBER", "NUMBER"),
     ("DELETED", "BOOLEAN"),
-    ("CONTENT_HASH", "TEXT"),
-    ("CONTENT", "TEXT"),
-    ("DIGEST", "TEXT"),
+    ("CONTENT_HASH", "VARCHAR"),
+    ("CONTENT", "VARCHAR"),
+    ("DIGEST", "VARCHAR"),
     ("FIELDS", "VARIANT"),
 ];
 /// The one of them that the pipe's table does not have.
