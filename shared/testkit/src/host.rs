@@ -41,6 +41,8 @@ pub struct Host {
     pub metrics: Arc<MemoryMetrics>,
     /// Where its secrets are kept.
     pub vault: MemoryVault,
+    /// All of these as the engine has them, for another engine in the same world.
+    pub ports: Ports,
 }
 
 /// The settings that the shipped flows and examples name. Nobody answers at these addresses.
@@ -105,7 +107,7 @@ impl Host {
             metrics: Arc::<MemoryMetrics>::clone(&metrics),
         };
         Self {
-            engine: Arc::new(Engine::new(ports, runtimes)),
+            engine: Arc::new(Engine::new(ports.clone(), runtimes)),
             clock,
             store,
             queue,
@@ -114,6 +116,7 @@ impl Host {
             http,
             metrics,
             vault,
+            ports,
         }
     }
 }

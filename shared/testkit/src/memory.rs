@@ -16,6 +16,7 @@ mod metrics;
 mod queue;
 mod secret;
 mod store;
+mod warehouse;
 
 pub use chance::SeededChance;
 pub use clock::ManualClock;
@@ -28,6 +29,7 @@ pub use metrics::MemoryMetrics;
 pub use queue::MemoryQueue;
 pub use secret::MemoryVault;
 pub use store::MemoryStore;
+pub use warehouse::{LoadedLine, MemoryWarehouse, Trouble, warehouse_columns};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

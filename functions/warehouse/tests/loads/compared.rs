@@ -1,0 +1,120 @@
+//! What a comparison with the warehouse finds, and what mends it.
+
+use tidegate_policy::load::{Kind, Note};
+
+use super::*;
+
+async fn loaded() -> World {
+    let world = World::new();
+    for name in ["S-1", "S-2", "S-3"] {
+        world.has(name, 5, "ada@x.example").await;
+    }
+    world.load().await;
+    world.settle().await;
+    world
+}
+
+fn notes(comparison: &Comparison) -> Vec<(&str, Kind)> {
+    let notes = comparison.notes.iter();
+    notes
+        .map(|Note { key, kind }| (key.as_str(), *kind))
+        .collect()
+}
+
+#[tokio::test]
+async fn equal_counts_and_checksums_are_told_of_both_sides() {
+    let world = loaded().await;
+    let comparison = world.compare().await;
+    assert!(
+        comparison.agrees() && comparison.is_clean(),
+        "{comparison:?}"
+    );
+    assert_eq!(comparison.found.equal, 3);
+    assert_eq!(comparison.registers.held, 3);
+    assert_ne!(comparison.registers.checksum, "0");
+    assert_eq!(rows_read(), before, "no row was read");
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_no_finding() {
+    let world = loaded().await;
+    world.has("S-4", 1, "eve@x.example").await;
+    world.has("S-1", 6, "eve@x.example").await;
+    let comparison = world.compare().await;
+    assert_eq!(comparison.found.in_transit, 2);
+    assert_eq!(comparison.found.found(), 0);
+    assert!(!comparison.agrees());
+}
+
+#[tokio::test]
+async fn a_row_that_is_missing_or_older_is_loaded_again() {
+    let world = loaded().await;
+    let at = |key: &str| ("suppliers".to_owned(), key.to_owned());
+    let older = world.warehouse.records().remove(1);
+    world.has("S-2", 6, "eve@x.example").await;
+    world.load().await;
+    world.settle().await;
+    world.warehouse.meddle(|rows| {
+        rows.remove(&at("S-1"));
+        rows.insert(at("S-2"), older);
+    });
+    let comparison = world.compare().await;
+    let mut found = notes(&comparison);
+    found.sort_by_key(|(key, _)| *key);
+    assert_eq!(found, [("S-1", Kind::Missing), ("S-2", Kind::Older)]);
+    assert!((comparison.integrity_percent() - 100.0 / 3.0).abs() < 0.01);
+    assert_eq!(world.load().await.counts.loaded, 2);
+    world.settle().await;
+    let comparison = world.compare().await;
+    assert!(
+        comparison.agrees() && comparison.is_clean(),
+        "{comparison:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_only_a_person_can_mend_is_told_and_left() {
+    let world = loaded().await;
+    let at = |key: &str| ("suppliers".to_owned(), key.to_owned());
+    world.has("S-9", 7, "eve@x.example").await;
+    world.load().await;
+    world.settle().await;
+    let newest = world.warehouse.records().pop().unwrap();
+    world.warehouse.meddle(|rows| {
+        let altered = rows.get_mut(&at("S-1")).unwrap();
+        altered.content = Some("{}".to_owned());
+        let mut newer = newest.clone();
+        newer.key = "S-2".to_owned();
+        rows.insert(at("S-2"), newer);
+        let mut unknown = newest;
+        unknown.key = "S-8".to_owned();
+        rows.insert(at("S-8"), unknown);
+    });
+    let comparison = world.compare().await;
+    let mut found = notes(&comparison);
+    found.sort_by_key(|(key, _)| *key);
+    let expected = [
+        ("S-1", Kind::Altered),
+        ("S-2", Kind::Newer),
+        ("S-8", Kind::Unknown),
+    ];
+    assert_eq!(found, expected);
+    assert!(comparison.unsound.contains(&"S-1".to_owned()));
+    assert_eq!(world.load().await.counts.loaded, 0);
+}
+
+#[tokio::test]
+async fn it_is_compared_daily_and_when_asked() {
+    let world = loaded().await;
+    let first = world.compare().await;
+    world.host.clock.advance(Duration::from_hours(1));
+    world.load().await;
+    let latest = || async {
+        let latest = world.host.engine.latest_load_comparison(&flow_id()).await;
+        latest.unwrap().unwrap().began
+    };
+    assert_eq!(latest().await, first.began);
+    world.host.clock.advance(Duration::from_hours(23));
+    world.load().await;
+    assert!(latest().await > first.began);
+}

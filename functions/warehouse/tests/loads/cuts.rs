@@ -1,0 +1,223 @@
+//! A load that is cut at any point, repeated, or run twice at once leaves the same table.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use async_trait::async_trait;
+use tidegate_engine::{
+    Engine, EngineError, Ports,
+    ports::{Listing, ListingPage, Store, StoreError, WarehouseError, Written},
+};
+use tidegate_model::item::{Item, ItemKey};
+use tidegate_testkit::memory::Trouble;
+
+use super::*;
+
+#[tokio::test]
+async fn a_merge_whose_answer_was_lost_is_asked_for_under_the_same_name_again() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    world.load().await;
+    world.warehouse.land();
+    world.warehouse.trouble("merge", Trouble::AnswerLost);
+    let report = world.asked(by_bus(&json!({ "flow": "suppliers" }))).await;
+    assert!(
+        matches!(report.end, RunEnd::Interrupted { .. }),
+        "{report:?}"
+    );
+    world.load().await;
+    let merges: Vec<String> = world.warehouse.calls();
+    let merges: Vec<&String> = merges
+        .iter()
+        .filter(|call| call.starts_with("merge"))
+        .collect();
+    // That of the first load, the lost one, the same again, and the one that is owed.
+    assert_eq!(merges.len(), 4);
+    assert_eq!(merges[1], merges[2]);
+    assert_ne!(merges[2], merges[3]);
+    assert_eq!(world.held(), [("S-1".to_owned(), false, 1)]);
+}
+
+#[tokio::test]
+async fn a_merge_that_was_refused_is_not_asked_for_again() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    let reason = "no such table".to_owned();
+    world
+        .warehouse
+        .trouble("merge", Trouble::Fails(WarehouseError::Refused { reason }));
+    let report = world.asked(by_bus(&json!({ "flow": "suppliers" }))).await;
+    assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+    world.host.clock.advance(Duration::from_secs(1));
+    world.host.engine.resume(&flow_id(), "ada").await.unwrap();
+    world.load().await;
+    let merges = world.warehouse.calls();
+    let merges: Vec<&String> = merges
+        .iter()
+        .filter(|call| call.starts_with("merge"))
+        .collect();
+    assert_ne!(merges[0], merges[1]);
+}
+
+#[tokio::test]
+async fn two_loads_at_once_are_one_and_the_other_is_told() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    let both = async {
+        futures_util::join!(
+            world.asked(by_bus(&json!({ "flow": "suppliers" }))),
+            world.asked(by_bus(&json!({ "flow": "suppliers" }))),
+        )
+    };
+    let (one, other) = both.await;
+    let busy = [&one, &other]
+        .into_iter()
+        .filter(|report| matches!(report.end, RunEnd::Busy { .. }));
+    assert!(busy.count() <= 1, "{one:?} {other:?}");
+    world.settle().await;
+    assert_eq!(world.held(), [("S-1".to_owned(), false, 1)]);
+    assert!(world.compare().await.agrees());
+}
+
+/// Writes of a table that die at one of them, with effect or without, and stay dead.
+struct Dying {
+    store: Arc<dyn Store>,
+    left: AtomicI64,
+    takes_effect: bool,
+}
+
+impl Dying {
+    fn is_dead(&self) -> bool {
+        self.left.load(Ordering::SeqCst) <= 0
+    }
+}
+
+fn dead() -> StoreError {
+    StoreError {
+        operation: "update".to_owned(),
+        source: "the process died".into(),
+    }
+}
+
+#[async_trait]
+impl Store for Dying {
+    async fn update(&self, key: &ItemKey, update: &Update) -> Result<Written, StoreError> {
+        if self.is_dead() {
+            return Err(dead());
+        }
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if self.takes_effect {
+                self.store.update(key, update).await?;
+            }
+            return Err(dead());
+        }
+        self.store.update(key, update).await
+    }
+
+    async fn get(&self, keys: &[ItemKey]) -> Result<Vec<Option<Item>>, StoreError> {
+        if self.is_dead() {
+            return Err(dead());
+        }
+        self.store.get(keys).await
+    }
+
+    async fn list(
+        &self,
+        listing: &Listing,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<ListingPage, StoreError> {
+        if self.is_dead() {
+            return Err(dead());
+        }
+        self.store.list(listing, after, limit).await
+    }
+}
+
+async fn dies_at(world: &World, write: i64, takes_effect: bool) -> bool {
+    let dying = Arc::new(Dying {
+        store: world.host.store.clone(),
+        left: AtomicI64::new(write),
+        takes_effect,
+    });
+    let ports = Ports {
+        store: dying.clone(),
+        ..world.host.ports.clone()
+    };
+    let flow = world.host.engine.flow(&flow_id()).unwrap().flow.clone();
+    let (source, target) = tidegate_connect::connect(&flow);
+    let runtime = tidegate_engine::FlowRuntime::new(flow, source, target);
+    let engine = Engine::new(ports, vec![runtime]);
+    let event = event(json!({ "flow": "suppliers", "compare": true }));
+    let ended: Result<_, tidegate_warehouse::LoadError> =
+        handle(&engine, &world.warehouse, event).await;
+    if let Err(error) = &ended {
+        let of_store = matches!(
+            error,
+            tidegate_warehouse::LoadError::Engine(EngineError::Store(_))
+        );
+        assert!(of_store, "{error:?}");
+    }
+    dying.is_dead()
+}
+
+#[tokio::test]
+async fn a_load_that_dies_at_any_write_is_repeated_and_leaves_the_same_table() {
+    let names = ["S-1", "S-2", "S-3", "S-4"];
+    let mut deaths = 0;
+    for takes_effect in [false, true] {
+        for write in 1.. {
+            let world = World::new();
+            for name in names {
+                world.has(name, 1, "a@x.example").await;
+            }
+            world.load().await;
+            world.settle().await;
+            // One changes, one is gone from the warehouse, which the comparison of the dying load finds.
+            world.has("S-2", 2, "b@x.example").await;
+            world
+                .warehouse
+                .meddle(|rows| rows.retain(|(_, key), _| key != "S-3"));
+            if !dies_at(&world, write, takes_effect).await {
+                break;
+            }
+            deaths += 1;
+            // Its lease runs out.
+            world.host.clock.advance(Duration::from_mins(3));
+            world.compare().await;
+            world.settle().await;
+            world.compare().await;
+            world.settle().await;
+            let comparison = world.compare().await;
+            assert!(
+                comparison.agrees() && comparison.is_clean(),
+                "write {write}: {comparison:?}"
+            );
+            let expected = [("S-1", 1), ("S-2", 2), ("S-3", 1), ("S-4", 1)];
+            let expected = expected.map(|(key, version)| (key.to_owned(), false, version));
+            assert_eq!(world.held(), expected, "write {write}");
+        }
+    }
+    assert!(deaths >= 16, "{deaths}");
+}
+
+#[tokio::test]
+async fn what_changes_while_its_file_is_put_is_loaded_by_the_next() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    let reason = "slow".to_owned();
+    world
+        .warehouse
+        .trouble("put", Trouble::Fails(WarehouseError::Failed { reason }));
+    let report = world.asked(by_bus(&json!({ "flow": "suppliers" }))).await;
+    assert!(
+        matches!(report.end, RunEnd::Interrupted { .. }),
+        "{report:?}"
+    );
+    world.has("S-1", 2, "b@x.example").await;
+    assert_eq!(world.load().await.counts.loaded, 1);
+    world.settle().await;
+    assert_eq!(world.held(), [("S-1".to_owned(), false, 2)]);
+}
