@@ -117,6 +117,12 @@ pub(crate) struct AuditAsked {
     pub(crate) flow: FlowId,
 }
 
+/// A load and a comparison were asked for.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct LoadAsked {
+    pub(crate) flow: FlowId,
+}
+
 /// Which review it was done to.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ReviewNamed {

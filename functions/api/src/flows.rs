@@ -13,10 +13,10 @@ use tidegate_model::FlowId;
 use tidegate_policy::{flow_state::Scope, run::Mode};
 
 use crate::{
-    bodies::{AuditAsked, ReconcileAsked, RunAsked},
+    bodies::{AuditAsked, LoadAsked, ReconcileAsked, RunAsked},
     body::{self, Members},
     failure::{refused, unreadable_path},
-    view::{AuditView, FlowView, Page, ReconcileView, SchemaView, StopView},
+    view::{AuditView, FlowView, Page, ReconcileView, SchemaView, StopView, WarehouseView},
 };
 
 /// Characters of a person's name: it stands in every log line of what they did.
@@ -132,6 +132,38 @@ pub(crate) async fn audit(
     }
     engine.audit_now(&flow).await.map_err(refused)?;
     Ok((StatusCode::ACCEPTED, Json(AuditAsked { flow })))
+}
+
+/// `GET /v1/flows/{flow}/warehouse`: the newest load, and the newest comparison.
+pub(crate) async fn warehouse(
+    State(engine): State<Arc<Engine>>,
+    flow: Result<Path<String>, PathRejection>,
+) -> Result<Json<WarehouseView>, Problem> {
+    let flow = flow_id(flow)?;
+    has_warehouse(&engine, &flow)?;
+    let load = engine.latest_load(&flow).await.map_err(refused)?;
+    let comparison = engine.latest_load_comparison(&flow).await;
+    let view = WarehouseView::new(load, comparison.map_err(refused)?);
+    Ok(Json(view))
+}
+
+/// `POST /v1/flows/{flow}/warehouse`
+pub(crate) async fn load(
+    Asked(engine): Asked,
+    flow: Result<Path<String>, PathRejection>,
+) -> Result<(StatusCode, Json<LoadAsked>), Problem> {
+    let flow = flow_id(flow)?;
+    has_warehouse(&engine, &flow)?;
+    engine.load_now(&flow).await.map_err(refused)?;
+    Ok((StatusCode::ACCEPTED, Json(LoadAsked { flow })))
+}
+
+fn has_warehouse(engine: &Engine, flow: &FlowId) -> Result<(), Problem> {
+    let runtime = engine.flow(flow).map_err(|error| refused(error.into()))?;
+    match runtime.flow.warehouse() {
+        Some(_) => Ok(()),
+        None => Err(Problem::not_found("the flow file has no [warehouse]")),
+    }
 }
 
 /// `POST /v1/flows/{flow}/pause`

@@ -16,14 +16,15 @@ use tidegate_engine::{
 
 use crate::{
     bodies::{
-        AuditAsked, EditBody, EventBody, EventTaken, PauseBody, ReconcileAsked, ReconcileBody,
-        ResumeBody, ReviewNamed, RunAsked, RunBody,
+        AuditAsked, EditBody, EventBody, EventTaken, LoadAsked, PauseBody, ReconcileAsked,
+        ReconcileBody, ResumeBody, ReviewNamed, RunAsked, RunBody,
     },
     events, flows,
     openapi::{self, Operation},
     records, reviews,
     view::{
         AuditView, FlowView, Page, ReconcileView, RecordView, ReviewView, SchemaView, StopView,
+        WarehouseView,
     },
 };
 
@@ -153,6 +154,22 @@ fn of_flows() -> Vec<Route> {
             post(flows::audit),
             Operation::new("post", "/v1/flows/{flow}/audit", "auditNow", "Audit the data now")
                 .answers::<AuditAsked>(202, "An audit was asked for")
+                .refuses(&[404]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/warehouse",
+            get(flows::warehouse),
+            Operation::new("get", "/v1/flows/{flow}/warehouse", "latestLoad", "What the newest load did, and what the newest comparison with the warehouse found")
+                .answers::<WarehouseView>(200, "Counts of the load; counts, checksums and findings of the comparison")
+                .refuses(&[404]),
+            [],
+        ),
+        Route::new(
+            "/v1/flows/{flow}/warehouse",
+            post(flows::load),
+            Operation::new("post", "/v1/flows/{flow}/warehouse", "loadNow", "Load into the warehouse and compare with it now")
+                .answers::<LoadAsked>(202, "A load was asked for")
                 .refuses(&[404]),
             [],
         ),

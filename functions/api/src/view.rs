@@ -6,6 +6,7 @@ mod moment;
 mod record;
 mod review;
 mod schema;
+mod warehouse;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,6 +16,7 @@ pub(crate) use flow::{FlowView, ReconcileView, StopView};
 pub(crate) use record::RecordView;
 pub(crate) use review::ReviewView;
 pub(crate) use schema::SchemaView;
+pub(crate) use warehouse::WarehouseView;
 
 /// Some items of a listing, in the order in which their fields are declared.
 #[derive(Debug, Serialize, JsonSchema)]

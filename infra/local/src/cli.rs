@@ -104,6 +104,8 @@ enum Command {
     Reconcile(ReconcileArgs),
     /// Look at the data of a flow now, as its `[audit]` says, and tell what was found
     Audit(AuditArgs),
+    /// Load a flow into its warehouse now, compare the two, and tell what was found
+    Warehouse(WarehouseArgs),
     /// Show how the flows are doing
     Status(Remote),
     /// List what needs a person, oldest first
@@ -305,6 +307,15 @@ pub(crate) struct AuditArgs {
     pub remote: Remote,
 }
 
+/// What `warehouse` is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WarehouseArgs {
+    /// The flow
+    pub flow: String,
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
 /// The modes of a run.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ModeArg {
@@ -445,6 +456,7 @@ pub(crate) async fn run() -> ExitCode {
         Some(Command::Run(args)) => remote::start_run(&args).await,
         Some(Command::Reconcile(args)) => remote::reconcile(&args).await,
         Some(Command::Audit(args)) => remote::audit(&args).await,
+        Some(Command::Warehouse(args)) => remote::warehouse(&args).await,
         Some(Command::Status(args)) => remote::status(&args).await,
         Some(Command::Reviews(args)) => remote::reviews(&args).await,
         Some(Command::Replay(args)) => remote::replay(&args).await,

@@ -24,7 +24,7 @@ pub(crate) use self::client::Client;
 use crate::{
     cli::{
         AuditArgs, EventArgs, ForgetArgs, Outcome, ReconcileArgs, Remote, ReplayArgs, ReviewsArgs,
-        RunArgs,
+        RunArgs, WarehouseArgs,
     },
     offline::print,
 };
@@ -153,6 +153,35 @@ pub(crate) async fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
         let now = client.find::<show::Audited>(&path).await?;
         if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
             print(&show::audited(&args.flow, &now))?;
+            return Ok(if now.is_clean() {
+                Outcome::Fine
+            } else {
+                Outcome::Found
+            });
+        }
+    }
+    print(&format!(
+        "{}: asked for; it has not ended yet, {}\n",
+        asked.flow,
+        look_again(&args.remote)
+    ))?;
+    Ok(Outcome::Found)
+}
+
+/// `warehouse FLOW`: asks for a load and a comparison, waits for its end and prints what it found.
+pub(crate) async fn warehouse(args: &WarehouseArgs) -> anyhow::Result<Outcome> {
+    let client = Client::new(&args.remote)?;
+    let flow = ReviewId::encode_path(&args.flow);
+    let path = format!("/v1/flows/{flow}/warehouse");
+    let before: show::Warehouse = client.get(&path).await?;
+    let asked: Asked = client.post(&path, None).await?;
+    for _ in 0..RECONCILE_LOOKS {
+        SystemClock
+            .wait_until(SystemClock.now() + RECONCILE_LOOK)
+            .await;
+        let now: show::Warehouse = client.get(&path).await?;
+        if now.has_ended_since(&before) {
+            print(&now.told(&args.flow))?;
             return Ok(if now.is_clean() {
                 Outcome::Fine
             } else {

@@ -1,11 +1,15 @@
 //! What an instance says, for people.
 
+mod warehouse;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use tidegate_engine::api::waiting_since;
 use tidegate_model::UnixMs;
 use tidegate_policy::{audit, reconcile::Note};
+
+pub(super) use warehouse::Warehouse;
 
 use super::Review;
 

@@ -1,12 +1,14 @@
 //! What loads and comparisons with a warehouse are counted as.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Findings of one comparison that are told by name; all are counted.
 pub const MAX_NOTES: usize = 100;
 
 /// How the comparison of a key ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "WarehouseFinding")]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The warehouse holds what was loaded.
@@ -79,7 +81,8 @@ impl Kind {
 }
 
 /// How the looks at a flow's registers ended, in one load. They add up to `records` (OUT-1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LoadCounts")]
 pub struct Counts {
     /// Registers that were looked at.
     pub records: u64,
@@ -110,7 +113,8 @@ impl Counts {
 }
 
 /// How many keys were compared, and how each ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "WarehouseDifference")]
 pub struct Difference {
     /// See [`Kind`].
     pub equal: u64,
@@ -181,7 +185,8 @@ pub struct Note {
 }
 
 /// Counts and sum of what one side holds: where both sides have the same, all their records are equal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "WarehouseChecksum")]
 pub struct Checksum {
     /// Records, deletions included.
     pub held: u64,
