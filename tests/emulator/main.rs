@@ -24,6 +24,12 @@ mod local;
 mod metrics;
 mod python;
 mod stack;
+#[path = "../snowflake"]
+#[allow(dead_code, reason = "for other tests")]
+mod snowflake {
+    pub mod double;
+    pub mod python;
+}
 mod supervised;
 mod template;
 mod until;

@@ -6,3 +6,4 @@
 mod kill;
 mod limits;
 mod machine;
+mod orders;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_model::flow::WarehouseSpec;
 
-use crate::python::python;
+use super::python::python;
 
 /// A period parts the names in a token, so that the account has one.
 pub const ACCOUNT: &str = "myorg.tide";

@@ -62,22 +62,45 @@ impl Systems {
     /// Starts the program `command` and waits until it serves.
     pub fn start(&self, command: &Path) -> Program {
         let folder: &Path = self.folder.path();
-        let risk = |n: usize| RISK_LEVELS[n].0;
+        let risk = |n: usize| RISK_LEVELS[n].0.to_owned();
+        let given = [
+            ("TIDEGATE_VAR_ERP_URL", self.erp.url()),
+            ("TIDEGATE_VAR_QUALIO_URL", self.qualio.url()),
+            ("TIDEGATE_VAR_QUALIO_RISK_LOW", risk(0)),
+            ("TIDEGATE_VAR_QUALIO_RISK_MEDIUM", risk(1)),
+            ("TIDEGATE_VAR_QUALIO_RISK_HIGH", risk(2)),
+            ("TIDEGATE_SECRET_ERP_TOKEN", "erp-token".to_owned()),
+            ("TIDEGATE_SECRET_QUALIO_API_KEY", "qualio-key".to_owned()),
+            (
+                "TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_1",
+                WEBHOOK_SECRET.to_owned(),
+            ),
+            (
+                "TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2",
+                WEBHOOK_SECRET.to_owned(),
+            ),
+        ];
+        Program::start(command, &folder.join("flows"), &folder.join("data"), &given)
+    }
+}
+
+/// The running program. Killed when it is dropped.
+pub struct Program {
+    child: Child,
+    pub url: String,
+    token: String,
+}
+
+impl Program {
+    /// Starts the program `command` on these flows with these variables and waits until it serves.
+    pub fn start(command: &Path, flows: &Path, data: &Path, given: &[(&str, String)]) -> Self {
         let mut child = Command::new(command)
             .args(["dev", "--no-demo", "--listen", "127.0.0.1:0"])
             .arg("--flows")
-            .arg(folder.join("flows"))
+            .arg(flows)
             .arg("--data")
-            .arg(folder.join("data"))
-            .env("TIDEGATE_VAR_ERP_URL", self.erp.url())
-            .env("TIDEGATE_VAR_QUALIO_URL", self.qualio.url())
-            .env("TIDEGATE_VAR_QUALIO_RISK_LOW", risk(0))
-            .env("TIDEGATE_VAR_QUALIO_RISK_MEDIUM", risk(1))
-            .env("TIDEGATE_VAR_QUALIO_RISK_HIGH", risk(2))
-            .env("TIDEGATE_SECRET_ERP_TOKEN", "erp-token")
-            .env("TIDEGATE_SECRET_QUALIO_API_KEY", "qualio-key")
-            .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_1", WEBHOOK_SECRET)
-            .env("TIDEGATE_SECRET_SUPPLIERS_WEBHOOK_2", WEBHOOK_SECRET)
+            .arg(data)
+            .envs(given.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -91,23 +114,20 @@ impl Systems {
             .expect("the program says where it runs");
         // Its output is read to the end, or it would block on a full pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let token = std::fs::read_to_string(folder.join("data/token")).unwrap();
-        Program {
+        let token = std::fs::read_to_string(data.join("token")).unwrap();
+        Self {
             child,
             url,
             token: token.trim().to_owned(),
         }
     }
-}
 
-/// The running program. Killed when it is dropped.
-pub struct Program {
-    child: Child,
-    pub url: String,
-    token: String,
-}
+    /// Kills it at once.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 
-impl Program {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -117,13 +137,28 @@ impl Program {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Health of the first flow.
+    /// Health of the flows.
     pub async fn health(&self) -> serde_json::Value {
-        let client = reqwest::Client::new();
-        let request = client
-            .get(format!("{}/v1/flows", self.url))
-            .bearer_auth(&self.token);
-        let body = request.send().await.unwrap().bytes().await.unwrap();
+        self.get("/v1/flows").await
+    }
+
+    /// What it answers.
+    pub async fn get(&self, path: &str) -> serde_json::Value {
+        self.ask(reqwest::Client::new().get(self.at(path))).await
+    }
+
+    /// What it answers to a request to do something.
+    pub async fn post(&self, path: &str) -> serde_json::Value {
+        self.ask(reqwest::Client::new().post(self.at(path))).await
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder) -> serde_json::Value {
+        let sent = request.bearer_auth(&self.token).send().await;
+        let body = sent.unwrap().bytes().await.unwrap();
         serde_json::from_slice(&body).unwrap()
     }
 }
