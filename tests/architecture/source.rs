@@ -106,7 +106,7 @@ fn the_main_of_each_function_only_wires() {
     }
     assert!(
         seen >= 9,
-        "batch-sync, reconcile, quality-audit, decide, webhook, worker, tick, digest, api"
+        "batch-sync, reconcile, quality-audit, warehouse, decide, webhook, worker, tick, digest, api"
     );
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -29,6 +29,7 @@ const FUNCTIONS: [&str; 9] = [
     "tidegate-decide",
     "tidegate-digest",
     "tidegate-quality-audit",
+    "tidegate-warehouse",
     "tidegate-reconcile",
     "tidegate-tick",
     "tidegate-webhook",

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tidegate_model::metric::{DECISIONS, METRICS};
+use tidegate_model::metric::{DECISIONS, LOAD_FINDINGS, LOAD_LAG, LOADED, METRICS};
 
 use crate::{
     evaluation::{Comparison, Missing, Rule, State},
@@ -102,10 +102,12 @@ fn the_table_names_what_is_logged(stack: &Stack, logged: &[Point]) {
         assert_eq!(point.unit, metric.unit.as_str(), "{metric}");
         names.insert(metric.name);
     }
-    // The flow of this stack decides nothing: functions/decide shows what is counted of decisions.
+    // The flow of this stack decides nothing and has no warehouse: functions/decide and functions/warehouse
+    // show what is counted of these.
+    let of_others = [&DECISIONS, &LOADED, &LOAD_LAG, &LOAD_FINDINGS].map(|metric| metric.name);
     let all = METRICS
         .iter()
-        .filter(|metric| metric.name != DECISIONS.name);
+        .filter(|metric| !of_others.contains(&metric.name));
     let all: BTreeSet<&str> = all.map(|metric| metric.name).collect();
     assert_eq!(names, all, "an entry of the table that nothing logs");
 }
@@ -148,6 +150,7 @@ fn is_watched(stack: &Stack, alarm: &Value, series: &Series, logged: &BTreeSet<S
                 "QualityAuditName",
                 "ReconcileName",
                 "TickName",
+                "WarehouseName",
                 "WebhookName",
                 "WorkerBatchName",
                 "WorkerRealtimeName",

@@ -14,7 +14,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use crate::python;
 
 /// The functions by the name of their crate's folder.
-pub const FUNCTIONS: [&str; 9] = [
+pub const FUNCTIONS: [&str; 10] = [
     "api",
     "batch-sync",
     "decide",
@@ -22,6 +22,7 @@ pub const FUNCTIONS: [&str; 9] = [
     "quality-audit",
     "reconcile",
     "tick",
+    "warehouse",
     "webhook",
     "worker",
 ];

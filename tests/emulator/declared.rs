@@ -6,13 +6,14 @@ use tidegate_policy::keys::OF_CALLS;
 
 use crate::template;
 
-/// These go on by an event that their own rule brings back: a run, a comparison and an audit that did
+/// These go on by an event that their own rule brings back: a run, a comparison, an audit and a load that did
 /// not fit one invocation. AWS says that it follows SQS, SNS and S3; a run of hours must not end when it
 /// follows buses too.
-const GO_ON_BY_AN_EVENT: [(&str, &str); 3] = [
+const GO_ON_BY_AN_EVENT: [(&str, &str); 4] = [
     ("BatchSync", "RunRequested"),
     ("Reconcile", "ReconcileRequested"),
     ("QualityAudit", "AuditRequested"),
+    ("Warehouse", "LoadRequested"),
 ];
 
 /// The one check of the scanner that may be passed by, for what it costs: functions outside a VPC.

@@ -25,7 +25,7 @@ pub const FILES_BUCKET: &str = "tidegate-drop";
 const ALARM_MAIL: &str = "operations@example.com";
 
 /// The functions by the name in their log group.
-pub const FUNCTION_LOGS: [&str; 10] = [
+pub const FUNCTION_LOGS: [&str; 11] = [
     "api",
     "batch-sync",
     "decide",
@@ -33,6 +33,7 @@ pub const FUNCTION_LOGS: [&str; 10] = [
     "quality-audit",
     "reconcile",
     "tick",
+    "warehouse",
     "webhook",
     "worker-batch",
     "worker-realtime",

@@ -35,7 +35,7 @@ const HELP: &str = "\
 Without --logs it reads what an instance on this machine wrote (metrics.jsonl in the data folder). On
 AWS the lines stand in the logs of the functions:
 
-  for f in worker-realtime worker-batch batch-sync webhook tick reconcile quality-audit decide digest api; do
+  for f in worker-realtime worker-batch batch-sync webhook tick reconcile quality-audit warehouse decide digest api; do
     aws logs tail /tidegate/production/$f --since 7d --format short
   done | tidegate report --since 2026-11-22 --logs -
 

@@ -16,7 +16,7 @@ pub(super) const MAX_PAYLOAD_BYTES: usize = 6 * 1_024 * 1_024;
 /// Where the Invoke API says that it is the function that failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 /// The functions of the template, by their names without `tidegate-STAGE-`.
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 11] = [
     "api",
     "batch-sync",
     "decide",
@@ -24,6 +24,7 @@ const FUNCTIONS: [&str; 10] = [
     "quality-audit",
     "reconcile",
     "tick",
+    "warehouse",
     "webhook",
     "worker-batch",
     "worker-realtime",

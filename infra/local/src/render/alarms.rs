@@ -80,10 +80,15 @@ fn of_flow(flow: &FlowFile) -> Vec<Alarm> {
     if flow.source.lists_all() {
         alarms.push(comparison_missed(flow));
     }
+    if flow.warehouse.is_some() {
+        alarms.extend([loads_late(flow), warehouse_differs(flow)]);
+    }
     alarms.extend(webhooks_silent(flow));
     alarms
 }
 
+/// Loads are five minutes apart.
+const LOADS_LATE_S: f64 = 3_600.0;
 /// A day, and half of one more for the comparison itself.
 const COMPARISON_MISSED_S: f64 = 36.0 * 3_600.0;
 
@@ -155,6 +160,39 @@ fn comparison_missed(flow: &FlowFile) -> Alarm {
         "ended; then `tidegate reconcile`.".to_owned(),
     ];
     alarm.threshold = COMPARISON_MISSED_S;
+    alarm
+}
+
+fn loads_late(flow: &FlowFile) -> Alarm {
+    let name = &flow.name;
+    let mut alarm = at_ticks(flow, "LoadsLate", "loads-late", &metric::LOAD_LAG);
+    alarm.says = vec![
+        format!(
+            "Records of {name} have been in no file for its warehouse for an hour. Nothing is lost."
+        ),
+        format!(
+            "`tidegate warehouse {name}` says how the last load ended; see in `tidegate status` whether the flow"
+        ),
+        "is paused or blocked, and the log group /tidegate/${Stage}/warehouse.".to_owned(),
+    ];
+    alarm.threshold = LOADS_LATE_S;
+    alarm
+}
+
+fn warehouse_differs(flow: &FlowFile) -> Alarm {
+    let name = &flow.name;
+    let metric = &metric::LOAD_FINDINGS;
+    let mut alarm = at_ticks(flow, "WarehouseDiffers", "warehouse-differs", metric);
+    alarm.says = vec![
+        format!(
+            "The warehouse of {name} does not hold what was loaded. What is missing is loaded again by itself, and"
+        ),
+        format!(
+            "the next comparison is right. What stays is for a person: `tidegate warehouse {name}` names it, with"
+        ),
+        "what to do; infra/snowflake/README.md has the statements.".to_owned(),
+    ];
+    alarm.missing = Missing::NotBreaching;
     alarm
 }
 

@@ -196,6 +196,17 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
         found.extend(kinds.map(|kind| line(&metric::AUDIT_FINDINGS, &[name, kind.as_str()])));
         all.push(graph(format!("{name}: what audits find"), HOUR_S, found));
     }
+    if flow.warehouse.is_some() {
+        let loads = [&metric::LOADED, &metric::LOAD_FINDINGS];
+        let loads = loads.map(|metric| line(metric, &[name])).into();
+        all.push(graph(
+            format!("{name}: loads into the warehouse"),
+            HOUR_S,
+            loads,
+        ));
+        let lag = vec![line(&metric::LOAD_LAG, &[name])];
+        all.push(graph(format!("{name}: time without a load"), PERIOD_S, lag));
+    }
     if flow.decide.is_some() {
         let whys = Why::ALL.iter();
         let decided = whys.map(|why| line(&metric::DECISIONS, &[name, why.as_str()]));

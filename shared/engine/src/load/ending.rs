@@ -4,7 +4,7 @@ use tidegate_model::metric;
 use tidegate_policy::{
     flow_state::{Blocker, BlockerCause, Side},
     keys,
-    load::{Kind, LoadRequest},
+    load::LoadRequest,
     reconcile,
 };
 
@@ -115,11 +115,8 @@ impl Loading<'_> {
         self.engine
             .measure(&metric::LOADED, &[name], exact(counts.loaded));
         if let Some(comparison) = &self.comparison {
-            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_finding()) {
-                let found = exact(comparison.found.of(kind));
-                self.engine
-                    .measure(&metric::LOAD_FINDINGS, &[name, kind.as_str()], found);
-            }
+            let found = exact(comparison.wrong());
+            self.engine.measure(&metric::LOAD_FINDINGS, &[name], found);
         }
         self.engine.emit_measured();
         if report.end == RunEnd::Continues {

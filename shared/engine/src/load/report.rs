@@ -93,14 +93,18 @@ impl Comparison {
         self.found.found() == 0 && self.duplicates == 0 && self.unsound.is_empty()
     }
 
+    /// How many rows are wrong.
+    pub fn wrong(&self) -> u64 {
+        self.found.found() + self.duplicates
+    }
+
     /// Share of the compared records with nothing wrong, in percent (R22 promises 99.9).
     pub fn integrity_percent(&self) -> f64 {
         let compared = self.found.compared();
         if compared == 0 {
             return 100.0;
         }
-        let wrong = self.found.found() + self.duplicates;
-        crate::measure::exact(compared.saturating_sub(wrong)) * 100.0
+        crate::measure::exact(compared.saturating_sub(self.wrong())) * 100.0
             / crate::measure::exact(compared)
     }
 }

@@ -297,7 +297,7 @@ pub static LOAD_LAG: Metric = Metric {
 pub static LOAD_FINDINGS: Metric = Metric {
     name: "LoadFindings",
     unit: Count,
-    dimensions: &[Flow, Kind],
+    dimensions: &[Flow],
     statistic: Sum,
     meaning: "Records of which the flow's warehouse does not hold what was loaded, as each comparison ends.",
 };
