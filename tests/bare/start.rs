@@ -23,7 +23,7 @@ use std::{
 use first_poll::first_poll;
 
 /// The functions by the name of their binary.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "tidegate-api",
     "tidegate-batch-sync",
     "tidegate-decide",
