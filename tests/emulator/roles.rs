@@ -29,10 +29,14 @@ const WORKS: u32 = 5;
 /// name, and the key behind table, queues and secrets. What would fail without them is the journey on AWS
 /// itself, by what is said here. So would it without the two statements of
 /// `SchedulerRole`, by which the emulator's schedules start functions unasked.
-const UNSEEN: [(&str, &str); 4] = [
+const UNSEEN: [(&str, &str); 5] = [
     ("Key", "nothing that is stored could be read or written"),
     ("Poll", "no message would arrive"),
     ("Log", "the log groups would stay empty"),
+    (
+        "Files",
+        "S3 says that it refuses, and not what: `triggers` shows that the bucket is read and written",
+    ),
     (
         "Undelivered",
         "Lambda refuses to deploy a function that can not use its dead-letter queue",
@@ -41,7 +45,8 @@ const UNSEEN: [(&str, &str); 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_permission_of_each_function_is_missed_when_it_is_taken_away() {
-    let world = World::run_by(RunBy::Hand, SUPPLIERS, &[QUICK_RETRIES, DECIDES]).await;
+    let world =
+        World::with_warehouse(RunBy::Hand, SUPPLIERS, &[QUICK_RETRIES, DECIDES], None).await;
     let works = Works::new(&world);
     let mut unseen = BTreeSet::new();
     let mut superfluous = Vec::new();

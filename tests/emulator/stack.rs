@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     binaries::{packages, repository, zipped},
     emulator::Emulator,
+    snowflake::double::KEY,
     template::{self, BUCKET},
     until::until,
     wire::Wire,
@@ -411,6 +412,8 @@ fn parameters<'a>(
         .settings
         .iter()
         .any(|(name, _)| *name == "INVOICES");
+    let loads = deployment.secrets.iter().any(|(name, _)| *name == KEY);
+    let bucket = |used| if used { FILES_BUCKET } else { "" };
     vec![
         ("Stage", stage),
         ("StartedBy", deployment.run_by.started_by()),
@@ -421,7 +424,8 @@ fn parameters<'a>(
         ("MailIdentity", "*"),
         ("MailTo", MAIL_TO),
         ("AlarmMail", ALARM_MAIL),
-        ("FilesBucket", if reads_files { FILES_BUCKET } else { "" }),
+        ("FilesBucket", bucket(reads_files)),
+        ("WarehouseBucket", bucket(loads)),
         ("GradualDeployment", "false"),
     ]
 }

@@ -1,9 +1,10 @@
 //! Each function by what starts it in the template: what the journeys do not start so, and a flow file whose
 //! `[[trigger]]` is deployed by its rendered rule.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
     stack::{FILES_BUCKET, RunBy},
@@ -24,10 +25,11 @@ const TRIGGER: (&str, &str) = (
 async fn schedules_and_rules_of_the_template_start_what_they_name() {
     let place = format!("s3://{FILES_BUCKET}/in/");
     let invoices = ("invoices.toml", ("INVOICES", place.as_str()));
-    let world = World::beside(RunBy::Emulator, FEW, &[TRIGGER], Some(invoices)).await;
+    let world = World::with_warehouse(RunBy::Emulator, FEW, &[TRIGGER], Some(invoices)).await;
     an_event_of_the_erp_starts_a_batch(&world).await;
     world.drained(LIMIT).await;
     a_file_that_lands_in_the_bucket_is_read(&world).await;
+    what_is_applied_reaches_the_warehouse(&world).await;
 
     let path = |verb: &str| format!("/v1/flows/{FLOW}/{verb}");
     // What the API asks for, a rule brings to the function.
@@ -81,6 +83,38 @@ async fn an_event_of_the_erp_starts_a_batch(world: &World) {
     })
     .await;
     assert_eq!(starts(world, "batch-sync").await, 1);
+}
+
+/// A load puts a file into the bucket, as the role of its function may; the pipe lands it, and the next
+/// load merges it. Counts and checksums of both sides are the same.
+async fn what_is_applied_reaches_the_warehouse(world: &World) {
+    let snowflake = world.snowflake.as_ref().expect("the double of Snowflake");
+    let load = json!({"flow": FLOW, "compare": true});
+    let report = world.stack.invoke("WarehouseName", &load).await;
+    assert_eq!(report["counts"]["loaded"], FEW, "{report}");
+    let wire = world.stack.wire();
+    let listing = wire
+        .get_object(&format!("/{FILES_BUCKET}?list-type=2&prefix=staged/"))
+        .await;
+    let listing = String::from_utf8(listing).expect("XML");
+    let landed = TempDir::new().expect("a folder");
+    for part in listing.split("<Key>").skip(1) {
+        let key = part.split('<').next().unwrap_or_default();
+        let bytes = wire.get_object(&format!("/{FILES_BUCKET}/{key}")).await;
+        let name = key.replace('/', "-");
+        fs::write(landed.path().join(name), bytes).expect("a file");
+    }
+    let read = snowflake.ingest(landed.path()).await;
+    assert_eq!(read.len(), 1, "{read:?}");
+    let path = format!("/v1/flows/{FLOW}/warehouse");
+    assert_eq!(world.post(&path, &json!({})).await, 202);
+    let found = until("both sides agree", LIMIT, || async {
+        let found = world.read(&path).await["comparison"].clone();
+        (found["agrees"] == true).then_some(found)
+    })
+    .await;
+    assert_eq!(found["warehouse"]["held"], FEW, "{found}");
+    assert_eq!(found["warehouse"], found["registers"]);
 }
 
 /// A batch reads what lies in the bucket, as the role of its function may.

@@ -102,6 +102,15 @@ impl Wire {
         finished(path, request).await;
     }
 
+    /// Gets an object of the emulator's S3, or a listing.
+    pub async fn get_object(&self, path: &str) -> Vec<u8> {
+        let request = self.http.get(self.url(path));
+        let request = request.header("authorization", authorization("s3"));
+        let answer = request.send().await.expect("the emulator answers");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.bytes().await.expect("a body").to_vec()
+    }
+
     /// Runs a function once and waits for its answer.
     pub async fn invoke(&self, function: &str, event: &Value) -> Value {
         let path = format!("/2015-03-31/functions/{function}/invocations");

@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate_model::flow::WarehouseSpec;
 use tidegate_testkit::doubles::{
     Call, Clock,
     erp::{ErpConfig, ErpDouble, ErpSupplier, realistic_suppliers, webhook},
@@ -19,7 +20,8 @@ use tidegate_testkit::doubles::{
 use crate::{
     binaries::repository,
     python,
-    stack::{Deployment, RunBy, Stack},
+    snowflake::double::{self, SnowflakeDouble},
+    stack::{Deployment, FILES_BUCKET, RunBy, Stack},
     until::until,
 };
 
@@ -58,6 +60,8 @@ pub struct World {
     pub qualio: QualioDouble,
     /// What is deployed.
     pub stack: Stack,
+    /// The warehouse, where the flow has one.
+    pub snowflake: Option<SnowflakeDouble>,
     flows: TempDir,
 }
 
@@ -70,15 +74,32 @@ impl World {
 
     /// The same, with functions that run where `run_by` says.
     pub async fn run_by(run_by: RunBy, count: u32, edits: &[(&str, &str)]) -> Self {
-        Self::beside(run_by, count, edits, None).await
+        Self::deploy(run_by, count, edits, None, None).await
     }
 
-    /// The same, with the example of this name and its setting beside it.
-    pub async fn beside(
+    /// The same, with a warehouse, and with the example of this name and its setting beside it.
+    pub async fn with_warehouse(
         run_by: RunBy,
         count: u32,
         edits: &[(&str, &str)],
         example: Option<(&str, (&str, &str))>,
+    ) -> Self {
+        let snowflake = SnowflakeDouble::start();
+        let spec = snowflake.spec(&format!("s3://{FILES_BUCKET}/staged/"));
+        let spec = toml::to_string(&WarehouseSpec { view: None, ..spec });
+        let table = format!("\n[warehouse]\n{}", spec.expect("a table"));
+        let mut edits = edits.to_vec();
+        let with = format!("{table}\n[schedule]\n");
+        edits.push(("\n[schedule]\n", &with));
+        Self::deploy(run_by, count, &edits, example, Some(snowflake)).await
+    }
+
+    async fn deploy(
+        run_by: RunBy,
+        count: u32,
+        edits: &[(&str, &str)],
+        example: Option<(&str, (&str, &str))>,
+        snowflake: Option<SnowflakeDouble>,
     ) -> Self {
         let clock: Clock = Arc::new(wall_clock_ms);
         let suppliers = realistic_suppliers(SEED, count, wall_clock_ms());
@@ -102,11 +123,14 @@ impl World {
             write_flow(flows.path(), &format!("examples/{name}"), &[]);
             settings.push(setting);
         }
+        let mut secrets = SECRETS.to_vec();
+        let of_warehouse = snowflake.iter();
+        secrets.extend(of_warehouse.map(|of| (double::KEY, of.private_key())));
         let stack = Stack::deploy(&Deployment {
             run_by,
             flows: flows.path(),
             settings: &settings,
-            secrets: &SECRETS,
+            secrets: &secrets,
         })
         .await;
         Self {
@@ -114,6 +138,7 @@ impl World {
             qualio,
             stack,
             flows,
+            snowflake,
         }
     }
 

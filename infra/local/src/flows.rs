@@ -212,6 +212,11 @@ pub(crate) fn webhook_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
 }
 
 /// The names of the secrets by which source and target of a flow are called.
+pub(crate) fn warehouse_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
+    flow.warehouse_secrets().map(SecretName::as_str)
+}
+
+/// Secrets by which the systems of a flow are called.
 pub(crate) fn system_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     flow.system_secrets().map(SecretName::as_str)
 }
@@ -225,7 +230,10 @@ pub(crate) fn source_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
 
 /// The names of the secrets of a flow.
 pub(crate) fn secrets(flow: &FlowFile) -> BTreeSet<&str> {
-    system_secrets(flow).chain(webhook_secrets(flow)).collect()
+    system_secrets(flow)
+        .chain(warehouse_secrets(flow))
+        .chain(webhook_secrets(flow))
+        .collect()
 }
 
 /// The files of the stages that stand beside the flow files: the name of each and its text.

@@ -124,14 +124,17 @@ pub struct FlowFile {
 }
 
 impl FlowFile {
-    /// Names of the secrets by which its source, its target and its warehouse are called.
+    /// Names of the secrets by which its source and its target are called.
     pub fn system_secrets(&self) -> impl Iterator<Item = &SecretName> {
         let source = self.source.rest().into_iter();
-        let warehouse = self.warehouse.iter();
         source
             .flat_map(|source| source.auth.secrets())
             .chain(self.target.secrets())
-            .chain(warehouse.map(|warehouse| &warehouse.key))
+    }
+
+    /// Names of the secrets by which its warehouse is called.
+    pub fn warehouse_secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.warehouse.iter().map(|warehouse| &warehouse.key)
     }
 }
 

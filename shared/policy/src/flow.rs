@@ -328,6 +328,7 @@ impl Flow {
             .map(SecretName::as_str)
             .collect();
         names.extend(self.file.system_secrets().map(SecretName::as_str));
+        names.extend(self.file.warehouse_secrets().map(SecretName::as_str));
         names
     }
 

@@ -24,13 +24,14 @@ pub enum Function {
     QualityAudit,
     Reconcile,
     Tick,
+    Warehouse,
     Webhook,
     WorkerBatch,
     WorkerRealtime,
 }
 
 impl Function {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Api,
         Self::BatchSync,
         Self::Decide,
@@ -38,6 +39,7 @@ impl Function {
         Self::QualityAudit,
         Self::Reconcile,
         Self::Tick,
+        Self::Warehouse,
         Self::Webhook,
         Self::WorkerBatch,
         Self::WorkerRealtime,
@@ -53,6 +55,7 @@ impl Function {
             Self::QualityAudit => "quality-audit",
             Self::Reconcile => "reconcile",
             Self::Tick => "tick",
+            Self::Warehouse => "warehouse",
             Self::Webhook => "webhook",
             Self::WorkerBatch => "worker-batch",
             Self::WorkerRealtime => "worker-realtime",
@@ -136,6 +139,11 @@ impl<'a> Works<'a> {
                 self.change(&self.keys[0]);
                 self.world.stack.forget_register(&self.keys[1]).await;
             }
+            Function::Warehouse => {
+                let sent = message(&self.keys[0], "batch").to_string();
+                let records = json!({"Records": [record("batch", &sent)]});
+                self.invoke(Function::WorkerBatch, records).await;
+            }
             Function::Digest | Function::Api => {
                 let letter = message(&self.keys[1], "batch").to_string();
                 let letter = record("dead-letters", &letter);
@@ -175,6 +183,7 @@ impl<'a> Works<'a> {
                 self.invoke(function, json!({"Records": [letter]})).await;
                 self.invoke(function, json!({"digest": "daily"})).await;
             }
+            Function::Warehouse => self.load().await,
             Function::Decide => self.decide().await,
             Function::Api => self.ask().await,
         }
@@ -246,6 +255,21 @@ impl<'a> Works<'a> {
                 work.await;
             }
         }
+    }
+
+    /// A load, and one that is refused, which is told.
+    async fn load(&self) {
+        let load = json!({"flow": FLOW, "compare": true});
+        self.invoke(Function::Warehouse, load.clone()).await;
+        let snowflake = self
+            .world
+            .snowflake
+            .as_ref()
+            .expect("the double of Snowflake");
+        snowflake
+            .behave(json!({"refuse": 1, "refuse_status": 403}))
+            .await;
+        self.invoke(Function::Warehouse, load).await;
     }
 
     /// A decision, and those of a source that fails until its breaker opens, which is told of.

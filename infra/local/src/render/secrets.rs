@@ -29,23 +29,31 @@ const OF_SOURCES: Readers = Readers {
     of: "the sources of flows",
 };
 
+const OF_WAREHOUSES: Readers = Readers {
+    id: "WarehouseSecrets",
+    of: "the warehouses of flows",
+};
+
 const OF_WEBHOOKS: Readers = Readers {
     id: "WebhookSecrets",
     of: "those who send webhooks",
 };
 
-/// Each secret, and a policy for those of systems, one for those of sources alone and one for those of
-/// webhooks: the function that verifies webhooks calls nobody, who calls systems verifies nothing, and
-/// who decides asks sources.
+/// Each secret, and a policy for those of systems, one for those of sources alone, one for those of
+/// warehouses and one for those of webhooks: the function that verifies webhooks calls nobody, who calls
+/// systems verifies nothing, who decides asks sources, and who loads asks warehouses.
 pub(super) fn secrets(flows: &[FlowFile]) -> anyhow::Result<Vec<Resource>> {
     let of_systems: BTreeSet<&str> = flows.iter().flat_map(flows::system_secrets).collect();
     let of_sources: BTreeSet<&str> = flows.iter().flat_map(flows::source_secrets).collect();
+    let of_warehouses: BTreeSet<&str> = flows.iter().flat_map(flows::warehouse_secrets).collect();
     let of_webhooks: BTreeSet<&str> = flows.iter().flat_map(flows::webhook_secrets).collect();
-    let all = of_systems.union(&of_webhooks);
-    let mut resources: Vec<Resource> = all.map(|name| secret(name)).collect();
+    let mut all: BTreeSet<&str> = of_systems.union(&of_webhooks).copied().collect();
+    all.extend(&of_warehouses);
+    let mut resources: Vec<Resource> = all.into_iter().map(secret).collect();
     for (readers, names) in [
         (&OF_SYSTEMS, &of_systems),
         (&OF_SOURCES, &of_sources),
+        (&OF_WAREHOUSES, &of_warehouses),
         (&OF_WEBHOOKS, &of_webhooks),
     ] {
         if names.len() > MOST_SECRETS {
