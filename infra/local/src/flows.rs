@@ -211,12 +211,12 @@ pub(crate) fn webhook_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     names.map(SecretName::as_str)
 }
 
-/// The names of the secrets by which source and target of a flow are called.
+/// The names of the secrets by which the warehouse of a flow is called.
 pub(crate) fn warehouse_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     flow.warehouse_secrets().map(SecretName::as_str)
 }
 
-/// Secrets by which the systems of a flow are called.
+/// The names of the secrets by which source and target of a flow are called.
 pub(crate) fn system_secrets(flow: &FlowFile) -> impl Iterator<Item = &str> {
     flow.system_secrets().map(SecretName::as_str)
 }

@@ -4,6 +4,7 @@ use super::*;
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 const SUPPLIERS: &str = include_str!("../../../flows/suppliers.toml");
+const ORDERS: &str = include_str!("../../../flows/examples/orders-shopify.toml");
 const CONTACTS: &str = include_str!("../../../flows/examples/contacts.toml");
 
 fn flow(text: &str) -> FlowFile {
@@ -168,11 +169,45 @@ fn goals_and_systems_of_a_flow_are_its_alarms() {
 }
 
 #[test]
+fn loads_that_stop_and_a_warehouse_that_differs_are_alarms_of_a_flow_that_has_one() {
+    let with = flow(ORDERS);
+    let mut without = flow(ORDERS);
+    without.warehouse = None;
+    let kept: Vec<String> = alarms::alarms(&[without])
+        .into_iter()
+        .map(|one| one.id)
+        .collect();
+    let mut added = alarms::alarms(&[with]);
+    added.retain(|alarm| !kept.contains(&alarm.id));
+    let ids: Vec<&str> = added.iter().map(|alarm| alarm.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["OrdersShopifyLoadsLate", "OrdersShopifyWarehouseDiffers"]
+    );
+    for (alarm, metric, threshold) in [
+        (&added[0], "LoadLag", "3600"),
+        (&added[1], "LoadFindings", "0"),
+    ] {
+        for line in [
+            format!("MetricName: {metric}\n"),
+            format!("Threshold: {threshold}\n"),
+            "ComparisonOperator: GreaterThanThreshold\n".to_owned(),
+        ] {
+            assert!(
+                alarm.text.contains(&line),
+                "{line} is not in {}",
+                alarm.text
+            );
+        }
+    }
+}
+
+#[test]
 fn the_dashboard_shows_every_metric_of_the_table() {
     let decides = format!(
         "{SUPPLIERS}\n[decide]\npath = \"/credit/{{{{ key }}}}\"\nyes = \"answer.yes == true\"\nlimit = {{ calls = 5, per_s = 60 }}\n"
     );
-    let dashboard = dashboard::dashboard(&[flow(&decides)]);
+    let dashboard = dashboard::dashboard(&[flow(&decides), flow(ORDERS)]);
     for metric in tidegate_model::metric::METRICS {
         let named = format!("\"tidegate-${{Stage}}\",\"{}\"", metric.name);
         assert!(dashboard[0].text.contains(&named), "{metric}");
@@ -233,6 +268,7 @@ fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
             "SuppliersWebhook2",
             "SystemSecrets",
             "SourceSecrets",
+            "WarehouseSecrets",
             "WebhookSecrets",
         ]
     );
@@ -258,6 +294,15 @@ fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
         "{}",
         text("WebhookSecrets")
     );
+    // The key of a warehouse is for who loads, and for nobody else.
+    let made = secrets::secrets(&[flow(ORDERS)]).unwrap();
+    let read = |id: &str| {
+        let policy = made.iter().find(|one| one.id == id).unwrap();
+        let (_, resource) = policy.text.split_once("Resource: ").unwrap();
+        resource.trim_end().to_owned()
+    };
+    assert_eq!(read("WarehouseSecrets"), "[!GetAtt SnowflakeKey.Id]");
+    assert_eq!(read("SystemSecrets"), "[!GetAtt ShopifyToken.Id]");
     // A flow without webhooks: the policy is there, since a role takes it, and allows nothing.
     let mut without = flow(CONTACTS);
     without.webhook = None;
