@@ -137,8 +137,8 @@ impl World {
             erp,
             qualio,
             stack,
-            flows,
             snowflake,
+            flows,
         }
     }
 

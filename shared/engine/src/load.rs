@@ -112,8 +112,8 @@ struct Loading<'a> {
     files: u32,
     bytes: u64,
     merged: bool,
-    /// A pass of a comparison was done.
-    went_on: bool,
+    /// Where this invocation began.
+    begun: Progress,
     comparison: Option<Comparison>,
 }
 
@@ -155,9 +155,8 @@ impl Engine {
             Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, now)),
             Start::Go(progress) => *progress,
         };
-        let token = self.token();
-        let taken = self.take_lease(lease_key, token, &seen, &progress).await?;
-        let lease = match taken {
+        let owner = self.token();
+        let lease = match self.take_lease(lease_key, owner, &seen, &progress).await? {
             Ok(lease) => lease,
             Err(Busy(until)) => return Ok(not_begun(RunEnd::Busy { until }, now)),
         };
@@ -168,6 +167,7 @@ impl Engine {
             warehouse,
             spec,
             lease,
+            begun: progress.clone(),
             progress,
             compare: request.compare,
             checking: state.checking,
@@ -177,7 +177,6 @@ impl Engine {
             files: 0,
             bytes: 0,
             merged: false,
-            went_on: false,
             comparison: None,
         };
         Box::pin(loading.go()).await

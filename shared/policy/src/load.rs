@@ -124,7 +124,7 @@ fn canonical(fields: Fields, private: &[String]) -> String {
     sorted(Json::Object(shown.collect())).to_string()
 }
 
-/// With the names of every object sorted: a feature of serde_json elsewhere in a build can keep them as
+/// With the names of every object sorted: a feature of `serde_json` elsewhere in a build can keep them as
 /// they came.
 fn sorted(value: Json) -> Json {
     match value {
@@ -214,8 +214,8 @@ impl Mark {
 
 /// The part of a digest that is summed: its first 60 bits, as the statements take them.
 pub fn summed(digest: &[u8; 32]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *digest;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 4
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    u64::from_be_bytes(first) >> 4
 }
 
 fn forgotten() -> String {

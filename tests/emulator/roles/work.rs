@@ -260,15 +260,13 @@ impl<'a> Works<'a> {
     /// A load, and one that is refused, which is told.
     async fn load(&self) {
         let load = json!({"flow": FLOW, "compare": true});
+        let snowflake = self.world.snowflake.as_ref();
+        let snowflake = snowflake.expect("the double of Snowflake");
+        // What an earlier round did not come to.
+        snowflake.behave(json!({"refuse": 0})).await;
         self.invoke(Function::Warehouse, load.clone()).await;
-        let snowflake = self
-            .world
-            .snowflake
-            .as_ref()
-            .expect("the double of Snowflake");
-        snowflake
-            .behave(json!({"refuse": 1, "refuse_status": 403}))
-            .await;
+        let refuses = json!({"refuse": 1, "refuse_status": 403});
+        snowflake.behave(refuses).await;
         self.invoke(Function::Warehouse, load).await;
     }
 

@@ -44,7 +44,6 @@ impl Loading<'_> {
         {
             let (pass, passes) = (comparing.done, comparing.passes);
             self.pass(pass, passes, &held).await?;
-            self.went_on = true;
             self.keep().await?;
         }
         self.end_comparison().await

@@ -30,7 +30,8 @@ impl Engine {
 impl Loading<'_> {
     /// It asks for the rest at once only after some progress, or it would spin; tick asks within minutes.
     pub(super) fn continues(&self) -> RunEnd {
-        if self.files == 0 && !self.merged && !self.went_on {
+        let compared = self.progress.comparing != self.begun.comparing;
+        if self.files == 0 && !self.merged && !compared {
             let reason = "there was no time for any of it".to_owned();
             return RunEnd::Interrupted { reason };
         }

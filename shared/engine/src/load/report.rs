@@ -44,18 +44,18 @@ impl LoadReport {
             1 => "1 file".to_owned(),
             files => format!("{files} files"),
         };
-        let mut text =
-            format!("{records} records: {loaded} loaded in {files}, {unchanged} unchanged");
+        let done = format!("{records} records: {loaded} loaded in {files}, {unchanged} unchanged");
+        let mut parts = vec![done];
         for (count, what) in [
             (held_back, "held back"),
             (overtaken, "changed meanwhile"),
             (unreadable, "unreadable"),
         ] {
             if count > 0 {
-                text.push_str(&format!(", {count} {what}"));
+                parts.push(format!("{count} {what}"));
             }
         }
-        text
+        parts.join(", ")
     }
 }
 
