@@ -105,7 +105,7 @@ fn the_main_of_each_function_only_wires() {
         seen += 1;
     }
     assert!(
-        seen >= 9,
+        seen >= 10,
         "batch-sync, reconcile, quality-audit, warehouse, decide, webhook, worker, tick, digest, api"
     );
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -18,14 +18,13 @@ async fn main() -> anyhow::Result<()> {
     let flows = begin_flows(folder, config.settings());
     start_telemetry(&log)?;
     let aws = Aws::connect(config.values()).await?;
-    let clock = Arc::new(SystemClock);
-    let secrets = Arc::new(aws.secrets(config.vault(), clock.clone()));
+    let secrets = Arc::new(aws.secrets(config.vault(), Arc::new(SystemClock)));
     let ports = Ports {
         store: Arc::new(aws.store(table.0)),
         queue: Arc::new(Unwired),
         events: Arc::new(aws.events(bus.0)),
         mailer: Arc::new(Unwired),
-        clock,
+        clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
         http: Arc::new(HttpClient::new(secrets.clone())),
         secrets,

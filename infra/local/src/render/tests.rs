@@ -4,11 +4,29 @@ use super::*;
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 const SUPPLIERS: &str = include_str!("../../../flows/suppliers.toml");
-const ORDERS: &str = include_str!("../../../flows/examples/orders-shopify.toml");
 const CONTACTS: &str = include_str!("../../../flows/examples/contacts.toml");
+
+/// What makes records of a flow go on to a warehouse.
+const WAREHOUSE: &str = r#"
+[warehouse]
+name = "snowflake"
+place = "s3://staged/loads/"
+base_url = "https://myorg-tide.snowflakecomputing.com"
+account = "myorg-tide"
+user = "TIDEGATE_LOADER"
+key = "SNOWFLAKE_KEY"
+role = "TIDEGATE_LOAD"
+warehouse = "TIDEGATE_WH"
+database = "TIDEGATE"
+schema = "MARKET"
+"#;
 
 fn flow(text: &str) -> FlowFile {
     toml::from_str(text).unwrap()
+}
+
+fn loaded_contacts() -> FlowFile {
+    flow(&format!("{CONTACTS}{WAREHOUSE}"))
 }
 
 /// A flow of the same systems as the one that ships, so that it needs no more secrets.
@@ -170,20 +188,12 @@ fn goals_and_systems_of_a_flow_are_its_alarms() {
 
 #[test]
 fn loads_that_stop_and_a_warehouse_that_differs_are_alarms_of_a_flow_that_has_one() {
-    let with = flow(ORDERS);
-    let mut without = flow(ORDERS);
-    without.warehouse = None;
-    let kept: Vec<String> = alarms::alarms(&[without])
-        .into_iter()
-        .map(|one| one.id)
-        .collect();
-    let mut added = alarms::alarms(&[with]);
+    let kept = alarms::alarms(&[flow(CONTACTS)]);
+    let kept: Vec<String> = kept.into_iter().map(|one| one.id).collect();
+    let mut added = alarms::alarms(&[loaded_contacts()]);
     added.retain(|alarm| !kept.contains(&alarm.id));
     let ids: Vec<&str> = added.iter().map(|alarm| alarm.id.as_str()).collect();
-    assert_eq!(
-        ids,
-        ["OrdersShopifyLoadsLate", "OrdersShopifyWarehouseDiffers"]
-    );
+    assert_eq!(ids, ["ContactsLoadsLate", "ContactsWarehouseDiffers"]);
     for (alarm, metric, threshold) in [
         (&added[0], "LoadLag", "3600"),
         (&added[1], "LoadFindings", "0"),
@@ -207,7 +217,7 @@ fn the_dashboard_shows_every_metric_of_the_table() {
     let decides = format!(
         "{SUPPLIERS}\n[decide]\npath = \"/credit/{{{{ key }}}}\"\nyes = \"answer.yes == true\"\nlimit = {{ calls = 5, per_s = 60 }}\n"
     );
-    let dashboard = dashboard::dashboard(&[flow(&decides), flow(ORDERS)]);
+    let dashboard = dashboard::dashboard(&[flow(&decides), loaded_contacts()]);
     for metric in tidegate_model::metric::METRICS {
         let named = format!("\"tidegate-${{Stage}}\",\"{}\"", metric.name);
         assert!(dashboard[0].text.contains(&named), "{metric}");
@@ -295,14 +305,15 @@ fn each_secret_is_made_and_read_by_those_who_need_it_alone() {
         text("WebhookSecrets")
     );
     // The key of a warehouse is for who loads, and for nobody else.
-    let made = secrets::secrets(&[flow(ORDERS)]).unwrap();
+    let made = secrets::secrets(&[loaded_contacts()]).unwrap();
     let read = |id: &str| {
         let policy = made.iter().find(|one| one.id == id).unwrap();
         let (_, resource) = policy.text.split_once("Resource: ").unwrap();
         resource.trim_end().to_owned()
     };
     assert_eq!(read("WarehouseSecrets"), "[!GetAtt SnowflakeKey.Id]");
-    assert_eq!(read("SystemSecrets"), "[!GetAtt ShopifyToken.Id]");
+    let systems = "[!GetAtt CrmApiKey.Id, !GetAtt NewsletterToken.Id]";
+    assert_eq!(read("SystemSecrets"), systems);
     // A flow without webhooks: the policy is there, since a role takes it, and allows nothing.
     let mut without = flow(CONTACTS);
     without.webhook = None;
