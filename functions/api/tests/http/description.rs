@@ -115,6 +115,9 @@ async fn every_operation_is_served_as_it_is_described() {
     caller.get(&format!("{flow}/reconcile")).await.problem(404);
     caller.post(&format!("{flow}/audit")).await.ok(202);
     caller.get(&format!("{flow}/audit")).await.problem(404);
+    // This flow has none.
+    caller.post(&format!("{flow}/warehouse")).await.problem(404);
+    caller.get(&format!("{flow}/warehouse")).await.problem(404);
     let who = json!({"by": "Ana", "reason": "audit"});
     caller
         .post_json(&format!("{flow}/pause"), who.clone())
