@@ -85,6 +85,15 @@ impl Caller {
         Self::of(&[SUPPLIERS, &vendors], secrets)
     }
 
+    /// With a flow that has a warehouse.
+    pub fn with_warehouse() -> Self {
+        let warehouse = "\n[warehouse]\nname = \"snowflake\"\nplace = \"staged\"\n\
+            base_url = \"https://snowflake.example\"\naccount = \"a\"\nuser = \"u\"\nkey = \"KEY\"\n\
+            role = \"r\"\nwarehouse = \"w\"\ndatabase = \"d\"\nschema = \"s\"\n";
+        let flow = format!("{SUPPLIERS}{warehouse}");
+        Self::of(&[&flow], &[("API_TOKEN", TOKEN)])
+    }
+
     /// The shipped flow of suppliers, and the example of contacts, which events start.
     pub fn with_contacts() -> Self {
         Self::of(&[SUPPLIERS, CONTACTS], &[("API_TOKEN", TOKEN)])

@@ -21,3 +21,4 @@ mod private;
 mod records;
 mod refusals;
 mod reviews;
+mod warehouses;
