@@ -20,9 +20,12 @@ use tidegate_testkit::doubles::{
 
 use crate::place::{Hands, Place};
 
+/// An example as it ships, up to our store: `emulator/real/orders.rs` has it go on to a warehouse.
 pub fn example(name: &str) -> String {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/flows/examples");
-    fs::read_to_string(folder.join(name)).unwrap()
+    let whole = fs::read_to_string(folder.join(name)).unwrap();
+    let own = whole.split("# --- And on to a warehouse").next();
+    own.unwrap_or_default().to_owned()
 }
 
 /// All are applied, and no field of an order is missing that the schema asks for.

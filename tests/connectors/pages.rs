@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Write as _,
     sync::{Arc, Mutex},
 };
 
@@ -13,8 +14,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use flate2::{Compression, write::GzEncoder};
 use futures_util::stream;
 use serde_json::{Value, json};
+use tidegate_connect::MAX_ANSWER_BYTES;
 use tidegate_testkit::doubles::authority::Tokens;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -257,10 +260,10 @@ async fn list(
             .unwrap(),
         Way::BlanksWithoutEnd => Response::new(without_end()),
         Way::GzipBomb => {
-            // Zeros, as gzip packs them: a thousand to one.
-            let packed: &[u8] = &[
-                0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xed, 0xc1, 1, 1, 0, 0, 0,
-            ];
+            // Blanks, as gzip packs them: a thousand to one.
+            let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+            packer.write_all(&vec![b' '; 2 * MAX_ANSWER_BYTES]).unwrap();
+            let packed = packer.finish().unwrap();
             let kind = [(header::CONTENT_ENCODING, "gzip")];
             (kind, packed).into_response()
         }
