@@ -263,9 +263,9 @@ async fn list(
             // Blanks, as gzip packs them: a thousand to one.
             let mut packer = GzEncoder::new(Vec::new(), Compression::best());
             packer.write_all(&vec![b' '; 2 * MAX_ANSWER_BYTES]).unwrap();
-            let packed = packer.finish().unwrap();
+            let body = packer.finish().unwrap();
             let kind = [(header::CONTENT_ENCODING, "gzip")];
-            (kind, packed).into_response()
+            (kind, body).into_response()
         }
     }
 }
