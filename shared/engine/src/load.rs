@@ -202,6 +202,7 @@ impl Loading<'_> {
             self.merge().await?;
         }
         if self.compare || self.progress.owes_comparison(self.engine.now()) {
+            self.merge_what_landed_late().await?;
             self.compare().await?;
         }
         Ok(())
@@ -374,6 +375,18 @@ impl Loading<'_> {
         self.progress.merge = Some(id.clone());
         self.keep().await?;
         self.run_merge(&id, false).await
+    }
+
+    /// What landed later than a merge was owed would stand in the way of the comparison.
+    async fn merge_what_landed_late(&mut self) -> Step<()> {
+        if self.merged {
+            return Ok(());
+        }
+        self.may_go_on().await?;
+        match self.warehouse.waiting(self.spec, self.deadline).await? {
+            0 => Ok(()),
+            _ => self.merge().await,
+        }
     }
 
     async fn run_merge(&mut self, id: &str, mut again: bool) -> Step<()> {

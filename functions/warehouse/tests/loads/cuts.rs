@@ -204,6 +204,21 @@ async fn a_load_that_dies_at_any_write_is_repeated_and_leaves_the_same_table() {
 }
 
 #[tokio::test]
+async fn what_lands_when_no_merge_is_owed_is_merged_before_it_is_compared() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    world.load().await;
+    world.host.clock.advance(Duration::from_hours(2));
+    world.warehouse.land();
+    let comparison = world.compare().await;
+    assert!(
+        comparison.agrees() && comparison.is_clean(),
+        "{comparison:?}"
+    );
+    assert_eq!(world.held(), [("S-1".to_owned(), false, 1)]);
+}
+
+#[tokio::test]
 async fn what_changes_while_its_file_is_put_is_loaded_by_the_next() {
     let world = World::new();
     world.has("S-1", 1, "a@x.example").await;
