@@ -1,1 +1,269 @@
+//! What is to be loaded, as which line, and what a comparison says.
 
+use rstest::rstest;
+use tidegate_model::{SourceVersion, Tier, TierReason};
+
+use super::*;
+use crate::register::{self, ReviewCause, ReviewKind, Stage};
+
+const NOW: UnixMs = UnixMs(1_780_000_000_000);
+
+fn flow() -> FlowId {
+    FlowId::try_new("orders").unwrap()
+}
+
+fn key() -> RecordKey {
+    RecordKey::try_new("amazon:123-456").unwrap()
+}
+
+fn version(source: u64) -> Version {
+    Version {
+        source: SourceVersion(source),
+        revision: 1,
+        read: 0,
+    }
+}
+
+fn stage(source: u64, content: Content) -> Stage {
+    Stage {
+        version: version(source),
+        content,
+        by: "a test".to_owned(),
+        tier: Tier::Batch,
+        tier_reason: TierReason::NotCritical,
+        search: None,
+        link: None,
+        look_first: false,
+        due: None,
+        review: None,
+    }
+}
+
+fn record(fields: Json) -> Content {
+    Content::Record(fields.as_object().unwrap().clone())
+}
+
+fn shipped() -> Content {
+    record(json!({ "status": "shipped", "buyer": "Ada" }))
+}
+
+/// An order in our own store.
+fn item() -> Item {
+    let write = register::stage_applied(&stage(5, shipped()), NOW);
+    write.evaluate(None).unwrap()
+}
+
+fn read(item: &Item) -> Register {
+    Register::read(item).unwrap().unwrap()
+}
+
+fn line(item: &Item) -> Option<Line> {
+    Line::of(&flow(), &key(), &read(item), &["buyer".to_owned()])
+}
+
+fn loaded(item: &Item) -> Item {
+    let mark = Mark::of(&read(item)).unwrap();
+    mark.loaded(NOW).evaluate(Some(item)).unwrap()
+}
+
+/// The vector that the statements of `infra/snowflake` are tested with.
+#[rstest]
+#[case::a_record(
+    Some("{\"status\":\"shipped\"}"),
+    "84413bc486a0e712bb0110dab7e0e659a23b0ff91693e746cce6d95134d3ddc9"
+)]
+#[case::a_deletion(
+    None,
+    "0386cba05d0221e51876a5c89f774a9c2c282badccd4b5438e453f3d5198552c"
+)]
+fn a_digest_is_the_one_that_sql_computes(#[case] content: Option<&str>, #[case] digest: &str) {
+    let line = Line {
+        version: Version {
+            source: SourceVersion(1_780_000_000_000_000),
+            revision: 1,
+            read: 0,
+        },
+        digest: [0; 32],
+        hash: ContentHash("00112233445566778899aabbccddeeff".to_owned()),
+        content: content.map(str::to_owned),
+    };
+    assert_eq!(hex::encode(line.digest_of(&flow(), &key())), digest);
+}
+
+#[test]
+fn a_line_says_what_was_applied_without_private_fields_and_with_its_names_sorted() {
+    let fields = json!({ "z": {"b": 1, "a": [{"d": 1, "c": 2}]}, "buyer": "Ada", "a": null });
+    let write = register::stage_applied(&stage(5, record(fields)), NOW);
+    let item = write.evaluate(None).unwrap();
+    let line = line(&item).unwrap();
+    let text: Json = serde_json::from_str(&line.text(&flow(), &key())).unwrap();
+    assert_eq!(
+        text["content"],
+        r#"{"a":null,"z":{"a":[{"c":2,"d":1}],"b":1}}"#
+    );
+    assert_eq!(
+        text["version"],
+        json!({ "source": 5, "revision": 1, "read": 0 })
+    );
+    assert_eq!(text["hash"], read(&item).desired.hash.0);
+    assert_eq!(text["digest"], hex::encode(line.digest));
+    assert_eq!(
+        (&text["flow"], &text["deleted"]),
+        (&json!("orders"), &json!(false))
+    );
+}
+
+#[test]
+fn what_is_loaded_is_due_again_when_something_else_is_applied_and_not_before() {
+    let item = item();
+    assert!(is_due(&item));
+    let item = loaded(&item);
+    assert!(!is_due(&item));
+    // The version alone moves: the content is in a file already.
+    let equal = register::Equal {
+        hash: read(&item).desired.hash,
+        agrees: None,
+    };
+    let moved = register::move_version(version(6), &equal, "a test");
+    let item = moved.evaluate(Some(&item)).unwrap();
+    assert!(!is_due(&item));
+    let other = register::stage_applied(&stage(7, Content::Deleted), NOW);
+    let item = other.evaluate(Some(&item)).unwrap();
+    assert!(is_due(&item));
+    assert!(line(&item).unwrap().is_deletion());
+}
+
+#[test]
+fn what_waits_or_is_in_review_is_not_due_and_has_no_line() {
+    let waits = register::stage(&stage(5, shipped()), NOW).evaluate(None);
+    let cause = ReviewCause {
+        kind: ReviewKind::Invalid,
+        field: None,
+        reason: "a test".to_owned(),
+        since: NOW,
+    };
+    let reviewed = Stage {
+        review: Some((flow(), cause)),
+        ..stage(5, shipped())
+    };
+    let in_review = register::stage_applied(&reviewed, NOW).evaluate(None);
+    for item in [waits.unwrap(), in_review.unwrap()] {
+        assert!(!is_due(&item));
+        assert_eq!(line(&item), None);
+    }
+}
+
+#[test]
+fn a_mark_is_refused_when_something_else_was_applied_or_it_was_erased_since() {
+    let item = item();
+    let mark = Mark::of(&read(&item)).unwrap();
+    let newer = register::stage_applied(&stage(6, Content::Deleted), NOW);
+    let newer = newer.evaluate(Some(&item)).unwrap();
+    let erased = register::erase(&read(&item), NOW).evaluate(Some(&item));
+    let erased = erased.unwrap();
+    for changed in [&newer, &erased] {
+        assert_eq!(mark.loaded(NOW).evaluate(Some(changed)), None);
+        assert_eq!(mark.load_again().evaluate(Some(changed)), None);
+        assert!(is_due(changed));
+    }
+}
+
+/// The merge takes greater versions alone, and an erasure moves none.
+#[test]
+fn what_is_erased_goes_as_a_deletion_one_read_later_and_once() {
+    let item = loaded(&item());
+    let erased = register::erase(&read(&item), NOW).evaluate(Some(&item));
+    let erased = erased.unwrap();
+    assert!(is_due(&erased));
+    let gone = line(&erased).unwrap();
+    assert!(gone.is_deletion());
+    assert!(gone.version > line(&item).unwrap().version);
+    assert!(gone.version < version(6));
+    assert!(!is_due(&loaded(&erased)));
+}
+
+fn expected(version_held: u64, loaded: Option<UnixMs>) -> Expected {
+    Expected {
+        line: Some((version(version_held), [7; 32])),
+        deleted: false,
+        loaded,
+    }
+}
+
+#[rstest]
+#[case::equal(Some(5), "07", Kind::Equal, Kind::Equal)]
+#[case::altered(Some(5), "08", Kind::Altered, Kind::Altered)]
+#[case::older(Some(4), "08", Kind::InTransit, Kind::Older)]
+#[case::newer(Some(6), "08", Kind::Newer, Kind::Newer)]
+#[case::none(None, "", Kind::InTransit, Kind::Missing)]
+fn a_row_is_judged_by_its_version_then_by_its_digest(
+    #[case] held: Option<u64>,
+    #[case] byte: &str,
+    #[case] lately: Kind,
+    #[case] long_ago: Kind,
+) {
+    let digest = byte.repeat(32);
+    let row = held.map(|held| (version(held), digest.as_str()));
+    for (at, kind) in [(NOW, lately), (NOW - LANDING, long_ago)] {
+        assert_eq!(judge(Some(&expected(5, Some(at))), row, NOW), kind);
+    }
+    assert_eq!(judge(Some(&expected(5, None)), row, NOW), Kind::Waiting);
+    if row.is_some() {
+        assert_eq!(judge(None, row, NOW), Kind::Unknown);
+    }
+}
+
+#[test]
+fn the_sum_is_of_the_first_60_bits() {
+    let digest = hex::decode("84413bc486a0e712bb0110dab7e0e659a23b0ff91693e746cce6d95134d3ddc9");
+    let digest: [u8; 32] = digest.unwrap().try_into().unwrap();
+    assert_eq!(summed(&digest), 0x0844_13bc_486a_0e71);
+}
+
+#[test]
+fn each_kind_is_counted_by_itself_and_findings_have_a_remedy() {
+    let mut found = Difference::default();
+    for (times, kind) in (1..).zip(Kind::ALL) {
+        found.count_all(kind, times);
+    }
+    for (times, kind) in (1..).zip(Kind::ALL) {
+        assert_eq!(found.of(kind), times, "{kind:?}");
+    }
+    assert_eq!(found.compared(), 36);
+    assert_eq!(found.found(), 4 + 5 + 6 + 7 + 8);
+    for kind in Kind::ALL {
+        assert!(!kind.is_loaded_again() || kind.is_finding(), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_load_is_due_while_something_is_to_be_put_merged_or_compared() {
+    let done = Progress {
+        compared_at: Some(NOW),
+        ..Progress::default()
+    };
+    assert!(!done.is_due(0, NOW));
+    assert!(done.is_due(1, NOW));
+    assert!(Progress::default().is_due(0, NOW), "never compared");
+    let put = Progress {
+        put_at: Some(NOW),
+        ..done.clone()
+    };
+    assert!(put.is_due(0, NOW));
+    assert!(!put.is_due(0, NOW + LANDING));
+    let merging = Progress {
+        merge: Some("id".to_owned()),
+        ..done.clone()
+    };
+    assert!(merging.is_due(0, NOW + LANDING));
+    assert!(done.is_due(0, NOW + Duration::from_hours(24)));
+}
+
+#[test]
+fn a_merge_has_the_name_of_a_uuid() {
+    let token = tidegate_model::ClaimToken::try_new("0123456789abcdef0123456789abcdef");
+    assert_eq!(
+        merge_id(&token.unwrap()),
+        "01234567-89ab-cdef-0123-456789abcdef"
+    );
+}
