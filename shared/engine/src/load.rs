@@ -50,6 +50,8 @@ const MARKS_AT_ONCE: usize = 32;
 const STEP_TIME: Duration = Duration::from_secs(60);
 /// How long one look at a merge takes at most: half a lease, which is renewed in between.
 const LOOK_TIME: Duration = Duration::from_secs(50);
+/// A look ends so shortly before its time, when the next one at the statement would be too late.
+const LOOK_ENDS: Duration = Duration::from_secs(10);
 
 /// Columns that the files and the merge write to.
 const COLUMNS: [(&str, &str); 10] = [
@@ -198,7 +200,8 @@ impl Loading<'_> {
         self.look_at_columns().await?;
         self.finish_merge().await?;
         self.stage().await?;
-        if self.progress.owes_merge(self.engine.now()) {
+        self.progress.staged_at = Some(self.began);
+        if self.progress.owes_merge() {
             self.merge().await?;
         }
         if self.compare || self.progress.owes_comparison(self.engine.now()) {
@@ -292,7 +295,8 @@ impl Loading<'_> {
     /// Counts a register, and puts its line into the file where that is due.
     fn look_at(&mut self, key: &str, item: &Item, file: &mut FileInMaking) {
         self.counts.records += 1;
-        if Register::is_at_rest(item) && !load::is_due(item) {
+        let is_due = load::is_due(item);
+        if Register::is_at_rest(item) && !is_due {
             self.counts.unchanged += 1;
             return;
         }
@@ -303,7 +307,8 @@ impl Loading<'_> {
         let flow = &self.runtime.flow;
         let line = Line::of(flow.id(), &key, &register, flow.private_fields());
         match line.zip(Mark::of(&register)) {
-            Some((line, mark)) => file.add(flow.id(), key, mark, &line),
+            Some((line, mark)) if is_due => file.add(flow.id(), key, mark, &line),
+            Some(_) => self.counts.unchanged += 1,
             None => self.counts.held_back += 1,
         }
     }
@@ -390,6 +395,7 @@ impl Loading<'_> {
     }
 
     async fn run_merge(&mut self, id: &str, mut again: bool) -> Step<()> {
+        let began = self.engine.now();
         loop {
             self.may_go_on().await?;
             let until = (self.engine.now() + LOOK_TIME).min(self.deadline);
@@ -400,13 +406,14 @@ impl Loading<'_> {
                     self.progress.merge = None;
                     return Err(error.into());
                 }
-                Err(WarehouseError::Later { .. }) if self.engine.now() >= until => {}
+                Err(WarehouseError::Later { .. }) if self.engine.now() + LOOK_ENDS >= until => {}
                 Err(error) => return Err(error.into()),
             }
             again = true;
             self.keep().await?;
         }
         self.progress.merge = None;
+        self.progress.merged_at = Some(began);
         self.merged = true;
         self.keep().await
     }

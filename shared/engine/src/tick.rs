@@ -82,11 +82,8 @@ impl Engine {
             Sweep::Ask { not_before } => self.ask(runtime, &waiting, not_before).await?,
         }
         if runtime.flow.warehouse().is_some() {
-            let lag = gauges.note_not_loaded(&before, self.now());
-            self.measure(&metric::LOAD_LAG, &[flow.as_str()], lag.as_secs_f64());
-            if state.stops(Side::Warehouse).is_none() {
-                self.ask_load(flow, gauges.not_loaded).await?;
-            }
+            self.look_at_loads(flow, &state, &before, &mut gauges)
+                .await?;
         }
         let breached = gauges.note_breaches(&before, runtime, lease.covered, self.now());
         let text = serde_json::to_string(&gauges).unwrap_or_default();
@@ -205,13 +202,27 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks for a load that has something to do.
-    async fn ask_load(&self, flow: &FlowId, not_loaded: u64) -> Result<(), EngineError> {
+    /// Measures how long records wait for a load, and asks for one that has something to do: a person may
+    /// have asked to look whether what blocked it is mended.
+    async fn look_at_loads(
+        &self,
+        flow: &FlowId,
+        state: &FlowState,
+        before: &Gauges,
+        gauges: &mut Gauges,
+    ) -> Result<(), EngineError> {
         let item = self.read(&keys::load_lease(flow)).await?;
         let seen = load::Checkpoint::read(item.as_ref());
         let now = self.now();
         let progress = seen.progress.clone().unwrap_or_default();
-        if seen.held_until(now).is_none() && progress.is_due(not_loaded, now) {
+        let lag = gauges.note_not_loaded(before, progress.staged_at, now);
+        self.measure(&metric::LOAD_LAG, &[flow.as_str()], lag.as_secs_f64());
+        let blocker = state.blocker.as_ref();
+        let is_checked =
+            state.checking && blocker.is_some_and(|blocker| blocker.side == Side::Warehouse);
+        let is_due = is_checked || progress.is_due(gauges.not_loaded, now);
+        let may = state.stops(Side::Warehouse).is_none() && seen.held_until(now).is_none();
+        if may && is_due {
             self.ask_for_load(flow, LoadRequest::default()).await?;
         }
         Ok(())
@@ -276,6 +287,9 @@ impl Engine {
             return None;
         };
         gauges.count(&register);
+        if runtime.flow.warehouse().is_some() && load::is_due(item) {
+            gauges.not_loaded += 1;
+        }
         add_print(&mut gauges.key_sums, KeyPrint::of(&key));
         sweep.candidate(key, &register, self.now())
     }

@@ -268,7 +268,7 @@ pub fn after_outage(over: UnixMs, now: UnixMs) -> Update {
 
 /// Opens a blocker, or puts it back when its check failed. Refused for what began before a person
 /// asked for the check: it tells nothing about what the person mended.
-/// That of a warehouse stands behind those of source and target: without them nothing is loaded either.
+/// That of a warehouse does not take the place of one of source or target, which matter more.
 pub fn block(blocker: &Blocker, began: UnixMs) -> Update {
     let mut holds = vec![Condition::absent_or(CHECKING, Op::Lt, began.0)];
     if blocker.side == Side::Warehouse {

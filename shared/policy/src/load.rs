@@ -24,7 +24,7 @@ use tidegate_model::{
     item::{Condition, Item, Op, Update, Value},
 };
 
-use crate::register::{Register, State, attr};
+use crate::register::{FORGOTTEN, Register, State, attr};
 
 /// How long a file takes at most from when it was put to when its rows are merged, while all goes well: a
 /// pipe lands it within about a minute, and merges are five minutes apart.
@@ -50,25 +50,22 @@ pub struct Line {
 
 impl Line {
     /// The line of a register, or none while its newest content is not applied: it waits, is in review, or
-    /// was discarded. `private` fields are left out. What was erased goes as a deletion, one read later
-    /// than what it erases, or that would stand.
+    /// was discarded. `private` fields are left out. What was erased goes as a deletion whatever became of
+    /// it, one read later than all that may be loaded of it, or that would stand.
     pub fn of(
         flow: &FlowId,
         key: &RecordKey,
         register: &Register,
         private: &[String],
     ) -> Option<Self> {
-        if register.state() != State::Applied {
-            return None;
-        }
-        let applied = register.applied.as_ref()?;
         let content = match register.effective() {
             Content::Record(fields) => Some(canonical(fields, private)),
             Content::Deleted | Content::Forgotten => None,
         };
+        let applied = register.applied.as_ref().map(|applied| &applied.hash);
         let mut line = Self {
-            version: version_to_load(applied.version, &register.desired.content),
-            hash: applied.hash.clone(),
+            version: version_to_load(register)?,
+            hash: applied.unwrap_or(&register.desired.hash).clone(),
             digest: [0; 32],
             content,
         };
@@ -139,54 +136,66 @@ fn sorted(value: Json) -> Json {
     }
 }
 
-fn version_to_load(applied: Version, content: &Content) -> Version {
-    match content {
-        Content::Forgotten => Version {
-            read: applied.read.saturating_add(1),
-            ..applied
-        },
-        Content::Record(_) | Content::Deleted => applied,
+/// The version of the line of a register, if it has one.
+fn version_to_load(register: &Register) -> Option<Version> {
+    if is_erased(register) {
+        let newest = register.desired.version;
+        return Some(Version {
+            read: newest.read.saturating_add(1),
+            ..newest
+        });
+    }
+    let applied = register.applied.as_ref()?;
+    (register.state() == State::Applied).then_some(applied.version)
+}
+
+/// Whether somebody wished its values to be erased and nothing newer has come. Of one whose deletion at the
+/// source was discarded the content does not tell, and the history does.
+fn is_erased(register: &Register) -> bool {
+    match &register.desired.content {
+        Content::Forgotten => true,
+        Content::Record(_) => false,
+        Content::Deleted => {
+            let last = register.history.last();
+            register.state() == State::Discarded
+                && last.is_some_and(|note| note.outcome == FORGOTTEN)
+        }
     }
 }
 
-/// Whether an item is a register whose applied content is in no file yet, told without reading its
-/// content: tick looks at every register.
+/// Whether an item is a register of which a line is in no file yet: tick looks at every one, so that most
+/// are told without reading their content.
 pub fn is_due(item: &Item) -> bool {
     let text = |name: &str| item.get(name).and_then(Value::as_text);
-    let Some(applied) = text(attr::APPLIED_VERSION) else {
+    let loaded = text(attr::LOADED_VERSION);
+    let content = text(attr::DESIRED_CONTENT);
+    let may_be_erased = [Content::Forgotten, Content::Deleted]
+        .iter()
+        .any(|gone| content == Some(stored(gone).as_str()));
+    if !may_be_erased {
+        return Register::is_at_rest(item) && loaded != text(attr::APPLIED_VERSION);
+    }
+    let Ok(Some(register)) = Register::read(item) else {
         return false;
     };
-    if !Register::is_at_rest(item) {
-        return false;
-    }
-    let erased = text(attr::DESIRED_CONTENT) == Some(forgotten().as_str());
-    match (text(attr::LOADED_VERSION), erased) {
-        (None, _) => true,
-        (Some(loaded), false) => loaded != applied,
-        (Some(loaded), true) => {
-            let version = Version::decode(applied);
-            version.is_ok_and(|of| loaded != version_to_load(of, &Content::Forgotten).encode())
-        }
-    }
+    version_to_load(&register).is_some_and(|version| loaded != Some(version.encode().as_str()))
 }
 
 /// A register as it was when its line was made: what is remembered of it until the file is put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    applied: Version,
     to_load: Version,
-    erased: bool,
+    /// It was erased, as of this version.
+    erased: Option<Version>,
 }
 
 impl Mark {
-    /// Of a register that has applied something.
+    /// Of a register that has a line.
     pub fn of(register: &Register) -> Option<Self> {
-        let applied = register.applied.as_ref()?.version;
-        let content = &register.desired.content;
+        let erased = is_erased(register).then_some(register.desired.version);
         Some(Self {
-            applied,
-            to_load: version_to_load(applied, content),
-            erased: *content == Content::Forgotten,
+            to_load: version_to_load(register)?,
+            erased,
         })
     }
 
@@ -203,12 +212,14 @@ impl Mark {
     }
 
     fn as_read(&self) -> Condition {
-        let applied = Condition::is(attr::APPLIED_VERSION, Op::Eq, self.applied.encode());
-        if self.erased {
-            return applied;
+        if let Some(newest) = &self.erased {
+            return Condition::is(attr::DESIRED_VERSION, Op::Eq, newest.encode());
         }
-        let has_content = Condition::is(attr::DESIRED_CONTENT, Op::Ne, forgotten());
-        Condition::All(vec![applied, has_content])
+        let content = stored(&Content::Forgotten);
+        Condition::All(vec![
+            Condition::is(attr::APPLIED_VERSION, Op::Eq, self.to_load.encode()),
+            Condition::is(attr::DESIRED_CONTENT, Op::Ne, content),
+        ])
     }
 }
 
@@ -218,8 +229,9 @@ pub fn summed(digest: &[u8; 32]) -> u64 {
     u64::from_be_bytes(first) >> 4
 }
 
-fn forgotten() -> String {
-    serde_json::to_string(&Content::Forgotten).unwrap_or_default()
+/// A content as a register keeps it.
+fn stored(content: &Content) -> String {
+    serde_json::to_string(content).unwrap_or_default()
 }
 
 /// What a register says that the warehouse should hold of a record.

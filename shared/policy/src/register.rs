@@ -21,8 +21,8 @@ pub use view::{
     ReviewKind, State,
 };
 pub use writes::{
-    Committed, Equal, Failure, Outcome, Stage, adopt, claim, commit, commit_part, dead_letter,
-    discard, edit, erase, fail, forget, gone_to_review, move_version, release, reopen,
+    Committed, Equal, FORGOTTEN, Failure, Outcome, Stage, adopt, claim, commit, commit_part,
+    dead_letter, discard, edit, erase, fail, forget, gone_to_review, move_version, release, reopen,
     reopen_deleted, reopen_missing, replay, rewrite_intent, set_tier, stage, stage_again,
     stage_applied, to_review, why_not_erasable,
 };

@@ -244,8 +244,11 @@ async fn tick_asks_for_a_load_while_there_is_something_to_do_and_not_beyond() {
     assert_eq!(world.requests(), 3, "a merge is owed");
     world.host.clock.advance(Duration::from_mins(31));
     world.host.engine.tick(None).await.unwrap();
-    assert_eq!(world.requests(), 3);
+    assert_eq!(world.requests(), 4, "none began so long after the file");
+    world.load().await;
+    world.host.engine.tick(None).await.unwrap();
+    assert_eq!(world.requests(), 4);
     world.host.clock.advance(Duration::from_hours(24));
     world.host.engine.tick(None).await.unwrap();
-    assert_eq!(world.requests(), 4, "a comparison is due");
+    assert_eq!(world.requests(), 5, "a comparison is due");
 }

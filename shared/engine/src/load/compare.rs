@@ -2,12 +2,13 @@
 //! where those differ.
 //!
 //! Keys are parted into passes by their bucket, so that memory is that of one pass. The registers are read
-//! before the rows, and the lease keeps other loads away, so that no row is newer than its register by
-//! right.
+//! before the rows, and the lease keeps other loads of the flow away, so that no row is newer than its
+//! register by right. A merge for another flow may land rows meanwhile: those are equal or in transit.
 
 use std::collections::BTreeMap;
 
-use tidegate_model::RecordKey;
+use futures_util::future::join_all;
+use tidegate_model::{FlowId, RecordKey};
 use tidegate_policy::{
     keys,
     load::{self, Checksum, Expected, Kind, MAX_NOTES, Mark, Note},
@@ -15,8 +16,11 @@ use tidegate_policy::{
     register::Register,
 };
 
-use super::{Comparison, Loading, PAGE, Step};
-use crate::ports::{Listing, Sums};
+use super::{Comparison, Loading, MARKS_AT_ONCE, PAGE, Step};
+use crate::{
+    Engine, EngineError,
+    ports::{Listing, Sums},
+};
 
 /// Keys of one pass. Each takes about 200 bytes, so 50 MB, a tenth of what the function has.
 const MOST_KEYS: usize = 250_000;
@@ -56,15 +60,35 @@ impl Loading<'_> {
         let empty = Bucket::new();
         // What is counted in a pass that is cut is counted by the one that repeats it.
         let before = self.progress.comparing.clone();
+        let mut lacking = Vec::new();
         for bucket in (0..=u8::MAX).filter(|bucket| of_pass(*bucket)) {
             let expected = buckets.get(&bucket).unwrap_or(&empty);
             let held = held.get(&bucket).copied().unwrap_or_default();
-            if let Err(stop) = self.compare_bucket(bucket, expected, held).await {
-                self.progress.comparing = before;
-                return Err(stop);
+            match self.compare_bucket(bucket, expected, held).await {
+                Ok(found) => lacking.extend(found),
+                Err(stop) => {
+                    self.progress.comparing = before;
+                    return Err(stop);
+                }
+            }
+        }
+        // What was found is kept before anything is done about it, which changes what is found. A pass that
+        // was cut after that is judged again for what is still lacking, and not counted again.
+        match &mut self.progress.comparing {
+            Some(comparing) if !comparing.counted => comparing.counted = true,
+            comparing => *comparing = before,
+        }
+        self.keep().await?;
+        for part in lacking.chunks(MARKS_AT_ONCE) {
+            self.may_go_on().await?;
+            let (engine, flow) = (self.engine, self.runtime.flow.id());
+            let marked = part.iter().map(|key| load_again(engine, flow, key));
+            for marked in join_all(marked).await {
+                marked?;
             }
         }
         if let Some(comparing) = &mut self.progress.comparing {
+            comparing.counted = false;
             comparing.done += 1;
         }
         Ok(())
@@ -106,7 +130,13 @@ impl Loading<'_> {
         Ok(buckets)
     }
 
-    async fn compare_bucket(&mut self, bucket: u8, expected: &Bucket, held: Sums) -> Step<()> {
+    /// The keys that are to be loaded again.
+    async fn compare_bucket(
+        &mut self,
+        bucket: u8,
+        expected: &Bucket,
+        held: Sums,
+    ) -> Step<Vec<String>> {
         let mut ours = Sums::default();
         for each in expected.values() {
             if let Some(digest) = each.digest() {
@@ -120,7 +150,7 @@ impl Loading<'_> {
             let all = u64::try_from(expected.len()).unwrap_or(u64::MAX);
             self.count(Kind::Equal, ours.held);
             self.count(Kind::Waiting, all - ours.held);
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.may_go_on().await?;
         let flow = self.runtime.flow.id();
@@ -140,10 +170,11 @@ impl Loading<'_> {
             let row = (row.version, row.digest.as_str());
             found.push((key.to_owned(), load::judge(None, Some(row), now)));
         }
-        for (key, kind) in found {
-            self.judged(&key, kind).await?;
+        for (key, kind) in &found {
+            self.judged(key, *kind);
         }
-        Ok(())
+        found.retain(|(_, kind)| kind.is_loaded_again());
+        Ok(found.into_iter().map(|(key, _)| key).collect())
     }
 
     fn count(&mut self, kind: Kind, keys: u64) {
@@ -161,40 +192,17 @@ impl Loading<'_> {
         }
     }
 
-    /// Counts how the comparison of a key ended, names it where something is wrong, and has it loaded
-    /// again where that mends it.
-    async fn judged(&mut self, key: &str, kind: Kind) -> Step<()> {
+    /// Counts how the comparison of a key ended, and names the first where something is wrong.
+    fn judged(&mut self, key: &str, kind: Kind) {
         self.count(kind, 1);
-        let Some(remedy) = kind.remedy() else {
-            return Ok(());
+        let (Some(remedy), Some(comparing)) = (kind.remedy(), &mut self.progress.comparing) else {
+            return;
         };
-        tracing::warn!(flow = %self.runtime.flow.id(), key, kind = kind.as_str(), remedy, request_id = self.engine.request(), "warehouse differs");
-        if let Some(comparing) = &mut self.progress.comparing
-            && comparing.notes.len() < MAX_NOTES
-        {
+        if comparing.notes.len() < MAX_NOTES {
+            tracing::warn!(flow = %self.runtime.flow.id(), key, kind = kind.as_str(), remedy, request_id = self.engine.request(), "warehouse differs");
             let key = key.to_owned();
             comparing.notes.push(Note { key, kind });
         }
-        if kind.is_loaded_again() {
-            self.load_again(key).await?;
-        }
-        Ok(())
-    }
-
-    async fn load_again(&mut self, key: &str) -> Step<()> {
-        let Ok(key) = RecordKey::try_new(key) else {
-            return Ok(());
-        };
-        let id = keys::register(self.runtime.flow.id(), &key);
-        let item = self.engine.read(&id).await?;
-        let Some(Ok(Some(register))) = item.as_ref().map(Register::read) else {
-            return Ok(());
-        };
-        if let Some(mark) = Mark::of(&register) {
-            // Refused: something newer was applied, which is to be loaded anyway.
-            self.engine.write(&id, &mark.load_again()).await?;
-        }
-        Ok(())
     }
 
     async fn end_comparison(&mut self) -> Step<()> {
@@ -258,4 +266,20 @@ impl Loading<'_> {
         self.comparison = Some(comparison);
         self.keep().await
     }
+}
+
+async fn load_again(engine: &Engine, flow: &FlowId, key: &str) -> Result<(), EngineError> {
+    let Ok(key) = RecordKey::try_new(key) else {
+        return Ok(());
+    };
+    let id = keys::register(flow, &key);
+    let item = engine.read(&id).await?;
+    let Some(Ok(Some(register))) = item.as_ref().map(Register::read) else {
+        return Ok(());
+    };
+    if let Some(mark) = Mark::of(&register) {
+        // Refused: something newer was applied, which is to be loaded anyway.
+        engine.write(&id, &mark.load_again()).await?;
+    }
+    Ok(())
 }

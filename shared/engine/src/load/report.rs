@@ -95,7 +95,10 @@ impl Comparison {
 
     /// How many rows are wrong.
     pub fn wrong(&self) -> u64 {
-        self.found.found() + self.duplicates
+        let is_named = |key: &String| self.notes.iter().any(|note| note.key == *key);
+        let unsound = self.unsound.iter().filter(|key| !is_named(key)).count();
+        let unsound = u64::try_from(unsound).unwrap_or(u64::MAX);
+        self.found.found() + self.duplicates + unsound
     }
 
     /// Share of the compared records with nothing wrong, in percent (R22 promises 99.9).

@@ -127,9 +127,16 @@ impl Gauges {
         }
     }
 
-    /// Since when records wait for a load, and for how long.
-    pub(super) fn note_not_loaded(&mut self, before: &Self, now: UnixMs) -> Duration {
+    /// Since when records wait for a load, and for how long. What waits now came after the newest load
+    /// that put all that was due.
+    pub(super) fn note_not_loaded(
+        &mut self,
+        before: &Self,
+        staged_at: Option<UnixMs>,
+        now: UnixMs,
+    ) -> Duration {
         let since = before.not_loaded_since_ms.unwrap_or(now.0);
+        let since = since.max(staged_at.map_or(since, |at| at.0));
         self.not_loaded_since_ms = (self.not_loaded > 0).then_some(since);
         now.since(UnixMs(self.not_loaded_since_ms.unwrap_or(now.0)))
     }

@@ -54,7 +54,12 @@ pub struct WarehouseSpec {
     )]
     pub view: Option<String>,
     /// Seconds until an answer must be complete. A statement that takes longer is asked for again.
-    #[serde(default = "super::source::default_timeout_s")]
+    #[serde(default = "default_timeout_s")]
     #[schemars(range(min = 5, max = 60))]
     pub timeout_s: u32,
+}
+
+/// Snowflake holds a request for 45 seconds before it says that the statement goes on.
+fn default_timeout_s() -> u32 {
+    60
 }

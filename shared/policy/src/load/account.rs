@@ -62,7 +62,8 @@ impl Kind {
             Self::Equal | Self::Waiting | Self::InTransit => None,
             Self::Missing | Self::Older => Some("it is loaded again"),
             Self::Altered => Some(
-                "somebody altered its row: delete that, and the next comparison loads it again",
+                "its row is not what was loaded: somebody altered it, or `private` changed; delete it, and \
+                 the next comparison loads it again",
             ),
             Self::Newer => Some("the registers were put back, or another Tidegate loads this flow"),
             Self::Unknown => Some("no register has this key: delete the row, if it is nobody's"),

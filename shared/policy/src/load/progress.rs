@@ -29,6 +29,12 @@ pub struct Progress {
     /// When a file was last put.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub put_at: Option<UnixMs>,
+    /// When the newest merge began that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_at: Option<UnixMs>,
+    /// When the newest load began that put all that was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_at: Option<UnixMs>,
     /// The merge that was asked for last and is not known to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<String>,
@@ -49,6 +55,9 @@ pub struct Comparing {
     pub passes: u32,
     /// Those that are done.
     pub done: u32,
+    /// What the present one found is counted; what is lacking may not be marked yet.
+    #[serde(default)]
+    pub counted: bool,
     /// What was found.
     pub found: Difference,
     /// The first of it by name.
@@ -62,9 +71,10 @@ pub struct Comparing {
 }
 
 impl Progress {
-    /// Whether rows may have landed that no merge has settled.
-    pub fn owes_merge(&self, now: UnixMs) -> bool {
-        self.merge.is_some() || self.put_at.is_some_and(|at| now < at + LANDING)
+    /// Whether rows may have landed that no merge has settled: until one began so long after the last file.
+    pub fn owes_merge(&self) -> bool {
+        let landed = self.put_at.map(|at| at + LANDING);
+        self.merge.is_some() || landed.is_some_and(|at| self.merged_at < Some(at))
     }
 
     /// Whether the warehouse is to be compared with the registers.
@@ -77,7 +87,7 @@ impl Progress {
 
     /// Whether a load has anything to do, when so many records are in no file yet.
     pub fn is_due(&self, not_loaded: u64, now: UnixMs) -> bool {
-        not_loaded > 0 || self.owes_merge(now) || self.owes_comparison(now)
+        not_loaded > 0 || self.owes_merge() || self.owes_comparison(now)
     }
 }
 
@@ -107,6 +117,7 @@ pub fn begin(passes: u32, now: UnixMs) -> Comparing {
         began: now,
         passes,
         done: 0,
+        counted: false,
         found: Difference::default(),
         notes: Vec::new(),
         held: 0,

@@ -182,6 +182,31 @@ fn what_is_erased_goes_as_a_deletion_one_read_later_and_once() {
     assert!(!is_due(&loaded(&erased)));
 }
 
+/// The register says nothing of what was discarded but its newest version; the warehouse may hold an
+/// older one with its values.
+#[rstest]
+#[case::a_change(shipped())]
+#[case::a_deletion(Content::Deleted)]
+fn what_is_erased_after_a_newer_change_was_discarded_goes_too(#[case] newer: Content) {
+    let item = loaded(&item());
+    let other = match newer {
+        Content::Record(_) => record(json!({ "status": "refused" })),
+        gone => gone,
+    };
+    let staged = register::stage(&stage(6, other), NOW).evaluate(Some(&item));
+    // A person discarded it.
+    let mut discarded = staged.unwrap();
+    discarded.retain(|name, _| name != attr::DIRTY_SINCE);
+    assert_eq!(read(&discarded).state(), State::Discarded);
+    assert!(!is_due(&discarded), "as it was");
+    let erased = register::erase(&read(&discarded), NOW).evaluate(Some(&discarded));
+    let erased = erased.unwrap();
+    assert!(is_due(&erased));
+    let gone = line(&erased).unwrap();
+    assert!(gone.is_deletion() && gone.version > version(6));
+    assert!(!is_due(&loaded(&erased)));
+}
+
 fn expected(version_held: u64, loaded: Option<UnixMs>) -> Expected {
     Expected {
         line: Some((version(version_held), [7; 32])),
@@ -249,8 +274,15 @@ fn a_load_is_due_while_something_is_to_be_put_merged_or_compared() {
         put_at: Some(NOW),
         ..done.clone()
     };
-    assert!(put.is_due(0, NOW));
-    assert!(!put.is_due(0, NOW + LANDING));
+    for at in [NOW, NOW + LANDING, NOW + LANDING * 4] {
+        assert!(put.is_due(0, at), "nothing was merged since");
+    }
+    let merged = |at| Progress {
+        merged_at: Some(at),
+        ..put.clone()
+    };
+    assert!(merged(NOW + LANDING / 2).is_due(0, NOW + LANDING * 4));
+    assert!(!merged(NOW + LANDING).is_due(0, NOW + LANDING));
     let merging = Progress {
         merge: Some("id".to_owned()),
         ..done.clone()

@@ -3,7 +3,7 @@
 mod erase;
 mod reopen;
 
-pub use erase::{erase, why_not_erasable};
+pub use erase::{FORGOTTEN, erase, why_not_erasable};
 pub use reopen::{reopen, reopen_deleted, reopen_missing};
 
 use serde::Serialize;

@@ -10,6 +10,9 @@ use super::{
     CLAIM_ATTRIBUTES, json,
 };
 
+/// What the history of a record says whose values were erased.
+pub const FORGOTTEN: &str = "forgotten";
+
 /// Why a record can not be forgotten now: whatever still needs its values is finished first, so that
 /// nothing that was to be sent is lost without a word.
 pub fn why_not_erasable(register: &Register, now: UnixMs) -> Option<&'static str> {
@@ -42,7 +45,7 @@ pub fn erase(seen: &Register, now: UnixMs) -> Update {
     };
     let note = AttemptNote {
         at: now,
-        outcome: "forgotten".to_owned(),
+        outcome: FORGOTTEN.to_owned(),
     };
     let update = Update::when(Condition::All(vec![
         Condition::is(attr::DESIRED_VERSION, Op::Eq, seen.desired.version.encode()),
