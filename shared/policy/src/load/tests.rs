@@ -39,12 +39,12 @@ fn stage(source: u64, content: Content) -> Stage {
     }
 }
 
-fn record(fields: Json) -> Content {
+fn record(fields: &Json) -> Content {
     Content::Record(fields.as_object().unwrap().clone())
 }
 
 fn shipped() -> Content {
-    record(json!({ "status": "shipped", "buyer": "Ada" }))
+    record(&json!({ "status": "shipped", "buyer": "Ada" }))
 }
 
 /// An order in our own store.
@@ -93,7 +93,7 @@ fn a_digest_is_the_one_that_sql_computes(#[case] content: Option<&str>, #[case] 
 #[test]
 fn a_line_says_what_was_applied_without_private_fields_and_with_its_names_sorted() {
     let fields = json!({ "z": {"b": 1, "a": [{"d": 1, "c": 2}]}, "buyer": "Ada", "a": null });
-    let write = register::stage_applied(&stage(5, record(fields)), NOW);
+    let write = register::stage_applied(&stage(5, record(&fields)), NOW);
     let item = write.evaluate(None).unwrap();
     let line = line(&item).unwrap();
     let text: Json = serde_json::from_str(&line.text(&flow(), &key())).unwrap();
@@ -190,7 +190,7 @@ fn what_is_erased_goes_as_a_deletion_one_read_later_and_once() {
 fn what_is_erased_after_a_newer_change_was_discarded_goes_too(#[case] newer: Content) {
     let item = loaded(&item());
     let other = match newer {
-        Content::Record(_) => record(json!({ "status": "refused" })),
+        Content::Record(_) => record(&json!({ "status": "refused" })),
         gone => gone,
     };
     let staged = register::stage(&stage(6, other), NOW).evaluate(Some(&item));
