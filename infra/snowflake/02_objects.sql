@@ -24,9 +24,11 @@ CREATE TRANSIENT TABLE IF NOT EXISTS &{database}.&{schema}.landing (
 DATA_RETENTION_TIME_IN_DAYS = 0;
 
 -- One row per record: its newest version. A deletion is a row without content, so that nothing older revives it.
+-- Transient, so without the seven days of Fail-safe: what somebody wished to be forgotten is gone after the day of
+-- time travel, and the registers have all that a lost table had.
 -- No primary key is declared, since Snowflake would not enforce it: merge_turn keeps a record to one row, and
 -- 21_reconcile_flows.sql counts duplicates.
-CREATE TABLE IF NOT EXISTS &{database}.&{schema}.records (
+CREATE TRANSIENT TABLE IF NOT EXISTS &{database}.&{schema}.records (
   flow           VARCHAR NOT NULL,
   record_key     VARCHAR NOT NULL,
   source_version NUMBER(20, 0) NOT NULL,
@@ -37,9 +39,13 @@ CREATE TABLE IF NOT EXISTS &{database}.&{schema}.records (
   content        VARCHAR,
   digest         VARCHAR NOT NULL,
   fields         VARIANT,
+  -- The file it came with, without folders: its name begins with the moment of its load, and orders what was loaded
+  -- of one version.
+  loaded_from    VARCHAR NOT NULL,
   -- For people only. No order of versions ever comes from it.
   merged_at      TIMESTAMP_LTZ NOT NULL
-);
+)
+DATA_RETENTION_TIME_IN_DAYS = 1;
 
 -- One row that every merge writes first. Its lock makes the second of two merges wait, and only then read `records`.
 CREATE TABLE IF NOT EXISTS &{database}.&{schema}.merge_turn (turns NUMBER(18, 0) NOT NULL);
@@ -53,6 +59,7 @@ INSERT INTO &{database}.&{schema}.merge_turn (turns)
 CREATE OR REPLACE VIEW &{database}.&{schema}.landing_checked AS
 SELECT
   l.*,
+  SPLIT_PART(l.file_name, '/', -1) AS loaded_from,
   TRY_PARSE_JSON(l.content) AS fields,
   SHA2(
     LPAD(l.source_version::VARCHAR, 20, '0') || '.' || LPAD(l.revision::VARCHAR, 10, '0') || '.' || LPAD(l.read_number::VARCHAR, 20, '0')

@@ -9,8 +9,8 @@ BEGIN TRANSACTION;
 -- under its lease, one request after the other, and this row guards against a lease that is held twice.
 UPDATE &{database}.&{schema}.merge_turn SET turns = turns + 1;
 
--- Only a greater version wins (REG-1). Of several landed versions of a key the greatest goes in, and between equal ones
--- the file's name and row decide, so that a repetition chooses the same.
+-- Only a greater version wins (REG-1), and of one version the newer file: what a person edited, or had loaded again,
+-- has the version it had. Of several landed rows of a key the greatest goes in, so that a repetition chooses the same.
 -- A row whose digest does not hold never enters: it stays landed and 24_unsound.sql shows it.
 MERGE INTO &{database}.&{schema}.records AS r
 USING (
@@ -18,7 +18,7 @@ USING (
   WHERE digest = digest_now
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY flow, record_key
-    ORDER BY source_version DESC, revision DESC, read_number DESC, file_name, file_row
+    ORDER BY source_version DESC, revision DESC, read_number DESC, loaded_from DESC, file_row DESC
   ) = 1
 ) AS l
 ON r.flow = l.flow AND r.record_key = l.record_key
@@ -26,6 +26,8 @@ WHEN MATCHED AND (
   l.source_version > r.source_version
   OR (l.source_version = r.source_version AND l.revision > r.revision)
   OR (l.source_version = r.source_version AND l.revision = r.revision AND l.read_number > r.read_number)
+  OR (l.source_version = r.source_version AND l.revision = r.revision AND l.read_number = r.read_number
+      AND l.loaded_from > r.loaded_from)
 ) THEN UPDATE SET
   source_version = l.source_version,
   revision = l.revision,
@@ -35,15 +37,16 @@ WHEN MATCHED AND (
   content = l.content,
   digest = l.digest,
   fields = l.fields,
+  loaded_from = l.loaded_from,
   merged_at = CURRENT_TIMESTAMP()
 WHEN NOT MATCHED THEN INSERT
-  (flow, record_key, source_version, revision, read_number, deleted, content_hash, content, digest, fields, merged_at)
+  (flow, record_key, source_version, revision, read_number, deleted, content_hash, content, digest, fields, loaded_from, merged_at)
 VALUES
   (l.flow, l.record_key, l.source_version, l.revision, l.read_number, l.deleted, l.content_hash, l.content, l.digest,
-   l.fields, CURRENT_TIMESTAMP());
+   l.fields, l.loaded_from, CURRENT_TIMESTAMP());
 
--- A landed row may go when `records` holds its version or a greater one, and for no other reason. So a row that landed
--- after the merge stays for the next one, without any list or time of what was merged.
+-- A landed row may go when `records` holds a greater version, or its version of its file or a newer one, and for no
+-- other reason. So a row that landed after the merge stays for the next one, without a list of what was merged.
 DELETE FROM &{database}.&{schema}.landing
 USING &{database}.&{schema}.records AS r
 WHERE r.flow = landing.flow AND r.record_key = landing.record_key
@@ -51,7 +54,9 @@ WHERE r.flow = landing.flow AND r.record_key = landing.record_key
     r.source_version > landing.source_version
     OR (r.source_version = landing.source_version AND r.revision > landing.revision)
     OR (r.source_version = landing.source_version AND r.revision = landing.revision
-        AND r.read_number >= landing.read_number)
+        AND r.read_number > landing.read_number)
+    OR (r.source_version = landing.source_version AND r.revision = landing.revision
+        AND r.read_number = landing.read_number AND r.loaded_from >= SPLIT_PART(landing.file_name, '/', -1))
   );
 
 COMMIT;

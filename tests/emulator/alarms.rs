@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tidegate_model::metric::{DECISIONS, LOAD_FINDINGS, LOAD_LAG, LOADED, METRICS};
+use tidegate_model::metric::{
+    DECISIONS, LOAD_COMPARISON_AGE, LOAD_FINDINGS, LOAD_LAG, LOADED, METRICS,
+};
 
 use crate::{
     evaluation::{Comparison, Missing, Rule, State},
@@ -104,7 +106,14 @@ fn the_table_names_what_is_logged(stack: &Stack, logged: &[Point]) {
     }
     // The flow of this stack decides nothing and has no warehouse: functions/decide and functions/warehouse
     // show what is counted of these.
-    let of_others = [&DECISIONS, &LOADED, &LOAD_LAG, &LOAD_FINDINGS].map(|metric| metric.name);
+    let of_others = [
+        &DECISIONS,
+        &LOADED,
+        &LOAD_LAG,
+        &LOAD_FINDINGS,
+        &LOAD_COMPARISON_AGE,
+    ]
+    .map(|metric| metric.name);
     let all = METRICS
         .iter()
         .filter(|metric| !of_others.contains(&metric.name));

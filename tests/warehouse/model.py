@@ -72,16 +72,18 @@ def file_of(rows):
 
 
 class Model:
-    """REG-1 for a table: the first row of a version stays, a greater version replaces."""
+    """REG-1 for a table: a greater version replaces, and of one version what the newer file says."""
 
     def __init__(self):
-        self.rows = {}
+        self.rows, self.files = {}, {}
 
-    def merge(self, rows):
+    def merge(self, rows, file=""):
+        """`file` matters where contents of one version differ."""
         for row in rows:
-            held = self.rows.get((row.flow, row.key))
-            if held is None or row.version > held.version:
-                self.rows[row.flow, row.key] = row
+            place = (row.flow, row.key)
+            if (row.version, file) >= self.files.get(place, ((), "")):
+                self.rows[place] = row
+                self.files[place] = (row.version, file)
 
     def table(self):
         return sorted(

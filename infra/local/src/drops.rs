@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use tidegate_engine::{
     Engine, chain,
-    ports::{Clock, DroppedFile, Files, MOST_FILES, PortError, Shelf},
+    ports::{Clock, DroppedFile, Files, MOST_FILES, PortError, Shelf, ShelfError},
 };
 use tidegate_model::{Content, FlowId};
 use tokio::task::spawn_blocking;
@@ -50,20 +50,30 @@ impl Files for Folders {
 
 #[async_trait]
 impl Shelf for Folders {
-    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), PortError> {
+    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), ShelfError> {
         let operation = || format!("put {name} to {place}");
+        let refused = |reason: &str| ShelfError::Refused(PortError::new(operation(), reason));
         if place.starts_with("s3://") {
             let reason = "into a bucket the functions on AWS put; on one machine name a folder";
-            return Err(PortError::new(operation(), reason));
+            return Err(refused(reason));
         }
         let is_below = |part| matches!(part, Component::Normal(_));
         if !Path::new(name).components().all(is_below) || name.is_empty() {
-            return Err(PortError::new(operation(), "it is no name below the place"));
+            return Err(refused("it is no name below the place"));
         }
         let path = Path::new(place).join(name);
         let put = spawn_blocking(move || put(&path, &bytes)).await;
         let put = put.unwrap_or_else(|error| Err(io::Error::other(error)));
-        put.map_err(|error| PortError::new(operation(), error))
+        put.map_err(|error| {
+            let kind = error.kind();
+            let error = PortError::new(operation(), error);
+            match kind {
+                io::ErrorKind::PermissionDenied
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::ReadOnlyFilesystem => ShelfError::Refused(error),
+                _ => ShelfError::Failed(error),
+            }
+        })
     }
 }
 

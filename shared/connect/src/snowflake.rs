@@ -21,13 +21,17 @@ use async_trait::async_trait;
 use tidegate_engine::{
     Ports,
     ports::{
-        Chance, Clock, Column, Http, NotLoaded, PortError, Secrets, Shelf, Sums, Unsound,
+        Chance, Clock, Column, Http, NotLoaded, Secrets, Shelf, ShelfError, Sums, Unsound,
         Warehouse, WarehouseError, WarehouseRow,
     },
 };
 use tidegate_model::{FlowId, SourceVersion, UnixMs, Version, flow::WarehouseSpec};
 
-use self::{result::Row, session::Session, statement::Statement};
+use self::{
+    result::{MAX_ROWS, MAX_ROWS_OF_BUCKET, Row},
+    session::Session,
+    statement::Statement,
+};
 
 /// Runs the statements of `infra/snowflake`.
 pub struct Snowflake {
@@ -110,7 +114,12 @@ impl Snowflake {
 
 #[async_trait]
 impl Warehouse for Snowflake {
-    async fn put(&self, spec: &WarehouseSpec, name: &str, bytes: Vec<u8>) -> Result<(), PortError> {
+    async fn put(
+        &self,
+        spec: &WarehouseSpec,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), ShelfError> {
         self.shelf.put(&spec.place, name, bytes).await
     }
 
@@ -201,32 +210,39 @@ impl Warehouse for Snowflake {
         bucket: u8,
         deadline: UnixMs,
     ) -> Result<Vec<WarehouseRow>, WarehouseError> {
-        let statement = Statement::new(statement::ROWS, spec)?
-            .bind(flow.as_str())
-            .bind(format!("{bucket:02x}"));
-        let rows = self.read(spec, deadline, statement, |row| {
-            let (key, version) = (row.text()?, version(row)?);
-            row.pass();
-            let digest = row.text()?;
-            Some(WarehouseRow {
-                key,
-                version,
-                digest,
-            })
-        });
-        rows.await
+        let bucket = format!("{bucket:02x}");
+        let mut rows: Vec<WarehouseRow> = Vec::new();
+        loop {
+            let last = rows.last().map(|row| row.key.as_str());
+            let statement = Statement::new(statement::ROWS, spec)?
+                .bind(flow.as_str())
+                .bind(bucket.as_str())
+                .bind(last.unwrap_or_default());
+            let part = self.read(spec, deadline, statement, row_of_bucket).await?;
+            let is_last = part.len() < MAX_ROWS;
+            rows.extend(part);
+            if is_last {
+                return Ok(rows);
+            }
+            if rows.len() >= MAX_ROWS_OF_BUCKET {
+                let why = format!("the bucket {bucket} has more than {MAX_ROWS_OF_BUCKET} rows");
+                return Err(meaning::failed(spec, &why));
+            }
+        }
     }
 
     async fn unsound(
         &self,
         spec: &WarehouseSpec,
+        flow: &FlowId,
         deadline: UnixMs,
     ) -> Result<Vec<Unsound>, WarehouseError> {
-        let statement = Statement::new(statement::UNSOUND, spec)?;
+        let statement = Statement::new(statement::UNSOUND, spec)?
+            .bind(flow.as_str())
+            .bind(flow.as_str());
         let rows = self.read(spec, deadline, statement, |row| {
             Some(Unsound {
                 held_in: row.text()?,
-                flow: row.text()?,
                 key: row.text()?,
             })
         });
@@ -236,9 +252,10 @@ impl Warehouse for Snowflake {
     async fn not_loaded(
         &self,
         spec: &WarehouseSpec,
+        flow: &FlowId,
         deadline: UnixMs,
     ) -> Result<Vec<NotLoaded>, WarehouseError> {
-        let statement = Statement::new(statement::NOT_LOADED, spec)?;
+        let statement = Statement::new(statement::NOT_LOADED, spec)?.bind(flow.as_str());
         let files = self.read(spec, deadline, statement, |row| {
             Some(NotLoaded {
                 file: row.text()?,
@@ -247,6 +264,17 @@ impl Warehouse for Snowflake {
         });
         files.await
     }
+}
+
+fn row_of_bucket(row: &mut Row) -> Option<WarehouseRow> {
+    let (key, version) = (row.text()?, version(row)?);
+    row.pass();
+    let digest = row.text()?;
+    Some(WarehouseRow {
+        key,
+        version,
+        digest,
+    })
 }
 
 fn version(row: &mut Row) -> Option<Version> {

@@ -24,14 +24,14 @@ use tidegate_model::{
 use tidegate_policy::{
     audit::{self, Audit, AuditRequest, Checkpoint, Note, Phase, Progress, Tally},
     keys,
-    reconcile::{self, Holder, Start},
+    reconcile::{self, Start},
     register::Register,
-    run,
 };
 
 use crate::{
     Engine, EngineError, Event, FlowRuntime, RunEnd,
-    ports::{Listing, PortError, Written},
+    lease::{Busy, HeldLease},
+    ports::{Listing, PortError},
 };
 use memory::Memory;
 use report::not_begun;
@@ -70,7 +70,7 @@ struct Auditing<'a> {
     engine: &'a Engine,
     runtime: &'a FlowRuntime,
     audit: &'a Audit,
-    holder: Holder,
+    lease: HeldLease,
     progress: Progress,
     memory: Memory,
     /// Where this invocation began.
@@ -145,27 +145,17 @@ impl Engine {
             Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
             Start::Go(progress) => *progress,
         };
-        let take = reconcile::take(&token, &seen, &progress, now);
-        let held = match self.write(&lease_key, &take).await? {
-            Written::Done { after, .. } => Checkpoint::read(Some(&after)),
-            Written::Refused { current } => Checkpoint::read(current.as_ref()),
+        let lease = match self.take_lease(lease_key, token, &seen, &progress).await? {
+            Ok(lease) => lease,
+            Err(Busy(until)) => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
         };
-        if !held.is_held_by(&token) {
-            let until = held.held_until(now).unwrap_or(now);
-            return Ok(not_begun(RunEnd::Busy { until }, request, now));
-        }
         tracing::info!(flow = %flow, run = %progress.run, request_id = self.request(), resumed = progress.shard > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "audit begins");
         let engine = self.at_run(&progress.run);
         let auditing = Auditing {
             engine: &engine,
             runtime,
             audit,
-            holder: Holder {
-                token,
-                fence: held.fence,
-                seq: held.seq,
-                until: now + run::LEASE,
-            },
+            lease,
             begun: progress.clone(),
             progress,
             memory: Memory::within(most_values),
@@ -283,25 +273,19 @@ impl Auditing<'_> {
         if now + PAGE_TIME > self.deadline {
             return Err(Stop::End(self.continues()));
         }
-        if self.holder.wants_renewal(now) {
-            self.advance(&reconcile::renew(&self.holder, now)).await?;
+        if self.lease.holder.wants_renewal(now) {
+            self.advance(&reconcile::renew(&self.lease.holder, now))
+                .await?;
         }
         Ok(())
     }
 
     /// Writes under the fence.
     async fn advance(&mut self, write: &Update) -> Step<()> {
-        let key = keys::audit_lease(self.runtime.flow.id());
-        let item = match self.engine.write(&key, write).await? {
-            Written::Done { after, .. } => Some(after),
-            Written::Refused { current } => current,
-        };
-        let held = Checkpoint::read(item.as_ref());
-        if held.seq != self.holder.seq + 1 || held.fence != self.holder.fence {
-            return Err(Stop::End(RunEnd::LeaseLost));
+        if self.lease.advance(self.engine, write).await? {
+            Ok(())
+        } else {
+            Err(Stop::End(RunEnd::LeaseLost))
         }
-        self.holder.seq = held.seq;
-        self.holder.until = self.engine.now() + run::LEASE;
-        Ok(())
     }
 }

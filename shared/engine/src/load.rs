@@ -6,8 +6,8 @@
 //! finds what was lost between file and table, and has it loaded again.
 //!
 //! Invariants: no file is put before the warehouse was seen to have every column (R20); each register that
-//! is looked at ends in one counted way (OUT-1); one load of a flow at a time, by lease, and two harm
-//! nothing; memory is that of a file, or of the keys of one pass.
+//! is looked at ends in one counted way (OUT-1); one load of a flow and one merge into a schema at a time, by
+//! lease, and two harm nothing; memory is that of a file, or of the keys of one pass.
 
 mod compare;
 mod ending;
@@ -17,19 +17,23 @@ mod report;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tidegate_model::{FlowId, RecordKey, UnixMs, flow::WarehouseSpec, item::Item};
+use tidegate_model::{
+    FlowId, RecordKey, UnixMs,
+    flow::WarehouseSpec,
+    item::{Item, Update},
+};
 use tidegate_policy::{
     flow_state::{self, Side},
     keys,
     load::{self, Checkpoint, Counts, Line, LoadRequest, Mark, Progress, Start, merge_id},
-    reconcile,
+    reconcile::{self, Kept},
     register::Register,
 };
 
 use crate::{
     Engine, EngineError, FlowRuntime, RunEnd,
     lease::{Busy, HeldLease},
-    ports::{Column, Listing, Warehouse, WarehouseError, Written},
+    ports::{Column, Listing, ShelfError, Warehouse, WarehouseError, Written},
 };
 use file::FileInMaking;
 use report::not_begun;
@@ -52,9 +56,11 @@ const STEP_TIME: Duration = Duration::from_secs(60);
 const LOOK_TIME: Duration = Duration::from_secs(50);
 /// A look ends so shortly before its time, when the next one at the statement would be too late.
 const LOOK_ENDS: Duration = Duration::from_secs(10);
+/// How long a read of the warehouse takes at most: of a lease that is renewed before it.
+const READ_TIME: Duration = Duration::from_secs(100);
 
 /// Columns that the files and the merge write to.
-const COLUMNS: [(&str, &str); 10] = [
+const COLUMNS: [(&str, &str); 11] = [
     ("FLOW", "VARCHAR"),
     ("RECORD_KEY", "VARCHAR"),
     ("SOURCE_VERSION", "NUMBER"),
@@ -65,9 +71,10 @@ const COLUMNS: [(&str, &str); 10] = [
     ("CONTENT", "VARCHAR"),
     ("DIGEST", "VARCHAR"),
     ("FIELDS", "VARIANT"),
+    ("LOADED_FROM", "VARCHAR"),
 ];
-/// The one of them that the pipe's table does not have.
-const OF_RECORDS: &str = "FIELDS";
+/// Those of them that the pipe's table does not have.
+const OF_RECORDS: [&str; 2] = ["FIELDS", "LOADED_FROM"];
 
 /// Why a load does not go on.
 enum Stop {
@@ -89,9 +96,19 @@ impl From<WarehouseError> for Stop {
     fn from(error: WarehouseError) -> Self {
         match error {
             WarehouseError::Refused { reason } => Self::Block(reason),
-            WarehouseError::Later { reason } | WarehouseError::Failed { reason } => {
-                Self::End(RunEnd::Interrupted { reason })
-            }
+            WarehouseError::Undone { reason }
+            | WarehouseError::Later { reason }
+            | WarehouseError::Failed { reason } => Self::End(RunEnd::Interrupted { reason }),
+        }
+    }
+}
+
+impl From<ShelfError> for Stop {
+    fn from(error: ShelfError) -> Self {
+        let reason = error.to_string();
+        match error {
+            ShelfError::Refused(_) => Self::Block(reason),
+            ShelfError::Failed(_) => Self::End(RunEnd::Interrupted { reason }),
         }
     }
 }
@@ -107,6 +124,8 @@ struct Loading<'a> {
     lease: HeldLease,
     progress: Progress,
     compare: bool,
+    /// When a comparison was last wished for.
+    wished: Option<UnixMs>,
     checking: bool,
     began: UnixMs,
     deadline: UnixMs,
@@ -152,15 +171,16 @@ impl Engine {
             return Ok(not_begun(RunEnd::Stopped { reason }, now));
         }
         let lease_key = keys::load_lease(flow);
-        let seen = Checkpoint::read(self.read(&lease_key).await?.as_ref());
+        let item = self.read(&lease_key).await?;
+        let seen = Checkpoint::read(item.as_ref());
         let progress = match load::plan(&seen, now) {
-            Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, now)),
+            Start::Busy { until } => return self.is_busy(flow, request, until).await,
             Start::Go(progress) => *progress,
         };
         let owner = self.token();
         let lease = match self.take_lease(lease_key, owner, &seen, &progress).await? {
             Ok(lease) => lease,
-            Err(Busy(until)) => return Ok(not_begun(RunEnd::Busy { until }, now)),
+            Err(Busy(until)) => return self.is_busy(flow, request, until).await,
         };
         tracing::info!(flow = %flow, warehouse = %spec.name, request_id = self.request(), revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "load begins");
         let loading = Loading {
@@ -172,6 +192,7 @@ impl Engine {
             begun: progress.clone(),
             progress,
             compare: request.compare,
+            wished: load::wished(item.as_ref()),
             checking: state.checking,
             began: now,
             deadline,
@@ -182,6 +203,21 @@ impl Engine {
             comparison: None,
         };
         Box::pin(loading.go()).await
+    }
+
+    /// Another load of the flow is at work; tick asks for the comparison that is wished.
+    async fn is_busy(
+        &self,
+        flow: &FlowId,
+        request: LoadRequest,
+        until: UnixMs,
+    ) -> Result<LoadReport, EngineError> {
+        let now = self.now();
+        if request.compare {
+            self.write(&keys::load_lease(flow), &load::wish(now))
+                .await?;
+        }
+        Ok(not_begun(RunEnd::Busy { until }, now))
     }
 }
 
@@ -198,13 +234,16 @@ impl Loading<'_> {
 
     async fn work(&mut self) -> Step<()> {
         self.look_at_columns().await?;
-        self.finish_merge().await?;
+        if self.progress.merge.is_some() {
+            self.merge().await?;
+        }
         self.stage().await?;
         self.progress.staged_at = Some(self.began);
         if self.progress.owes_merge() {
             self.merge().await?;
         }
-        if self.compare || self.progress.owes_comparison(self.engine.now()) {
+        let now = self.engine.now();
+        if self.compare || self.progress.owes_comparison(self.wished, now) {
             self.merge_what_landed_late().await?;
             self.compare().await?;
         }
@@ -213,8 +252,8 @@ impl Loading<'_> {
 
     /// Schema drift: nothing is written that the warehouse could not take or show (R20).
     async fn look_at_columns(&mut self) -> Step<()> {
-        self.may_go_on().await?;
-        let columns = self.warehouse.columns(self.spec, self.deadline).await?;
+        let until = self.reads_until().await?;
+        let columns = self.warehouse.columns(self.spec, until).await?;
         if let Some(reason) = self.drift(&columns) {
             return Err(Stop::Block(reason));
         }
@@ -238,7 +277,7 @@ impl Loading<'_> {
         };
         for table in ["LANDING", "RECORDS"] {
             for (name, kind) in COLUMNS {
-                if table == "LANDING" && name == OF_RECORDS {
+                if table == "LANDING" && OF_RECORDS.contains(&name) {
                     continue;
                 }
                 match kind_of(table, name) {
@@ -295,7 +334,8 @@ impl Loading<'_> {
     /// Counts a register, and puts its line into the file where that is due.
     fn look_at(&mut self, key: &str, item: &Item, file: &mut FileInMaking) {
         self.counts.records += 1;
-        let is_due = load::is_due(item);
+        let private = self.runtime.flow.private_fields();
+        let is_due = load::is_due(item, private);
         if Register::is_at_rest(item) && !is_due {
             self.counts.unchanged += 1;
             return;
@@ -305,8 +345,8 @@ impl Loading<'_> {
             return;
         };
         let flow = &self.runtime.flow;
-        let line = Line::of(flow.id(), &key, &register, flow.private_fields());
-        match line.zip(Mark::of(&register)) {
+        let line = Line::of(flow.id(), &key, &register, private);
+        match line.zip(Mark::of(&register, private)) {
             Some((line, mark)) if is_due => file.add(flow.id(), key, mark, &line),
             Some(_) => self.counts.unchanged += 1,
             None => self.counts.held_back += 1,
@@ -326,19 +366,13 @@ impl Loading<'_> {
         let name = self.next_name();
         let (bytes, records) = file.finish();
         let size = bytes.len();
-        self.warehouse
-            .put(self.spec, &name, bytes)
-            .await
-            .map_err(|error| {
-                let reason = format!("no file was put: {}", crate::chain(&error));
-                Stop::End(RunEnd::Interrupted { reason })
-            })?;
+        self.warehouse.put(self.spec, &name, bytes).await?;
         self.files += 1;
         self.bytes += u64::try_from(size).unwrap_or(u64::MAX);
         tracing::info!(flow = %self.runtime.flow.id(), file = name, lines = records.len(), bytes = size, request_id = self.engine.request(), "file put");
         for part in records.chunks(MARKS_AT_ONCE) {
             if self.lease.holder.wants_renewal(self.engine.now()) {
-                self.keep().await?;
+                self.renew().await?;
             }
             let (engine, flow, now) = (self.engine, self.runtime.flow.id(), self.engine.now());
             let marked = join_all(part.iter().map(|(key, mark)| async move {
@@ -356,7 +390,8 @@ impl Loading<'_> {
         Ok(())
     }
 
-    /// Never used before: the fence is another in each load, and the time should the table be restored.
+    /// Never used before: the fence is another in each load, and the time should the table be restored. Of two
+    /// files the later one has the greater name, which is what the merge goes by for lines of one version.
     fn next_name(&self) -> String {
         format!(
             "{}/{:015}-{:012}-{:04}.jsonl.gz",
@@ -367,42 +402,59 @@ impl Loading<'_> {
         )
     }
 
-    /// A merge that was asked for and may not be done is asked for under the same name again.
-    async fn finish_merge(&mut self) -> Step<()> {
-        match self.progress.merge.clone() {
-            Some(id) => self.run_merge(&id, true).await,
-            None => Ok(()),
-        }
-    }
-
+    /// Merges what has landed, of all flows of the schema, unless another flow does so now. One that was asked
+    /// for and may not be done is asked for under the same name again.
     async fn merge(&mut self) -> Step<()> {
-        let id = merge_id(&self.engine.token());
-        self.progress.merge = Some(id.clone());
-        self.keep().await?;
-        self.run_merge(&id, false).await
-    }
-
-    /// What landed later than a merge was owed would stand in the way of the comparison.
-    async fn merge_what_landed_late(&mut self) -> Step<()> {
-        if self.merged {
-            return Ok(());
-        }
         self.may_go_on().await?;
-        match self.warehouse.waiting(self.spec, self.deadline).await? {
-            0 => Ok(()),
-            _ => self.merge().await,
+        let Some(mut turn) = self.take_turn().await? else {
+            tracing::info!(flow = %self.runtime.flow.id(), request_id = self.engine.request(), "another flow merges");
+            return Ok(());
+        };
+        let merged = self.run_merge(&mut turn).await;
+        // One that may still run has the schema for itself until its turn lapses.
+        if self.progress.merge.is_none() {
+            let let_go = reconcile::let_go(&turn.holder);
+            turn.advance(self.engine, &let_go).await?;
         }
+        merged
     }
 
-    async fn run_merge(&mut self, id: &str, mut again: bool) -> Step<()> {
+    async fn take_turn(&self) -> Step<Option<HeldLease>> {
+        let WarehouseSpec {
+            account,
+            database,
+            schema,
+            ..
+        } = self.spec;
+        let key = keys::merge_lease(account, database, schema);
+        let seen: Kept<FlowId> = Kept::read(self.engine.read(&key).await?.as_ref());
+        if seen.held_until(self.engine.now()).is_some() {
+            return Ok(None);
+        }
+        let (owner, flow) = (self.engine.token(), self.runtime.flow.id());
+        let taken = self.engine.take_lease(key, owner, &seen, flow).await?;
+        Ok(taken.ok())
+    }
+
+    async fn run_merge(&mut self, turn: &mut HeldLease) -> Step<()> {
         let began = self.engine.now();
+        let before = self.progress.merge.clone();
+        let mut again = before.is_some();
+        let id = before.unwrap_or_else(|| merge_id(&self.engine.token()));
+        self.progress.merge = Some(id.clone());
         loop {
             self.may_go_on().await?;
-            let until = (self.engine.now() + LOOK_TIME).min(self.deadline);
-            match self.warehouse.merge(self.spec, id, again, until).await {
+            self.keep().await?;
+            let now = self.engine.now();
+            let renew = reconcile::renew(&turn.holder, now);
+            if !turn.advance(self.engine, &renew).await? {
+                return Err(Stop::End(RunEnd::LeaseLost));
+            }
+            let until = (now + LOOK_TIME).min(self.deadline);
+            match self.warehouse.merge(self.spec, &id, again, until).await {
                 Ok(()) => break,
                 // Answered: it was not begun, or it is undone. Its name is spent.
-                Err(error @ WarehouseError::Refused { .. }) => {
+                Err(error @ (WarehouseError::Refused { .. } | WarehouseError::Undone { .. })) => {
                     self.progress.merge = None;
                     return Err(error.into());
                 }
@@ -410,12 +462,30 @@ impl Loading<'_> {
                 Err(error) => return Err(error.into()),
             }
             again = true;
-            self.keep().await?;
+        }
+        // Of one that an earlier load asked for nobody knows what had landed when it began.
+        if self.progress.merge.as_ref() != self.begun.merge.as_ref() {
+            self.progress.merged_at = Some(began);
         }
         self.progress.merge = None;
-        self.progress.merged_at = Some(began);
         self.merged = true;
         self.keep().await
+    }
+
+    /// What landed later than a merge was owed would stand in the way of the comparison.
+    async fn merge_what_landed_late(&mut self) -> Step<()> {
+        let until = self.reads_until().await?;
+        match self.warehouse.waiting(self.spec, until).await? {
+            0 => Ok(()),
+            _ => self.merge().await,
+        }
+    }
+
+    /// Until when a read of the warehouse may take: with a lease that is new, so that it is not lost meanwhile.
+    async fn reads_until(&mut self) -> Step<UnixMs> {
+        self.may_go_on().await?;
+        self.renew().await?;
+        Ok((self.engine.now() + READ_TIME).min(self.deadline))
     }
 
     /// Looks whether it may go on. Renews the lease when half of it is over, and only then reads whether a
@@ -426,7 +496,7 @@ impl Loading<'_> {
             return Err(Stop::End(self.continues()));
         }
         if self.lease.holder.wants_renewal(now) {
-            self.keep().await?;
+            self.renew().await?;
             let state = self.engine.flow_state(self.runtime.flow.id()).await?;
             if let Some(reason) = state.stops(Side::Warehouse) {
                 return Err(Stop::End(RunEnd::Stopped { reason }));
@@ -435,10 +505,20 @@ impl Loading<'_> {
         Ok(())
     }
 
+    /// Keeps the lease. Where the loads stand is not written: half a pass is not where anything stands.
+    async fn renew(&mut self) -> Step<()> {
+        let write = reconcile::renew(&self.lease.holder, self.engine.now());
+        self.advance(write).await
+    }
+
     /// Keeps the lease and where the loads stand.
     async fn keep(&mut self) -> Step<()> {
         let now = self.engine.now();
         let write = reconcile::keep(&self.lease.holder, &self.progress, now);
+        self.advance(write).await
+    }
+
+    async fn advance(&mut self, write: Update) -> Step<()> {
         if self.lease.advance(self.engine, &write).await? {
             Ok(())
         } else {

@@ -28,7 +28,7 @@ pub use target::{
     Found, Index, Landed, Removal, Standing, StandingPage, Target, TargetTraits, Write,
 };
 pub use warehouse::{
-    Column, NotLoaded, Shelf, Sums, Unsound, Warehouse, WarehouseError, WarehouseRow,
+    Column, NotLoaded, Shelf, ShelfError, Sums, Unsound, Warehouse, WarehouseError, WarehouseRow,
 };
 
 use crate::Event;

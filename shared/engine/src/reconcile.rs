@@ -25,15 +25,14 @@ use tidegate_policy::{
     fingerprint,
     flow_state::Side,
     keys,
-    reconcile::{
-        self, Arrival, Checkpoint, Holder, Kind, Note, Phase, Progress, ReconcileRequest, Start,
-    },
+    reconcile::{self, Arrival, Checkpoint, Kind, Note, Phase, Progress, ReconcileRequest, Start},
     run::{self, Lease},
     stage::Origin,
 };
 
 use crate::{
     Engine, EngineError, FlowRuntime, RunEnd,
+    lease::{Busy, HeldLease},
     ports::{Outgoing, Written},
     staging::Reader,
     tick::Gauges,
@@ -79,7 +78,7 @@ type Step<T> = Result<T, Stop>;
 struct Comparing<'a> {
     engine: &'a Engine,
     runtime: &'a FlowRuntime,
-    holder: Holder,
+    lease: HeldLease,
     progress: Progress,
     memory: Memory,
     /// Fence up to which the index is believed.
@@ -162,15 +161,10 @@ impl Engine {
         };
         let gauges = self.gauges(flow).await?;
         let progress = parted(progress, gauges.records, most_keys);
-        let take = reconcile::take(&token, &seen, &progress, now);
-        let held = match self.write(&lease_key, &take).await? {
-            Written::Done { after, .. } => Checkpoint::read(Some(&after)),
-            Written::Refused { current } => Checkpoint::read(current.as_ref()),
+        let lease = match self.take_lease(lease_key, token, &seen, &progress).await? {
+            Ok(lease) => lease,
+            Err(Busy(until)) => return Ok(not_begun(RunEnd::Busy { until }, request, now)),
         };
-        if !held.is_held_by(&token) {
-            let until = held.held_until(now).unwrap_or(now);
-            return Ok(not_begun(RunEnd::Busy { until }, request, now));
-        }
         let runs = Lease::read(self.read(&keys::lease(flow)).await?.as_ref());
         tracing::info!(flow = %flow, run = %progress.run, request_id = self.request(), resumed = progress.pages > 0, revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "reconciliation begins");
         // Boxed: it is too large to be held by every caller.
@@ -179,16 +173,11 @@ impl Engine {
         let mut comparing = Comparing {
             engine: &engine,
             runtime,
-            holder: Holder {
-                token,
-                fence: held.fence,
-                seq: held.seq,
-                until: now + run::LEASE,
-            },
+            lease,
             begun: progress.clone(),
             progress,
             memory: Memory::default(),
-            indexed: held.indexed,
+            indexed: seen.indexed,
             gauges,
             watermark_us: runs.watermark_us,
             linked: runs.covered.is_some(),
@@ -239,13 +228,14 @@ impl Comparing<'_> {
             // Before the checkpoint forgets it, and while the lease is surely held: a crash in between
             // loses no account (OUT-1).
             let now = self.engine.now();
-            self.advance(&reconcile::renew(&self.holder, now)).await?;
+            self.advance(&reconcile::renew(&self.lease.holder, now))
+                .await?;
             let report = self.report(RunEnd::Complete);
             self.keep(&report).await?;
-            reconcile::finish(&self.holder, &self.progress)
+            reconcile::finish(&self.lease.holder, &self.progress)
         } else {
             self.progress.begin_pass(pass, passes);
-            reconcile::advance(&self.holder, &self.progress, self.engine.now())
+            reconcile::advance(&self.lease.holder, &self.progress, self.engine.now())
         };
         self.advance(&write).await?;
         self.write_index().await?;
@@ -263,14 +253,14 @@ impl Comparing<'_> {
     /// shows as pending. Only between two pages, when all that is counted is queued.
     async fn keep_place(&mut self) -> Step<()> {
         let now = self.engine.now();
-        if self.holder.wants_renewal(now) {
+        if self.lease.holder.wants_renewal(now) {
             self.keep_seen().await?;
             // Once: it is whole while rows are read. A part that another kept may be less.
             let kept = self.progress.listed.as_ref().and_then(|listed| listed.kept);
-            if kept.is_none_or(|(fence, _)| fence != self.holder.fence) {
+            if kept.is_none_or(|(fence, _)| fence != self.lease.holder.fence) {
                 self.keep_listed().await?;
             }
-            self.advance(&reconcile::keep(&self.holder, &self.progress, now))
+            self.advance(&reconcile::keep(&self.lease.holder, &self.progress, now))
                 .await?;
             self.look_whether_stopped().await?;
         }
@@ -279,18 +269,11 @@ impl Comparing<'_> {
 
     /// Writes under the fence.
     async fn advance(&mut self, write: &Update) -> Step<()> {
-        let key = keys::reconcile_lease(self.runtime.flow.id());
-        let item = match self.engine.write(&key, write).await? {
-            Written::Done { after, .. } => Some(after),
-            Written::Refused { current } => current,
-        };
-        let held = Checkpoint::read(item.as_ref());
-        if held.seq != self.holder.seq + 1 || held.fence != self.holder.fence {
-            return Err(Stop::End(RunEnd::LeaseLost));
+        if self.lease.advance(self.engine, write).await? {
+            Ok(())
+        } else {
+            Err(Stop::End(RunEnd::LeaseLost))
         }
-        self.holder.seq = held.seq;
-        self.holder.until = self.engine.now() + run::LEASE;
-        Ok(())
     }
 
     /// Looks whether it may go on. Renews the lease when half of it is over, and only then reads
@@ -300,8 +283,9 @@ impl Comparing<'_> {
         if now + PAGE_TIME > self.deadline {
             return Err(Stop::End(self.continues()));
         }
-        if self.holder.wants_renewal(now) {
-            self.advance(&reconcile::renew(&self.holder, now)).await?;
+        if self.lease.holder.wants_renewal(now) {
+            self.advance(&reconcile::renew(&self.lease.holder, now))
+                .await?;
             self.look_whether_stopped().await?;
         }
         Ok(())
@@ -337,7 +321,7 @@ impl Comparing<'_> {
     fn reader(&self, read: u64) -> Reader {
         Reader {
             origin: Origin::Batch,
-            by: format!("{}-{read}", self.holder.token),
+            by: format!("{}-{read}", self.lease.holder.token),
             read,
         }
     }

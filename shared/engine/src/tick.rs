@@ -12,7 +12,7 @@ pub use gauges::Gauges;
 pub(crate) use gauges::add_print;
 use sweep::{Sweep, Waiting};
 use tidegate_model::{
-    FlowId, RecordKey, Tier,
+    FlowId, RecordKey, Tier, UnixMs,
     item::{Condition, Item, Update, Value},
     metric,
 };
@@ -217,10 +217,15 @@ impl Engine {
         let progress = seen.progress.clone().unwrap_or_default();
         let lag = gauges.note_not_loaded(before, progress.staged_at, now);
         self.measure(&metric::LOAD_LAG, &[flow.as_str()], lag.as_secs_f64());
+        let first = gauges.first_ms.map_or(now, UnixMs);
+        let compared = now.since(progress.compared_at.unwrap_or(first));
+        let age = &metric::LOAD_COMPARISON_AGE;
+        self.measure(age, &[flow.as_str()], compared.as_secs_f64());
         let blocker = state.blocker.as_ref();
         let is_checked =
             state.checking && blocker.is_some_and(|blocker| blocker.side == Side::Warehouse);
-        let is_due = is_checked || progress.is_due(gauges.not_loaded, now);
+        let wished = load::wished(item.as_ref());
+        let is_due = is_checked || progress.is_due(gauges.not_loaded, wished, now);
         let may = state.stops(Side::Warehouse).is_none() && seen.held_until(now).is_none();
         if may && is_due {
             self.ask_for_load(flow, LoadRequest::default()).await?;
@@ -276,7 +281,9 @@ impl Engine {
         if let (true, Ok(key)) = (Register::is_at_rest(item), RecordKey::try_new(key)) {
             gauges.records += 1;
             gauges.applied += 1;
-            if runtime.flow.warehouse().is_some() && load::is_due(item) {
+            if runtime.flow.warehouse().is_some()
+                && load::is_due(item, runtime.flow.private_fields())
+            {
                 gauges.not_loaded += 1;
             }
             add_print(&mut gauges.key_sums, KeyPrint::of(&key));
@@ -287,7 +294,7 @@ impl Engine {
             return None;
         };
         gauges.count(&register);
-        if runtime.flow.warehouse().is_some() && load::is_due(item) {
+        if runtime.flow.warehouse().is_some() && load::is_due(item, runtime.flow.private_fields()) {
             gauges.not_loaded += 1;
         }
         add_print(&mut gauges.key_sums, KeyPrint::of(&key));

@@ -115,6 +115,12 @@ pub fn load_lease(flow: &FlowId) -> ItemKey {
     at(format!("load#{flow}"), "lease")
 }
 
+/// The turn to merge into a schema, which the flows of a warehouse may share. Names are without case there.
+pub fn merge_lease(account: &str, database: &str, schema: &str) -> ItemKey {
+    let schema = format!("{account}#{database}#{schema}").to_uppercase();
+    at(format!("merge#{schema}"), "lease")
+}
+
 /// The account of one load, newest last.
 pub fn load_report(flow: &FlowId, started: UnixMs) -> ItemKey {
     at(format!("load#{flow}"), &format!("report#{:015}", started.0))

@@ -1,11 +1,11 @@
 //! Loading the records of a flow into a warehouse (R22), as decisions: what is to be loaded, as which
 //! line of a file, and what a comparison of registers and warehouse found.
 //!
-//! A register says which version of it was put into a file (`lv`), and is to be loaded when that is not
-//! the version that was applied. So no write of the register protocol has to know of a warehouse, a load
-//! that dies is repeated by the next one, and a flow that is given a warehouse late is loaded whole.
-//! A version that is in two files is one row: the merge keeps the greatest version, and a tie changes
-//! nothing.
+//! A register says which line of it was put into a file, and is to be loaded when it has another by now: one
+//! of a newer version, of other content, or with other fields left out. So no write of the register protocol
+//! has to know of a warehouse, a load that dies is repeated by the next one, and a flow that is given a
+//! warehouse late is loaded whole. Lines of a record are one row: the merge keeps that of the greatest
+//! version, and of one version that of the newest file.
 
 mod account;
 mod progress;
@@ -13,7 +13,9 @@ mod progress;
 mod tests;
 
 pub use account::{Checksum, Counts, Difference, Kind, MAX_NOTES, Note};
-pub use progress::{Checkpoint, Comparing, LoadRequest, Progress, Start, begin, merge_id, plan};
+pub use progress::{
+    Checkpoint, Comparing, LoadRequest, Progress, Start, begin, merge_id, plan, wish, wished,
+};
 
 use std::time::Duration;
 
@@ -136,6 +138,14 @@ fn sorted(value: Json) -> Json {
     }
 }
 
+/// The name of a line: its version, and in short the hash of the content and which fields are left out.
+fn name(version: &str, hash: &str, private: &[String]) -> String {
+    let said = format!("{hash}\n{}", private.join("\n"));
+    let short: [u8; 32] = Sha256::digest(said.as_bytes()).into();
+    let short: &[u8; 8] = short.first_chunk().unwrap_or(&[0; 8]);
+    format!("{version}.{}", hex::encode(short))
+}
+
 /// The version of the line of a register, if it has one.
 fn version_to_load(register: &Register) -> Option<Version> {
     if is_erased(register) {
@@ -165,61 +175,79 @@ fn is_erased(register: &Register) -> bool {
 
 /// Whether an item is a register of which a line is in no file yet: tick looks at every one, so that most
 /// are told without reading their content.
-pub fn is_due(item: &Item) -> bool {
+pub fn is_due(item: &Item, private: &[String]) -> bool {
     let text = |name: &str| item.get(name).and_then(Value::as_text);
-    let loaded = text(attr::LOADED_VERSION);
+    let loaded = text(attr::LOADED_LINE);
     let content = text(attr::DESIRED_CONTENT);
     let may_be_erased = [Content::Forgotten, Content::Deleted]
         .iter()
         .any(|gone| content == Some(stored(gone).as_str()));
     if !may_be_erased {
-        return Register::is_at_rest(item) && loaded != text(attr::APPLIED_VERSION);
+        let applied = text(attr::APPLIED_VERSION).zip(text(attr::APPLIED_HASH));
+        let line = applied.map(|(version, hash)| name(version, hash, private));
+        return Register::is_at_rest(item) && loaded != line.as_deref();
     }
     let Ok(Some(register)) = Register::read(item) else {
         return false;
     };
-    version_to_load(&register).is_some_and(|version| loaded != Some(version.encode().as_str()))
+    Mark::of(&register, private).is_some_and(|mark| loaded != Some(mark.line.as_str()))
 }
 
 /// A register as it was when its line was made: what is remembered of it until the file is put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    to_load: Version,
+    line: String,
+    was: Was,
+}
+
+/// What may not have changed since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Was {
+    /// This was applied.
+    Applied(Version, ContentHash),
     /// It was erased, as of this version.
-    erased: Option<Version>,
+    Erased(Version),
 }
 
 impl Mark {
     /// Of a register that has a line.
-    pub fn of(register: &Register) -> Option<Self> {
-        let erased = is_erased(register).then_some(register.desired.version);
-        Some(Self {
-            to_load: version_to_load(register)?,
-            erased,
-        })
+    pub fn of(register: &Register, private: &[String]) -> Option<Self> {
+        let version = version_to_load(register)?.encode();
+        let (hash, was) = match &register.applied {
+            Some(applied) if !is_erased(register) => {
+                let hash = &applied.hash;
+                (hash, Was::Applied(applied.version, hash.clone()))
+            }
+            _ => {
+                let desired = &register.desired;
+                (&desired.hash, Was::Erased(desired.version))
+            }
+        };
+        let line = name(&version, &hash.0, private);
+        Some(Self { line, was })
     }
 
     /// `loaded`: its line is in a file. Refused when something else was applied since, or it was erased.
     pub fn loaded(&self, now: UnixMs) -> Update {
         Update::when(self.as_read())
-            .set(attr::LOADED_VERSION, self.to_load.encode())
+            .set(attr::LOADED_LINE, self.line.as_str())
             .set(attr::LOADED_AT, now.0)
     }
 
     /// `load again`: the warehouse lacks what was loaded.
     pub fn load_again(&self) -> Update {
-        Update::when(self.as_read()).remove(&[attr::LOADED_VERSION, attr::LOADED_AT])
+        Update::when(self.as_read()).remove(&[attr::LOADED_LINE, attr::LOADED_AT])
     }
 
     fn as_read(&self) -> Condition {
-        if let Some(newest) = &self.erased {
-            return Condition::is(attr::DESIRED_VERSION, Op::Eq, newest.encode());
+        match &self.was {
+            Was::Erased(newest) => Condition::is(attr::DESIRED_VERSION, Op::Eq, newest.encode()),
+            Was::Applied(version, hash) => Condition::All(vec![
+                Condition::is(attr::APPLIED_VERSION, Op::Eq, version.encode()),
+                Condition::is(attr::APPLIED_HASH, Op::Eq, hash.0.as_str()),
+                Condition::is(attr::DESIRED_CONTENT, Op::Ne, stored(&Content::Forgotten)),
+            ]),
         }
-        let content = stored(&Content::Forgotten);
-        Condition::All(vec![
-            Condition::is(attr::APPLIED_VERSION, Op::Eq, self.to_load.encode()),
-            Condition::is(attr::DESIRED_CONTENT, Op::Ne, content),
-        ])
     }
 }
 
@@ -241,7 +269,7 @@ pub struct Expected {
     pub line: Option<(Version, [u8; 32])>,
     /// Whether its line says that it is deleted.
     pub deleted: bool,
-    /// When that version was put into a file, if it was.
+    /// When that line was put into a file, if it was.
     pub loaded: Option<UnixMs>,
 }
 
@@ -251,11 +279,11 @@ impl Expected {
         let line = Line::of(flow, key, register, private);
         let deleted = line.as_ref().is_some_and(Line::is_deletion);
         let line = line.map(|line| (line.version, line.digest));
-        let version = line.as_ref().map(|(version, _)| *version);
-        let loaded = register.loaded.as_ref();
-        let loaded = loaded.filter(|loaded| Some(loaded.version) == version);
+        let mark = Mark::of(register, private);
+        let loaded = register.loaded.as_ref().zip(mark);
+        let loaded = loaded.filter(|(loaded, mark)| loaded.line == mark.line);
         Self {
-            loaded: loaded.map(|loaded| loaded.at),
+            loaded: loaded.map(|(loaded, _)| loaded.at),
             deleted,
             line,
         }
@@ -284,6 +312,7 @@ pub fn judge(expected: Option<&Expected>, row: Option<(Version, &str)>, now: Uni
         Some((held, _)) if held < version => Kind::Older,
         Some((held, _)) if held > version => Kind::Newer,
         Some((_, held)) if held == hex::encode(digest) => Kind::Equal,
+        Some(_) if in_transit => Kind::InTransit,
         Some(_) => Kind::Altered,
     }
 }

@@ -70,7 +70,7 @@ pub(crate) mod attr {
     pub const DUE: &str = "due";
     pub const HISTORY: &str = "hi";
     pub const OVERRIDE: &str = "ov";
-    /// The version that was last put into a file for the warehouse.
-    pub const LOADED_VERSION: &str = "lv";
+    /// The line that was last put into a file for the warehouse: its version, and in short what it says.
+    pub const LOADED_LINE: &str = "ll";
     pub const LOADED_AT: &str = "la";
 }

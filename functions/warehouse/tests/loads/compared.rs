@@ -1,6 +1,10 @@
 //! What a comparison with the warehouse finds, and what mends it.
 
-use tidegate_policy::load::{Kind, Note};
+use tidegate_model::{ClaimToken, item::ItemKey};
+use tidegate_policy::{
+    load::{self, Kind, Note},
+    reconcile,
+};
 
 use super::*;
 
@@ -86,8 +90,6 @@ async fn what_only_a_person_can_mend_is_told_and_left() {
     world.settle().await;
     let newest = world.warehouse.records().pop().unwrap();
     world.warehouse.meddle(|rows| {
-        let altered = rows.get_mut(&at("S-1")).unwrap();
-        altered.content = Some("{}".to_owned());
         let mut newer = newest.clone();
         newer.key = "S-2".to_owned();
         rows.insert(at("S-2"), newer);
@@ -98,14 +100,68 @@ async fn what_only_a_person_can_mend_is_told_and_left() {
     let comparison = world.compare().await;
     let mut found = notes(&comparison);
     found.sort_by_key(|(key, _)| *key);
-    let expected = [
-        ("S-1", Kind::Altered),
-        ("S-2", Kind::Newer),
-        ("S-8", Kind::Unknown),
-    ];
+    let expected = [("S-2", Kind::Newer), ("S-8", Kind::Unknown)];
     assert_eq!(found, expected);
-    assert!(comparison.unsound.contains(&"S-1".to_owned()));
     assert_eq!(world.load().await.counts.loaded, 0);
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_altered_is_named_and_loaded_again() {
+    let world = loaded().await;
+    world.warehouse.meddle(|rows| {
+        let at = ("suppliers".to_owned(), "S-1".to_owned());
+        let altered = rows.get_mut(&at).unwrap();
+        altered.content = Some("{}".to_owned());
+    });
+    let comparison = world.compare().await;
+    assert_eq!(notes(&comparison), [("S-1", Kind::Altered)]);
+    assert_eq!(comparison.unsound, ["S-1"]);
+    assert_eq!(world.load().await.counts.loaded, 1);
+    world.settle().await;
+    let comparison = world.compare().await;
+    assert!(
+        comparison.agrees() && comparison.is_clean(),
+        "{comparison:?}"
+    );
+}
+
+#[tokio::test]
+async fn one_that_is_asked_for_while_a_load_is_at_work_is_asked_for_by_tick() {
+    let world = loaded().await;
+    let first = world.compare().await;
+    world.host.engine.tick(None).await.unwrap();
+    let before = world.requests();
+    // Another process is at work.
+    let held = reconcile::take(
+        &ClaimToken::try_new("another").unwrap(),
+        &load::Checkpoint::read(world.host.store.item(&lease()).as_ref()),
+        &load::Progress {
+            compared_at: Some(first.began),
+            ..load::Progress::default()
+        },
+        world.host.clock.now(),
+    );
+    let written = world.host.store.update(&lease(), &held).await.unwrap();
+    assert!(matches!(written, Written::Done { .. }), "{written:?}");
+    world.host.clock.advance(Duration::from_secs(1));
+    let asked = event(json!({ "flow": "suppliers", "compare": true }));
+    let report = world.asked(asked).await;
+    assert!(matches!(report.end, RunEnd::Busy { .. }), "{report:?}");
+    world.host.engine.tick(None).await.unwrap();
+    assert_eq!(world.requests(), before, "it is at work still");
+
+    world.host.clock.advance(Duration::from_mins(3));
+    world.host.engine.tick(None).await.unwrap();
+    assert_eq!(world.requests(), before + 1);
+    world.load().await;
+    let latest = world.host.engine.latest_load_comparison(&flow_id()).await;
+    assert!(latest.unwrap().unwrap().began > first.began);
+    world.host.engine.tick(None).await.unwrap();
+    assert_eq!(world.requests(), before + 1, "one began after it");
+}
+
+fn lease() -> ItemKey {
+    keys::load_lease(&flow_id())
 }
 
 #[tokio::test]

@@ -6,11 +6,19 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use rstest::rstest;
 use tidegate_engine::{
     Engine, EngineError, Ports,
     ports::{Listing, ListingPage, Store, StoreError, WarehouseError, Written},
 };
-use tidegate_model::item::{Item, ItemKey};
+use tidegate_model::{
+    ClaimToken,
+    item::{Item, ItemKey},
+};
+use tidegate_policy::{
+    flow_state::Side,
+    reconcile::{self, Kept},
+};
 use tidegate_testkit::memory::Trouble;
 
 use super::*;
@@ -27,6 +35,8 @@ async fn a_merge_whose_answer_was_lost_is_asked_for_under_the_same_name_again() 
         matches!(report.end, RunEnd::Interrupted { .. }),
         "{report:?}"
     );
+    // The schema is kept for it until its turn lapses.
+    world.host.clock.advance(Duration::from_mins(3));
     world.load().await;
     let merges: Vec<String> = world.warehouse.calls();
     let merges: Vec<&String> = merges
@@ -40,18 +50,30 @@ async fn a_merge_whose_answer_was_lost_is_asked_for_under_the_same_name_again() 
     assert_eq!(world.held(), [("S-1".to_owned(), false, 1)]);
 }
 
+/// Under its old name it would have the old answer.
+#[rstest]
+#[case::refused(true)]
+#[case::undone(false)]
 #[tokio::test]
-async fn a_merge_that_was_refused_is_not_asked_for_again() {
+async fn a_merge_that_was_answered_is_not_asked_for_again(#[case] is_refused: bool) {
     let world = World::new();
     world.has("S-1", 1, "a@x.example").await;
     let reason = "no such table".to_owned();
-    world
-        .warehouse
-        .trouble("merge", Trouble::Fails(WarehouseError::Refused { reason }));
+    let error = if is_refused {
+        WarehouseError::Refused { reason }
+    } else {
+        WarehouseError::Undone { reason }
+    };
+    world.warehouse.trouble("merge", Trouble::Fails(error));
     let report = world.asked(by_bus(&json!({ "flow": "suppliers" }))).await;
-    assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
-    world.host.clock.advance(Duration::from_secs(1));
-    world.host.engine.resume(&flow_id(), "ada").await.unwrap();
+    if is_refused {
+        assert!(matches!(report.end, RunEnd::Stopped { .. }), "{report:?}");
+        world.host.clock.advance(Duration::from_secs(1));
+        world.host.engine.resume(&flow_id(), "ada").await.unwrap();
+    } else {
+        let is_cut = matches!(report.end, RunEnd::Interrupted { .. });
+        assert!(is_cut, "{report:?}");
+    }
     world.load().await;
     let merges = world.warehouse.calls();
     let merges: Vec<&String> = merges
@@ -59,6 +81,69 @@ async fn a_merge_that_was_refused_is_not_asked_for_again() {
         .filter(|call| call.starts_with("merge"))
         .collect();
     assert_ne!(merges[0], merges[1]);
+}
+
+/// Merges for two flows of one schema do not overlap.
+#[tokio::test]
+async fn while_another_flow_merges_none_is_begun_and_the_debt_stays() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    // Names are without case.
+    let turn = keys::merge_lease("ORG-ACC", "db", "Market");
+    let other = FlowId::try_new("other").unwrap();
+    let owner = ClaimToken::try_new("another").unwrap();
+    let held = reconcile::take(&owner, &Kept::default(), &other, world.host.clock.now());
+    let written = world.host.store.update(&turn, &held).await.unwrap();
+    assert!(matches!(written, Written::Done { .. }), "{written:?}");
+    let report = world.load().await;
+    assert_eq!((report.counts.loaded, report.merged), (1, false));
+    let calls = world.warehouse.calls();
+    assert!(
+        !calls.iter().any(|call| call.starts_with("merge")),
+        "{calls:?}"
+    );
+
+    // It ended, or its turn lapsed.
+    world.host.clock.advance(Duration::from_mins(3));
+    world.warehouse.land();
+    assert!(world.load().await.merged);
+    assert_eq!(world.held(), [("S-1".to_owned(), false, 1)]);
+    let free = Kept::<FlowId>::read(world.host.store.item(&turn).as_ref());
+    assert_eq!(free.held_until(world.host.clock.now()), None);
+}
+
+/// Nobody knows what had landed when it began.
+#[tokio::test]
+async fn a_merge_of_an_earlier_load_does_not_pay_for_files_that_landed_since() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    world.warehouse.trouble("merge", Trouble::AnswerLost);
+    world.asked(by_bus(&json!({ "flow": "suppliers" }))).await;
+    world.warehouse.land();
+    world.host.clock.advance(Duration::from_hours(1));
+    world.load().await;
+    assert_eq!(world.held(), [("S-1".to_owned(), false, 1)]);
+}
+
+#[tokio::test]
+async fn a_place_that_takes_no_file_blocks_the_warehouse() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    let reason = "AccessDenied".to_owned();
+    world
+        .warehouse
+        .trouble("put", Trouble::Fails(WarehouseError::Refused { reason }));
+    let report = world.asked(by_bus(&json!({ "flow": "suppliers" }))).await;
+    let RunEnd::Stopped { reason } = &report.end else {
+        panic!("{report:?}")
+    };
+    assert!(
+        reason.contains("no file may be put") && reason.contains("AccessDenied"),
+        "{reason}"
+    );
+    let state = world.host.engine.flow_state(&flow_id()).await.unwrap();
+    assert!(state.stops(Side::Warehouse).is_some());
+    assert_eq!(state.stops(Side::Target), None);
 }
 
 #[tokio::test]

@@ -81,7 +81,11 @@ fn of_flow(flow: &FlowFile) -> Vec<Alarm> {
         alarms.push(comparison_missed(flow));
     }
     if flow.warehouse.is_some() {
-        alarms.extend([loads_late(flow), warehouse_differs(flow)]);
+        alarms.extend([
+            loads_late(flow),
+            warehouse_differs(flow),
+            warehouse_not_compared(flow),
+        ]);
     }
     alarms.extend(webhooks_silent(flow));
     alarms
@@ -193,6 +197,24 @@ fn warehouse_differs(flow: &FlowFile) -> Alarm {
         "what to do; infra/snowflake/README.md has the statements.".to_owned(),
     ];
     // Each comparison measures it once: what it found stands until the next one.
+    alarm
+}
+
+fn warehouse_not_compared(flow: &FlowFile) -> Alarm {
+    let name = &flow.name;
+    let mut alarm = at_ticks(
+        flow,
+        "WarehouseNotCompared",
+        "warehouse-not-compared",
+        &metric::LOAD_COMPARISON_AGE,
+    );
+    alarm.says = vec![
+        format!("No comparison of {name} with its warehouse is complete for 36 hours, so nobody knows what is missing"),
+        format!("there. `tidegate warehouse {name}` asks for one and says how the last load ended; see in `tidegate"),
+        "status` whether the flow is paused or blocked, and the log group /tidegate/${Stage}/warehouse."
+            .to_owned(),
+    ];
+    alarm.threshold = COMPARISON_MISSED_S;
     alarm
 }
 

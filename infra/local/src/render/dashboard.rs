@@ -206,6 +206,12 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
         ));
         let lag = vec![line(&metric::LOAD_LAG, &[name])];
         all.push(graph(format!("{name}: time without a load"), PERIOD_S, lag));
+        let age = vec![line(&metric::LOAD_COMPARISON_AGE, &[name])];
+        all.push(graph(
+            format!("{name}: time since a comparison of the warehouse"),
+            HOUR_S,
+            age,
+        ));
     }
     if flow.decide.is_some() {
         let whys = Why::ALL.iter();

@@ -193,10 +193,18 @@ fn loads_that_stop_and_a_warehouse_that_differs_are_alarms_of_a_flow_that_has_on
     let mut added = alarms::alarms(&[loaded_contacts()]);
     added.retain(|alarm| !kept.contains(&alarm.id));
     let ids: Vec<&str> = added.iter().map(|alarm| alarm.id.as_str()).collect();
-    assert_eq!(ids, ["ContactsLoadsLate", "ContactsWarehouseDiffers"]);
+    assert_eq!(
+        ids,
+        [
+            "ContactsLoadsLate",
+            "ContactsWarehouseDiffers",
+            "ContactsWarehouseNotCompared"
+        ]
+    );
     for (alarm, metric, threshold) in [
         (&added[0], "LoadLag", "3600"),
         (&added[1], "LoadFindings", "0"),
+        (&added[2], "LoadComparisonAge", "129600"),
     ] {
         for line in [
             format!("MetricName: {metric}\n"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::{StatusCode, header};
 use rusty_s3::{S3Action, actions::PutObject};
-use tidegate_engine::ports::{PortError, Shelf};
+use tidegate_engine::ports::{PortError, Shelf, ShelfError};
 
 use super::{S3Error, S3Files, SIGNED_FOR, TIMEOUT, no_answer, parts, refused};
 
@@ -38,18 +38,35 @@ fn timeout(bytes: usize) -> Duration {
 
 #[async_trait]
 impl Shelf for S3Files {
-    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), PortError> {
+    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), ShelfError> {
         let put = self.put_once(place, name, bytes).await;
-        put.map_err(|error| PortError::new(format!("put {name} to {place}"), error))
+        put.map_err(|error| {
+            let stays_so = is_refusal(&error);
+            let error = PortError::new(format!("put {name} to {place}"), error);
+            if stays_so {
+                ShelfError::Refused(error)
+            } else {
+                ShelfError::Failed(error)
+            }
+        })
+    }
+}
+
+/// Whether S3 says that it takes no file there: no right, no such bucket, or one of another region.
+fn is_refusal(error: &S3Error) -> bool {
+    match error {
+        S3Error::NoBucket => true,
+        S3Error::Refused { status, .. } => matches!(
+            *status,
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::MOVED_PERMANENTLY
+        ),
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        error::Error as _,
-        sync::{Arc, Mutex},
-    };
+    use std::sync::{Arc, Mutex};
 
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -117,26 +134,36 @@ mod tests {
         let body = "<Error><Code>AccessDenied</Code><Message>the-secret-key</Message></Error>";
         let (files, _) = bucket(Status::FORBIDDEN, body).await;
         let put = files.put("s3://staged/in/", "a.jsonl.gz", vec![1]).await;
-        let error = put.unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "put a.jsonl.gz to s3://staged/in/ failed"
+            put.unwrap_err().to_string(),
+            "no file may be put: put a.jsonl.gz to s3://staged/in/ failed: S3 answered 403 Forbidden AccessDenied"
         );
-        let cause = error.source().unwrap().to_string();
-        assert_eq!(cause, "S3 answered 403 Forbidden AccessDenied");
     }
 
     #[tokio::test]
-    async fn two_puts_at_once_of_which_neither_is_known_to_stand_are_a_failure() {
-        let (files, _) = bucket(Status::CONFLICT, "").await;
-        assert!(files.put("s3://staged/", "a", vec![1]).await.is_err());
+    async fn only_what_stays_so_is_a_refusal() {
+        for (status, stays_so) in [
+            (Status::FORBIDDEN, true),
+            (Status::NOT_FOUND, true),
+            (Status::MOVED_PERMANENTLY, true),
+            (Status::BAD_REQUEST, false),
+            (Status::CONFLICT, false),
+            (Status::SERVICE_UNAVAILABLE, false),
+            (Status::INTERNAL_SERVER_ERROR, false),
+        ] {
+            let (files, _) = bucket(status, "").await;
+            let error = files.put("s3://staged/", "a", vec![1]).await.unwrap_err();
+            let is_refused = matches!(error, ShelfError::Refused(_));
+            assert_eq!(is_refused, stays_so, "{status}: {error}");
+        }
     }
 
     #[tokio::test]
     async fn a_place_that_is_no_bucket_is_told() {
         let (files, asked) = bucket(Status::OK, "").await;
         for place in ["staged/folder/", "s3://", "s3://staged/in"] {
-            assert!(files.put(place, "a", vec![1]).await.is_err(), "{place}");
+            let error = files.put(place, "a", vec![1]).await.unwrap_err();
+            assert!(matches!(error, ShelfError::Refused(_)), "{place}: {error}");
         }
         assert!(asked.lock().unwrap().is_empty());
     }

@@ -43,16 +43,21 @@ pub(super) fn meaning(spec: &WarehouseSpec, status: u16, body: Option<&Value>) -
                 spec.account, spec.user, spec.key
             ),
         }),
-        408 | 429 | 503 => Meaning::Not(WarehouseError::Later {
-            reason: match status {
-                408 => format!("{name} stopped a statement that took too long{said}"),
-                _ => format!("{name} asks to wait with {status}{said}"),
-            },
+        408 => Meaning::Not(WarehouseError::Undone {
+            reason: format!("{name} stopped a statement that took too long{said}"),
+        }),
+        429 | 503 => Meaning::Not(WarehouseError::Later {
+            reason: format!("{name} asks to wait with {status}{said}"),
         }),
         422 if said.is_for_people() => Meaning::Not(WarehouseError::Refused {
             reason: format!("{name} refused a statement{said}{}", said.message()),
         }),
-        422 => Meaning::Not(failed(spec, &format!("a statement failed{said}"))),
+        422 if said.code == NO_SUCH_HANDLE => {
+            Meaning::Not(failed(spec, &format!("it knows no such statement{said}")))
+        }
+        422 => Meaning::Not(WarehouseError::Undone {
+            reason: format!("{name}: a statement failed{said}"),
+        }),
         300..500 => Meaning::Not(WarehouseError::Refused {
             reason: format!("{name} refused a request with {status}{said}"),
         }),

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 /// Partitions of a result at most: Snowflake makes them of some megabytes, and [`MAX_ROWS`] bounds them all.
 pub(super) const MAX_PARTITIONS: usize = 64;
-/// Rows of a result at most, by memory: the largest is that of a bucket, the 256th part of a flow. A flow of
-/// 50 million records stays below.
-pub(super) const MAX_ROWS: usize = 200_000;
+/// Rows of a result at most, by the limits of the statements: they keep an answer within what is read of one.
+pub(super) const MAX_ROWS: usize = 10_000;
+/// Rows of a bucket at most, by memory: the 256th part of a flow. A flow of 50 million records stays below.
+pub(super) const MAX_ROWS_OF_BUCKET: usize = 200_000;
 
 /// What the first part of a result says of the whole.
 pub(super) struct Outline {

@@ -116,9 +116,9 @@ mod tests {
     #[case(COLUMNS, 1, 1)]
     #[case(FLOWS, 1, 0)]
     #[case(BUCKETS, 1, 1)]
-    #[case(ROWS, 1, 2)]
-    #[case(UNSOUND, 1, 0)]
-    #[case(NOT_LOADED, 1, 0)]
+    #[case(ROWS, 1, 3)]
+    #[case(UNSOUND, 1, 2)]
+    #[case(NOT_LOADED, 1, 1)]
     #[case(LANDING_AGE, 1, 0)]
     fn a_file_is_its_statements_with_every_name_put_in(
         #[case] shipped: Shipped,

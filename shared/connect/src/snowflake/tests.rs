@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tidegate_engine::{
     CachedSecrets,
     ports::{
-        Clock, Column, Effect, HeaderValue, NotLoaded, PortError, Request, Sent, Shelf, Sums,
+        Clock, Column, Effect, HeaderValue, NotLoaded, Request, Sent, Shelf, ShelfError, Sums,
         TransportError, Unsound, Warehouse, WarehouseError, WarehouseRow,
     },
 };
@@ -20,7 +20,7 @@ use tidegate_model::{
 };
 use tidegate_testkit::memory::{ManualClock, MemoryHttp, MemoryVault, SeededChance};
 
-use super::Snowflake;
+use super::{Snowflake, result::MAX_ROWS};
 
 const NOW: UnixMs = UnixMs(1_780_000_000_000);
 const DEADLINE: UnixMs = UnixMs(NOW.0 + 100_000);
@@ -50,7 +50,7 @@ struct Kept(Mutex<Vec<(String, String, Vec<u8>)>>);
 
 #[async_trait]
 impl Shelf for Kept {
-    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), PortError> {
+    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), ShelfError> {
         let file = (place.to_owned(), name.to_owned(), bytes);
         self.0.lock().unwrap().push(file);
         Ok(())
@@ -145,6 +145,7 @@ fn one() -> Result<Sent, TransportError> {
 fn reason(error: &WarehouseError) -> &str {
     match error {
         WarehouseError::Refused { reason }
+        | WarehouseError::Undone { reason }
         | WarehouseError::Later { reason }
         | WarehouseError::Failed { reason } => reason,
     }
@@ -187,6 +188,7 @@ async fn a_read_is_one_request_with_its_names_bindings_and_key_pair() {
         "bindings": {
             "1": { "type": "TEXT", "value": "orders-amazon" },
             "2": { "type": "TEXT", "value": "0a" },
+            "3": { "type": "TEXT", "value": "" },
         },
     });
     assert_eq!(body, expected);
@@ -261,7 +263,7 @@ async fn each_question_is_read_from_its_columns() {
             "true",
             "d1"
         ]]),
-        json!([["landing", "orders-amazon", "k", "1", "1", "0"]]),
+        json!([["landing", "k", "1", "1", "0"]]),
         json!([["a.jsonl.gz", "Load failed", "0", "0", "1", "bad", "1"]]),
         json!([["12", "34"]]),
     ];
@@ -305,15 +307,14 @@ async fn each_question_is_read_from_its_columns() {
     assert_eq!(of.rows(&spec, &flow, 1, by).await.unwrap(), [row]);
     let unsound = Unsound {
         held_in: "landing".to_owned(),
-        flow: "orders-amazon".to_owned(),
         key: "k".to_owned(),
     };
-    assert_eq!(of.unsound(&spec, by).await.unwrap(), [unsound]);
+    assert_eq!(of.unsound(&spec, &flow, by).await.unwrap(), [unsound]);
     let file = NotLoaded {
         file: "a.jsonl.gz".to_owned(),
         status: "Load failed".to_owned(),
     };
-    assert_eq!(of.not_loaded(&spec, by).await.unwrap(), [file]);
+    assert_eq!(of.not_loaded(&spec, &flow, by).await.unwrap(), [file]);
     assert_eq!(of.waiting(&spec, by).await.unwrap(), 12);
 }
 
@@ -332,6 +333,32 @@ async fn a_row_that_is_none_of_its_columns_fails_without_a_cell_of_it(#[case] ro
     let error = buckets.await.unwrap_err();
     assert!(matches!(error, WarehouseError::Failed { .. }), "{error:?}");
     assert!(!reason(&error).contains("many"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bucket_is_read_in_parts_each_after_the_last_key_and_to_its_end_only_so_far() {
+    let full = |from: usize| {
+        let row = |number: usize| json!([format!("k{number:06}"), "1", "1", "0", "false", "d"]);
+        let rows: Vec<Value> = (from..from + MAX_ROWS).map(row).collect();
+        result(&json!(rows))
+    };
+    let rest = json!([["z", "1", "1", "0", "false", "d"]]);
+    let place = Place::new(vec![full(0), full(MAX_ROWS), result(&rest)]);
+    let (spec, flow) = (spec(), flow());
+    let rows = place.snowflake.rows(&spec, &flow, 10, DEADLINE).await;
+    assert_eq!(rows.unwrap().len(), 2 * MAX_ROWS + 1);
+    let after: Vec<Value> = place
+        .http
+        .requests()
+        .iter()
+        .map(|request| request.json().unwrap()["bindings"]["3"]["value"].clone())
+        .collect();
+    assert_eq!(after, ["", "k009999", "k019999"]);
+
+    let place = Place::new((0..20).map(|part| full(part * MAX_ROWS)).collect());
+    let rows = place.snowflake.rows(&spec, &flow, 10, DEADLINE).await;
+    let error = rows.unwrap_err();
+    assert!(reason(&error).contains("more than 200000 rows"), "{error}");
 }
 
 #[tokio::test]
@@ -355,7 +382,7 @@ async fn the_parts_of_a_result_are_one_result() {
 #[rstest]
 #[case::fewer_rows_than_told(vec![sent(200, parts(&json!([["1", "1"]]), 2, 1))])]
 #[case::more_rows_than_told(vec![sent(200, parts(&json!([["1", "1"], ["1", "1"]]), 1, 1))])]
-#[case::too_many_rows(vec![sent(200, parts(&json!([["1", "1"]]), 200_001, 1))])]
+#[case::too_many_rows(vec![sent(200, parts(&json!([["1", "1"]]), 10_001, 1))])]
 #[case::too_many_parts(vec![sent(200, parts(&json!([["1", "1"]]), 1, 65))])]
 #[case::no_part(vec![sent(200, parts(&json!([["1", "1"]]), 1, 0))])]
 #[case::a_handle_that_is_a_path(vec![sent(200, {
@@ -423,6 +450,7 @@ async fn the_token_goes_to_no_other_origin(#[case] url: &str) {
 fn class(error: &WarehouseError) -> &'static str {
     match error {
         WarehouseError::Refused { .. } => "refused",
+        WarehouseError::Undone { .. } => "undone",
         WarehouseError::Later { .. } => "later",
         WarehouseError::Failed { .. } => "failed",
     }
@@ -434,7 +462,7 @@ fn class(error: &WarehouseError) -> &'static str {
 #[case::forbidden(403, "390403", "", "refused")]
 #[case::no_account(404, "", "", "refused")]
 #[case::method(405, "", "", "refused")]
-#[case::too_long(408, "000630", "57014", "later")]
+#[case::too_long(408, "000630", "57014", "undone")]
 #[case::type_of_content(415, "", "", "refused")]
 #[case::too_many(429, "390505", "", "later")]
 #[case::no_such_object(422, "002003", "42S02", "refused")]
@@ -446,10 +474,10 @@ fn class(error: &WarehouseError) -> &'static str {
 #[case::another_count(422, "000008", "0A000", "refused")]
 #[case::not_for_the_api(422, "391911", "0A000", "refused")]
 #[case::handle(422, "000709", "02000", "failed")]
-#[case::cancelled(422, "000604", "57014", "failed")]
-#[case::a_lock(422, "000625", "57014", "failed")]
-#[case::a_value(422, "100038", "22018", "failed")]
-#[case::no_reason(422, "", "", "failed")]
+#[case::cancelled(422, "000604", "57014", "undone")]
+#[case::a_lock(422, "000625", "57014", "undone")]
+#[case::a_value(422, "100038", "22018", "undone")]
+#[case::no_reason(422, "", "", "undone")]
 #[case::internal(500, "", "", "failed")]
 #[case::gateway(502, "", "", "failed")]
 #[case::busy(503, "", "", "later")]

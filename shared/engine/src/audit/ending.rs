@@ -25,14 +25,15 @@ impl Auditing<'_> {
     /// surely held: a crash in between loses none (OUT-1).
     pub(super) async fn finish(&mut self) -> Step<()> {
         let now = self.engine.now();
-        self.advance(&reconcile::renew(&self.holder, now)).await?;
+        self.advance(&reconcile::renew(&self.lease.holder, now))
+            .await?;
         self.close_reviews().await?;
         let report = self.report(RunEnd::Complete).await?;
         self.keep(&report).await?;
         let write = match self.progress.window {
-            Some(window) => reconcile::end(&self.holder, window),
+            Some(window) => reconcile::end(&self.lease.holder, window),
             // One that a person asked for may not have seen what the window's run brings.
-            None => reconcile::give_up(&self.holder),
+            None => reconcile::give_up(&self.lease.holder),
         };
         self.advance(&write).await
     }
@@ -51,13 +52,13 @@ impl Auditing<'_> {
 
     async fn give_up_lease(&mut self) -> Step<()> {
         self.keep_seen().await?;
-        let write: Update = reconcile::yield_lease(&self.holder, &self.progress);
+        let write: Update = reconcile::yield_lease(&self.lease.holder, &self.progress);
         self.advance(&write).await
     }
 
     /// Gives the lease up, as far as the store allows. The checkpoint stays.
     pub(super) async fn broken(&mut self, error: EngineError) -> EngineError {
-        if let Err(Stop::Error(also)) = self.advance(&reconcile::let_go(&self.holder)).await {
+        if let Err(Stop::Error(also)) = self.advance(&reconcile::let_go(&self.lease.holder)).await {
             tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), error = %crate::chain(&also), "the lease was not given up");
         }
         error
@@ -89,7 +90,7 @@ impl Auditing<'_> {
         let flow = self.runtime.flow.id();
         let own = keys::audit_report(flow, report.started);
         let latest = keys::latest_audit(flow);
-        let fence = self.holder.fence;
+        let fence = self.lease.holder.fence;
         self.engine
             .keep_account(&own, &latest, report.ended_at, fence, report)
             .await?;

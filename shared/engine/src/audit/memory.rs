@@ -122,11 +122,11 @@ impl Auditing<'_> {
             let write = Update::when(Condition::ALWAYS)
                 .set("e", pack(chunk))
                 .set("ttl", ttl);
-            let key = keys::audit_seen(flow, self.holder.fence, parts);
+            let key = keys::audit_seen(flow, self.lease.holder.fence, parts);
             self.engine.write(&key, &write).await?;
             parts += 1;
         }
-        self.progress.seen = Some((self.holder.fence, parts));
+        self.progress.seen = Some((self.lease.holder.fence, parts));
         Ok(())
     }
 }

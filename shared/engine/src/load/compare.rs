@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use tidegate_model::{FlowId, RecordKey};
+use tidegate_model::RecordKey;
 use tidegate_policy::{
+    flow::Flow,
     keys,
     load::{self, Checksum, Expected, Kind, MAX_NOTES, Mark, Note},
     reconcile::passes_for,
@@ -38,8 +39,9 @@ impl Loading<'_> {
             let passes = passes_for(records, MOST_KEYS, BUCKETS);
             self.progress.comparing = Some(load::begin(passes, self.engine.now()));
         }
-        let held = self.warehouse.buckets(self.spec, flow, self.deadline).await;
-        let held: BTreeMap<u8, Sums> = held?.into_iter().collect();
+        let until = self.reads_until().await?;
+        let held = self.warehouse.buckets(self.spec, flow, until).await?;
+        let held: BTreeMap<u8, Sums> = held.into_iter().collect();
         while let Some(comparing) = self
             .progress
             .comparing
@@ -81,7 +83,7 @@ impl Loading<'_> {
         self.keep().await?;
         for part in lacking.chunks(MARKS_AT_ONCE) {
             self.may_go_on().await?;
-            let (engine, flow) = (self.engine, self.runtime.flow.id());
+            let (engine, flow) = (self.engine, &self.runtime.flow);
             let marked = part.iter().map(|key| load_again(engine, flow, key));
             for marked in join_all(marked).await {
                 marked?;
@@ -152,12 +154,9 @@ impl Loading<'_> {
             self.count(Kind::Waiting, all - ours.held);
             return Ok(Vec::new());
         }
-        self.may_go_on().await?;
+        let until = self.reads_until().await?;
         let flow = self.runtime.flow.id();
-        let rows = self
-            .warehouse
-            .rows(self.spec, flow, bucket, self.deadline)
-            .await?;
+        let rows = self.warehouse.rows(self.spec, flow, bucket, until).await?;
         let now = self.engine.now();
         let mut found: Vec<(String, Kind)> = Vec::new();
         let mut seen: BTreeMap<&str, _> = rows.iter().map(|row| (row.key.as_str(), row)).collect();
@@ -206,16 +205,13 @@ impl Loading<'_> {
     }
 
     async fn end_comparison(&mut self) -> Step<()> {
-        self.may_go_on().await?;
-        let (flow, spec, deadline) = (self.runtime.flow.id(), self.spec, self.deadline);
-        let held = self.warehouse.held(spec, flow, deadline).await?;
-        let unsound = self.warehouse.unsound(spec, deadline).await?;
-        let of_flow = unsound.into_iter().filter(|row| row.flow == flow.as_str());
-        let not_loaded = self.warehouse.not_loaded(spec, deadline).await?;
-        let begin = format!("{flow}/");
-        let of_files = not_loaded
-            .into_iter()
-            .filter(|one| one.file.contains(&begin));
+        let (flow, spec) = (self.runtime.flow.id(), self.spec);
+        let until = self.reads_until().await?;
+        let held = self.warehouse.held(spec, flow, until).await?;
+        let until = self.reads_until().await?;
+        let unsound = self.warehouse.unsound(spec, flow, until).await?;
+        let until = self.reads_until().await?;
+        let not_loaded = self.warehouse.not_loaded(spec, flow, until).await?;
         let Some(comparing) = self.progress.comparing.take() else {
             return Ok(());
         };
@@ -235,8 +231,13 @@ impl Loading<'_> {
                 checksum: held.checksum.to_string(),
             },
             duplicates: held.duplicates,
-            unsound: of_flow.map(|row| row.key).take(MAX_NOTES).collect(),
-            not_loaded: of_files
+            unsound: unsound
+                .into_iter()
+                .map(|row| row.key)
+                .take(MAX_NOTES)
+                .collect(),
+            not_loaded: not_loaded
+                .into_iter()
                 .map(|one| (one.file, one.status))
                 .take(MAX_NOTES)
                 .collect(),
@@ -268,7 +269,8 @@ impl Loading<'_> {
     }
 }
 
-async fn load_again(engine: &Engine, flow: &FlowId, key: &str) -> Result<(), EngineError> {
+async fn load_again(engine: &Engine, flow: &Flow, key: &str) -> Result<(), EngineError> {
+    let (flow, private) = (flow.id(), flow.private_fields());
     let Ok(key) = RecordKey::try_new(key) else {
         return Ok(());
     };
@@ -277,7 +279,7 @@ async fn load_again(engine: &Engine, flow: &FlowId, key: &str) -> Result<(), Eng
     let Some(Ok(Some(register))) = item.as_ref().map(Register::read) else {
         return Ok(());
     };
-    if let Some(mark) = Mark::of(&register) {
+    if let Some(mark) = Mark::of(&register, private) {
         // Refused: something newer was applied, which is to be loaded anyway.
         engine.write(&id, &mark.load_again()).await?;
     }

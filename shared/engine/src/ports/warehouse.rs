@@ -10,7 +10,18 @@ use super::PortError;
 pub trait Shelf: Send + Sync {
     /// Puts a whole file, or nothing. A name is used once: one that is there already was put by an earlier
     /// try whose answer was lost, with the same bytes, and stays.
-    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), PortError>;
+    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), ShelfError>;
+}
+
+/// Why it is not known that a file was put.
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    /// It was not, and no later try will be: the place is none, or may not be written to. A person must act.
+    #[error("no file may be put: {}", crate::chain(.0))]
+    Refused(PortError),
+    /// It may have been.
+    #[error("a file may not have been put: {}", crate::chain(.0))]
+    Failed(PortError),
 }
 
 /// Why a warehouse did not do what it was asked for. No text of it holds a value or a secret.
@@ -19,6 +30,12 @@ pub enum WarehouseError {
     /// It refuses: credentials, rights, or names that it does not know. A person must act.
     #[error("{reason}")]
     Refused {
+        /// What it says.
+        reason: String,
+    },
+    /// It answered that it failed: of what was asked for, nothing happened or stays.
+    #[error("{reason}")]
+    Undone {
         /// What it says.
         reason: String,
     },
@@ -85,8 +102,6 @@ pub struct NotLoaded {
 pub struct Unsound {
     /// `records` or `landing`.
     pub held_in: String,
-    /// Its flow.
-    pub flow: String,
     /// Its key.
     pub key: String,
 }
@@ -95,7 +110,8 @@ pub struct Unsound {
 #[async_trait]
 pub trait Warehouse: Send + Sync {
     /// Puts a file where the pipe reads.
-    async fn put(&self, spec: &WarehouseSpec, name: &str, bytes: Vec<u8>) -> Result<(), PortError>;
+    async fn put(&self, spec: &WarehouseSpec, name: &str, bytes: Vec<u8>)
+    -> Result<(), ShelfError>;
 
     /// Columns of `landing` and `records`, and of the view that the flow names.
     async fn columns(
@@ -142,17 +158,19 @@ pub trait Warehouse: Send + Sync {
         deadline: UnixMs,
     ) -> Result<Vec<WarehouseRow>, WarehouseError>;
 
-    /// Rows that are not what was sent, the first thousand of all flows.
+    /// Rows of a flow that are not what was sent, the first thousand.
     async fn unsound(
         &self,
         spec: &WarehouseSpec,
+        flow: &FlowId,
         deadline: UnixMs,
     ) -> Result<Vec<Unsound>, WarehouseError>;
 
-    /// Files of the last day that the pipe did not load whole.
+    /// Files of a flow of the last day that the pipe did not load whole.
     async fn not_loaded(
         &self,
         spec: &WarehouseSpec,
+        flow: &FlowId,
         deadline: UnixMs,
     ) -> Result<Vec<NotLoaded>, WarehouseError>;
 }

@@ -40,21 +40,21 @@ impl Comparing<'_> {
         }
         self.keep_seen().await?;
         self.keep_listed().await?;
-        let write = reconcile::yield_lease(&self.holder, &self.progress);
+        let write = reconcile::yield_lease(&self.lease.holder, &self.progress);
         self.given_up(end, &write).await
     }
 
     /// Gives the lease up, as far as the store allows. The checkpoint stays: what was counted since
     /// may not be queued.
     pub(super) async fn broken(&mut self, error: EngineError) -> EngineError {
-        if let Err(Stop::Error(also)) = self.advance(&reconcile::let_go(&self.holder)).await {
+        if let Err(Stop::Error(also)) = self.advance(&reconcile::let_go(&self.lease.holder)).await {
             tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), error = %crate::chain(&also), "the lease was not given up");
         }
         error
     }
 
     pub(super) async fn abandon(&mut self, end: RunEnd) -> Result<RunEnd, EngineError> {
-        let write = reconcile::give_up(&self.holder);
+        let write = reconcile::give_up(&self.lease.holder);
         self.given_up(end, &write).await
     }
 
@@ -89,7 +89,7 @@ impl Comparing<'_> {
         let flow = self.runtime.flow.id();
         let own = keys::reconcile_report(flow, report.started);
         let latest = keys::latest_reconcile(flow);
-        let fence = self.holder.fence;
+        let fence = self.lease.holder.fence;
         self.engine
             .keep_account(&own, &latest, report.ended_at, fence, report)
             .await?;

@@ -231,18 +231,18 @@ impl Comparing<'_> {
     pub(super) async fn keep_seen(&mut self) -> Result<(), EngineError> {
         let flow = self.runtime.flow.id();
         let ttl = (self.engine.now() + SEEN_KEPT).0 / 1_000;
-        let own = |(fence, _): &(i64, u32)| *fence == self.holder.fence;
+        let own = |(fence, _): &(i64, u32)| *fence == self.lease.holder.fence;
         let mut parts = self.progress.seen.filter(own).map_or(0, |(_, parts)| parts);
         for chunk in self.memory.fresh.chunks(PART_ENTRIES) {
             let write = Update::when(Condition::ALWAYS)
                 .set("e", fingerprint::pack(chunk))
                 .set("ttl", ttl);
-            let key = keys::reconcile_seen(flow, self.holder.fence, parts);
+            let key = keys::reconcile_seen(flow, self.lease.holder.fence, parts);
             self.engine.write(&key, &write).await?;
             parts += 1;
         }
         self.memory.fresh.clear();
-        self.progress.seen = Some((self.holder.fence, parts));
+        self.progress.seen = Some((self.lease.holder.fence, parts));
         Ok(())
     }
 
@@ -255,7 +255,7 @@ impl Comparing<'_> {
             .into_iter()
             .map(|(key, state)| Entry { key, state })
             .collect();
-        let writes = fingerprint::writes(&self.memory.index, &after, self.holder.fence);
+        let writes = fingerprint::writes(&self.memory.index, &after, self.lease.holder.fence);
         let count = writes.len();
         for (bucket, write) in writes {
             let key = fingerprint::bucket_key(flow, bucket);
@@ -264,7 +264,7 @@ impl Comparing<'_> {
             }
         }
         tracing::debug!(flow = %flow, buckets = count, "index written");
-        self.indexed = self.holder.fence;
+        self.indexed = self.lease.holder.fence;
         Ok(())
     }
 

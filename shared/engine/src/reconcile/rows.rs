@@ -440,8 +440,9 @@ impl Comparing<'_> {
     /// Nothing is staged under a lease that is nearly over.
     async fn lease_for_staging(&mut self) -> Step<()> {
         let now = self.engine.now();
-        if !self.holder.may_stage(now) {
-            self.advance(&reconcile::renew(&self.holder, now)).await?;
+        if !self.lease.holder.may_stage(now) {
+            self.advance(&reconcile::renew(&self.lease.holder, now))
+                .await?;
         }
         Ok(())
     }

@@ -302,8 +302,18 @@ pub static LOAD_FINDINGS: Metric = Metric {
     meaning: "Records of which the flow's warehouse does not hold what was loaded, as each comparison ends.",
 };
 
+/// Comparisons with a warehouse that do not happen.
+pub static LOAD_COMPARISON_AGE: Metric = Metric {
+    name: "LoadComparisonAge",
+    unit: Seconds,
+    dimensions: &[Flow],
+    statistic: Maximum,
+    meaning: "Time since the newest complete comparison of the flow's warehouse began; or else since the flow \
+              was first looked at. At each tick; only of flows with a `[warehouse]`.",
+};
+
 /// All of them.
-pub static METRICS: [&Metric; 30] = [
+pub static METRICS: [&Metric; 31] = [
     &CALLS,
     &CALL_SUCCESS,
     &RESPONSE_TIME,
@@ -326,6 +336,7 @@ pub static METRICS: [&Metric; 30] = [
     &LOADED,
     &LOAD_LAG,
     &LOAD_FINDINGS,
+    &LOAD_COMPARISON_AGE,
     &BLOCKED,
     &WEBHOOKS,
     &DECISIONS,

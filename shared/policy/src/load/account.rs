@@ -61,10 +61,7 @@ impl Kind {
         match self {
             Self::Equal | Self::Waiting | Self::InTransit => None,
             Self::Missing | Self::Older => Some("it is loaded again"),
-            Self::Altered => Some(
-                "its row is not what was loaded: somebody altered it, or `private` changed; delete it, and \
-                 the next comparison loads it again",
-            ),
+            Self::Altered => Some("somebody altered its row, which is loaded again"),
             Self::Newer => Some("the registers were put back, or another Tidegate loads this flow"),
             Self::Unknown => Some("no register has this key: delete the row, if it is nobody's"),
         }
@@ -77,7 +74,7 @@ impl Kind {
 
     /// Whether loading it again mends it.
     pub fn is_loaded_again(self) -> bool {
-        matches!(self, Self::Missing | Self::Older)
+        matches!(self, Self::Missing | Self::Older | Self::Altered)
     }
 }
 

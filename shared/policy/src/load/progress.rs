@@ -4,10 +4,15 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidegate_model::{ClaimToken, UnixMs};
+use tidegate_model::{
+    ClaimToken, UnixMs,
+    item::{Condition, Item, Update},
+};
 
 use super::{Difference, LANDING, Note};
 use crate::reconcile::Kept;
+
+const WISHED: &str = "wish";
 
 /// How often a warehouse is compared with the registers.
 const COMPARE_EVERY: Duration = Duration::from_hours(24);
@@ -77,18 +82,28 @@ impl Progress {
         self.merge.is_some() || landed.is_some_and(|at| self.merged_at < Some(at))
     }
 
-    /// Whether the warehouse is to be compared with the registers.
-    pub fn owes_comparison(&self, now: UnixMs) -> bool {
-        self.comparing.is_some()
-            || self
-                .compared_at
-                .is_none_or(|began| began + COMPARE_EVERY <= now)
+    /// Whether the warehouse is to be compared with the registers: daily, and when it is wished.
+    pub fn owes_comparison(&self, wished: Option<UnixMs>, now: UnixMs) -> bool {
+        let is_old = |began: UnixMs| began + COMPARE_EVERY <= now || Some(began) < wished;
+        self.comparing.is_some() || self.compared_at.is_none_or(is_old)
     }
 
     /// Whether a load has anything to do, when so many records are in no file yet.
-    pub fn is_due(&self, not_loaded: u64, now: UnixMs) -> bool {
-        not_loaded > 0 || self.owes_merge() || self.owes_comparison(now)
+    pub fn is_due(&self, not_loaded: u64, wished: Option<UnixMs>, now: UnixMs) -> bool {
+        not_loaded > 0 || self.owes_merge() || self.owes_comparison(wished, now)
     }
+}
+
+/// `wish`: somebody asked for a comparison while another load was at work. It stands beside the lease, which
+/// whoever asks does not hold, until a comparison has begun after it.
+pub fn wish(now: UnixMs) -> Update {
+    Update::when(Condition::ALWAYS).set(WISHED, now.0)
+}
+
+/// When a comparison was last wished for.
+pub fn wished(item: Option<&Item>) -> Option<UnixMs> {
+    let at = item?.get(WISHED)?.as_number()?;
+    Some(UnixMs(at))
 }
 
 /// What to do about a request.

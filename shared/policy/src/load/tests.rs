@@ -57,12 +57,20 @@ fn read(item: &Item) -> Register {
     Register::read(item).unwrap().unwrap()
 }
 
+fn private() -> Vec<String> {
+    vec!["buyer".to_owned()]
+}
+
+fn due(item: &Item) -> bool {
+    is_due(item, &private())
+}
+
 fn line(item: &Item) -> Option<Line> {
-    Line::of(&flow(), &key(), &read(item), &["buyer".to_owned()])
+    Line::of(&flow(), &key(), &read(item), &private())
 }
 
 fn loaded(item: &Item) -> Item {
-    let mark = Mark::of(&read(item)).unwrap();
+    let mark = Mark::of(&read(item), &private()).unwrap();
     mark.loaded(NOW).evaluate(Some(item)).unwrap()
 }
 
@@ -116,9 +124,9 @@ fn a_line_says_what_was_applied_without_private_fields_and_with_its_names_sorted
 #[test]
 fn what_is_loaded_is_due_again_when_something_else_is_applied_and_not_before() {
     let item = item();
-    assert!(is_due(&item));
+    assert!(due(&item));
     let item = loaded(&item);
-    assert!(!is_due(&item));
+    assert!(!due(&item));
     // The version alone moves: the content is in a file already.
     let equal = register::Equal {
         hash: read(&item).desired.hash,
@@ -126,11 +134,40 @@ fn what_is_loaded_is_due_again_when_something_else_is_applied_and_not_before() {
     };
     let moved = register::move_version(version(6), &equal, "a test");
     let item = moved.evaluate(Some(&item)).unwrap();
-    assert!(!is_due(&item));
+    assert!(!due(&item));
     let other = register::stage_applied(&stage(7, Content::Deleted), NOW);
     let item = other.evaluate(Some(&item)).unwrap();
-    assert!(is_due(&item));
+    assert!(due(&item));
     assert!(line(&item).unwrap().is_deletion());
+}
+
+/// A person edited it in review: the version stays.
+#[test]
+fn what_is_loaded_is_due_again_when_its_content_is_another_or_another_field_is_private() {
+    let item = loaded(&item());
+    let mut edited = item.clone();
+    for hash in [attr::DESIRED_HASH, attr::APPLIED_HASH] {
+        edited.insert(hash.to_owned(), "another".into());
+    }
+    assert!(due(&edited));
+    let mark = Mark::of(&read(&item), &private()).unwrap();
+    assert_eq!(mark.loaded(NOW).evaluate(Some(&edited)), None);
+    assert!(!due(&loaded(&edited)));
+
+    let private = ["buyer".to_owned(), "status".to_owned()];
+    assert!(is_due(&item, &private));
+    let expected = Expected::of(&flow(), &key(), &read(&item), &private);
+    assert_eq!(expected.loaded, None, "that line is in no file yet");
+}
+
+#[test]
+fn a_wish_stands_beside_a_lease_and_is_read() {
+    let lease = Item::from([("seq".to_owned(), 3.into())]);
+    let wished_for = wish(NOW).evaluate(Some(&lease)).unwrap();
+    assert_eq!(wished_for.get("seq"), lease.get("seq"));
+    assert_eq!(wished(Some(&wished_for)), Some(NOW));
+    assert_eq!(wished(Some(&lease)), None);
+    assert_eq!(wished(None), None);
 }
 
 #[test]
@@ -148,7 +185,7 @@ fn what_waits_or_is_in_review_is_not_due_and_has_no_line() {
     };
     let in_review = register::stage_applied(&reviewed, NOW).evaluate(None);
     for item in [waits.unwrap(), in_review.unwrap()] {
-        assert!(!is_due(&item));
+        assert!(!due(&item));
         assert_eq!(line(&item), None);
     }
 }
@@ -156,7 +193,7 @@ fn what_waits_or_is_in_review_is_not_due_and_has_no_line() {
 #[test]
 fn a_mark_is_refused_when_something_else_was_applied_or_it_was_erased_since() {
     let item = item();
-    let mark = Mark::of(&read(&item)).unwrap();
+    let mark = Mark::of(&read(&item), &private()).unwrap();
     let newer = register::stage_applied(&stage(6, Content::Deleted), NOW);
     let newer = newer.evaluate(Some(&item)).unwrap();
     let erased = register::erase(&read(&item), NOW).evaluate(Some(&item));
@@ -164,7 +201,7 @@ fn a_mark_is_refused_when_something_else_was_applied_or_it_was_erased_since() {
     for changed in [&newer, &erased] {
         assert_eq!(mark.loaded(NOW).evaluate(Some(changed)), None);
         assert_eq!(mark.load_again().evaluate(Some(changed)), None);
-        assert!(is_due(changed));
+        assert!(due(changed));
     }
 }
 
@@ -174,12 +211,12 @@ fn what_is_erased_goes_as_a_deletion_one_read_later_and_once() {
     let item = loaded(&item());
     let erased = register::erase(&read(&item), NOW).evaluate(Some(&item));
     let erased = erased.unwrap();
-    assert!(is_due(&erased));
+    assert!(due(&erased));
     let gone = line(&erased).unwrap();
     assert!(gone.is_deletion());
     assert!(gone.version > line(&item).unwrap().version);
     assert!(gone.version < version(6));
-    assert!(!is_due(&loaded(&erased)));
+    assert!(!due(&loaded(&erased)));
 }
 
 /// The register says nothing of what was discarded but its newest version; the warehouse may hold an
@@ -198,13 +235,13 @@ fn what_is_erased_after_a_newer_change_was_discarded_goes_too(#[case] newer: Con
     let mut discarded = staged.unwrap();
     discarded.retain(|name, _| name != attr::DIRTY_SINCE);
     assert_eq!(read(&discarded).state(), State::Discarded);
-    assert!(!is_due(&discarded), "as it was");
+    assert!(!due(&discarded), "as it was");
     let erased = register::erase(&read(&discarded), NOW).evaluate(Some(&discarded));
     let erased = erased.unwrap();
-    assert!(is_due(&erased));
+    assert!(due(&erased));
     let gone = line(&erased).unwrap();
     assert!(gone.is_deletion() && gone.version > version(6));
-    assert!(!is_due(&loaded(&erased)));
+    assert!(!due(&loaded(&erased)));
 }
 
 fn expected(version_held: u64, loaded: Option<UnixMs>) -> Expected {
@@ -217,7 +254,7 @@ fn expected(version_held: u64, loaded: Option<UnixMs>) -> Expected {
 
 #[rstest]
 #[case::equal(Some(5), "07", Kind::Equal, Kind::Equal)]
-#[case::altered(Some(5), "08", Kind::Altered, Kind::Altered)]
+#[case::altered(Some(5), "08", Kind::InTransit, Kind::Altered)]
 #[case::older(Some(4), "08", Kind::InTransit, Kind::Older)]
 #[case::newer(Some(6), "08", Kind::Newer, Kind::Newer)]
 #[case::none(None, "", Kind::InTransit, Kind::Missing)]
@@ -267,28 +304,31 @@ fn a_load_is_due_while_something_is_to_be_put_merged_or_compared() {
         compared_at: Some(NOW),
         ..Progress::default()
     };
-    assert!(!done.is_due(0, NOW));
-    assert!(done.is_due(1, NOW));
-    assert!(Progress::default().is_due(0, NOW), "never compared");
+    assert!(!done.is_due(0, None, NOW));
+    assert!(done.is_due(1, None, NOW));
+    assert!(Progress::default().is_due(0, None, NOW), "never compared");
     let put = Progress {
         put_at: Some(NOW),
         ..done.clone()
     };
     for at in [NOW, NOW + LANDING, NOW + LANDING * 4] {
-        assert!(put.is_due(0, at), "nothing was merged since");
+        assert!(put.is_due(0, None, at), "nothing was merged since");
     }
     let merged = |at| Progress {
         merged_at: Some(at),
         ..put.clone()
     };
-    assert!(merged(NOW + LANDING / 2).is_due(0, NOW + LANDING * 4));
-    assert!(!merged(NOW + LANDING).is_due(0, NOW + LANDING));
+    assert!(merged(NOW + LANDING / 2).is_due(0, None, NOW + LANDING * 4));
+    assert!(!merged(NOW + LANDING).is_due(0, None, NOW + LANDING));
     let merging = Progress {
         merge: Some("id".to_owned()),
         ..done.clone()
     };
-    assert!(merging.is_due(0, NOW + LANDING));
-    assert!(done.is_due(0, NOW + Duration::from_hours(24)));
+    assert!(merging.is_due(0, None, NOW + LANDING));
+    assert!(done.is_due(0, None, NOW + Duration::from_hours(24)));
+    let wished = |at| done.is_due(0, Some(at), NOW);
+    assert!(!wished(NOW), "one began at that moment");
+    assert!(wished(NOW + Duration::from_millis(1)));
 }
 
 #[test]

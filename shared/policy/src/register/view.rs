@@ -90,8 +90,8 @@ pub struct Applied {
 /// What was put into a file for the warehouse.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
-    /// Its version.
-    pub version: Version,
+    /// Its line, as [`crate::load::Mark`] names it.
+    pub line: String,
     /// When.
     pub at: UnixMs,
 }
@@ -399,9 +399,9 @@ impl<'a> Reader<'a> {
 
     /// What can not be read was not loaded: it is again.
     fn loaded(&self) -> Option<Loaded> {
-        let version = Version::decode(self.text(attr::LOADED_VERSION)?).ok()?;
+        let line = self.text(attr::LOADED_LINE)?.to_owned();
         let at = self.time(attr::LOADED_AT)?;
-        Some(Loaded { version, at })
+        Some(Loaded { line, at })
     }
 
     fn count(&self, name: &str) -> u32 {

@@ -11,7 +11,8 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tidegate_engine::ports::{
-    Column, NotLoaded, PortError, Sums, Unsound, Warehouse, WarehouseError, WarehouseRow,
+    Column, NotLoaded, PortError, ShelfError, Sums, Unsound, Warehouse, WarehouseError,
+    WarehouseRow,
 };
 use tidegate_model::{FlowId, SourceVersion, UnixMs, Version, flow::WarehouseSpec};
 
@@ -86,8 +87,11 @@ pub enum Trouble {
 struct State {
     files: Vec<(String, Vec<u8>)>,
     landed: usize,
-    landing: Vec<LoadedLine>,
+    /// Lines, each with its file.
+    landing: Vec<(String, LoadedLine)>,
     records: BTreeMap<(String, String), LoadedLine>,
+    /// The file of each record.
+    came_with: BTreeMap<(String, String), String>,
     columns: Option<Vec<Column>>,
     merges: BTreeSet<String>,
     trouble: VecDeque<(&'static str, Trouble)>,
@@ -103,8 +107,9 @@ impl MemoryWarehouse {
     pub fn land(&self) {
         let state = &mut *locked(&self.0);
         let new = state.files.iter().skip(state.landed);
-        for (_, bytes) in new {
-            state.landing.extend(read(bytes));
+        for (name, bytes) in new {
+            let lines = read(bytes).into_iter();
+            state.landing.extend(lines.map(|line| (name.clone(), line)));
         }
         state.landed = state.files.len();
     }
@@ -201,6 +206,7 @@ pub fn warehouse_columns(view: &str, fields: &[&str]) -> Vec<Column> {
         }
     }
     columns.push(column("RECORDS", "FIELDS", "VARIANT"));
+    columns.push(column("RECORDS", "LOADED_FROM", "VARCHAR"));
     for field in fields {
         columns.push(column(view, &field.to_uppercase(), "VARCHAR"));
     }
@@ -220,10 +226,18 @@ fn sum<'a>(rows: impl Iterator<Item = &'a LoadedLine>) -> Sums {
 
 #[async_trait]
 impl Warehouse for MemoryWarehouse {
-    async fn put(&self, _: &WarehouseSpec, name: &str, bytes: Vec<u8>) -> Result<(), PortError> {
+    async fn put(&self, _: &WarehouseSpec, name: &str, bytes: Vec<u8>) -> Result<(), ShelfError> {
         let file = (name.to_owned(), bytes);
-        self.called("put", "put", |state| state.files.push(file))
-            .map_err(|error| PortError::new("put", error))
+        let put = self.called("put", "put", |state| state.files.push(file));
+        put.map_err(|error| {
+            let is_refused = matches!(error, WarehouseError::Refused { .. });
+            let error = PortError::new("put", error);
+            if is_refused {
+                ShelfError::Refused(error)
+            } else {
+                ShelfError::Failed(error)
+            }
+        })
     }
 
     async fn columns(
@@ -249,10 +263,12 @@ impl Warehouse for MemoryWarehouse {
             if !state.merges.insert(id.to_owned()) {
                 return;
             }
-            for line in std::mem::take(&mut state.landing) {
+            for (file, line) in std::mem::take(&mut state.landing) {
                 let at = (line.flow.clone(), line.key.clone());
                 let held = state.records.get(&at).map(LoadedLine::version);
-                if held < Some(line.version()) {
+                let held = held.map(|version| (version, state.came_with.get(&at)));
+                if held < Some((line.version(), Some(&file))) {
+                    state.came_with.insert(at.clone(), file);
                     state.records.insert(at, line);
                 }
             }
@@ -319,13 +335,18 @@ impl Warehouse for MemoryWarehouse {
         })
     }
 
-    async fn unsound(&self, _: &WarehouseSpec, _: UnixMs) -> Result<Vec<Unsound>, WarehouseError> {
+    async fn unsound(
+        &self,
+        _: &WarehouseSpec,
+        flow: &FlowId,
+        _: UnixMs,
+    ) -> Result<Vec<Unsound>, WarehouseError> {
         self.called("unsound", "unsound", |state| {
             let rows = state.records.values();
+            let rows = rows.filter(|row| row.flow == flow.as_str());
             rows.filter(|row| row.digest != row.digest_now())
                 .map(|row| Unsound {
                     held_in: "records".to_owned(),
-                    flow: row.flow.clone(),
                     key: row.key.clone(),
                 })
                 .collect()
@@ -335,6 +356,7 @@ impl Warehouse for MemoryWarehouse {
     async fn not_loaded(
         &self,
         _: &WarehouseSpec,
+        _: &FlowId,
         _: UnixMs,
     ) -> Result<Vec<NotLoaded>, WarehouseError> {
         self.called("not_loaded", "not_loaded", |_| Vec::new())

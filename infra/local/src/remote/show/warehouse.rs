@@ -30,6 +30,7 @@ struct Comparison {
     warehouse: Checksum,
     duplicates: u64,
     notes: Vec<Note>,
+    unsound: Vec<String>,
     not_loaded: Vec<File>,
 }
 
@@ -113,6 +114,11 @@ impl Comparison {
         lines.extend(notes.map(|note| {
             let remedy = note.remedy.as_deref().unwrap_or_default();
             format!("  {:<16} {}: {remedy}", note.key, note.kind)
+        }));
+        let named = |key: &&String| self.notes.iter().any(|note| note.key == **key);
+        let unsound = self.unsound.iter().filter(|key| !named(key));
+        lines.extend(unsound.map(|key| {
+            format!("  {key:<16} unsound: a row or a landed line of it is not what was sent; 24_unsound.sql shows it")
         }));
         let files = self.not_loaded.iter();
         lines.extend(

@@ -109,12 +109,12 @@ impl Comparing<'_> {
         let ttl = (self.engine.now() + SEEN_KEPT).0 / 1_000;
         let mut kept = 0;
         for part in self.memory.parts() {
-            let key = keys::reconcile_listed(flow, self.holder.fence, kept);
+            let key = keys::reconcile_listed(flow, self.lease.holder.fence, kept);
             self.engine.write(&key, &part.set("ttl", ttl)).await?;
             kept += 1;
         }
         if let Some(listed) = &mut self.progress.listed {
-            listed.kept = Some((self.holder.fence, kept));
+            listed.kept = Some((self.lease.holder.fence, kept));
         }
         Ok(())
     }
