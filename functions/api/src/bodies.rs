@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidegate_engine::HookOutcome;
-use tidegate_model::{EventId, FlowId};
+use tidegate_engine::{HookOutcome, Why};
+use tidegate_model::{EventId, FlowId, RecordKey};
 use tidegate_policy::{flow_state::Scope, run::Mode};
 
-use crate::flows::{MAX_NAME, MAX_REASON};
+use crate::{
+    flows::{MAX_NAME, MAX_REASON},
+    view::Moment,
+};
 
 /// Characters of an event's source, as EventBridge has them.
 pub(crate) const MAX_SOURCE: usize = 256;
@@ -96,6 +99,18 @@ pub(crate) struct EventBody {
     id: Option<EventId>,
 }
 
+/// Asks for a decision.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "another function reads it; it is the form alone")]
+pub(crate) struct DecideBody {
+    /// About whom: a key as the source knows it. With `ask` at most 16 KiB.
+    key: RecordKey,
+    /// What the flow's question and its `yes` read as `ask`, such as an amount.
+    #[serde(default)]
+    ask: BTreeMap<String, Value>,
+}
+
 /// A run was asked for.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct RunAsked {
@@ -145,4 +160,29 @@ pub(crate) struct EventTaken {
 )]
 pub(crate) struct HookTaken {
     outcome: HookOutcome,
+}
+
+/// What was decided, and why.
+#[derive(Serialize, JsonSchema)]
+#[allow(
+    dead_code,
+    reason = "another function answers so; it is the form alone"
+)]
+pub(crate) struct Decided {
+    /// Only `yes` is a yes.
+    decision: YesOrNo,
+    /// `approved` with a yes; each other comes with a no.
+    why: Why,
+    /// When it was asked for.
+    asked_at: Moment,
+    /// How long it took, in milliseconds.
+    took_ms: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code, reason = "it is the form alone")]
+enum YesOrNo {
+    Yes,
+    No,
 }

@@ -17,9 +17,23 @@ const DEFINITIONS: &str = "#/components/schemas";
 /// Name of the scheme of the token.
 const TOKEN: &str = "token";
 /// What the two tokens are good for.
-const SCOPES: &str = "One of two tokens, both good for every operation. To `API_TOKEN` the fields that a flow file calls `private` are shown as `(private)`; `API_TOKEN_FIELDS` has the scope `fields` and sees their values.";
+const SCOPES: &str = "One of two tokens, both good for every operation that names no other. To `API_TOKEN` the fields that a flow file calls `private` are shown as `(private)`; `API_TOKEN_FIELDS` has the scope `fields` and sees their values.";
+/// Name of the scheme of the token of decisions.
+const DECIDE_TOKEN: &str = "decideToken";
+/// What that token is good for.
+const DECIDES: &str = "`DECIDE_TOKEN` of the function `decide`: good for its one operation, for which no other token is.";
 /// Problems that every path with a token may answer with: no token, a fault here, the store.
 const USUAL: [u16; 3] = [401, 500, 503];
+
+/// Who may call an operation.
+#[derive(Clone, Copy)]
+enum Caller {
+    /// Who has a token of the API, as said for the whole document.
+    OfApi,
+    /// Who has the token of decisions.
+    OfDecisions,
+    Anybody,
+}
 
 /// Makes the schema of a type.
 type Describe = fn(&mut SchemaGenerator) -> schemars::Schema;
@@ -30,7 +44,8 @@ pub(crate) struct Operation {
     path: &'static str,
     id: &'static str,
     summary: &'static str,
-    needs_token: bool,
+    description: Option<&'static str>,
+    caller: Caller,
     query: Vec<(&'static str, &'static str, Value)>,
     headers: Vec<(&'static str, &'static str, bool)>,
     body: Option<(Option<Describe>, bool)>,
@@ -51,7 +66,8 @@ impl Operation {
             path,
             id,
             summary,
-            needs_token: true,
+            description: None,
+            caller: Caller::OfApi,
             query: Vec::new(),
             headers: Vec::new(),
             body: None,
@@ -62,8 +78,20 @@ impl Operation {
 
     /// Anybody may call it, and nothing can go wrong by who does.
     pub(crate) fn for_all(mut self) -> Self {
-        self.needs_token = false;
+        self.caller = Caller::Anybody;
         self.problems.clear();
+        self
+    }
+
+    /// It takes the token of decisions, and no other.
+    fn for_decisions(mut self) -> Self {
+        self.caller = Caller::OfDecisions;
+        self
+    }
+
+    /// What whoever calls it must know beside the summary.
+    fn described(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
         self
     }
 
@@ -161,8 +189,13 @@ impl Operation {
             "parameters": self.parameters(schemas),
             "responses": answers,
         });
-        if !self.needs_token {
-            operation["security"] = json!([]);
+        if let Some(description) = self.description {
+            operation["description"] = json!(description);
+        }
+        match self.caller {
+            Caller::OfApi => {}
+            Caller::OfDecisions => operation["security"] = json!([{DECIDE_TOKEN: []}]),
+            Caller::Anybody => operation["security"] = json!([]),
         }
         if let Some((schema, required)) = &self.body {
             let schema = schema.map_or_else(
@@ -284,12 +317,27 @@ fn handshake() -> Operation {
     .refuses(&[405])
 }
 
+/// What decide answers: it is served by a function of its own, since this one has no way out (READ-1).
+fn decide() -> Operation {
+    Operation::new(
+        "post",
+        "/v1/flows/{flow}/decide",
+        "decide",
+        "Ask the flow's source now, while somebody waits: yes or no",
+    )
+    .described("Served by the function `decide`, with a token of its own. Fail-closed: only the status 200 with the decision `yes` is a yes; every other answer, and none within 5 s, is a no. Nothing that is kept here is looked at, and neither question nor answer is kept or logged.")
+    .for_decisions()
+    .body::<bodies::DecideBody>()
+    .answers::<bodies::Decided>(200, "A decision; a no is one, too")
+    .refuses(&[400, 404, 413, 422])
+}
+
 /// The description, as `GET /v1/openapi.json` serves it.
 pub fn openapi() -> Value {
     let mut schemas = Schemas::new();
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let operations = routes::all().into_iter().flat_map(|route| route.operations);
-    for operation in operations.chain([webhook(), handshake()]) {
+    for operation in operations.chain([webhook(), handshake(), decide()]) {
         let described = operation.describe(&mut schemas);
         let path = paths.entry(operation.path).or_default();
         path.insert(operation.method.to_owned(), described);
@@ -299,13 +347,16 @@ pub fn openapi() -> Value {
         "info": {
             "title": "Tidegate",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Keeps the records of two systems in step, inside their API limits. Reads never call another system; what changes the world is queued. Every moment is RFC 3339 in UTC, every error is a problem of RFC 9457.",
+            "description": "Keeps the records of two systems in step, inside their API limits. Reads never call another system; what changes the world is queued; a decision is asked for live. Every moment is RFC 3339 in UTC, every error is a problem of RFC 9457.",
         },
         "servers": [{"url": "/"}],
         "security": [{TOKEN: []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {TOKEN: {"type": "http", "scheme": "bearer", "description": SCOPES}},
+            "securitySchemes": {
+                TOKEN: {"type": "http", "scheme": "bearer", "description": SCOPES},
+                DECIDE_TOKEN: {"type": "http", "scheme": "bearer", "description": DECIDES},
+            },
             "schemas": schemas.definitions(),
         },
     })

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 pub(crate) use audit::AuditView;
 pub(crate) use flow::{FlowView, ReconcileView, StopView};
+pub(crate) use moment::Moment;
 pub(crate) use record::RecordView;
 pub(crate) use review::ReviewView;
 pub(crate) use schema::SchemaView;

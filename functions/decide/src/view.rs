@@ -1,4 +1,5 @@
-//! A decision as it is answered.
+//! A decision as it is answered. The API's description has its form; `infra/local/tests/decide.rs` holds
+//! both equal.
 
 use jiff::Timestamp;
 use serde::Serialize;

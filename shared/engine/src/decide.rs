@@ -10,6 +10,8 @@ mod calls_only;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tidegate_model::{FlowId, RecordKey, Tier, UnixMs, metric};
 use tidegate_policy::{
@@ -39,7 +41,8 @@ const CALL_WITHIN: Duration = Duration::from_millis(1_750);
 const PERMIT_WITHIN: Duration = Duration::from_millis(200);
 
 /// Why it is yes or no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Why {
     /// The source says yes. All others are no.
     Approved,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 use tidegate_api::{openapi, openapi_text};
+use tidegate_engine::Why;
 
 use crate::caller::{Caller, described, invalid, rows};
 
@@ -68,6 +69,32 @@ fn operations_have_names_of_their_own_and_paths_name_their_parameters() {
     }
 }
 
+#[test]
+fn a_scheme_that_an_operation_names_is_there() {
+    let document = openapi();
+    let schemes = document["components"]["securitySchemes"]
+        .as_object()
+        .unwrap();
+    let operations = document["paths"].as_object().unwrap().values();
+    let operations = operations.flat_map(|methods| methods.as_object().unwrap().values());
+    let named = operations.filter_map(|operation| operation["security"].as_array());
+    let named = named.chain(document["security"].as_array()).flatten();
+    let named: BTreeSet<&String> = named
+        .flat_map(|one| one.as_object().unwrap().keys())
+        .collect();
+    assert_eq!(named, schemes.keys().collect());
+}
+
+/// The function that decides writes its reasons by hand.
+#[test]
+fn every_reason_of_a_decision_is_described() {
+    let document = openapi();
+    let reasons = document["components"]["schemas"]["Why"]["oneOf"].as_array();
+    let reasons = reasons.unwrap().iter();
+    let reasons: Vec<&str> = reasons.map(|one| one["const"].as_str().unwrap()).collect();
+    assert_eq!(reasons, Why::ALL.map(Why::as_str));
+}
+
 #[tokio::test]
 async fn the_description_is_served_without_a_token_and_holds_none() {
     let caller = Caller::new();
@@ -77,7 +104,7 @@ async fn the_description_is_served_without_a_token_and_holds_none() {
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     let served = answer.ok(200);
     assert_eq!(served, openapi());
-    let open: Vec<&str> = served["paths"]
+    let apart: Vec<(&str, &Value)> = served["paths"]
         .as_object()
         .unwrap()
         .iter()
@@ -88,11 +115,17 @@ async fn the_description_is_served_without_a_token_and_holds_none() {
                 .values()
                 .map(move |of| (path, of))
         })
-        .filter(|(_, operation)| operation.get("security").is_some())
-        .map(|(path, _)| path.as_str())
+        .filter_map(|(path, operation)| Some((path.as_str(), operation.get("security")?)))
         .collect();
     let hook = "/v1/flows/{flow}/webhook";
-    assert_eq!(open, [hook, hook, "/v1/openapi.json"]);
+    let (nobody_s, decisions) = (json!([]), json!([{"decideToken": []}]));
+    let expected = [
+        ("/v1/flows/{flow}/decide", &decisions),
+        (hook, &nobody_s),
+        (hook, &nobody_s),
+        ("/v1/openapi.json", &nobody_s),
+    ];
+    assert_eq!(apart, expected);
     let others = Request::post("/v1/openapi.json");
     caller.send(others, Body::empty()).await.problem(405);
 }
@@ -154,11 +187,11 @@ async fn every_operation_is_served_as_it_is_described() {
     caller.post_json("/v1/events", event).await.ok(202);
     caller.get("/v1/openapi.json").await.ok(200);
     let seen: BTreeSet<String> = caller.called();
-    // The webhook is a function of its own, and its test holds it against the description.
+    // Webhook and decisions are functions of their own, and their tests hold them against the description.
     let all = described()
         .ids()
         .into_iter()
-        .filter(|id| !["pushChange", "askConsent"].contains(id));
+        .filter(|id| !["pushChange", "askConsent", "decide"].contains(id));
     let all: BTreeSet<String> = all.map(str::to_owned).collect();
     assert_eq!(seen, all);
 }

@@ -12,7 +12,8 @@
 //! - A link is good for seven days, then 410 with the code 0x80044352, as is one from before a purge
 //!   ([`forget_changes`](Double::forget_changes)). That it is just this status is assumed: the protocol
 //!   (11.3) and other services of the vendor have it.
-//! - `GET /api/data/v9.2/accounts({id})` shows one.
+//! - `GET /api/data/v9.2/accounts({id})` shows one; `$select` is as with a listing. What is empty is null,
+//!   and beside an amount of money (`creditlimit`) stands its currency, asked for or not.
 //! - A bearer token that an authority stands in for: [`login`]. One that is missing, wrong or over is 401.
 //! - 6,000 calls in five minutes, then 429 with `Retry-After`; the two other limits, of time and of calls
 //!   at once, are not kept.

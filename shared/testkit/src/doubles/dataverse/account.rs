@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::doubles::Seed;
 
 /// Every column that can be selected. A true account has some hundreds.
-pub(super) const COLUMNS: [&str; 12] = [
+pub(super) const COLUMNS: [&str; 14] = [
     "accountid",
     "name",
     "accountnumber",
@@ -15,11 +15,19 @@ pub(super) const COLUMNS: [&str; 12] = [
     "websiteurl",
     "address1_city",
     "address1_country",
+    "creditlimit",
     "creditonhold",
     "statecode",
+    CURRENCY_COLUMN,
     "createdon",
     "modifiedon",
 ];
+/// The column in which amounts of money are told, in the currency of the account.
+const MONEY: &str = "creditlimit";
+/// That currency, which comes along with each amount whether or not it was selected.
+const CURRENCY_COLUMN: &str = "_transactioncurrencyid_value";
+/// The one currency of the environment.
+const CURRENCY: &str = "c0de0000-0000-4000-8000-000000000978";
 /// In front of the number of an account in its id: no random one, so that a test can name it.
 const ID_PREFIX: &str = "a0c0de00-0000-4000-8000-";
 
@@ -80,7 +88,10 @@ pub(super) fn made(mut choices: Seed, number: u64, at_ms: i64) -> Map<String, Va
         "address1_country": country,
         "creditonhold": choices.chance(5),
         "statecode": i32::from(choices.chance(8)),
+        CURRENCY_COLUMN: CURRENCY,
         "createdon": time(at_ms),
+        // Some have none.
+        MONEY: choices.chance(70).then(|| f64::from(500 * (1 + choices.below(100)))),
     });
     let body = body.as_object().cloned().unwrap_or_default();
     stamped(body, number, 1, at_ms)
@@ -99,13 +110,16 @@ pub(super) fn stamped(
     body
 }
 
-/// An account with the columns that were selected: its id and its tag always, all where none is named.
+/// An account with the columns that were selected: its id and its tag always, its currency beside an
+/// amount, all where none is named.
 pub(super) fn selected(body: &Map<String, Value>, select: &[String]) -> Map<String, Value> {
+    let is_named = |name: &str| select.iter().any(|selected| selected == name);
     let is_meant = |name: &str| {
         select.is_empty()
             || name == "accountid"
             || name.starts_with('@')
-            || select.iter().any(|selected| selected == name)
+            || is_named(name)
+            || (name == CURRENCY_COLUMN && is_named(MONEY))
     };
     let kept = body.iter().filter(|(name, _)| is_meant(name));
     kept.map(|(name, value)| (name.clone(), value.clone()))

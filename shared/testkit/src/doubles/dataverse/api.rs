@@ -101,7 +101,11 @@ fn one(books: &Books, call: &Incoming, id: &str) -> Reply {
     match number_of(id).and_then(|number| books.account(number)) {
         Some(body) => {
             let mut row = selected(&body, &listing.select);
-            let context = format!("{}$metadata#accounts/$entity", root(call));
+            let columns = match listing.select.join(",") {
+                none if none.is_empty() => none,
+                some => format!("({some})"),
+            };
+            let context = format!("{}$metadata#accounts{columns}/$entity", root(call));
             row.insert("@odata.context".to_owned(), json!(context));
             Reply::json(200, &Value::Object(row))
         }

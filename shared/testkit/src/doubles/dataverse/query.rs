@@ -34,6 +34,8 @@ pub(super) struct Listing {
 pub(super) type Wrong = (&'static str, String);
 
 const BAD_QUERY: &str = "0x80060888";
+/// "Troubleshoot Dataverse Web API client errors" shows it.
+const NO_COLUMN: &str = "0x0";
 const BAD_TOKEN: &str = "0x80040203";
 
 impl Listing {
@@ -71,7 +73,7 @@ fn select(text: &str) -> Result<Vec<String>, Wrong> {
             let known = COLUMNS.contains(&name).then(|| name.to_owned());
             let of = "on type 'Microsoft.Dynamics.CRM.account'";
             let wrong = || format!("Could not find a property named '{name}' {of}.");
-            known.ok_or_else(|| (BAD_QUERY, wrong()))
+            known.ok_or_else(|| (NO_COLUMN, wrong()))
         })
         .collect()
 }

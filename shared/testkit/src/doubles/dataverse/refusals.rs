@@ -4,6 +4,8 @@
 //! "docs" is learn.microsoft.com. The codes and texts are those that its pages and forums show, where
 //! they do.
 
+use serde_json::json;
+
 use super::tests::{World, world};
 use crate::doubles::{Quota, tests::NOON_MS};
 
@@ -21,6 +23,8 @@ const ALONE: &str = "docs: change tracking takes $select alone; without it stric
 const SIZE: &str = "OData 4.0, 8.2.8.5: a positive number; else assumed";
 const TOKEN: &str = "assumed: the vendor documents no form of tokens";
 
+const CLIENT_ERRORS: &str = "docs: Troubleshoot Dataverse Web API client errors";
+
 /// The accounts, with this query.
 macro_rules! list {
     ($query:literal) => {
@@ -28,7 +32,20 @@ macro_rules! list {
     };
 }
 
-const RULES: [Rule; 21] = [
+/// An account that there is, with this query.
+macro_rules! one {
+    ($query:literal) => {
+        (
+            "GET",
+            concat!(
+                "/api/data/v9.2/accounts(a0c0de00-0000-4000-8000-000000000001)?",
+                $query
+            ),
+        )
+    };
+}
+
+const RULES: [Rule; 24] = [
     (
         "rows are not filtered",
         ALONE,
@@ -71,11 +88,35 @@ const RULES: [Rule; 21] = [
     ),
     (
         "a column is known",
-        "docs: $select",
+        CLIENT_ERRORS,
         list!("$select=name,nmae"),
         "",
         400,
         "named 'nmae'",
+    ),
+    (
+        "capitals of a column count",
+        CLIENT_ERRORS,
+        list!("$select=creditLimit"),
+        "",
+        400,
+        "named 'creditLimit' on type 'Microsoft.Dynamics.CRM.account'",
+    ),
+    (
+        "a column of one account is known",
+        CLIENT_ERRORS,
+        one!("$select=creditlimit,creditonhld"),
+        "",
+        400,
+        "named 'creditonhld' on type 'Microsoft.Dynamics.CRM.account'",
+    ),
+    (
+        "a currency is selected by the column that holds its id",
+        "docs: a lookup is _NAME_value",
+        one!("$select=creditlimit,transactioncurrencyid_value"),
+        "",
+        400,
+        "named 'transactioncurrencyid_value'",
     ),
     (
         "a parameter comes once",
@@ -227,6 +268,16 @@ async fn a_call_that_breaks_a_rule_is_refused_with_the_documented_status() {
     }
     assert_eq!(world.double.calls().len(), RULES.len());
     assert!(world.double.calls().iter().all(|call| !call.effect));
+}
+
+#[tokio::test]
+async fn a_column_that_is_not_known_is_refused_with_the_documented_body() {
+    let world = world(Quota::CountOnly).await;
+    let answered = world.raw(one!("$select=Name"), "", &world.token).await;
+    let message =
+        "Could not find a property named 'Name' on type 'Microsoft.Dynamics.CRM.account'.";
+    let body = json!({"error": {"code": "0x0", "message": message}});
+    assert_eq!((answered.status, answered.body), (400, body));
 }
 
 #[tokio::test]

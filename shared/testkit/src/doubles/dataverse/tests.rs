@@ -228,6 +228,71 @@ async fn an_account_is_shown_by_its_id_until_it_is_removed() {
 }
 
 #[tokio::test]
+async fn a_limit_comes_with_its_currency_and_only_where_it_is_asked_for() {
+    let world = world(Quota::CountOnly).await;
+    let shown = async |select: &str| {
+        let path = format!("{LIST}({})?$select={select}", id(1));
+        let shown = world.raw(("GET", &path), "", &world.token).await;
+        assert_eq!(shown.status, 200);
+        shown.body
+    };
+    let credit = shown("creditlimit,creditonhold").await;
+    let names: Vec<&String> = credit.as_object().unwrap().keys().collect();
+    let expected = [
+        "@odata.context",
+        "@odata.etag",
+        "_transactioncurrencyid_value",
+        "accountid",
+        "creditlimit",
+        "creditonhold",
+    ];
+    assert_eq!(names, expected);
+    let context = credit["@odata.context"].as_str().unwrap();
+    assert!(context.ends_with("$metadata#accounts(creditlimit,creditonhold)/$entity"));
+    assert!(credit["creditonhold"].is_boolean());
+    let hold = shown("creditonhold").await;
+    assert!(hold.get("creditlimit").is_none());
+    assert!(hold.get("_transactioncurrencyid_value").is_none());
+}
+
+#[tokio::test]
+async fn some_accounts_have_a_limit_some_have_none_which_is_null_and_some_are_on_hold() {
+    let world = world(Quota::CountOnly).await;
+    let (rows, _) = world.whole(LIST, 50).await;
+    let count = |is_meant: fn(&Value) -> bool| rows.iter().filter(|row| is_meant(row)).count();
+    let with = count(|row| row["creditlimit"].as_f64().is_some_and(|limit| limit > 0.0));
+    let without = count(|row| row.get("creditlimit") == Some(&Value::Null));
+    let on_hold = count(|row| row["creditonhold"] == true);
+    assert_eq!(with + without, rows.len());
+    assert!(with > 20 && without > 5, "{with} with, {without} without");
+    assert!((1..20).contains(&on_hold), "{on_hold} on hold");
+}
+
+#[tokio::test]
+async fn limit_and_hold_are_changed_by_hand_and_a_limit_is_taken_away_by_null() {
+    let world = world(Quota::CountOnly).await;
+    for (limit, hold) in [
+        (json!(750.5), json!(true)),
+        (Value::Null, json!(false)),
+        (json!(2_000), json!(false)),
+    ] {
+        let set = json!({"creditlimit": limit, "creditonhold": hold});
+        let changed = client()
+            .post(format!("{}/_double/change", world.double.url()))
+            .header("Content-Type", "application/json")
+            .body(json!({"id": id(2), "set": set}).to_string())
+            .send();
+        assert_eq!(changed.await.unwrap().status(), 200);
+        let path = format!("{LIST}({})?$select=creditlimit,creditonhold", id(2));
+        let shown = world.raw(("GET", &path), "", &world.token).await.body;
+        assert_eq!(
+            (&shown["creditlimit"], &shown["creditonhold"]),
+            (&limit, &hold)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_change_keeps_what_is_the_environment_s_own() {
     let world = world(Quota::CountOnly).await;
     let before = world.double.account(&id(1)).unwrap();
