@@ -68,6 +68,11 @@ class OneLoad(Bench):
             self.assertEqual(self.sql("SELECT record_key, merged_at FROM records ORDER BY 1"), before)
             self.model.merge(rows)
             self.assert_model()
+        # The same file once more, after the load history forgot it: not even a time moves.
+        self.warehouse.load_history.clear()
+        self.land("2", file_of(rows))
+        self.merge()
+        self.assertEqual(self.sql("SELECT record_key, merged_at FROM records ORDER BY 1"), before)
         self.assertEqual(self.landed(), 0)
 
     def test_files_out_of_order_end_as_files_in_order(self):
@@ -194,6 +199,13 @@ class Files(Bench):
                 self.assertIn("Load failed", self.land(str(number), packed([good.line(), line])))
         self.assertIn("Load failed", self.land("cut", file_of([good])[:-12]))
         self.assertEqual(self.landed(), 0)
+
+    def test_a_skipped_file_is_named_to_its_flow_alone(self):
+        self.land("bad", packed(["{"]))
+        self.land("good", file_of([order("a:1", 1)]))
+        found = self.shipped("31_files_not_loaded.sql", ["orders"])
+        self.assertEqual([(row[0], row[1]) for row in found], [("orders/bad.jsonl.gz", "Load failed")])
+        self.assertEqual(self.shipped("31_files_not_loaded.sql", ["rs"]), [])
 
     def test_a_skipped_file_is_read_when_it_is_written_right(self):
         row = order("a:1", 1)

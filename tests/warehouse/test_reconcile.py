@@ -61,6 +61,10 @@ class Checksums(Bench):
             theirs = {row[0]: row[5] for row in self.shipped("23_reconcile_rows.sql", ["orders-amazon", name, ""])}
             found |= {row.key for row in rows if bucket(row.key) == name and theirs.get(row.key) != row.digest}
         self.assertEqual(found, {"k:7", "k:20"})
+        # The rest of a bucket, after a key.
+        whole = self.shipped("23_reconcile_rows.sql", ["orders-amazon", bucket("k:7"), ""])
+        rest = self.shipped("23_reconcile_rows.sql", ["orders-amazon", bucket("k:7"), whole[0][0]])
+        self.assertEqual(rest, whole[1:])
 
 
 class Unsound(Bench):

@@ -288,6 +288,49 @@ async fn a_load_that_dies_at_any_write_is_repeated_and_leaves_the_same_table() {
     assert!(deaths >= 16, "{deaths}");
 }
 
+/// Somebody emptied the table, and the comparison dies while it has all of it loaded again.
+#[tokio::test]
+async fn a_mass_loss_whose_comparison_is_cut_is_counted_once_and_mended_whole() {
+    const RECORDS: u64 = 100;
+    let mut cuts = 0;
+    for write in (1..).step_by(10) {
+        let world = World::new();
+        for number in 0..RECORDS {
+            world.has(&format!("S-{number}"), 1, "a@x.example").await;
+        }
+        world.load().await;
+        world.settle().await;
+        world.warehouse.meddle(std::collections::BTreeMap::clear);
+        if !dies_at(&world, write, true).await {
+            break;
+        }
+        let marked = (0..RECORDS).filter(|number| {
+            let at = keys::register(&flow_id(), &key(&format!("S-{number}")));
+            let item = world.host.store.item(&at).unwrap();
+            !item.contains_key("ll")
+        });
+        if !(1..100).contains(&marked.count()) {
+            continue;
+        }
+        cuts += 1;
+        world.host.clock.advance(Duration::from_mins(3));
+        let loaded_before = world.load().await.counts.loaded;
+        let comparison = world.host.engine.latest_load_comparison(&flow_id()).await;
+        let comparison = comparison.unwrap().unwrap();
+        assert_eq!(comparison.found.missing, RECORDS, "write {write}");
+        assert_eq!(comparison.notes.len(), 100);
+        let loaded = loaded_before + world.load().await.counts.loaded;
+        assert_eq!(loaded, RECORDS, "write {write}");
+        world.settle().await;
+        let comparison = world.compare().await;
+        assert!(
+            comparison.agrees() && comparison.is_clean(),
+            "write {write}: {comparison:?}"
+        );
+    }
+    assert!(cuts >= 5, "{cuts}");
+}
+
 #[tokio::test]
 async fn what_lands_when_no_merge_is_owed_is_merged_before_it_is_compared() {
     let world = World::new();
