@@ -61,6 +61,7 @@ async fn a_link_that_leaves_its_origin_stops_the_flow(#[case] way: Way, #[case] 
 
 #[rstest]
 #[case::to_itself(Way::LinkToItself, "never end")]
+#[case::in_a_circle(Way::LinkInACircle, "goes round")]
 #[case::html(Way::Html, "not JSON")]
 #[case::announced(Way::Announced20Gb, "larger than")]
 #[case::blanks(Way::BlanksWithoutEnd, "larger than")]
@@ -83,16 +84,13 @@ async fn an_answer_that_is_no_page_interrupts_the_run_and_moves_no_watermark(
         panic!("{report:?}");
     };
     assert!(reason.contains(told), "{reason}");
-    assert!(report.counts.received <= 4);
+    assert!(report.counts.received <= 8);
 }
 
-#[rstest]
-#[case::in_a_circle(Way::LinkInACircle)]
-#[case::without_end(Way::LinkWithoutEnd)]
 #[tokio::test]
-async fn pages_that_never_end_are_cut_at_the_run_s_limit(#[case] way: Way) {
+async fn pages_that_never_end_are_cut_at_the_run_s_limit() {
     let hands = Hands::new();
-    let pages = Pages::start(way, None).await;
+    let pages = Pages::start(Way::LinkWithoutEnd, None).await;
     let place = pages.place(&hands, "", &[]);
     let report = place.run().await;
     assert_eq!(report.end, RunEnd::Cut, "{report:?}");

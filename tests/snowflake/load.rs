@@ -76,25 +76,30 @@ async fn what_is_landed_and_merged_is_held_by_count_sum_bucket_and_row() {
 async fn what_is_not_as_it_was_sent_or_not_loaded_is_named_and_columns_are_told() {
     let place = Place::new();
     let (of, spec, by) = (&place.snowflake, &place.spec, deadline());
-    assert_eq!(of.unsound(spec, by).await.unwrap(), []);
-    assert_eq!(of.not_loaded(spec, by).await.unwrap(), []);
+    assert_eq!(of.unsound(spec, &flow(ORDERS), by).await.unwrap(), []);
+    assert_eq!(of.not_loaded(spec, &flow(ORDERS), by).await.unwrap(), []);
     let line = order("a:1", 1, Some("{}")).line();
     place
         .land("wrong", &[line.replace("\"a:1\"", "\"a:2\"")])
         .await;
-    place.land("bad", &["{\n".to_owned()]).await;
+    place
+        .land(&format!("{ORDERS}/bad"), &["{\n".to_owned()])
+        .await;
     let unsound = Unsound {
         held_in: "landing".to_owned(),
-        flow: ORDERS.to_owned(),
         key: "a:2".to_owned(),
     };
-    assert_eq!(of.unsound(spec, by).await.unwrap(), [unsound]);
-    let files = of.not_loaded(spec, by).await.unwrap();
+    assert_eq!(
+        of.unsound(spec, &flow(ORDERS), by).await.unwrap(),
+        [unsound]
+    );
+    let files = of.not_loaded(spec, &flow(ORDERS), by).await.unwrap();
     let files: Vec<(&str, &str)> = files
         .iter()
         .map(|file| (file.file.as_str(), file.status.as_str()))
         .collect();
-    assert_eq!(files, [("bad.jsonl.gz", "Load failed")]);
+    let bad = format!("{ORDERS}/bad.jsonl.gz");
+    assert_eq!(files, [(bad.as_str(), "Load failed")]);
 
     // In parts of two rows, all but the first of which come compressed.
     let whole = of.columns(spec, by).await.unwrap();

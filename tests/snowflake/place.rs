@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tidegate_connect::{HttpClient, Snowflake};
 use tidegate_engine::{
     CachedSecrets,
-    ports::{Clock, PortError, Secrets, Shelf, Warehouse as _, WarehouseError},
+    ports::{Clock, PortError, Secrets, Shelf, ShelfError, Warehouse as _, WarehouseError},
 };
 use tidegate_lambda::{SystemChance, SystemClock};
 use tidegate_model::{FlowId, SourceVersion, UnixMs, Version, flow::WarehouseSpec};
@@ -35,11 +35,11 @@ struct Folder;
 
 #[async_trait]
 impl Shelf for Folder {
-    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), PortError> {
+    async fn put(&self, place: &str, name: &str, bytes: Vec<u8>) -> Result<(), ShelfError> {
         let path = Path::new(place).join(name);
         let folder = path.parent().unwrap_or(Path::new(place));
         let put = fs::create_dir_all(folder).and_then(|()| fs::write(&path, bytes));
-        put.map_err(|error| PortError::new(format!("put {name}"), error))
+        put.map_err(|error| ShelfError::Failed(PortError::new(format!("put {name}"), error)))
     }
 }
 

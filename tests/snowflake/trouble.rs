@@ -9,6 +9,7 @@ use crate::{
 };
 
 const ID: &str = "6f7bdbcd-9bd0-4f6a-8a85-0c3a7c3ef0a1";
+const ANOTHER_ID: &str = "6f7bdbcd-9bd0-4f6a-8a85-0c3a7c3ef0a2";
 
 fn record() -> Record<'static> {
     Record {
@@ -78,9 +79,9 @@ async fn who_has_to_wait_and_who_has_to_act_is_told() {
     }
     place.double.behave(json!({ "time_out": 1 })).await;
     let error = place.merge(ID, false).await.unwrap_err();
-    assert!(matches!(error, WarehouseError::Later { .. }), "{error:?}");
-    place.merge(ID, true).await.unwrap();
-    assert_eq!(place.turns().await, "1", "what was stopped is run again");
+    assert!(matches!(error, WarehouseError::Undone { .. }), "{error:?}");
+    place.merge(ANOTHER_ID, false).await.unwrap();
+    assert_eq!(place.turns().await, "1", "what was stopped is undone");
 
     for name in ["database", "schema", "warehouse", "role"] {
         let mut spec = serde_json::to_value(&place.spec).unwrap();

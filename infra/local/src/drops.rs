@@ -61,8 +61,8 @@ impl Shelf for Folders {
         if !Path::new(name).components().all(is_below) || name.is_empty() {
             return Err(refused("it is no name below the place"));
         }
-        let path = Path::new(place).join(name);
-        let put = spawn_blocking(move || put(&path, &bytes)).await;
+        let (folder, name) = (PathBuf::from(place), name.to_owned());
+        let put = spawn_blocking(move || put(&folder, &name, &bytes)).await;
         let put = put.unwrap_or_else(|error| Err(io::Error::other(error)));
         put.map_err(|error| {
             let kind = error.kind();
@@ -79,12 +79,20 @@ impl Shelf for Folders {
 
 /// Puts a file under its name once all of it is on the disk: who reads the folder meets no half of it. A name
 /// that is taken stays as it is, which a link keeps to and a renaming would not.
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+fn put(place: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    // One that is made here would be read by nobody.
+    if !place.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "there is no such folder",
+        ));
+    }
+    let path = place.join(name);
+    let folder = path.parent().unwrap_or(place);
     fs::create_dir_all(folder)?;
     // Its own name of each try, with an ending that nobody takes for a file to read.
     let unfinished = folder.join(format!(".{:016x}.part", rand::random::<u64>()));
-    let linked = write_whole(&unfinished, bytes).and_then(|()| fs::hard_link(&unfinished, path));
+    let linked = write_whole(&unfinished, bytes).and_then(|()| fs::hard_link(&unfinished, &path));
     let removed = fs::remove_file(&unfinished);
     match linked {
         Ok(()) => removed,

@@ -171,6 +171,15 @@ pub(crate) async fn audit(args: &AuditArgs) -> anyhow::Result<Outcome> {
 /// `warehouse FLOW`: asks for a load and a comparison, waits for its end and prints what it found.
 pub(crate) async fn warehouse(args: &WarehouseArgs) -> anyhow::Result<Outcome> {
     let client = Client::new(&args.remote)?;
+    let flows: show::Flows = client.get("/v1/flows").await?;
+    let flow = flows.items.iter().find(|flow| flow.name == args.flow);
+    if let Some(reason) = flow.and_then(show::Flow::stopped_at_warehouse) {
+        print(&format!(
+            "{}: stopped, so nothing is loaded or compared: {reason}\nmend that, then resume it: POST /v1/flows/{}/resume\n",
+            args.flow, args.flow
+        ))?;
+        return Ok(Outcome::Found);
+    }
     let flow = ReviewId::encode_path(&args.flow);
     let path = format!("/v1/flows/{flow}/warehouse");
     let before: show::Warehouse = client.get(&path).await?;

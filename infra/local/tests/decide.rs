@@ -208,14 +208,15 @@ async fn an_account_has_credit_up_to_its_limit_as_it_stands_now() {
         .await;
     for (ask, why) in [
         (amount(1_000), "approved"),
-        (amount("999.99"), "approved"),
+        (amount(999.99), "approved"),
         (amount(1_000.01), "declined"),
         // What is no amount is no yes.
         (amount(0), "declined"),
         (amount(-5), "declined"),
+        (amount("999.99"), "declined"),
         (amount("-inf"), "declined"),
-        (amount("nan"), "declined"),
-        (amount("all"), "unclear"),
+        (amount("all"), "declined"),
+        (amount(true), "declined"),
         (amount(Value::Null), "unclear"),
         (json!({}), "unclear"),
     ] {
@@ -225,6 +226,8 @@ async fn an_account_has_credit_up_to_its_limit_as_it_stands_now() {
     for (set, why) in [
         (json!({"creditonhold": true}), "declined"),
         (json!({"creditonhold": false}), "approved"),
+        (json!({"statecode": 1}), "declined"),
+        (json!({"statecode": 0}), "approved"),
         (json!({"creditlimit": 299.99}), "declined"),
         (json!({"creditlimit": 300}), "approved"),
         (json!({"creditlimit": null}), "unclear"),
@@ -240,7 +243,7 @@ async fn an_account_has_credit_up_to_its_limit_as_it_stands_now() {
     let calls = place.calls(&id);
     let select = calls.last().unwrap().query.as_deref().unwrap();
     let select = select.replace("%24", "$").replace("%2C", ",");
-    assert_eq!(select, "$select=creditlimit,creditonhold");
+    assert_eq!(select, "$select=creditlimit,creditonhold,statecode");
 
     place.by_hand("delete", json!({"id": id})).await;
     let other = "00000000-0000-4000-8000-000000000001";

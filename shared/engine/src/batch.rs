@@ -66,7 +66,7 @@ impl RunEnd {
     /// The end of a listing that would have none.
     pub(crate) fn goes_round() -> Self {
         Self::Interrupted {
-            reason: "the source gave the same cursor again".to_owned(),
+            reason: "the source goes round: it names a page that it named before".to_owned(),
         }
     }
 }
@@ -281,7 +281,12 @@ impl Running<'_> {
                 Ok(read) => read,
                 Err(end) => return Ok(end),
             };
-            if page.next.is_some() && page.next == self.progress.cursor {
+            let (trail, here) = (&mut self.progress.trail, self.progress.cursor.as_ref());
+            if page
+                .next
+                .as_ref()
+                .is_some_and(|next| trail.leads_back(here, next))
+            {
                 return Ok(RunEnd::goes_round());
             }
             if !self.holder.may_stage(self.engine.now()) {

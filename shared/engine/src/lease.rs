@@ -53,6 +53,23 @@ impl Engine {
 }
 
 impl HeldLease {
+    /// One that the token took in an earlier invocation, if it has it still.
+    pub(crate) fn again<P: DeserializeOwned>(
+        key: ItemKey,
+        token: &ClaimToken,
+        seen: &Kept<P>,
+        now: UnixMs,
+    ) -> Option<Self> {
+        let until = seen.held_until(now)?;
+        let holder = Holder {
+            token: token.clone(),
+            fence: seen.fence,
+            seq: seen.seq,
+            until,
+        };
+        seen.is_held_by(token).then_some(Self { key, holder })
+    }
+
     /// Writes under the fence. False: the lease is lost to another.
     pub(crate) async fn advance(
         &mut self,

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tidegate_model::{
-    FlowId, RecordKey, UnixMs,
+    ClaimToken, FlowId, RecordKey, UnixMs,
     flow::WarehouseSpec,
     item::{Item, Update},
 };
@@ -56,8 +56,11 @@ const STEP_TIME: Duration = Duration::from_secs(60);
 const LOOK_TIME: Duration = Duration::from_secs(50);
 /// A look ends so shortly before its time, when the next one at the statement would be too late.
 const LOOK_ENDS: Duration = Duration::from_secs(10);
-/// How long a read of the warehouse takes at most: of a lease that is renewed before it.
-const READ_TIME: Duration = Duration::from_secs(100);
+/// How long a read of the warehouse, or a merge there, takes at most: as long as its virtual warehouse lets a
+/// statement run (`01_account.sql`).
+const STATEMENT_TIME: Duration = Duration::from_mins(10);
+/// How much longer a lease is held than what it is held for.
+const HELD_LONGER: Duration = Duration::from_secs(5);
 
 /// Columns that the files and the merge write to.
 const COLUMNS: [(&str, &str); 11] = [
@@ -123,7 +126,6 @@ struct Loading<'a> {
     spec: &'a WarehouseSpec,
     lease: HeldLease,
     progress: Progress,
-    compare: bool,
     /// When a comparison was last wished for.
     wished: Option<UnixMs>,
     checking: bool,
@@ -171,16 +173,21 @@ impl Engine {
             return Ok(not_begun(RunEnd::Stopped { reason }, now));
         }
         let lease_key = keys::load_lease(flow);
+        if request.compare {
+            // Whatever becomes of this load: tick asks for what is wished.
+            self.write(&lease_key, &load::wish(now)).await?;
+        }
         let item = self.read(&lease_key).await?;
         let seen = Checkpoint::read(item.as_ref());
-        let progress = match load::plan(&seen, now) {
-            Start::Busy { until } => return self.is_busy(flow, request, until).await,
+        let mut progress = match load::plan(&seen, now) {
+            Start::Busy { until } => return Ok(not_begun(RunEnd::Busy { until }, now)),
             Start::Go(progress) => *progress,
         };
+        progress.since.get_or_insert(now);
         let owner = self.token();
         let lease = match self.take_lease(lease_key, owner, &seen, &progress).await? {
             Ok(lease) => lease,
-            Err(Busy(until)) => return self.is_busy(flow, request, until).await,
+            Err(Busy(until)) => return Ok(not_begun(RunEnd::Busy { until }, now)),
         };
         tracing::info!(flow = %flow, warehouse = %spec.name, request_id = self.request(), revision = runtime.flow.revision(), flow_hash = runtime.flow.hash(), "load begins");
         let loading = Loading {
@@ -191,7 +198,6 @@ impl Engine {
             lease,
             begun: progress.clone(),
             progress,
-            compare: request.compare,
             wished: load::wished(item.as_ref()),
             checking: state.checking,
             began: now,
@@ -203,21 +209,6 @@ impl Engine {
             comparison: None,
         };
         Box::pin(loading.go()).await
-    }
-
-    /// Another load of the flow is at work; tick asks for the comparison that is wished.
-    async fn is_busy(
-        &self,
-        flow: &FlowId,
-        request: LoadRequest,
-        until: UnixMs,
-    ) -> Result<LoadReport, EngineError> {
-        let now = self.now();
-        if request.compare {
-            self.write(&keys::load_lease(flow), &load::wish(now))
-                .await?;
-        }
-        Ok(not_begun(RunEnd::Busy { until }, now))
     }
 }
 
@@ -243,8 +234,7 @@ impl Loading<'_> {
             self.merge().await?;
         }
         let now = self.engine.now();
-        if self.compare || self.progress.owes_comparison(self.wished, now) {
-            self.merge_what_landed_late().await?;
+        if self.progress.owes_comparison(self.wished, now) && self.all_is_merged().await? {
             self.compare().await?;
         }
         Ok(())
@@ -289,7 +279,7 @@ impl Loading<'_> {
                     }
                     None => {
                         return Some(format!(
-                            "schema drift: `{table}` has no column `{name}`: run infra/snowflake/02_objects.sql"
+                            "schema drift: `{table}` has no column `{name}`, which infra/snowflake/02_objects.sql gives it"
                         ));
                     }
                 }
@@ -361,9 +351,10 @@ impl Loading<'_> {
         }
         self.may_go_on().await?;
         // Before the file: a merge is owed from when it may have landed.
-        self.progress.put_at = Some(self.engine.now());
+        let moment = self.progress.next_put(self.engine.now());
+        self.progress.put_at = Some(moment);
         self.keep().await?;
-        let name = self.next_name();
+        let name = self.next_name(moment);
         let (bytes, records) = file.finish();
         let size = bytes.len();
         self.warehouse.put(self.spec, &name, bytes).await?;
@@ -392,34 +383,40 @@ impl Loading<'_> {
 
     /// Never used before: the fence is another in each load, and the time should the table be restored. Of two
     /// files the later one has the greater name, which is what the merge goes by for lines of one version.
-    fn next_name(&self) -> String {
+    fn next_name(&self, moment: UnixMs) -> String {
         format!(
             "{}/{:015}-{:012}-{:04}.jsonl.gz",
             self.runtime.flow.id(),
-            self.began.0,
+            moment.0,
             self.lease.holder.fence,
             self.files
         )
     }
 
-    /// Merges what has landed, of all flows of the schema, unless another flow does so now. One that was asked
+    /// Merges what has landed, of all flows of the schema; false: another flow does so now. One that was asked
     /// for and may not be done is asked for under the same name again.
-    async fn merge(&mut self) -> Step<()> {
+    async fn merge(&mut self) -> Step<bool> {
         self.may_go_on().await?;
-        let Some(mut turn) = self.take_turn().await? else {
+        let before = self.progress.merge.as_deref();
+        let token = before.and_then(load::merge_token);
+        let token = token.unwrap_or_else(|| self.engine.token());
+        let Some(mut turn) = self.take_turn(&token).await? else {
             tracing::info!(flow = %self.runtime.flow.id(), request_id = self.engine.request(), "another flow merges");
-            return Ok(());
+            return Ok(false);
         };
-        let merged = self.run_merge(&mut turn).await;
-        // One that may still run has the schema for itself until its turn lapses.
+        let merged = self.run_merge(&mut turn, &merge_id(&token)).await;
+        // One that may still run has the schema for itself until it surely has ended.
         if self.progress.merge.is_none() {
             let let_go = reconcile::let_go(&turn.holder);
-            turn.advance(self.engine, &let_go).await?;
+            if let Err(error) = turn.advance(self.engine, &let_go).await {
+                tracing::warn!(flow = %self.runtime.flow.id(), request_id = self.engine.request(), error = %crate::chain(&error), "the turn to merge was not given up");
+            }
         }
-        merged
+        merged.map(|()| true)
     }
 
-    async fn take_turn(&self) -> Step<Option<HeldLease>> {
+    /// The turn to merge into the schema, new or as an earlier load took it.
+    async fn take_turn(&self, token: &ClaimToken) -> Step<Option<HeldLease>> {
         let WarehouseSpec {
             account,
             database,
@@ -428,30 +425,34 @@ impl Loading<'_> {
         } = self.spec;
         let key = keys::merge_lease(account, database, schema);
         let seen: Kept<FlowId> = Kept::read(self.engine.read(&key).await?.as_ref());
-        if seen.held_until(self.engine.now()).is_some() {
+        let now = self.engine.now();
+        if let Some(turn) = HeldLease::again(key.clone(), token, &seen, now) {
+            return Ok(Some(turn));
+        }
+        if seen.held_until(now).is_some() {
             return Ok(None);
         }
-        let (owner, flow) = (self.engine.token(), self.runtime.flow.id());
-        let taken = self.engine.take_lease(key, owner, &seen, flow).await?;
+        let (token, flow) = (token.clone(), self.runtime.flow.id());
+        let taken = self.engine.take_lease(key, token, &seen, flow).await?;
         Ok(taken.ok())
     }
 
-    async fn run_merge(&mut self, turn: &mut HeldLease) -> Step<()> {
+    async fn run_merge(&mut self, turn: &mut HeldLease, id: &str) -> Step<()> {
         let began = self.engine.now();
-        let before = self.progress.merge.clone();
-        let mut again = before.is_some();
-        let id = before.unwrap_or_else(|| merge_id(&self.engine.token()));
-        self.progress.merge = Some(id.clone());
+        let of_before = self.progress.merge.is_some();
+        let mut again = of_before;
+        self.progress.merge = Some(id.to_owned());
         loop {
             self.may_go_on().await?;
             self.keep().await?;
             let now = self.engine.now();
-            let renew = reconcile::renew(&turn.holder, now);
-            if !turn.advance(self.engine, &renew).await? {
-                return Err(Stop::End(RunEnd::LeaseLost));
+            let hold = reconcile::hold(&turn.holder, now + STATEMENT_TIME + HELD_LONGER);
+            if !turn.advance(self.engine, &hold).await? {
+                let reason = "another flow took the turn to merge".to_owned();
+                return Err(Stop::End(RunEnd::Interrupted { reason }));
             }
             let until = (now + LOOK_TIME).min(self.deadline);
-            match self.warehouse.merge(self.spec, &id, again, until).await {
+            match self.warehouse.merge(self.spec, id, again, until).await {
                 Ok(()) => break,
                 // Answered: it was not begun, or it is undone. Its name is spent.
                 Err(error @ (WarehouseError::Refused { .. } | WarehouseError::Undone { .. })) => {
@@ -464,7 +465,7 @@ impl Loading<'_> {
             again = true;
         }
         // Of one that an earlier load asked for nobody knows what had landed when it began.
-        if self.progress.merge.as_ref() != self.begun.merge.as_ref() {
+        if !of_before {
             self.progress.merged_at = Some(began);
         }
         self.progress.merge = None;
@@ -472,20 +473,22 @@ impl Loading<'_> {
         self.keep().await
     }
 
-    /// What landed later than a merge was owed would stand in the way of the comparison.
-    async fn merge_what_landed_late(&mut self) -> Step<()> {
+    /// Merges what landed later than a merge was owed, which would stand in the way of the comparison.
+    async fn all_is_merged(&mut self) -> Step<bool> {
         let until = self.reads_until().await?;
         match self.warehouse.waiting(self.spec, until).await? {
-            0 => Ok(()),
+            0 => Ok(true),
             _ => self.merge().await,
         }
     }
 
-    /// Until when a read of the warehouse may take: with a lease that is new, so that it is not lost meanwhile.
+    /// Until when a read of the warehouse may take. The lease is held so long.
     async fn reads_until(&mut self) -> Step<UnixMs> {
         self.may_go_on().await?;
-        self.renew().await?;
-        Ok((self.engine.now() + READ_TIME).min(self.deadline))
+        let until = (self.engine.now() + STATEMENT_TIME).min(self.deadline);
+        let hold = reconcile::hold(&self.lease.holder, until + HELD_LONGER);
+        self.advance(hold).await?;
+        Ok(until)
     }
 
     /// Looks whether it may go on. Renews the lease when half of it is over, and only then reads whether a

@@ -12,7 +12,7 @@ pub use gauges::Gauges;
 pub(crate) use gauges::add_print;
 use sweep::{Sweep, Waiting};
 use tidegate_model::{
-    FlowId, RecordKey, Tier, UnixMs,
+    FlowId, RecordKey, Tier,
     item::{Condition, Item, Update, Value},
     metric,
 };
@@ -217,10 +217,9 @@ impl Engine {
         let progress = seen.progress.clone().unwrap_or_default();
         let lag = gauges.note_not_loaded(before, progress.staged_at, now);
         self.measure(&metric::LOAD_LAG, &[flow.as_str()], lag.as_secs_f64());
-        let first = gauges.first_ms.map_or(now, UnixMs);
-        let compared = now.since(progress.compared_at.unwrap_or(first));
-        let age = &metric::LOAD_COMPARISON_AGE;
-        self.measure(age, &[flow.as_str()], compared.as_secs_f64());
+        let age = progress.comparison_age(now);
+        let metric = &metric::LOAD_COMPARISON_AGE;
+        self.measure(metric, &[flow.as_str()], age.as_secs_f64());
         let blocker = state.blocker.as_ref();
         let is_checked =
             state.checking && blocker.is_some_and(|blocker| blocker.side == Side::Warehouse);

@@ -75,7 +75,7 @@ impl RunEnd {
         if self.needs_a_look() {
             let run = run.map(RunId::as_str);
             tracing::warn!(flow = %flow, work, run, request_id, window, end, reason, "not complete");
-        } else if run.is_none() {
+        } else if run.is_none() && !matches!(self, Self::Complete | Self::Continues) {
             tracing::info!(flow = %flow, work, request_id, window, end, reason, until, "not begun");
         }
     }

@@ -14,7 +14,8 @@ mod tests;
 
 pub use account::{Checksum, Counts, Difference, Kind, MAX_NOTES, Note};
 pub use progress::{
-    Checkpoint, Comparing, LoadRequest, Progress, Start, begin, merge_id, plan, wish, wished,
+    Checkpoint, Comparing, LoadRequest, Progress, Start, begin, merge_id, merge_token, plan, wish,
+    wished,
 };
 
 use std::time::Duration;
@@ -139,8 +140,10 @@ fn sorted(value: Json) -> Json {
 }
 
 /// The name of a line: its version, and in short the hash of the content and which fields are left out.
-fn name(version: &str, hash: &str, private: &[String]) -> String {
-    let said = format!("{hash}\n{}", private.join("\n"));
+fn line_name(version: &str, hash: &str, private: &[String]) -> String {
+    let mut left_out: Vec<&str> = private.iter().map(String::as_str).collect();
+    left_out.sort_unstable();
+    let said = format!("{hash}\n{}", left_out.join("\n"));
     let short: [u8; 32] = Sha256::digest(said.as_bytes()).into();
     let short: &[u8; 8] = short.first_chunk().unwrap_or(&[0; 8]);
     format!("{version}.{}", hex::encode(short))
@@ -184,7 +187,7 @@ pub fn is_due(item: &Item, private: &[String]) -> bool {
         .any(|gone| content == Some(stored(gone).as_str()));
     if !may_be_erased {
         let applied = text(attr::APPLIED_VERSION).zip(text(attr::APPLIED_HASH));
-        let line = applied.map(|(version, hash)| name(version, hash, private));
+        let line = applied.map(|(version, hash)| line_name(version, hash, private));
         return Register::is_at_rest(item) && loaded != line.as_deref();
     }
     let Ok(Some(register)) = Register::read(item) else {
@@ -223,7 +226,7 @@ impl Mark {
                 (&desired.hash, Was::Erased(desired.version))
             }
         };
-        let line = name(&version, &hash.0, private);
+        let line = line_name(&version, &hash.0, private);
         Some(Self { line, was })
     }
 

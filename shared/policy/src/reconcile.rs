@@ -10,14 +10,12 @@ mod checkpoint;
 mod finding;
 #[cfg(test)]
 mod tests;
-mod trail;
 
 pub use checkpoint::{
     Checkpoint, Holder, Kept, Listed, Phase, Progress, RESUME_WITHIN, ReconcileRequest, Start,
-    advance, end, finish, give_up, keep, let_go, plan, renew, take, yield_lease,
+    advance, end, finish, give_up, hold, keep, let_go, plan, renew, take, yield_lease,
 };
 pub use finding::{Findings, Kind, MAX_NOTES, Note};
-pub use trail::{MOST_PAGES, Trail};
 
 use std::time::Duration;
 
@@ -36,6 +34,8 @@ pub const ABSENT_BELIEVED: u64 = 1;
 /// Rows of a target's listing from which it can be told that none of them bears a key of ours: in a
 /// smaller one all may be other people's.
 pub const TELLING_ROWS: u64 = 10;
+/// Pages of a target's listing: one a second for the day in which a comparison must end.
+pub const MOST_PAGES: u64 = 86_400;
 /// A change younger than this may still be told by a webhook: senders try again after minutes.
 pub const WEBHOOK_GRACE: Duration = Duration::from_mins(5);
 

@@ -7,9 +7,11 @@
 mod paging;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod trigger;
 
 pub use paging::{FIRST_PAGE, LEAST_ROWS, NextPage, PAGE_GOAL, Paging};
+pub use trail::Trail;
 pub use trigger::{Trigger, Triggers, let_wait};
 
 use std::{ops::AddAssign, time::Duration};
@@ -148,6 +150,9 @@ pub struct Progress {
     /// What the pages so far have taught.
     #[serde(default)]
     pub paging: Paging,
+    /// The pages of the listing so far.
+    #[serde(default)]
+    pub trail: Trail,
 }
 
 /// The lease item, read.
@@ -306,6 +311,7 @@ pub fn plan(
         newest_us: lease.watermark_us,
         counts: Counts::default(),
         paging: Paging::default(),
+        trail: Trail::default(),
     }))
 }
 

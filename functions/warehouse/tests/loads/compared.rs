@@ -92,9 +92,11 @@ async fn what_only_a_person_can_mend_is_told_and_left() {
     world.warehouse.meddle(|rows| {
         let mut newer = newest.clone();
         newer.key = "S-2".to_owned();
+        newer.digest = newer.digest_now();
         rows.insert(at("S-2"), newer);
         let mut unknown = newest;
         unknown.key = "S-8".to_owned();
+        unknown.digest = unknown.digest_now();
         rows.insert(at("S-8"), unknown);
     });
     let comparison = world.compare().await;
@@ -123,6 +125,20 @@ async fn a_row_that_somebody_altered_is_named_and_loaded_again() {
         comparison.agrees() && comparison.is_clean(),
         "{comparison:?}"
     );
+}
+
+/// People see `fields`, which no digest covers.
+#[tokio::test]
+async fn a_row_that_is_unsound_beyond_its_digest_is_told_and_loaded_again() {
+    let world = loaded().await;
+    world.warehouse.spoil("S-2");
+    let comparison = world.compare().await;
+    assert_eq!(comparison.found.equal, 3);
+    assert_eq!(comparison.unsound, ["S-2"]);
+    assert!(!comparison.is_clean());
+    assert_eq!(world.load().await.counts.loaded, 1);
+    world.settle().await;
+    assert!(world.compare().await.is_clean());
 }
 
 #[tokio::test]

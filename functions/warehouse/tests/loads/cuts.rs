@@ -35,8 +35,7 @@ async fn a_merge_whose_answer_was_lost_is_asked_for_under_the_same_name_again() 
         matches!(report.end, RunEnd::Interrupted { .. }),
         "{report:?}"
     );
-    // The schema is kept for it until its turn lapses.
-    world.host.clock.advance(Duration::from_mins(3));
+    // It has the schema for itself still.
     world.load().await;
     let merges: Vec<String> = world.warehouse.calls();
     let merges: Vec<&String> = merges
@@ -83,18 +82,24 @@ async fn a_merge_that_was_answered_is_not_asked_for_again(#[case] is_refused: bo
     assert_ne!(merges[0], merges[1]);
 }
 
+async fn another_flow_merges(world: &World) -> ItemKey {
+    // Names are without case.
+    let turn = keys::merge_lease("ORG-ACC", "db", "Market");
+    let other = FlowId::try_new("other").unwrap();
+    let owner = ClaimToken::try_new("another").unwrap();
+    let seen = Kept::<FlowId>::read(world.host.store.item(&turn).as_ref());
+    let held = reconcile::take(&owner, &seen, &other, world.host.clock.now());
+    let written = world.host.store.update(&turn, &held).await.unwrap();
+    assert!(matches!(written, Written::Done { .. }), "{written:?}");
+    turn
+}
+
 /// Merges for two flows of one schema do not overlap.
 #[tokio::test]
 async fn while_another_flow_merges_none_is_begun_and_the_debt_stays() {
     let world = World::new();
     world.has("S-1", 1, "a@x.example").await;
-    // Names are without case.
-    let turn = keys::merge_lease("ORG-ACC", "db", "Market");
-    let other = FlowId::try_new("other").unwrap();
-    let owner = ClaimToken::try_new("another").unwrap();
-    let held = reconcile::take(&owner, &Kept::default(), &other, world.host.clock.now());
-    let written = world.host.store.update(&turn, &held).await.unwrap();
-    assert!(matches!(written, Written::Done { .. }), "{written:?}");
+    let turn = another_flow_merges(&world).await;
     let report = world.load().await;
     assert_eq!((report.counts.loaded, report.merged), (1, false));
     let calls = world.warehouse.calls();
@@ -116,6 +121,8 @@ async fn while_another_flow_merges_none_is_begun_and_the_debt_stays() {
 #[tokio::test]
 async fn a_merge_of_an_earlier_load_does_not_pay_for_files_that_landed_since() {
     let world = World::new();
+    // No comparison is due, before which what has landed would be merged.
+    world.compare().await;
     world.has("S-1", 1, "a@x.example").await;
     world.warehouse.trouble("merge", Trouble::AnswerLost);
     world.asked(by_bus(&json!({ "flow": "suppliers" }))).await;
@@ -123,6 +130,54 @@ async fn a_merge_of_an_earlier_load_does_not_pay_for_files_that_landed_since() {
     world.host.clock.advance(Duration::from_hours(1));
     world.load().await;
     assert_eq!(world.held(), [("S-1".to_owned(), false, 1)]);
+}
+
+/// Else what waits for that merge would show as missing.
+#[tokio::test]
+async fn nothing_is_compared_while_rows_wait_and_another_flow_merges() {
+    let world = World::new();
+    world.has("S-1", 1, "a@x.example").await;
+    world.load().await;
+    world.host.clock.advance(Duration::from_mins(40));
+    world.warehouse.land();
+    another_flow_merges(&world).await;
+    let asked = event(json!({ "flow": "suppliers", "compare": true }));
+    let before = world.host.clock.now();
+    let flow = flow_id();
+    let latest = || world.host.engine.latest_load_comparison(&flow);
+    assert_eq!(world.asked(asked).await.end, RunEnd::Complete);
+    assert!(latest().await.unwrap().unwrap().began < before);
+
+    world.host.clock.advance(Duration::from_mins(3));
+    world.host.engine.tick(None).await.unwrap();
+    assert_eq!(world.requests(), 1, "it is wished still");
+    world.load().await;
+    let comparison = latest().await.unwrap().unwrap();
+    assert!(
+        comparison.began > before && comparison.agrees() && comparison.is_clean(),
+        "{comparison:?}"
+    );
+}
+
+/// The names of files order what was loaded of one version, and our own clock may go back.
+#[tokio::test]
+async fn a_later_file_has_a_greater_name_whatever_the_clock_says() {
+    let world = World::new();
+    for (version, back) in [(1, 0), (2, 10), (3, 3_600)] {
+        let now = world.host.clock.now();
+        world.host.clock.set(now - Duration::from_secs(back));
+        world
+            .has("S-1", version, &format!("{version}@x.example"))
+            .await;
+        assert_eq!(world.load().await.counts.loaded, 1);
+    }
+    let names: Vec<String> = world
+        .warehouse
+        .files()
+        .into_iter()
+        .map(|file| file.0)
+        .collect();
+    assert!(names.is_sorted() && names.len() == 3, "{names:?}");
 }
 
 #[tokio::test]
@@ -269,8 +324,8 @@ async fn a_load_that_dies_at_any_write_is_repeated_and_leaves_the_same_table() {
                 break;
             }
             deaths += 1;
-            // Its lease runs out.
-            world.host.clock.advance(Duration::from_mins(3));
+            // Its lease runs out, which it may hold for a statement.
+            world.host.clock.advance(Duration::from_mins(11));
             world.compare().await;
             world.settle().await;
             world.compare().await;
@@ -313,7 +368,7 @@ async fn a_mass_loss_whose_comparison_is_cut_is_counted_once_and_mended_whole() 
             continue;
         }
         cuts += 1;
-        world.host.clock.advance(Duration::from_mins(3));
+        world.host.clock.advance(Duration::from_mins(11));
         let loaded_before = world.load().await.counts.loaded;
         let comparison = world.host.engine.latest_load_comparison(&flow_id()).await;
         let comparison = comparison.unwrap().unwrap();

@@ -3,6 +3,7 @@
 use rstest::rstest;
 use tidegate_engine::ports::WarehouseError;
 use tidegate_engine::{api::PauseRequest, ports::Column};
+use tidegate_model::metric;
 use tidegate_policy::{
     flow_state::{Scope, Side},
     register::{Register, ReviewCause, ReviewKind},
@@ -238,8 +239,14 @@ async fn tick_asks_for_a_load_while_there_is_something_to_do_and_not_beyond() {
     );
     world.has("S-1", 1, "a@x.example").await;
     world.host.engine.tick(None).await.unwrap();
+    assert_eq!(world.requests(), 1, "one was a moment ago");
+    world.host.clock.advance(Duration::from_mins(5));
+    world.host.engine.tick(None).await.unwrap();
     assert_eq!(world.requests(), 2);
     world.load().await;
+    world.host.engine.tick(None).await.unwrap();
+    assert_eq!(world.requests(), 2, "the file is on its way");
+    world.host.clock.advance(Duration::from_mins(5));
     world.host.engine.tick(None).await.unwrap();
     assert_eq!(world.requests(), 3, "a merge is owed");
     world.host.clock.advance(Duration::from_mins(31));
@@ -251,4 +258,13 @@ async fn tick_asks_for_a_load_while_there_is_something_to_do_and_not_beyond() {
     world.host.clock.advance(Duration::from_hours(24));
     world.host.engine.tick(None).await.unwrap();
     assert_eq!(world.requests(), 5, "a comparison is due");
+    let ages = world
+        .host
+        .metrics
+        .values(&metric::LOAD_COMPARISON_AGE, &["suppliers"]);
+    let hours = |age: Option<&f64>| age.map(|seconds| (seconds / 3_600.0).round());
+    assert_eq!(
+        (hours(ages.first()), hours(ages.last())),
+        (Some(0.0), Some(25.0))
+    );
 }

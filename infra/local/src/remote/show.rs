@@ -46,11 +46,24 @@ impl Flow {
             .as_ref()
             .and_then(|paused| paused.source.as_ref());
         let paused = paused.map(|pause| pause.reason.as_str());
-        let blocked = self
-            .blocker
+        self.blocked_at("source").or(paused)
+    }
+
+    /// Why nothing is loaded into its warehouse, if a person or a cause stopped it. A pause of the target is
+    /// one of the warehouse.
+    pub fn stopped_at_warehouse(&self) -> Option<&str> {
+        let paused = self
+            .paused
             .as_ref()
-            .filter(|blocker| blocker.side != "target");
-        blocked.map(|blocker| blocker.reason.as_str()).or(paused)
+            .and_then(|paused| paused.target.as_ref());
+        let paused = paused.map(|pause| pause.reason.as_str());
+        self.blocked_at("warehouse").or(paused)
+    }
+
+    fn blocked_at(&self, side: &str) -> Option<&str> {
+        let blocker = self.blocker.as_ref();
+        let blocker = blocker.filter(|blocker| blocker.side == side);
+        blocker.map(|blocker| blocker.reason.as_str())
     }
 
     /// Why no call is made to its source or target, as the daily mail says it.

@@ -52,14 +52,19 @@ impl Shelf for S3Files {
     }
 }
 
-/// Whether S3 says that it takes no file there: no right, no such bucket, or one of another region.
+/// Codes by which S3 says that it takes no file there ("Error responses" of its API reference). Others with
+/// the same status pass: a token that expired, a clock that is behind.
+const REFUSALS: [&str; 4] = [
+    "AccessDenied",
+    "InvalidBucketName",
+    "NoSuchBucket",
+    "PermanentRedirect",
+];
+
 fn is_refusal(error: &S3Error) -> bool {
     match error {
         S3Error::NoBucket => true,
-        S3Error::Refused { status, .. } => matches!(
-            *status,
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::MOVED_PERMANENTLY
-        ),
+        S3Error::Refused { code, .. } => REFUSALS.contains(&code.trim()),
         _ => false,
     }
 }
@@ -142,16 +147,38 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_stays_so_is_a_refusal() {
-        for (status, stays_so) in [
-            (Status::FORBIDDEN, true),
-            (Status::NOT_FOUND, true),
-            (Status::MOVED_PERMANENTLY, true),
-            (Status::BAD_REQUEST, false),
-            (Status::CONFLICT, false),
-            (Status::SERVICE_UNAVAILABLE, false),
-            (Status::INTERNAL_SERVER_ERROR, false),
+        for (status, body, stays_so) in [
+            (
+                Status::FORBIDDEN,
+                "<Error><Code>AccessDenied</Code></Error>",
+                true,
+            ),
+            (
+                Status::NOT_FOUND,
+                "<Error><Code>NoSuchBucket</Code></Error>",
+                true,
+            ),
+            (
+                Status::MOVED_PERMANENTLY,
+                "<Error><Code>PermanentRedirect</Code></Error>",
+                true,
+            ),
+            (
+                Status::FORBIDDEN,
+                "<Error><Code>RequestTimeTooSkewed</Code></Error>",
+                false,
+            ),
+            (
+                Status::BAD_REQUEST,
+                "<Error><Code>ExpiredToken</Code></Error>",
+                false,
+            ),
+            (Status::FORBIDDEN, "", false),
+            (Status::CONFLICT, "", false),
+            (Status::SERVICE_UNAVAILABLE, "", false),
+            (Status::INTERNAL_SERVER_ERROR, "", false),
         ] {
-            let (files, _) = bucket(status, "").await;
+            let (files, _) = bucket(status, body).await;
             let error = files.put("s3://staged/", "a", vec![1]).await.unwrap_err();
             let is_refused = matches!(error, ShelfError::Refused(_));
             assert_eq!(is_refused, stays_so, "{status}: {error}");

@@ -39,7 +39,7 @@ pub(super) fn meaning(spec: &WarehouseSpec, status: u16, body: Option<&Value>) -
         202 => Meaning::Running,
         401 => Meaning::Unauthorised(WarehouseError::Refused {
             reason: format!(
-                "{name} refused the key of {}.{} with 401{said}: set {} anew, or give its public key to the user",
+                "{name} refused the key of {}.{} with 401{said}: look at account and user, set {} anew, or give its public key to the user",
                 spec.account, spec.user, spec.key
             ),
         }),
@@ -82,8 +82,8 @@ pub(super) fn unanswered(
             reason: format!("{name}: the address can not be used: {why}"),
         },
         TransportError::TimedOut(_) if is_over => over(spec),
-        TransportError::NotConnected
-        | TransportError::TimedOut(_)
+        TransportError::NotConnected => failed(spec, &format!("{error} to {}", spec.base_url)),
+        TransportError::TimedOut(_)
         | TransportError::Broken
         | TransportError::TooLarge { .. }
         | TransportError::SecretUnavailable(_) => failed(spec, &error.to_string()),

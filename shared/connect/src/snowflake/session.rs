@@ -128,7 +128,11 @@ impl<'a> Session<'a> {
         let spec = self.spec;
         let no_result = || {
             let most = format!("{MAX_ROWS} rows in {MAX_PARTITIONS} partitions");
-            failed(spec, &format!("{file} gave no result of at most {most}"))
+            let at = &spec.base_url;
+            failed(
+                spec,
+                &format!("{file} gave no result of at most {most}: is {at} the account's address?"),
+            )
         };
         let outline = Outline::of(&first).ok_or_else(no_result)?;
         let mut rows = cells(&mut first).ok_or_else(no_result)?;

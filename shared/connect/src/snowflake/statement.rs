@@ -136,6 +136,14 @@ mod tests {
         assert!(!text.ends_with(';'));
     }
 
+    /// By a shorter part its reader would take the bucket to be at its end.
+    #[test]
+    fn a_part_of_a_bucket_is_as_long_as_its_reader_believes() {
+        let limit = format!("LIMIT {}\n", super::super::result::MAX_ROWS);
+        let text = ROWS.text.replace(';', "");
+        assert!(text.contains(&limit), "{text}");
+    }
+
     #[rstest]
     #[case("")]
     #[case("a b")]

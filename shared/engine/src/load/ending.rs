@@ -121,10 +121,9 @@ impl Loading<'_> {
         }
         self.engine.emit_measured();
         if report.end == RunEnd::Continues {
-            let request = LoadRequest {
-                compare: self.compare && self.comparison.is_none(),
-            };
-            self.engine.ask_for_load(flow, request).await?;
+            self.engine
+                .ask_for_load(flow, LoadRequest::default())
+                .await?;
         }
         Ok(())
     }

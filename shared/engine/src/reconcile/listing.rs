@@ -11,7 +11,7 @@ use tidegate_model::UnixMs;
 use tidegate_policy::{
     fingerprint::print_of_text,
     flow_state::Side,
-    reconcile::{Listed, is_strange_listing},
+    reconcile::{Listed, MOST_PAGES, is_strange_listing},
 };
 
 use super::{
@@ -153,7 +153,13 @@ impl Comparing<'_> {
         listed.whole = page.next.is_none();
         let print = page.print.map(|print| print_of_text(&print.0));
         let followed = page.next.as_ref().map_or(Ok(()), |next: &Value| {
-            listed.trail.follow(print, print_of_text(&next.to_string()))
+            listed
+                .trail
+                .follow(print, print_of_text(&next.to_string()))?;
+            if listed.trail.pages() >= MOST_PAGES {
+                return Err("its listing has more pages than can be read in a day");
+            }
+            Ok(())
         });
         listed.cursor = page.next;
         Ok(followed)

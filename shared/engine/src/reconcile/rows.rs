@@ -45,7 +45,12 @@ impl Comparing<'_> {
                 }
             };
             tries = 0;
-            if page.next.is_some() && page.next == self.progress.cursor {
+            let (trail, here) = (&mut self.progress.trail, self.progress.cursor.as_ref());
+            if page
+                .next
+                .as_ref()
+                .is_some_and(|next| trail.leads_back(here, next))
+            {
                 self.end_reading(reading).await?;
                 return Err(Stop::End(RunEnd::goes_round()));
             }

@@ -308,8 +308,8 @@ pub static LOAD_COMPARISON_AGE: Metric = Metric {
     unit: Seconds,
     dimensions: &[Flow],
     statistic: Maximum,
-    meaning: "Time since the newest complete comparison of the flow's warehouse began; or else since the flow \
-              was first looked at. At each tick; only of flows with a `[warehouse]`.",
+    meaning: "Time since the newest complete comparison of the flow's warehouse began, or else its first load. \
+              At each tick; only of flows with a `[warehouse]`.",
 };
 
 /// All of them.

@@ -14,6 +14,8 @@ use crate::reconcile::Kept;
 
 const WISHED: &str = "wish";
 
+/// How far apart loads are: tick asks each five minutes on AWS, and four times a minute on one machine.
+pub(super) const LOAD_EVERY: Duration = Duration::from_mins(4);
 /// How often a warehouse is compared with the registers.
 const COMPARE_EVERY: Duration = Duration::from_hours(24);
 
@@ -23,7 +25,7 @@ pub type Checkpoint = Kept<Progress>;
 /// What asks for a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadRequest {
-    /// Compares the warehouse with the registers, although it is not due.
+    /// Wishes for a comparison of the warehouse with the registers, although it is not due.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compare: bool,
 }
@@ -31,7 +33,11 @@ pub struct LoadRequest {
 /// Where the loads of a flow stand. It stays between them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// When a file was last put.
+    /// When the first load began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<UnixMs>,
+    /// When a file was last put, and what its name begins with: a later one than the last, whatever the clock
+    /// says, since the names order what was loaded of one version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub put_at: Option<UnixMs>,
     /// When the newest merge began that is done.
@@ -88,14 +94,30 @@ impl Progress {
         self.comparing.is_some() || self.compared_at.is_none_or(is_old)
     }
 
-    /// Whether a load has anything to do, when so many records are in no file yet.
+    /// Whether a load has anything to do, when so many records are in no file yet. Files and merges are apart:
+    /// each costs, and a file takes a minute to land.
     pub fn is_due(&self, not_loaded: u64, wished: Option<UnixMs>, now: UnixMs) -> bool {
-        not_loaded > 0 || self.owes_merge() || self.owes_comparison(wished, now)
+        let is_time = |last: Option<UnixMs>| last.is_none_or(|at| at + LOAD_EVERY <= now);
+        (not_loaded > 0 && is_time(self.staged_at))
+            || (self.owes_merge() && is_time(self.merged_at))
+            || self.owes_comparison(wished, now)
+    }
+
+    /// How long ago the newest complete comparison began, or else the first load.
+    pub fn comparison_age(&self, now: UnixMs) -> Duration {
+        let from = self.compared_at.or(self.since);
+        from.map_or(Duration::ZERO, |from| now.since(from))
+    }
+
+    /// The moment of the next file.
+    pub fn next_put(&self, now: UnixMs) -> UnixMs {
+        let after_last = self.put_at.map(|last| last + Duration::from_millis(1));
+        after_last.map_or(now, |least| least.max(now))
     }
 }
 
-/// `wish`: somebody asked for a comparison while another load was at work. It stands beside the lease, which
-/// whoever asks does not hold, until a comparison has begun after it.
+/// `wish`: somebody asked for a comparison. It stands beside the lease, which whoever asks does not hold, until
+/// a comparison that began after it is complete.
 pub fn wish(now: UnixMs) -> Update {
     Update::when(Condition::ALWAYS).set(WISHED, now.0)
 }
@@ -139,6 +161,11 @@ pub fn begin(passes: u32, now: UnixMs) -> Comparing {
         deleted: 0,
         checksum: "0".to_owned(),
     }
+}
+
+/// The token in whose name a merge was asked for.
+pub fn merge_token(id: &str) -> Option<ClaimToken> {
+    ClaimToken::try_new(id.replace('-', "")).ok()
 }
 
 /// The name of a merge, as a UUID.

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use tidegate_model::{SourceVersion, Tier, TierReason};
 
-use super::*;
+use super::{progress::LOAD_EVERY, *};
 use crate::register::{self, ReviewCause, ReviewKind, Stage};
 
 const NOW: UnixMs = UnixMs(1_780_000_000_000);
@@ -156,6 +156,12 @@ fn what_is_loaded_is_due_again_when_its_content_is_another_or_another_field_is_p
 
     let private = ["buyer".to_owned(), "status".to_owned()];
     assert!(is_due(&item, &private));
+    let marked = Mark::of(&read(&item), &private).unwrap().loaded(NOW);
+    let private_again = ["status".to_owned(), "buyer".to_owned()];
+    assert!(!is_due(
+        &marked.evaluate(Some(&item)).unwrap(),
+        &private_again
+    ));
     let expected = Expected::of(&flow(), &key(), &read(&item), &private);
     assert_eq!(expected.loaded, None, "that line is in no file yet");
 }
@@ -306,6 +312,12 @@ fn a_load_is_due_while_something_is_to_be_put_merged_or_compared() {
     };
     assert!(!done.is_due(0, None, NOW));
     assert!(done.is_due(1, None, NOW));
+    let staged = Progress {
+        staged_at: Some(NOW),
+        ..done.clone()
+    };
+    assert!(!staged.is_due(1, None, NOW + LOAD_EVERY / 2));
+    assert!(staged.is_due(1, None, NOW + LOAD_EVERY));
     assert!(Progress::default().is_due(0, None, NOW), "never compared");
     let put = Progress {
         put_at: Some(NOW),
@@ -319,6 +331,7 @@ fn a_load_is_due_while_something_is_to_be_put_merged_or_compared() {
         ..put.clone()
     };
     assert!(merged(NOW + LANDING / 2).is_due(0, None, NOW + LANDING * 4));
+    assert!(!merged(NOW + LANDING / 2).is_due(0, None, NOW + LANDING / 2 + LOAD_EVERY / 2));
     assert!(!merged(NOW + LANDING).is_due(0, None, NOW + LANDING));
     let merging = Progress {
         merge: Some("id".to_owned()),
@@ -332,10 +345,41 @@ fn a_load_is_due_while_something_is_to_be_put_merged_or_compared() {
 }
 
 #[test]
+fn the_age_of_a_comparison_counts_from_the_first_load_where_there_was_none() {
+    let never = Progress::default();
+    assert_eq!(never.comparison_age(NOW), Duration::ZERO);
+    let began = Progress {
+        since: Some(NOW - Duration::from_hours(50)),
+        ..never
+    };
+    assert_eq!(began.comparison_age(NOW), Duration::from_hours(50));
+    let compared = Progress {
+        compared_at: Some(NOW - Duration::from_hours(2)),
+        ..began
+    };
+    assert_eq!(compared.comparison_age(NOW), Duration::from_hours(2));
+}
+
+#[test]
+fn the_moment_of_a_file_is_later_than_the_last_one_s() {
+    let put = |last| Progress {
+        put_at: last,
+        ..Progress::default()
+    };
+    assert_eq!(put(None).next_put(NOW), NOW);
+    assert_eq!(put(Some(NOW - LANDING)).next_put(NOW), NOW);
+    let ahead = NOW + LANDING;
+    assert_eq!(
+        put(Some(ahead)).next_put(NOW),
+        ahead + Duration::from_millis(1)
+    );
+}
+
+#[test]
 fn a_merge_has_the_name_of_a_uuid() {
     let token = tidegate_model::ClaimToken::try_new("0123456789abcdef0123456789abcdef");
-    assert_eq!(
-        merge_id(&token.unwrap()),
-        "01234567-89ab-cdef-0123-456789abcdef"
-    );
+    let token = token.unwrap();
+    let id = merge_id(&token);
+    assert_eq!(id, "01234567-89ab-cdef-0123-456789abcdef");
+    assert_eq!(merge_token(&id), Some(token));
 }

@@ -12,10 +12,11 @@ use tidegate_model::{
     item::{Change, Condition, Item, Op, Update, Value},
 };
 
-use super::{Findings, Note, Trail};
+use super::{Findings, Note};
 use crate::{
     keys::REGISTER_SHARDS,
     register::CLOCK_SKEW,
+    run::Trail,
     run::{LEASE, STAGE_MARGIN},
 };
 
@@ -78,6 +79,9 @@ pub struct Progress {
     pub cursor: Option<serde_json::Value>,
     /// Pages read.
     pub pages: u64,
+    /// The pages of the source's listing in this pass.
+    #[serde(default)]
+    pub trail: Trail,
     /// Rows read in the first pass.
     pub rows: u64,
     /// What was found in this pass and those before.
@@ -155,6 +159,7 @@ impl Progress {
         self.passes = passes;
         self.phase = Phase::Rows;
         self.cursor = None;
+        self.trail = Trail::default();
         self.sums = no_sums();
         self.seen = None;
         self.listed = None;
@@ -313,6 +318,7 @@ pub fn plan(
         phase: Phase::Rows,
         cursor: None,
         pages: 0,
+        trail: Trail::default(),
         rows: 0,
         findings: Findings::default(),
         before_pass: Findings::default(),
@@ -377,6 +383,11 @@ impl Holder {
 /// Keeps the lease; the checkpoint stays where it is.
 pub fn renew(holder: &Holder, now: UnixMs) -> Update {
     holder.advance().set(UNTIL, (now + LEASE).0)
+}
+
+/// Keeps the lease for longer, while something is waited for that can not be cut into parts.
+pub fn hold(holder: &Holder, until: UnixMs) -> Update {
+    holder.advance().set(UNTIL, until.0)
 }
 
 /// Keeps the lease and where it stands within a pass: everything up to there is staged and queued

@@ -94,6 +94,8 @@ struct State {
     came_with: BTreeMap<(String, String), String>,
     columns: Option<Vec<Column>>,
     merges: BTreeSet<String>,
+    /// Keys of rows that somebody altered where the digest does not reach.
+    spoilt: BTreeSet<String>,
     trouble: VecDeque<(&'static str, Trouble)>,
     calls: Vec<String>,
 }
@@ -131,6 +133,11 @@ impl MemoryWarehouse {
     /// Somebody changes the table.
     pub fn meddle(&self, meddle: impl FnOnce(&mut BTreeMap<(String, String), LoadedLine>)) {
         meddle(&mut locked(&self.0).records);
+    }
+
+    /// Somebody alters a row where the digest does not reach, until its line comes in another file.
+    pub fn spoil(&self, key: &str) {
+        locked(&self.0).spoilt.insert(key.to_owned());
     }
 
     /// The columns are these from now on.
@@ -269,6 +276,7 @@ impl Warehouse for MemoryWarehouse {
                 let held = held.map(|version| (version, state.came_with.get(&at)));
                 if held < Some((line.version(), Some(&file))) {
                     state.came_with.insert(at.clone(), file);
+                    state.spoilt.remove(&line.key);
                     state.records.insert(at, line);
                 }
             }
@@ -344,7 +352,7 @@ impl Warehouse for MemoryWarehouse {
         self.called("unsound", "unsound", |state| {
             let rows = state.records.values();
             let rows = rows.filter(|row| row.flow == flow.as_str());
-            rows.filter(|row| row.digest != row.digest_now())
+            rows.filter(|row| row.digest != row.digest_now() || state.spoilt.contains(&row.key))
                 .map(|row| Unsound {
                     held_in: "records".to_owned(),
                     key: row.key.clone(),

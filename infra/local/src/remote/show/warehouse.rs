@@ -93,7 +93,7 @@ impl Comparison {
     fn tell(&self, lines: &mut Vec<String>) {
         let (found, agrees) = (self.found, if self.agrees { "agree" } else { "differ" });
         lines.push(format!(
-            "compared at {}: {} equal, {} waiting, {} on their way, {} wrong ({:.2} % right)",
+            "compared at {}: {} equal, {} waiting, {} on their way for at most 30 minutes, {} wrong ({:.2} % right)",
             self.began,
             found.equal,
             found.waiting,
