@@ -61,10 +61,14 @@ class Checksums(Bench):
             theirs = {row[0]: row[5] for row in self.shipped("23_reconcile_rows.sql", ["orders-amazon", name, ""])}
             found |= {row.key for row in rows if bucket(row.key) == name and theirs.get(row.key) != row.digest}
         self.assertEqual(found, {"k:7", "k:20"})
-        # The rest of a bucket, after a key.
+        # The rows of a bucket are those of one flow, and its rest is what comes after a key.
+        self.land("other", file_of([order("k:7", 1, flow="returns")]))
+        self.merge()
         whole = self.shipped("23_reconcile_rows.sql", ["orders-amazon", bucket("k:7"), ""])
         rest = self.shipped("23_reconcile_rows.sql", ["orders-amazon", bucket("k:7"), whole[0][0]])
         self.assertEqual(rest, whole[1:])
+        of_bucket = sorted(row.key for row in rows if bucket(row.key) == bucket("k:7"))
+        self.assertEqual([row[0] for row in whole], of_bucket)
 
 
 class Unsound(Bench):
