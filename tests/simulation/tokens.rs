@@ -31,7 +31,7 @@ fn flow() -> String {
     assert!(flow.contains(auth));
     flow.replace(
         auth,
-        r#"auth = { type = "oauth2", token_url = "http://authority/token", client_id = "tidegate", secret = "ERP_CLIENT_SECRET", scope = "suppliers" }"#,
+        r#"auth = { type = "oauth2", token_url = "https://authority/token", client_id = "tidegate", secret = "ERP_CLIENT_SECRET", scope = "suppliers" }"#,
     )
 }
 
@@ -56,7 +56,7 @@ struct State {
 #[async_trait]
 impl Http for Authority {
     async fn send(&self, request: &Request) -> Result<Sent, TransportError> {
-        if request.url != "http://authority/token" {
+        if request.url != "https://authority/token" {
             return self.doubles.send(request).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

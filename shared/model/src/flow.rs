@@ -44,7 +44,7 @@ pub use target::{
     ContractSpec, FindSpec, QualioTarget, RestTarget, StandingSpec, StoreTarget, TargetSpec,
 };
 pub use trigger::{EventsSpec, TriggerSpec};
-pub use warehouse::WarehouseSpec;
+pub use warehouse::{VIEW_PATTERN, WarehouseSpec};
 
 use crate::FlowId;
 

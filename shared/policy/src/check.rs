@@ -8,6 +8,7 @@
 mod across;
 mod against;
 mod audit;
+mod auth;
 mod calls;
 mod columns;
 mod connectors;
@@ -17,16 +18,19 @@ mod endpoints;
 mod events;
 mod facts;
 mod fields;
+mod files;
 mod keywords;
 mod limits;
 mod listings;
 mod places;
+mod rendered;
 mod secrets;
 mod shape;
 mod stages;
 mod tiers;
 mod timing;
 mod triggers;
+mod warehouse;
 pub(crate) mod words;
 
 use std::fmt;
@@ -270,6 +274,9 @@ fn check_file(flow: &FlowText, settings: &Settings, purpose: Purpose) -> Checked
     keywords::check(&mut findings);
     timing::check(&mut findings);
     endpoints::check(&mut findings, settings);
+    auth::check(&mut findings, settings);
+    files::check(&mut findings, settings);
+    warehouse::check(&mut findings, settings);
     events::check(&mut findings);
     if purpose == Purpose::Check {
         secrets::check(&mut findings);

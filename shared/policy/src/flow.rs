@@ -3,6 +3,7 @@
 //! Made by [`Flow::load`] only, which reports every mistake of the file at once. All fields are
 //! private; the file as it was written stays at hand by [`Flow::file`].
 
+mod address;
 mod call;
 mod decide;
 mod fault;
@@ -29,6 +30,7 @@ use tidegate_model::{
     flow::{Deletion, FlowFile, SecretName, TargetLimits, VersionSpec, WarehouseSpec},
 };
 
+pub(crate) use address::{base_url, token_url, warehouse_url};
 pub use call::{CallTemplate, Rendered};
 pub use decide::{Decide, Question, Said};
 pub use fault::FieldFault;
@@ -39,7 +41,6 @@ pub(crate) use settings::named_settings;
 pub use source::{Origin, Source};
 pub use standing::Standing;
 pub use target::{Find, Target};
-pub(crate) use target::{base_url, token_url};
 pub use text::{Connectors, FlowText};
 
 use crate::{

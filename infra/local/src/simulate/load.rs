@@ -24,6 +24,8 @@ use crate::flows;
 
 /// What a setting means that nobody has set: it is only shown to simulated systems.
 const ANY_SETTING: &str = "simulated";
+/// The same of an address: over plain http no secret is sent.
+const ANY_ADDRESS: &str = "https://simulated";
 /// A secret that every use takes: the form is that of Standard Webhooks. Not a secret of anybody.
 pub(super) const ANY_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
@@ -73,29 +75,9 @@ fn find(args: &SimulateArgs) -> anyhow::Result<FlowText> {
 
 /// Loads a flow's text.
 pub(super) fn load_text(written: &FlowText, configured: &Settings) -> anyhow::Result<Loaded> {
-    let mut settings = configured.clone();
     let name = &written.name;
     let file = check::read(written);
-    let text = file.as_ref().map(toml::to_string).transpose()?;
-    // What does not parse has no settings that could be missing.
-    let text = text.unwrap_or_default();
-    let addresses = addresses(&text);
-    let is_qualio = |file: &FlowFile| matches!(file.target, TargetSpec::Qualio(_));
-    let is_qualio = file.as_ref().is_some_and(is_qualio);
-    for setting in names_after(&text, "env.") {
-        let value = if names_after(&addresses, "env.").contains(&setting) {
-            SOURCE_URL.to_owned()
-        } else if is_qualio {
-            // The simulated Qualio has risk levels of its own.
-            risk_level(&setting).to_owned()
-        } else {
-            configured
-                .get(&setting)
-                .cloned()
-                .unwrap_or_else(|| ANY_SETTING.to_owned())
-        };
-        settings.insert(setting, value);
-    }
+    let settings = with_any(configured, file.as_ref())?;
     // The file as it was written: mistakes are told with its own lines.
     if let Err(mistakes) = Flow::load_text(written, &settings) {
         let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -121,6 +103,33 @@ pub(super) fn secrets(flow: &Flow) -> BTreeMap<String, String> {
     names
         .map(|name| (name.to_owned(), ANY_SECRET.to_owned()))
         .collect()
+}
+
+/// The settings, each that a flow names among them.
+fn with_any(configured: &Settings, file: Option<&FlowFile>) -> anyhow::Result<Settings> {
+    let mut settings = configured.clone();
+    // What does not parse has no settings that could be missing.
+    let Some(file) = file else {
+        return Ok(settings);
+    };
+    let text = toml::to_string(file)?;
+    let of_addresses = names_after(&addresses(&text), "env.");
+    let of_warehouse = file.warehouse.as_ref().map(toml::to_string).transpose()?;
+    let of_warehouse = names_after(&of_warehouse.unwrap_or_default(), "env.");
+    let is_qualio = matches!(file.target, TargetSpec::Qualio(_));
+    for setting in names_after(&text, "env.") {
+        let value = if of_addresses.contains(&setting) {
+            ANY_ADDRESS.to_owned()
+        } else if is_qualio && !of_warehouse.contains(&setting) {
+            // The simulated Qualio has risk levels of its own.
+            risk_level(&setting).to_owned()
+        } else {
+            let known = configured.get(&setting).cloned();
+            known.unwrap_or_else(|| ANY_SETTING.to_owned())
+        };
+        settings.insert(setting, value);
+    }
+    Ok(settings)
 }
 
 fn addresses(text: &str) -> String {

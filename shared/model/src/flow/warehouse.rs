@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::SecretName;
 use crate::EndpointId;
 
+/// What a view's name is where it is not quoted.
+pub const VIEW_PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
+
 /// A Snowflake account, prepared by the statements of `infra/snowflake`. What was applied is staged as
 /// files, which a pipe lands and a merge settles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +53,7 @@ pub struct WarehouseSpec {
     #[serde(default)]
     #[schemars(
         length(min = 1, max = 255),
-        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
+        regex(pattern = VIEW_PATTERN)
     )]
     pub view: Option<String>,
     /// Seconds until an answer must be complete. A statement that takes longer is asked for again.

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tidegate_model::flow::SecretName;
 
-use super::{Findings, document::child, places::literal_text, secrets::is_named_at};
+use super::{
+    Findings, document::child, places::literal_text, rendered::in_context, secrets::is_named_at,
+};
 use crate::{
-    expr::{Context, Encoding, Template},
-    flow::{Settings, base_url, token_url},
+    expr::Context,
+    flow::{Settings, base_url, token_url, warehouse_url},
 };
 
 /// Headers that no request of a flow may set: the connector refuses them too.
@@ -33,7 +35,7 @@ pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
         check_header_names(findings, side);
         check_error_rows(findings, &format!("{side}/errors"));
     }
-    check_address(findings, "/warehouse/base_url", settings, base_url);
+    check_address(findings, "/warehouse/base_url", settings, warehouse_url);
     check_webhook_secrets(findings);
     check_webhook_headers(findings);
 }
@@ -63,21 +65,10 @@ fn check_address(
     settings: &Settings,
     read: fn(&str, &Context) -> Result<String, String>,
 ) {
-    let Some(text) = findings.document.text(pointer) else {
+    let Some((text, context)) = in_context(findings.document, pointer, settings) else {
         return;
     };
-    let Ok(template) = Template::compile(text, Encoding::Plain) else {
-        return;
-    };
-    let names = template.names();
-    let set = |path: &String| {
-        path.strip_prefix("env.")
-            .is_some_and(|name| settings.contains_key(name))
-    };
-    if !names.unknown_calls.is_empty() || !names.paths.iter().all(set) {
-        return;
-    }
-    if let Err(why) = read(text, &Context::new().with("env", settings)) {
+    if let Err(why) = read(text, &context) {
         findings.wrong(pointer, why);
     }
 }

@@ -7,7 +7,7 @@ use jsonschema::{
     error::{TypeKind, ValidationErrorKind as Kind},
 };
 use serde_json::Value;
-use tidegate_model::flow::{ORIGIN_PATTERN, SecretName};
+use tidegate_model::flow::{ORIGIN_PATTERN, SecretName, VIEW_PATTERN};
 
 use super::{
     Findings,
@@ -32,6 +32,17 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 /// hundredth of each function (56 KB of its zip).
 static EXPLAINS: LazyLock<Option<Validator>> =
     LazyLock::new(|| compile_schema(SCHEMA.as_object()?).ok());
+
+/// The patterns of the schema, in words.
+const PATTERNS: [(&str, &str); 4] = [
+    ("^[a-z0-9-]+$", "lower-case letters, digits and `-`"),
+    (
+        SecretName::PATTERN,
+        "the name of a secret: capital letters, digits and `_`, a letter first, 64 at most",
+    ),
+    (ORIGIN_PATTERN, "a DNS name, as `eventgrid.azure.net`"),
+    (VIEW_PATTERN, "letters, digits and `_`, no digit first"),
+];
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     let value = &findings.document.value;
@@ -276,16 +287,19 @@ fn rule(kind: &Kind) -> String {
         Kind::MaxLength { limit } => format!("must have at most {limit} characters"),
         Kind::MinItems { limit } => format!("must have at least {limit} {}", entries(*limit)),
         Kind::MaxItems { limit } => format!("must have at most {limit} {}", entries(*limit)),
-        Kind::Pattern { pattern } if pattern == SecretName::PATTERN => {
-            "must be the name of a secret: capital letters, digits and `_`, a letter first, 64 at most".to_owned()
-        }
-        Kind::Pattern { pattern } if pattern == ORIGIN_PATTERN => {
-            "must be a DNS name, as `eventgrid.azure.net`".to_owned()
-        }
-        Kind::Pattern { .. } => "must be lower-case letters, digits and `-`".to_owned(),
+        Kind::Pattern { pattern } => match words_of(pattern) {
+            Some(words) => format!("must be {words}"),
+            None => format!("must match `{pattern}`"),
+        },
         Kind::Constant { expected_value } => format!("must be {expected_value}"),
         other => format!("breaks the rule `{}`", other.keyword()),
     }
+}
+
+/// What a text must be, by the pattern that it breaks: a test holds that each of the schema has its words.
+fn words_of(pattern: &str) -> Option<&'static str> {
+    let (_, words) = PATTERNS.iter().find(|(known, _)| *known == pattern)?;
+    Some(words)
 }
 
 /// The names that a table may have, found from where the schema refused one.
@@ -306,4 +320,32 @@ fn node<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
             (_, Value::Array(forms)) => forms.get(step.parse::<usize>().ok()?),
             _ => at.get(step),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns<'a>(schema: &'a Value, found: &mut Vec<&'a str>) {
+        match schema {
+            Value::Object(table) => {
+                found.extend(table.get("pattern").and_then(Value::as_str));
+                table.values().for_each(|below| patterns(below, found));
+            }
+            Value::Array(entries) => entries.iter().for_each(|below| patterns(below, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn each_pattern_of_the_schema_has_its_words() {
+        let mut found = Vec::new();
+        patterns(&SCHEMA, &mut found);
+        for (known, _) in PATTERNS {
+            assert!(found.contains(&known), "no text has the pattern {known}");
+        }
+        for pattern in found {
+            assert!(words_of(pattern).is_some(), "{pattern} has no words");
+        }
+    }
 }

@@ -20,6 +20,8 @@ mod patterns;
 mod secrets;
 mod store;
 mod suppliers;
+mod tokens;
+mod warehouses;
 mod words;
 
 const SUPPLIERS: &str = include_str!("../../../../infra/flows/suppliers.toml");

@@ -7,7 +7,7 @@ use tidegate_model::{
     flow::{Auth, FilesSource, RestSource, SourceSpec},
 };
 
-use super::{CallTemplate, ListPosition, Listing, Rendered, target};
+use super::{CallTemplate, ListPosition, Listing, Rendered, address::base_url, target};
 use crate::expr::{Context, Encoding, ExprError, Template};
 
 /// The compiled calls of a source.
@@ -50,7 +50,7 @@ impl Source {
     fn compile(spec: &RestSource, base: &Context) -> Result<Self, String> {
         let error = |error: ExprError| error.to_string();
         Ok(Self {
-            base_url: target::base_url(&spec.base_url, base)?,
+            base_url: base_url(&spec.base_url, base)?,
             auth: target::render_auth(&spec.auth, base)?,
             list: Listing::compile(&spec.list, &spec.headers, base).map_err(error)?,
             one: spec

@@ -8,7 +8,10 @@ use tidegate_model::{
     flow::{Auth, Call, FindSpec, JwtBearer, Oauth2, RestTarget, TargetSpec},
 };
 
-use super::{CallTemplate, Standing};
+use super::{
+    CallTemplate, Standing,
+    address::{base_url, token_url},
+};
 use crate::expr::{Body, Context, Encoding, ExprError, Expression, Template};
 
 /// The compiled calls of a target. Of a Qualio target its connector knows
@@ -279,37 +282,6 @@ impl Target {
     pub(super) fn fields_of_body(&self, part: &str) -> BTreeSet<String> {
         self.body.fields_of(part)
     }
-}
-
-/// The base address with settings in place: http or https, a host, no query, no slash at the end.
-pub(crate) fn base_url(template: &str, base: &Context) -> Result<String, String> {
-    address("base_url", template, base)
-}
-
-/// The address of a token endpoint with settings in place.
-pub(crate) fn token_url(template: &str, base: &Context) -> Result<String, String> {
-    address("token_url", template, base)
-}
-
-fn address(name: &str, template: &str, base: &Context) -> Result<String, String> {
-    let url = Template::compile(template, Encoding::Plain)
-        .and_then(|template| template.render(base))
-        .map_err(|error| error.to_string())?;
-    let url = url.trim_end_matches('/');
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let host = rest.split('/').next().unwrap_or_default();
-    let fits = matches!(scheme, "http" | "https")
-        && !host.is_empty()
-        && !host.starts_with(':')
-        && !rest.contains(['?', '#', '@', '\\'])
-        && !rest.chars().any(|c| c.is_whitespace() || c.is_control());
-    if !fits {
-        // Without what stands there: it may hold a password.
-        return Err(format!(
-            "`{name}` must be an address such as `https://api.example.com`, without user, query or fragment"
-        ));
-    }
-    Ok(url.to_owned())
 }
 
 /// What stands in an authentication, with settings in place.

@@ -2,7 +2,7 @@
 
 use tidegate_model::flow::WarehouseSpec;
 
-use super::target::base_url;
+use super::address::warehouse_url;
 use crate::expr::{Context, Encoding, Template};
 
 pub(super) fn compile(spec: &WarehouseSpec, base: &Context) -> Result<WarehouseSpec, String> {
@@ -13,7 +13,7 @@ pub(super) fn compile(spec: &WarehouseSpec, base: &Context) -> Result<WarehouseS
     };
     Ok(WarehouseSpec {
         place: plain(&spec.place)?,
-        base_url: base_url(&spec.base_url, base)?,
+        base_url: warehouse_url(&spec.base_url, base)?,
         account: plain(&spec.account)?,
         user: plain(&spec.user)?,
         role: plain(&spec.role)?,

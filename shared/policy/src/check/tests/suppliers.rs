@@ -50,6 +50,12 @@ use super::*;
     "name =",
     "`name` must be lower-case letters, digits and `-`, `Suppliers` is written"
 )]
+#[case::wrong_origin(
+    "[webhook]\n",
+    "[webhook]\ncloud_events = { origins = [\"*.azure.net\"] }\n",
+    "cloud_events",
+    "`origins[0]` must be a DNS name, as `eventgrid.azure.net`, `*.azure.net` is written"
+)]
 #[case::unknown_table(
     "[webhook]",
     "[webhok]",
