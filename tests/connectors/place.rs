@@ -257,7 +257,9 @@ impl Place {
     /// What waits for a person and has no register: reason and body, by reason.
     pub fn orphans(&self) -> BTreeMap<String, String> {
         let items = self.store.items().into_iter();
-        let orphans = items.filter(|(key, _)| key.partition.starts_with("orphan#"));
+        let orphans = items.filter(|(key, item)| {
+            key.partition.starts_with("orphan#") && item.contains_key("rv")
+        });
         orphans
             .map(|(_, item)| {
                 let text = |name: &str| item[name].as_text().unwrap().to_owned();

@@ -322,6 +322,7 @@ mod tests {
             newest_us: None,
             counts: Counts::default(),
             paging: run::Paging::default(),
+            bad_lines: run::BadLines::default(),
         };
         let token = ClaimToken::try_new("dead").unwrap();
         let key = keys::lease(&flow);

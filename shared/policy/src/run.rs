@@ -148,6 +148,32 @@ pub struct Progress {
     /// What the pages so far have taught.
     #[serde(default)]
     pub paging: Paging,
+    /// What the file that is being read has had so far that is no row.
+    #[serde(default)]
+    pub bad_lines: BadLines,
+}
+
+/// Lines of one content of a file that are no row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadLines {
+    /// The content.
+    mark: String,
+    /// How many.
+    count: u64,
+}
+
+impl BadLines {
+    /// Counts one more of this content, and says how many it has by now.
+    pub fn count(&mut self, mark: &str) -> u64 {
+        if self.mark != mark {
+            *self = Self {
+                mark: mark.to_owned(),
+                count: 0,
+            };
+        }
+        self.count += 1;
+        self.count
+    }
 }
 
 /// The lease item, read.
@@ -306,6 +332,7 @@ pub fn plan(
         newest_us: lease.watermark_us,
         counts: Counts::default(),
         paging: Paging::default(),
+        bad_lines: BadLines::default(),
     }))
 }
 
