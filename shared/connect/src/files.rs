@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tidegate_engine::{
     chain,
     ports::{
-        BadRow, CallError, Calls, DroppedFile, FilePart, Files, Page, PageRequest, PageSize, PortError,
-        Source,
+        BadRow, CallError, Calls, DroppedFile, FilePart, Files, Page, PageRequest, PageSize,
+        PortError, Source,
     },
 };
 use tidegate_model::{Content, RecordKey, flow};
@@ -116,14 +116,7 @@ impl FilesSource {
                 format: &self.spec.format,
                 key_columns: &self.key_columns,
             };
-            let piece = files::read(
-                form,
-                &file.name,
-                place,
-                &bytes,
-                is_last,
-                most_rows,
-            );
+            let piece = files::read(form, &file.name, place, &bytes, is_last, most_rows);
             match piece {
                 Ok(piece) if piece.next == *place && !is_last && most < MAX_ROW_BYTES => {}
                 piece => return Ok(Some(piece)),

@@ -136,7 +136,11 @@ impl Engine {
             let of = item.get(READING).and_then(ItemValue::as_text);
             of.is_some_and(|of| of != mark)
         };
-        let over: Vec<_> = page.items.iter().filter(|(_, item)| is_earlier(item)).collect();
+        let over: Vec<_> = page
+            .items
+            .iter()
+            .filter(|(_, item)| is_earlier(item))
+            .collect();
         for part in over.chunks(CLOSE_AT_ONCE) {
             let writes = part.iter().map(|(key, _)| self.write(key, &close));
             for written in join_all(writes).await {

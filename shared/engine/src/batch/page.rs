@@ -53,7 +53,9 @@ fn unread(row: &BadRow) -> Rejected<'_> {
 impl Running<'_> {
     /// Stages and queues the rows of a page. Nothing is counted before it is durable.
     pub(super) async fn take_page(&mut self, page: &Page) -> Result<(), EngineError> {
-        let Page { rows, bad, part, .. } = page;
+        let Page {
+            rows, bad, part, ..
+        } = page;
         let mut counts = Counts {
             received: count(rows.len() + bad.len()),
             rejected: count(bad.len()),
@@ -179,7 +181,8 @@ impl Running<'_> {
             let reason = format!(
                 "{name}: {more} more lines are no rows, behind the first {MOST_LINE_REVIEWS}, which stand here each; all are in the log"
             );
-            let named = json!({ "file": name, "mark": reading.part.mark, "more_than": MOST_LINE_REVIEWS });
+            let named =
+                json!({ "file": name, "mark": reading.part.mark, "more_than": MOST_LINE_REVIEWS });
             self.engine.keep_line(flow, reading, &named, reason).await?;
         }
         Ok(bad_lines)
@@ -187,7 +190,10 @@ impl Running<'_> {
 
     /// A file was read to its end: what stands among the reviews of an earlier content of it is over. False
     /// when it took so long that the lease nearly ended; what was closed stays so, and the page comes again.
-    pub(super) async fn close_earlier_lines(&mut self, part: &FilePart) -> Result<bool, EngineError> {
+    pub(super) async fn close_earlier_lines(
+        &mut self,
+        part: &FilePart,
+    ) -> Result<bool, EngineError> {
         let began = self.engine.now();
         let reading = Reading {
             part,

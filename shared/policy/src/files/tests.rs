@@ -221,10 +221,14 @@ fn a_header_without_any_column_of_the_key_is_none_and_says_what_is_there() {
         "its header has no column that the key needs (`number`, `site`)"
     );
     assert_eq!(bad.found(), "`nr`, `lieferant`");
-    let wide: Vec<String> = (0..1_000).map(|n| format!("{n:0>50}")).collect();
+    let wide: Vec<String> = (0..200).map(|n| format!("{n:0>50}")).collect();
     let bad = header_for("row.number", &wide.join(",")).unwrap_err();
-    assert!(bad.found().ends_with("...`, and 980 more"), "{}", bad.found());
-    assert!(bad.found().len() < 1_000);
+    assert!(
+        bad.found().ends_with("...`, and 180 more"),
+        "{}",
+        bad.found()
+    );
+    assert!(bad.found().len() < 1_200);
 }
 
 #[rstest]
