@@ -173,3 +173,92 @@ async fn a_file_that_is_none_is_told_and_the_next_one_is_read() {
         ["line 1 of a.csv: the file can not be read: column 2 has the name of another"]
     );
 }
+
+#[tokio::test]
+async fn a_file_with_another_delimiter_or_other_names_is_one_review() {
+    let files = Arc::new(MemoryFiles::default());
+    let place = place(&files);
+    let lines = "R-1;Acme;2026-11-19 09:30;;EUR;1;open\n".repeat(2_000);
+    files.drop_file("a.csv", HEADER.replace(',', ";") + &lines);
+    files.drop_file("b.csv", "nr,lieferant\n1,Acme\n2,Acme\n");
+    let counts = run(&place).await;
+    assert_eq!((counts.received, counts.rejected, counts.staged), (2, 2, 0));
+    let why = "the file can not be read: its header has no column that the key needs (`number`)";
+    let hint = "it is one column with a delimiter in its name: `delimiter` in the flow may be another than the file's";
+    let told: Vec<_> = place.orphans().into_iter().collect();
+    assert_eq!(told[0].0, format!("line 1 of a.csv: {why}; {hint}"));
+    assert_eq!(told[1].0, format!("line 1 of b.csv: {why}"));
+    assert!(
+        told[0]
+            .1
+            .contains("`number;supplier;issued;due;currency;tota...`"),
+        "{}",
+        told[0].1
+    );
+    assert!(told[1].1.contains("`nr`, `lieferant`"), "{}", told[1].1);
+    assert_eq!(told.len(), 2);
+
+    files.drop_file("a.csv", format!("{HEADER}{}", line(1, "1", "open")));
+    run(&place).await;
+    let told: Vec<String> = place.orphans().into_keys().collect();
+    assert_eq!(told, [format!("line 1 of b.csv: {why}")]);
+}
+
+#[tokio::test]
+async fn what_was_told_of_an_earlier_content_goes_when_the_file_is_read_again() {
+    let files = Arc::new(MemoryFiles::default());
+    let place = place(&files);
+    let (good, short) = (line(1, "1", "open"), "R-3,Acme\n");
+    let no_key = ",Acme,2026-11-19 09:30,,EUR,1,open\n";
+    files.drop_file("a.csv", [HEADER, &good, short, no_key, short].concat());
+    files.drop_file("b.csv", [HEADER, short].concat());
+    run(&place).await;
+    assert_eq!(place.orphans().len(), 4);
+
+    // One line is mended, one stays as it is, and one is wrong in another way.
+    files.drop_file("a.csv", [HEADER, &good, &good, no_key, "x\n"].concat());
+    run(&place).await;
+    let told: Vec<String> = place.orphans().into_keys().collect();
+    assert_eq!(
+        told,
+        [
+            "line 2 of b.csv: it has 2 fields, and the file 7 columns",
+            "line 4 of a.csv: the key is refused: it is empty",
+            "line 5 of a.csv: it has 1 fields, and the file 7 columns",
+        ]
+    );
+
+    // What was wrong before, and right, and is wrong again, is told again and stays.
+    files.drop_file("a.csv", [HEADER, &good, short].concat());
+    run(&place).await;
+    let told = place.orphans();
+    let again = "line 3 of a.csv: it has 2 fields, and the file 7 columns";
+    assert!(told.len() == 2 && told.contains_key(again), "{told:?}");
+}
+
+#[tokio::test]
+async fn of_very_many_bad_lines_the_first_are_told_each_and_the_others_counted_out_1() {
+    let files = Arc::new(MemoryFiles::default());
+    let place = place(&files);
+    // Both ways to be none, in turn: what has no columns, and what has no key.
+    let bad = "x\n,Acme,2026-11-19 09:30,,EUR,1,open\n".repeat(2_000);
+    files.drop_file("a.csv", [HEADER, &bad, &line(1, "1", "open")].concat());
+    let counts = run(&place).await;
+    assert_eq!(
+        (counts.received, counts.rejected, counts.staged),
+        (4_001, 4_000, 1)
+    );
+    let told = place.orphans();
+    assert_eq!(told.len(), 1_001);
+    let more = "a.csv: 3000 more lines are no rows, behind the first 1000, which stand here each; all are in the log";
+    assert!(told.contains_key(more));
+    let last = |line: u32| {
+        told.keys()
+            .any(|told| told.starts_with(&format!("line {line} of ")))
+    };
+    assert!(last(1_001) && !last(1_002));
+
+    files.drop_file("a.csv", [HEADER, &line(1, "2", "open")].concat());
+    run(&place).await;
+    assert_eq!(place.orphans().len(), 0);
+}

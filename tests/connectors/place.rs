@@ -257,9 +257,11 @@ impl Place {
     /// What waits for a person and has no register: reason and body, by reason.
     pub fn orphans(&self) -> BTreeMap<String, String> {
         let items = self.store.items().into_iter();
-        let orphans = items.filter(|(key, _)| key.partition.starts_with("orphan#"));
+        let orphans = items
+            .filter(|(key, item)| key.partition.starts_with("orphan#") && item.contains_key("rv"));
         orphans
             .map(|(_, item)| {
+                assert!(!item.contains_key("ttl"), "one that stands is not removed");
                 let text = |name: &str| item[name].as_text().unwrap().to_owned();
                 let cause: Value = serde_json::from_str(&text("rv")).unwrap();
                 (cause["reason"].as_str().unwrap().to_owned(), text("body"))

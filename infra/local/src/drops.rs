@@ -17,7 +17,8 @@ use tidegate_engine::{
 use tidegate_model::{Content, FlowId};
 use tokio::task::spawn_blocking;
 
-/// Files in folders. A place is a path; folders within it are passed over.
+/// Files in folders. A place is a path; folders and links within it are passed over: whoever may drop a file
+/// chooses no other file of this machine to be read, a line of which would stand among the reviews.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Folders;
 
@@ -167,8 +168,8 @@ fn list(folder: &Path, after: Option<&str>) -> io::Result<Vec<DroppedFile>> {
     for entry in folder.read_dir()? {
         let entry = entry?;
         // What has another name than text, or is gone meanwhile, is no file of ours.
-        let (Ok(name), Ok(found)) = (entry.file_name().into_string(), entry.path().metadata())
-        else {
+        let found = entry.path().symlink_metadata();
+        let (Ok(name), Ok(found)) = (entry.file_name().into_string(), found) else {
             continue;
         };
         if found.is_file() && after.is_none_or(|after| name.as_str() > after) {
@@ -193,10 +194,8 @@ fn tag(found: &Metadata) -> String {
 }
 
 fn read(path: &Path, listed: &DroppedFile, from: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(mut file) = open_no_link(path)? else {
+        return Ok(None);
     };
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
@@ -204,6 +203,33 @@ fn read(path: &Path, listed: &DroppedFile, from: u64, most: usize) -> io::Result
     file.by_ref().take(most).read_to_end(&mut bytes)?;
     // Asked after it was read: what was written meanwhile shows.
     Ok((tag(&file.metadata()?) == listed.tag).then_some(bytes))
+}
+
+/// Opens a file that stands under this name itself; none where it is gone, or a link stands there by now.
+fn open_no_link(path: &Path) -> io::Result<Option<File>> {
+    let opened = path.symlink_metadata().and_then(|found| {
+        // What is no file is not opened: a pipe would wait for whoever writes to it.
+        let file = found.is_file().then(|| File::open(path)).transpose()?;
+        Ok(file.map(|file| (found, file)))
+    });
+    match opened {
+        // A link that was put there between the two has led to another file.
+        Ok(Some((found, file))) => Ok(is_same(&found, &file.metadata()?).then_some(file)),
+        Ok(None) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    tag(one) == tag(other)
 }
 
 #[cfg(test)]
@@ -235,6 +261,26 @@ mod tests {
         assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
         fs::remove_file(folder.path().join("b.csv")).unwrap();
         assert_eq!(Folders.read(place, &files[1], 0, 4).await.unwrap(), None);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_link_is_passed_over_and_one_put_in_the_place_of_a_file_is_not_followed() {
+        let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+        let place = folder.path().to_str().unwrap();
+        let secret = elsewhere.path().join("secret");
+        fs::write(&secret, "root:x").unwrap();
+        let link = folder.path().join("link.csv");
+        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        assert_eq!(Folders.list(place, None).await.unwrap(), []);
+
+        // Even where the file that it leads to looks the same as the one that was listed.
+        fs::remove_file(&link).unwrap();
+        fs::rename(&secret, &link).unwrap();
+        let listed = Folders.list(place, None).await.unwrap();
+        fs::rename(&link, &secret).unwrap();
+        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        assert_eq!(Folders.read(place, &listed[0], 0, 4).await.unwrap(), None);
     }
 
     #[tokio::test]

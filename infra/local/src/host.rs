@@ -323,6 +323,7 @@ mod tests {
             counts: Counts::default(),
             paging: run::Paging::default(),
             trail: run::Trail::default(),
+            bad_lines: run::BadLines::default(),
         };
         let token = ClaimToken::try_new("dead").unwrap();
         let key = keys::lease(&flow);

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -15,12 +15,15 @@ use serde_json::{Value, json};
 use tidegate_engine::{
     chain,
     ports::{
-        BadRow, CallError, Calls, DroppedFile, Files, Page, PageRequest, PageSize, PortError,
-        Source,
+        BadRow, CallError, Calls, DroppedFile, FilePart, Files, Page, PageRequest, PageSize,
+        PortError, Source,
     },
 };
 use tidegate_model::{Content, RecordKey, flow};
-use tidegate_policy::files::{self, MAX_ROW_BYTES, Piece, Place};
+use tidegate_policy::{
+    files::{self, Form, MAX_ROW_BYTES, Piece, Place},
+    flow::Flow,
+};
 
 use crate::endpoint::refused;
 
@@ -30,6 +33,7 @@ const LOOKS: usize = 100;
 /// Files, as a flow describes them.
 pub struct FilesSource {
     revision: u32,
+    key_columns: BTreeSet<String>,
     spec: Arc<flow::FilesSource>,
     files: Arc<dyn Files>,
 }
@@ -46,10 +50,11 @@ struct Cursor {
 }
 
 impl FilesSource {
-    /// The files of a flow of this revision.
-    pub fn new(revision: u32, spec: Arc<flow::FilesSource>, files: Arc<dyn Files>) -> Self {
+    /// The files of a flow.
+    pub fn new(flow: &Flow, spec: Arc<flow::FilesSource>, files: Arc<dyn Files>) -> Self {
         Self {
-            revision,
+            revision: flow.revision(),
+            key_columns: flow.key_columns(),
             spec,
             files,
         }
@@ -107,14 +112,11 @@ impl FilesSource {
             if !is_last && bytes.is_empty() {
                 return Ok(None);
             }
-            let piece = files::read(
-                &self.spec.format,
-                &file.name,
-                place,
-                &bytes,
-                is_last,
-                most_rows,
-            );
+            let form = Form {
+                format: &self.spec.format,
+                key_columns: &self.key_columns,
+            };
+            let piece = files::read(form, &file.name, place, &bytes, is_last, most_rows);
             match piece {
                 Ok(piece) if piece.next == *place && !is_last && most < MAX_ROW_BYTES => {}
                 piece => return Ok(Some(piece)),
@@ -158,16 +160,22 @@ impl Source for FilesSource {
             after: Some(file.name.clone()),
             open: None,
         };
+        let part = Some(FilePart {
+            name: file.name.clone(),
+            mark: self.mark(&file),
+        });
         let piece = match self.piece(calls, &file, &place, most_rows).await? {
             Some(Ok(piece)) => piece,
             Some(Err(reason)) => {
                 let bad = BadRow {
+                    line: place.line,
                     place: files::told(&file.name, place.line),
                     reason: format!("the file can not be read: {reason}"),
-                    text: String::new(),
+                    text: reason.found().to_owned(),
                 };
                 return Ok(Page {
                     bad: vec![bad],
+                    part,
                     done: Some(self.mark(&file)),
                     next: Some(text(&behind(&file))?),
                     ..Page::default()
@@ -184,6 +192,7 @@ impl Source for FilesSource {
             }
         };
         let bad = piece.bad.into_iter().map(|line| BadRow {
+            line: line.line,
             place: files::told(&file.name, line.line),
             reason: line.reason,
             text: line.text,
@@ -192,6 +201,7 @@ impl Source for FilesSource {
         Ok(Page {
             rows: piece.rows,
             bad: bad.collect(),
+            part,
             done: is_read.then(|| self.mark(&file)),
             next: Some(text(&if is_read {
                 behind(&file)

@@ -56,7 +56,7 @@ pub fn connect_reading(files: Arc<dyn Files>) -> impl Fn(&Arc<Flow>) -> Sides {
 fn sides(flow: &Arc<Flow>, files: Arc<dyn Files>) -> Sides {
     let source: Arc<dyn Source> = match flow.origin() {
         Origin::Rest(source) => Arc::new(RestSource::new(Arc::clone(flow), Arc::clone(source))),
-        Origin::Files(spec) => Arc::new(FilesSource::new(flow.revision(), Arc::clone(spec), files)),
+        Origin::Files(spec) => Arc::new(FilesSource::new(flow, Arc::clone(spec), files)),
     };
     let target: Arc<dyn Target> = match &flow.file().target {
         TargetSpec::Rest(_) => Arc::new(RestTarget::new(Arc::clone(flow))),

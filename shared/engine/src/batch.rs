@@ -298,6 +298,14 @@ impl Running<'_> {
                 tracing::warn!(flow = %self.runtime.flow.id(), run = %self.progress.run, request_id = self.engine.request(), reason, "the listing begins anew and is read whole");
             }
             self.take_page(&page).await?;
+            if let (Some(part), Some(_)) = (&page.part, &page.done)
+                && !self.close_earlier_lines(part).await?
+            {
+                return Ok(RunEnd::Interrupted {
+                    reason: "the reviews of a file were so many that the lease nearly ended"
+                        .to_owned(),
+                });
+            }
             if let Some(mark) = &page.done {
                 let flow = self.runtime.flow.id();
                 let until = self.engine.now() + DONE_MEMORY;

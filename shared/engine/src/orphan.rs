@@ -2,10 +2,11 @@
 //! read, a record that could not be fetched. It stands among the reviews, under the same name when
 //! it comes again.
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use tidegate_model::{
     Content, FlowId, RecordKey, UnixMs,
-    item::{Change, Condition, Update},
+    item::{Change, Condition, Item, Op, Update, Value as ItemValue},
 };
 use tidegate_policy::{
     keys,
@@ -15,17 +16,42 @@ use tidegate_policy::{
 use crate::{
     Engine, Event,
     api::ReviewId,
-    ports::{StoreError, Written},
+    ports::{FilePart, Listing, StoreError, Written},
 };
 
 /// Says that a person decided about it.
 const DISCARDED: &str = "discarded";
 /// When the audit began that found it last.
 pub(crate) const SEEN_BY_AUDIT: &str = "audit";
+/// The content of a file, as it was read when the line was found last.
+const READING: &str = "reading";
+/// Number of the lease's holder that read it: a run that stood still closes nothing of a later one.
+const FENCE: &str = "fence";
 /// The record that an audit found something in.
 pub(crate) const KEY: &str = "key";
 /// Largest text that is kept, in characters.
 const MAX_KEPT: usize = 10_240;
+
+/// Reviews of a file that are looked at in one call.
+const CLOSE_PAGE: u32 = 100;
+/// Of them closed side by side: enough to hide the table's latency.
+const CLOSE_AT_ONCE: usize = 16;
+
+/// A file as a run reads it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    /// The file, and its content.
+    pub part: &'a FilePart,
+    /// Number of the lease's holder.
+    pub fence: i64,
+}
+
+impl Reading<'_> {
+    /// Names the file, however long its name is.
+    fn file_id(&self) -> String {
+        name_of(&self.part.name.as_str().into())
+    }
+}
 
 impl Engine {
     /// Keeps it for a person. `name` tells it from others of the flow.
@@ -58,6 +84,70 @@ impl Engine {
         };
         let (name, body) = (name_of(row), row.to_string());
         self.keep(flow, &name, cause, &body, undecided).await
+    }
+
+    /// Keeps a line of a file that is no row, or what is told of several. One that a person has discarded
+    /// stays so while it is found again.
+    pub(crate) async fn keep_line(
+        &self,
+        flow: &FlowId,
+        reading: Reading<'_>,
+        line: &Value,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let name = keys::file_orphan(&reading.file_id(), &name_of(line));
+        let found = |write: Update| {
+            write
+                .set(READING, reading.part.mark.as_str())
+                .set(FENCE, reading.fence)
+        };
+        let body: String = line.to_string().chars().take(MAX_KEPT).collect();
+        let undecided = Condition::Absent(DISCARDED.to_owned());
+        let write = found(Update::when(undecided)).set("body", body);
+        let cause = (ReviewKind::Rejected, reason);
+        if let Written::Refused { .. } = self.show(flow, &name, None, cause, write).await? {
+            let write = found(Update::when(Condition::Exists(DISCARDED)));
+            self.write(&keys::orphan(flow, &name), &write).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes some reviews of a file that has been read to its end, which were of an earlier content: a page
+    /// of what there is of the file. Gives where to go on; none at the end.
+    pub(crate) async fn close_lines(
+        &self,
+        flow: &FlowId,
+        reading: Reading<'_>,
+        after: Option<&str>,
+    ) -> Result<Option<String>, StoreError> {
+        let file = keys::file_orphan_partition(flow, &reading.file_id());
+        let listing = Listing::Partition(file);
+        let page = self.ports.store.list(&listing, after, CLOSE_PAGE).await?;
+        let mark = reading.part.mark.as_str();
+        let earlier = Condition::All(vec![
+            Condition::is(READING, Op::Ne, mark),
+            Condition::is(FENCE, Op::Le, reading.fence),
+        ]);
+        let ttl = self.now().0 / 1_000;
+        let close = forget(earlier)
+            .remove(&["body", READING, FENCE])
+            .set("ttl", ttl);
+        let is_earlier = |item: &Item| {
+            let of = item.get(READING).and_then(ItemValue::as_text);
+            of.is_some_and(|of| of != mark)
+        };
+        let over: Vec<_> = page
+            .items
+            .iter()
+            .filter(|(_, item)| is_earlier(item))
+            .collect();
+        for part in over.chunks(CLOSE_AT_ONCE) {
+            let writes = part.iter().map(|(key, _)| self.write(key, &close));
+            for written in join_all(writes).await {
+                written?;
+            }
+        }
+        Ok(page.next)
     }
 
     async fn keep(
@@ -112,7 +202,9 @@ impl Engine {
             reason,
             since: now,
         };
+        // One that was closed may still wait to be removed.
         let write = write
+            .remove(&["ttl"])
             .set("rv", serde_json::to_string(&cause).unwrap_or_default())
             .set("rvf", flow.as_str())
             .change("rva", Change::Default(now.0.into()));

@@ -22,7 +22,7 @@ pub use call::{
 };
 pub use files::{DroppedFile, Files, MOST_FILES};
 pub use secret::{Doubt, Secret, SecretError, Secrets, Vault};
-pub use source::{BadRow, Page, PageRequest, PageSize, Source};
+pub use source::{BadRow, FilePart, Page, PageRequest, PageSize, Source};
 pub use store::{Consumed, Listing, ListingPage, Store, StoreError, Written};
 pub use target::{
     Found, Index, Landed, Removal, Standing, StandingPage, Target, TargetTraits, Write,

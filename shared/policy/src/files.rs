@@ -7,9 +7,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tidegate_model::flow::FileFormat;
+
+use crate::expr::Expression;
 
 /// Bytes that a piece has as a rule: some hundred rows of an invoice or an order.
 pub const PIECE_BYTES: usize = 256 * 1_024;
@@ -22,6 +26,16 @@ pub const MAX_ROW_BYTES: usize = 1_024 * 1_024;
 /// Bytes that the names of a file's columns may have: they stand in the checkpoint, one item of at most
 /// 400 KB of which each page's write pays for the whole.
 const MAX_HEADER_BYTES: usize = 16 * 1_024;
+/// Names of columns that are told of a header which is none, and characters of each.
+const TOLD_NAMES: usize = 20;
+/// Enough to know a column by.
+const TOLD_CHARS: usize = 40;
+/// What may stand between fields (`flow::Delimiter`).
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+const ANOTHER_DELIMITER: &str = "; it is one column with a delimiter in its name: `delimiter` in the flow may be another than the file's";
+/// Lines of one file that stand among the reviews each: whoever has more of them mends the file, and not one
+/// line after another. How many more there are is told by one review.
+pub const MOST_LINE_REVIEWS: u64 = 1_000;
 /// In each row: the name of its file.
 pub const FILE: &str = "_file";
 /// In each row: its line, from 1.
@@ -109,12 +123,60 @@ pub enum BadFile {
     /// The header is too long.
     #[error("the names of its columns are longer than {MAX_HEADER_BYTES} bytes")]
     TooLong,
+    /// It has nothing that a key could be made of: another delimiter, other names, or no header at all.
+    #[error("its header has no column that the key needs ({needed}){hint}")]
+    NoKey {
+        /// The columns that the key reads.
+        needed: String,
+        /// The columns that are there. Not in the words: where the first line is no header, they are values.
+        found: String,
+        /// What it may be.
+        hint: &'static str,
+    },
+}
+
+impl BadFile {
+    /// What stands in the file, as far as it helps a person.
+    pub fn found(&self) -> &str {
+        match self {
+            Self::NoKey { found, .. } => found,
+            _ => "",
+        }
+    }
+}
+
+/// What a file is read as.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'a> {
+    /// What is in it.
+    pub format: &'a FileFormat,
+    /// The columns of which each key is made ([`key_columns`]); a header with none of them is none. Empty:
+    /// any header will do.
+    pub key_columns: &'a BTreeSet<String>,
+}
+
+/// The columns that the expression of a key reads, `number` of `row.number`. None where it may read what is
+/// in each row or what can not be told: `row._line`, `row['the number']`, `row | hash`.
+pub fn key_columns(key: &Expression) -> BTreeSet<String> {
+    let mut columns = BTreeSet::new();
+    for path in key.names().paths {
+        let (root, rest) = path.split_once('.').unwrap_or((&path, ""));
+        let column = rest.split('.').next().unwrap_or_default();
+        if root != "row" {
+            continue;
+        }
+        if matches!(column, "" | FILE | LINE) {
+            return BTreeSet::new();
+        }
+        columns.insert(column.to_owned());
+    }
+    columns
 }
 
 /// Reads a piece of the file of this name: at most so many rows. `is_last` says that the file ends with
 /// these bytes.
 pub fn read(
-    format: &FileFormat,
+    form: Form<'_>,
     file: &str,
     place: &Place,
     bytes: &[u8],
@@ -123,13 +185,14 @@ pub fn read(
 ) -> Result<Piece, BadFile> {
     let mut reading = Reading {
         file,
+        key_columns: form.key_columns,
         place: place.clone(),
         rows: Vec::new(),
         bad: Vec::new(),
     };
     let rest = reading.skip_rest_of_row(bytes, is_last);
     if !reading.place.within {
-        match format {
+        match form.format {
             FileFormat::Csv { delimiter, columns } => {
                 let rest = reading.skip_mark(rest);
                 if reading.place.columns.is_none() && !columns.is_empty() {
@@ -149,6 +212,7 @@ pub fn read(
 
 struct Reading<'a> {
     file: &'a str,
+    key_columns: &'a BTreeSet<String>,
     place: Place,
     rows: Vec<Value>,
     bad: Vec<BadLine>,
@@ -231,7 +295,9 @@ impl Reading<'_> {
         line: u64,
     ) -> Result<(), BadFile> {
         let Some(columns) = &self.place.columns else {
-            self.place.columns = Some(header(record)?);
+            let columns = header(record)?;
+            has_key(&columns, self.key_columns)?;
+            self.place.columns = Some(columns);
             return Ok(());
         };
         if record.len() != columns.len() {
@@ -330,7 +396,7 @@ fn header(record: &csv::ByteRecord) -> Result<Vec<String>, BadFile> {
         return Err(BadFile::TooLong);
     }
     let mut columns: Vec<String> = Vec::with_capacity(record.len());
-    let mut known = std::collections::BTreeSet::new();
+    let mut known = BTreeSet::new();
     for (name, number) in record.iter().zip(1..) {
         let name = std::str::from_utf8(name)
             .map_err(|_| BadFile::NoText)?
@@ -347,6 +413,35 @@ fn header(record: &csv::ByteRecord) -> Result<Vec<String>, BadFile> {
         columns.push(name.to_owned());
     }
     Ok(columns)
+}
+
+/// Each row would be told by itself, that it has no key, though it is the file that is wrong.
+fn has_key(columns: &[String], needed: &BTreeSet<String>) -> Result<(), BadFile> {
+    if needed.is_empty() || columns.iter().any(|name| needed.contains(name)) {
+        return Ok(());
+    }
+    Err(BadFile::NoKey {
+        needed: named(needed.iter()),
+        found: named(columns.iter()),
+        hint: match columns {
+            [one] if one.contains(DELIMITERS) => ANOTHER_DELIMITER,
+            _ => "",
+        },
+    })
+}
+
+/// Some names, shortened.
+fn named<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let more = names.len().saturating_sub(TOLD_NAMES);
+    let short = |name: &String| match name.char_indices().nth(TOLD_CHARS) {
+        Some((end, _)) => format!("`{}...`", name.get(..end).unwrap_or_default()),
+        None => format!("`{name}`"),
+    };
+    let mut told: Vec<String> = names.take(TOLD_NAMES).map(short).collect();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told.join(", ")
 }
 
 fn part(bytes: &[u8], from: u64, to: u64) -> &[u8] {

@@ -267,6 +267,11 @@ impl Flow {
         self.rows.key(row)
     }
 
+    /// The columns of which a file's keys are made; none where any file may have keys.
+    pub fn key_columns(&self) -> BTreeSet<String> {
+        self.rows.key_columns()
+    }
+
     /// What the flow's schema has against these fields; no value is repeated.
     pub fn validate(&self, fields: &Fields) -> Vec<FieldFault> {
         fault::faults(&self.schema, fields)

@@ -173,13 +173,29 @@ pub fn memory(kind: &str, flow: &FlowId, id: &str) -> ItemKey {
 
 /// Something that needs a person and has no register: a row without key, a dead letter unread.
 pub fn orphan(flow: &FlowId, id: &str) -> ItemKey {
-    at(orphan_partition(flow), id)
+    let of_file = id.strip_prefix(OF_FILE).and_then(|id| id.split_once(':'));
+    let partition = of_file.map(|(file, _)| file_orphan_partition(flow, file));
+    at(partition.unwrap_or_else(|| orphan_partition(flow)), id)
+}
+
+/// The id of one that is of a file. Those of one file lie by themselves, so that they are found when it is
+/// read again, whatever else of the flow needs a person.
+pub fn file_orphan(file: &str, id: &str) -> String {
+    format!("{OF_FILE}{file}:{id}")
+}
+
+/// Where those of a file lie.
+pub fn file_orphan_partition(flow: &FlowId, file: &str) -> String {
+    format!("{}#{file}", orphan_partition(flow))
 }
 
 /// Where these lie.
 pub fn orphan_partition(flow: &FlowId) -> String {
     format!("orphan#{flow}")
 }
+
+/// What the ids begin with of what is of a file.
+const OF_FILE: &str = "file:";
 
 /// What the partitions begin with whose items say whether a call may be made now, and hold nothing of
 /// any record: limits, breakers, and last what stops a flow.

@@ -153,6 +153,32 @@ pub struct Progress {
     /// The pages of the listing so far.
     #[serde(default)]
     pub trail: Trail,
+    /// What the file that is being read has had so far that is no row.
+    #[serde(default)]
+    pub bad_lines: BadLines,
+}
+
+/// Lines of one content of a file that are no row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadLines {
+    /// The content.
+    mark: String,
+    /// How many.
+    count: u64,
+}
+
+impl BadLines {
+    /// Counts one more of this content, and says how many it has by now.
+    pub fn count(&mut self, mark: &str) -> u64 {
+        if self.mark != mark {
+            *self = Self {
+                mark: mark.to_owned(),
+                count: 0,
+            };
+        }
+        self.count += 1;
+        self.count
+    }
 }
 
 /// The lease item, read.
@@ -312,6 +338,7 @@ pub fn plan(
         counts: Counts::default(),
         paging: Paging::default(),
         trail: Trail::default(),
+        bad_lines: BadLines::default(),
     }))
 }
 

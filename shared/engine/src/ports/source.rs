@@ -25,6 +25,8 @@ pub struct Page {
     pub rows: Vec<Value>,
     /// What can not be read as a row.
     pub bad: Vec<BadRow>,
+    /// The file that this is a part of, where it is one. With [`Page::done`] it is read to its end.
+    pub part: Option<FilePart>,
     /// What must not be read again once this page is staged: remembered before the checkpoint moves on.
     pub done: Option<String>,
     /// The cursor of the next page; `None` at the end. Grows: an equal one would never end.
@@ -36,9 +38,20 @@ pub struct Page {
     pub anew: Option<String>,
 }
 
+/// The file that a page is a part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// Its name.
+    pub name: String,
+    /// Another one when its content is another, or what is made of it.
+    pub mark: String,
+}
+
 /// What can not be read as a row. It needs a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRow {
+    /// Its line, from 1: the order of what is told.
+    pub line: u64,
     /// Where it stands, as in `line 17 of invoices.csv`.
     pub place: String,
     /// Why, without any of its values.

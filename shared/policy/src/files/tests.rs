@@ -23,7 +23,11 @@ fn read_all(
         let from = usize::try_from(place.at).unwrap();
         let to = text.len().min(from + most);
         let is_last = to == text.len();
-        let piece = read(format, "f.csv", &place, &text[from..to], is_last, most_rows)?;
+        let form = Form {
+            format,
+            key_columns: &BTreeSet::new(),
+        };
+        let piece = read(form, "f.csv", &place, &text[from..to], is_last, most_rows)?;
         if piece.next == place && !is_last {
             most = (most * 2).min(MAX_ROW_BYTES);
             continue;
@@ -191,4 +195,50 @@ proptest! {
         let format = if is_csv { COMMA } else { FileFormat::JsonLines };
         drop(read_all(&format, &bytes, 32, 3));
     }
+}
+
+fn header_for(key: &str, text: &str) -> Result<usize, BadFile> {
+    let form = Form {
+        format: &COMMA,
+        key_columns: &key_columns(&Expression::compile(key).unwrap()),
+    };
+    let piece = read(form, "f.csv", &Place::default(), text.as_bytes(), true, 9)?;
+    Ok(piece.rows.len())
+}
+
+#[test]
+fn a_header_without_any_column_of_the_key_is_none_and_says_what_is_there() {
+    let bad = header_for("row.number | trim", "number;supplier\n1;a\n").unwrap_err();
+    assert_eq!(
+        bad.to_string(),
+        "its header has no column that the key needs (`number`); it is one column with a delimiter in its \
+         name: `delimiter` in the flow may be another than the file's"
+    );
+    assert_eq!(bad.found(), "`number;supplier`");
+    let bad = header_for("[row.number, row.site] | join('-')", "nr,lieferant\n1,a\n").unwrap_err();
+    assert_eq!(
+        bad.to_string(),
+        "its header has no column that the key needs (`number`, `site`)"
+    );
+    assert_eq!(bad.found(), "`nr`, `lieferant`");
+    let wide: Vec<String> = (0..200).map(|n| format!("{n:0>50}")).collect();
+    let bad = header_for("row.number", &wide.join(",")).unwrap_err();
+    assert!(
+        bad.found().ends_with("...`, and 180 more"),
+        "{}",
+        bad.found()
+    );
+    assert!(bad.found().len() < 1_200);
+}
+
+#[rstest]
+#[case::one_of_two("row.number or row.nr")]
+#[case::in_each_row("row._file ~ row._line")]
+#[case::or_in_each_row("row.number or row._line")]
+#[case::by_a_text("row['a number']")]
+#[case::by_both("row.number or row['a number']")]
+#[case::the_whole_row("row | hash")]
+#[case::no_column("'one'")]
+fn a_header_that_may_give_a_key_is_read(#[case] key: &str) {
+    assert_eq!(header_for(key, "nr,lieferant\n1,a\n"), Ok(1));
 }

@@ -1,5 +1,7 @@
 //! From a row of the source to a key, a version and canonical fields.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_model::{
@@ -10,6 +12,7 @@ use tidegate_model::{
 use crate::{
     cloud_event::Attributes,
     expr::{Context, ExprError, Expression},
+    files,
 };
 
 /// Largest content of a record as JSON, in bytes. A register is one DynamoDB item of at most 400 KB
@@ -197,6 +200,10 @@ impl Rows {
 
     pub(super) fn key(&self, row: &Value) -> Result<RecordKey, RowError> {
         read_key(&self.key, &self.base.clone().with("row", row))
+    }
+
+    pub(super) fn key_columns(&self) -> BTreeSet<String> {
+        files::key_columns(&self.key)
     }
 
     pub(super) fn webhook_key(&self, pushed: Pushed<'_>) -> Result<RecordKey, RowError> {
