@@ -191,7 +191,8 @@ impl Engine {
             waited: Duration::ZERO,
             pages_before,
         };
-        running.go(&state).await
+        // Boxed: it is too large to be held by every caller.
+        Box::pin(running.go(&state)).await
     }
 }
 

@@ -433,8 +433,8 @@ impl Loading<'_> {
             return Ok(None);
         }
         let (token, flow) = (token.clone(), self.runtime.flow.id());
-        let taken = self.engine.take_lease(key, token, &seen, flow).await?;
-        Ok(taken.ok())
+        let turn = self.engine.take_lease(key, token, &seen, flow).await?;
+        Ok(turn.ok())
     }
 
     async fn run_merge(&mut self, turn: &mut HeldLease, id: &str) -> Step<()> {

@@ -197,21 +197,7 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
         all.push(graph(format!("{name}: what audits find"), HOUR_S, found));
     }
     if flow.warehouse.is_some() {
-        let loads = [&metric::LOADED, &metric::LOAD_FINDINGS];
-        let loads = loads.map(|metric| line(metric, &[name])).into();
-        all.push(graph(
-            format!("{name}: loads into the warehouse"),
-            HOUR_S,
-            loads,
-        ));
-        let lag = vec![line(&metric::LOAD_LAG, &[name])];
-        all.push(graph(format!("{name}: time without a load"), PERIOD_S, lag));
-        let age = vec![line(&metric::LOAD_COMPARISON_AGE, &[name])];
-        all.push(graph(
-            format!("{name}: time since a comparison of the warehouse"),
-            HOUR_S,
-            age,
-        ));
+        all.extend(of_warehouse(name));
     }
     if flow.decide.is_some() {
         let whys = Why::ALL.iter();
@@ -227,6 +213,22 @@ fn of_flow(flow: &FlowFile) -> Vec<Graph> {
         all.push(graph(format!("{name}: webhooks"), HOUR_S, webhooks));
     }
     all
+}
+
+fn of_warehouse(name: &str) -> [Graph; 3] {
+    let loads = [&metric::LOADED, &metric::LOAD_FINDINGS];
+    let loads = loads.map(|metric| line(metric, &[name])).into();
+    let lag = vec![line(&metric::LOAD_LAG, &[name])];
+    let age = vec![line(&metric::LOAD_COMPARISON_AGE, &[name])];
+    [
+        graph(format!("{name}: loads into the warehouse"), HOUR_S, loads),
+        graph(format!("{name}: time without a load"), PERIOD_S, lag),
+        graph(
+            format!("{name}: time since a comparison of the warehouse"),
+            HOUR_S,
+            age,
+        ),
+    ]
 }
 
 /// What may start a run of the flow.

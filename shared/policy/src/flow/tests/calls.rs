@@ -125,7 +125,7 @@ fn a_base_address_is_http_with_a_host_and_nothing_after_the_path(
     #[case] expected: Option<&str>,
 ) {
     let settings: Settings = [("URL".to_owned(), text.to_owned())].into();
-    let rendered = address::base_url("{{ env.URL }}", &Context::new().with("env", &settings));
+    let rendered = base_url("{{ env.URL }}", &Context::new().with("env", &settings));
     assert_eq!(rendered.ok().as_deref(), expected);
 }
 
