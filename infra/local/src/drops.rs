@@ -288,6 +288,13 @@ mod tests {
         let folder = tempdir().unwrap();
         let place = folder.path().join("staged");
         let place = place.to_str().unwrap();
+        // One that is made by whoever puts is read by nobody.
+        let nowhere = Folders.put(place, "orders/2026/a.jsonl.gz", vec![1]).await;
+        assert!(
+            matches!(nowhere, Err(ShelfError::Refused(_))),
+            "{nowhere:?}"
+        );
+        fs::create_dir(place).unwrap();
         for bytes in [b"first".as_slice(), b"second"] {
             let put = Folders.put(place, "orders/2026/a.jsonl.gz", bytes.to_vec());
             put.await.unwrap();

@@ -475,6 +475,10 @@ impl Loading<'_> {
 
     /// Merges what landed later than a merge was owed, which would stand in the way of the comparison.
     async fn all_is_merged(&mut self) -> Step<bool> {
+        // One of an earlier load has not seen what landed since.
+        if self.progress.merge.is_some() && !self.merge().await? {
+            return Ok(false);
+        }
         let until = self.reads_until().await?;
         match self.warehouse.waiting(self.spec, until).await? {
             0 => Ok(true),

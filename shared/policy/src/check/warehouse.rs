@@ -15,7 +15,7 @@ const RULES: [Rule; 3] = [
     Rule {
         names: &["account"],
         holds: is_account,
-        words: "`ORGANISATION-ACCOUNT`, as tokens have it: letters, digits, `_` and `-`, no `.` and no address",
+        words: "`ORGANISATION-ACCOUNT`: letters, digits, `_`, `-` and `.`, no address",
     },
     Rule {
         names: &["user"],
@@ -44,8 +44,9 @@ pub(super) fn check(findings: &mut Findings<'_>, settings: &Settings) {
     }
 }
 
+/// Periods become hyphens in a token.
 fn is_account(text: &str) -> bool {
-    let is_part = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
     !text.is_empty() && text.bytes().all(is_part)
 }
 

@@ -23,7 +23,8 @@ const INVOICES: &str = include_str!("../../../../../infra/flows/examples/invoice
 const NO_PLACE: &str =
     "`place` must be `s3://BUCKET/PREFIX/`, with the slash at its end, or a folder";
 const PLAIN_HTTP: &str = "`base_url` must be an address of `https://`: what proves who we are goes there, and over `http://` all on the way can read it; that is for this machine alone, as `http://127.0.0.1:8080`";
-const NO_ACCOUNT: &str = "`account` must be `ORGANISATION-ACCOUNT`, as tokens have it: letters, digits, `_` and `-`, no `.` and no address";
+const NO_ACCOUNT: &str =
+    "`account` must be `ORGANISATION-ACCOUNT`: letters, digits, `_`, `-` and `.`, no address";
 const NO_USER: &str =
     "`user` must be the name of a user as tokens have it, without blanks and quotes";
 
@@ -51,7 +52,7 @@ fn told(key: &str, value: &str, more: &[(&str, &str)]) -> Vec<String> {
 #[case::no_name_of_a_bucket("place", "s3://My Bucket/prefix/", NO_PLACE)]
 #[case::another_scheme("place", "https://x/", NO_PLACE)]
 #[case::no_place("place", "", NO_PLACE)]
-#[case::dots("account", "org.acc", NO_ACCOUNT)]
+#[case::blanks("account", "org acc", NO_ACCOUNT)]
 #[case::an_address("account", "https://org-acc", NO_ACCOUNT)]
 #[case::no_account("account", "", NO_ACCOUNT)]
 #[case::no_user("user", "", NO_USER)]
@@ -120,7 +121,7 @@ fn settings_are_judged_where_they_are_known() {
             &[("ORG", "o"), ("ACC", "a")]
         ),
         [format!(
-            "{NO_ACCOUNT}, `o.a` is what its settings make of it"
+            "{NO_ACCOUNT}, `o a` is what its settings make of it"
         )]
     );
     assert_eq!(
