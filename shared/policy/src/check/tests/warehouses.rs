@@ -117,7 +117,7 @@ fn settings_are_judged_where_they_are_known() {
     assert_eq!(
         told(
             "account",
-            "{{ env.ORG }}.{{ env.ACC }}",
+            "{{ env.ORG }} {{ env.ACC }}",
             &[("ORG", "o"), ("ACC", "a")]
         ),
         [format!(
