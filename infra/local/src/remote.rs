@@ -107,7 +107,7 @@ pub(crate) async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<Outcome> {
     let flow = flows.items.iter().find(|flow| flow.name == args.flow);
     if let Some(reason) = flow.and_then(show::Flow::stopped_at_source) {
         print(&format!(
-            "{}: stopped, so nothing is compared: {reason}\nresume it first: POST /v1/flows/{}/resume\n",
+            "{}: stopped, so nothing is compared: {reason}\nresume it first: POST /v1/flows/{}/resume with {{\"by\":\"your name\"}}\n",
             args.flow, args.flow
         ))?;
         return Ok(Outcome::Found);
@@ -175,7 +175,7 @@ pub(crate) async fn warehouse(args: &WarehouseArgs) -> anyhow::Result<Outcome> {
     let flow = flows.items.iter().find(|flow| flow.name == args.flow);
     if let Some(reason) = flow.and_then(show::Flow::stopped_at_warehouse) {
         print(&format!(
-            "{}: stopped, so nothing is loaded or compared: {reason}\nmend that, then resume it: POST /v1/flows/{}/resume\n",
+            "{}: stopped, so nothing is loaded or compared: {reason}\nmend that, then resume it: POST /v1/flows/{}/resume with {{\"by\":\"your name\"}}\n",
             args.flow, args.flow
         ))?;
         return Ok(Outcome::Found);

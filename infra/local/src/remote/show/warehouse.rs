@@ -118,7 +118,7 @@ impl Comparison {
         let named = |key: &&String| self.notes.iter().any(|note| note.key == **key);
         let unsound = self.unsound.iter().filter(|key| !named(key));
         lines.extend(unsound.map(|key| {
-            format!("  {key:<16} unsound: a row or a landed line of it is not what was sent; 24_unsound.sql shows it")
+            format!("  {key:<16} unsound: a row or a landed line of it is not what was sent, as 24_unsound.sql shows; it is loaded again")
         }));
         let files = self.not_loaded.iter();
         lines.extend(
