@@ -6,7 +6,7 @@ BEGIN TRANSACTION;
 -- Of two merges the second waits here until the first has ended. Without it both could read `records` from before
 -- either had written, and each insert the same new key: a statement sees what was committed before it began.
 -- Two sessions that overlap may still see each other's commits late (READ_CONSISTENCY_MODE), so the function merges
--- under its lease, one request after the other, and this row guards against a lease that is held twice.
+-- under a lease of the schema, one request after the other, and this row guards against one that is held twice.
 UPDATE &{database}.&{schema}.merge_turn SET turns = turns + 1;
 
 -- Only a greater version wins (REG-1), and of one version the newer file: what a person edited, or had loaded again,

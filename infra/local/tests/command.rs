@@ -8,6 +8,8 @@
     reason = "tests fail by panic"
 )]
 
+mod wait;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -15,7 +17,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::Arc,
-    time::Duration,
 };
 
 use serde_json::Value;
@@ -25,10 +26,7 @@ use tidegate_testkit::doubles::{
     qualio::{QualioConfig, QualioDouble, RISK_LEVELS},
     stand_in_qualio,
 };
-
-/// Until something that should take seconds has happened, on a busy machine.
-const LIMIT: Duration = Duration::from_mins(2);
-const STEP: Duration = Duration::from_millis(100);
+use wait::until;
 
 const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const FLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../flows");
@@ -165,16 +163,6 @@ impl Drop for Instance {
 async fn get(url: &str, token: &str) -> Value {
     let request = reqwest::Client::new().get(url).bearer_auth(token);
     request.send().await.unwrap().json().await.unwrap()
-}
-
-async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..LIMIT.as_millis() / STEP.as_millis() {
-        if let Some(found) = holds().await {
-            return found;
-        }
-        tokio::time::sleep(STEP).await;
-    }
-    panic!("not within {LIMIT:?}: {what}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

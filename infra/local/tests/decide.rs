@@ -10,13 +10,14 @@
     reason = "tests fail by panic"
 )]
 
+mod wait;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -30,15 +31,13 @@ use tidegate_testkit::{
     },
     openapi::{self, Described},
 };
+use wait::until;
 
 const FLOW: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../flows/examples/accounts-dataverse.toml"
 );
 const PATH: &str = "/v1/flows/accounts-dataverse/decide";
-/// Until something that should take seconds has happened, on a busy machine.
-const LIMIT: Duration = Duration::from_mins(2);
-const STEP: Duration = Duration::from_millis(100);
 
 /// The program, what it asks, and who asks it.
 struct Place {
@@ -179,16 +178,6 @@ fn started(mut command: Command) -> (Child, String) {
 
 fn token_at(path: &Path) -> String {
     fs::read_to_string(path).unwrap().trim().to_owned()
-}
-
-async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..LIMIT.as_millis() / STEP.as_millis() {
-        if let Some(found) = holds().await {
-            return found;
-        }
-        tokio::time::sleep(STEP).await;
-    }
-    panic!("not within {LIMIT:?}: {what}");
 }
 
 fn id(number: u64) -> String {

@@ -18,6 +18,17 @@ async fn loaded() -> World {
     world
 }
 
+/// The next load has so many, after which both sides are equal.
+async fn is_mended_by_loading(world: &World, records: u64) {
+    assert_eq!(world.load().await.counts.loaded, records);
+    world.settle().await;
+    let comparison = world.compare().await;
+    assert!(
+        comparison.agrees() && comparison.is_clean(),
+        "{comparison:?}"
+    );
+}
+
 fn notes(comparison: &Comparison) -> Vec<(&str, Kind)> {
     let notes = comparison.notes.iter();
     notes
@@ -72,13 +83,7 @@ async fn a_row_that_is_missing_or_older_is_loaded_again() {
     found.sort_by_key(|(key, _)| *key);
     assert_eq!(found, [("S-1", Kind::Missing), ("S-2", Kind::Older)]);
     assert!((comparison.integrity_percent() - 100.0 / 3.0).abs() < 0.01);
-    assert_eq!(world.load().await.counts.loaded, 2);
-    world.settle().await;
-    let comparison = world.compare().await;
-    assert!(
-        comparison.agrees() && comparison.is_clean(),
-        "{comparison:?}"
-    );
+    is_mended_by_loading(&world, 2).await;
 }
 
 #[tokio::test]
@@ -118,13 +123,7 @@ async fn a_row_that_somebody_altered_is_named_and_loaded_again() {
     let comparison = world.compare().await;
     assert_eq!(notes(&comparison), [("S-1", Kind::Altered)]);
     assert_eq!(comparison.unsound, ["S-1"]);
-    assert_eq!(world.load().await.counts.loaded, 1);
-    world.settle().await;
-    let comparison = world.compare().await;
-    assert!(
-        comparison.agrees() && comparison.is_clean(),
-        "{comparison:?}"
-    );
+    is_mended_by_loading(&world, 1).await;
 }
 
 /// People see `fields`, which no digest covers.
@@ -136,9 +135,7 @@ async fn a_row_that_is_unsound_beyond_its_digest_is_told_and_loaded_again() {
     assert_eq!(comparison.found.equal, 3);
     assert_eq!(comparison.unsound, ["S-2"]);
     assert!(!comparison.is_clean());
-    assert_eq!(world.load().await.counts.loaded, 1);
-    world.settle().await;
-    assert!(world.compare().await.is_clean());
+    is_mended_by_loading(&world, 1).await;
 }
 
 #[tokio::test]
